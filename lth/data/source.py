@@ -1,0 +1,125 @@
+"""Where a data set comes from, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lth.data.folder import load_image_folder
+from lth.data.idx import find_idx_files, read_idx
+from lth.data.images import ImageData
+from lth.user_code import is_reference, load_reference
+
+DEFAULT_DATA_DIR = Path("data")
+_DIGITS_TEST_EXAMPLES = 360
+
+
+def load_images(name: str, data_dir: Path | None = None) -> ImageData:
+    """Return the data set `name`.
+
+    Args:
+        name: `digits`, `cifar10`, `cifar100`, `fashion-mnist`, `imagefolder`, or `package.module:function`,
+            a function of the data directory (or None) that returns an `ImageData`. Naming a function
+            runs its code.
+        data_dir: Where the files are. The torchvision sets are downloaded into it (by default `./data`)
+            unless they are there already; torchvision checks their digests.
+
+    Raises:
+        ValueError: If the name is unknown, the directory is missing, or the content isn't usable.
+    """
+    if data_dir is not None and not data_dir.is_dir():
+        raise ValueError(f"data_dir={str(data_dir)!r} is not a directory; create it or correct the path")
+    if is_reference(name):
+        data = load_reference(name)(data_dir)
+        if not isinstance(data, ImageData):
+            raise ValueError(f"{name} returned {type(data).__name__}; expected an lth.data.ImageData")
+        return data
+    if name not in _SOURCES:
+        known = ", ".join([*_SOURCES, "package.module:function"])
+        raise ValueError(f"dataset={name!r} is unknown; choose one of {known}")
+    return _SOURCES[name](data_dir)
+
+
+def _digits(data_dir: Path | None) -> ImageData:
+    """Return the 1,797 handwritten digits (8x8, grey levels 0…16) that scikit-learn embeds.
+
+    They are ordered by writer, so the last 360 (a fifth) make a test set of writers not trained on.
+    """
+    from sklearn.datasets import load_digits
+
+    if data_dir is not None:
+        raise ValueError(
+            f"dataset=digits is embedded and reads no data_dir, got {str(data_dir)!r}; leave it out"
+        )
+    bunch = load_digits()
+    images = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)  # (1797, 1, 8, 8)
+    labels = torch.from_numpy(bunch.target).long()
+    cut = len(labels) - _DIGITS_TEST_EXAMPLES
+    return ImageData("digits", images[:cut], labels[:cut], images[cut:], labels[cut:], "sklearn.datasets")
+
+
+def _cifar10(data_dir: Path | None) -> ImageData:
+    from torchvision.datasets import CIFAR10
+
+    return _from_torchvision("cifar10", CIFAR10, data_dir)
+
+
+def _cifar100(data_dir: Path | None) -> ImageData:
+    from torchvision.datasets import CIFAR100
+
+    return _from_torchvision("cifar100", CIFAR100, data_dir)
+
+
+def _fashion_mnist(data_dir: Path | None) -> ImageData:
+    """Return Fashion-MNIST from the four idx files in `data_dir`, else through torchvision."""
+    from torchvision.datasets import FashionMNIST
+
+    files = find_idx_files(data_dir) if data_dir is not None else None
+    if files is None:
+        return _from_torchvision("fashion-mnist", FashionMNIST, data_dir)
+    train_images, train_labels, test_images, test_labels = map(read_idx, files)
+    return ImageData(
+        "fashion-mnist",
+        train_images.unsqueeze(1),
+        train_labels.long(),
+        test_images.unsqueeze(1),
+        test_labels.long(),
+        str(data_dir),
+    )
+
+
+def _image_folder(data_dir: Path | None) -> ImageData:
+    if data_dir is None:
+        raise ValueError("dataset=imagefolder needs data_dir, a tree of train/<class>/* and test/<class>/*")
+    return load_image_folder(data_dir)
+
+
+_SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
+    "digits": _digits,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "fashion-mnist": _fashion_mnist,
+    "imagefolder": _image_folder,
+}
+
+
+def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path | None) -> ImageData:
+    root = DEFAULT_DATA_DIR if data_dir is None else data_dir
+    try:
+        train, test = (dataset(root=str(root), train=train, download=True) for train in (True, False))
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} is not in {str(root)!r} and could not be downloaded ({error}); "
+            "put torchvision's files there, or name another data_dir"
+        ) from error
+    return ImageData(name, *_split(train), *_split(test), str(root))
+
+
+def _split(dataset: object) -> tuple[Tensor, Tensor]:
+    """Return a torchvision data set's images as (n, channels, height, width) uint8, and its labels."""
+    images = torch.as_tensor(dataset.data)  # type: ignore[attr-defined]
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+    return images, torch.as_tensor(dataset.targets).long()  # type: ignore[attr-defined]

@@ -1,0 +1,59 @@
+"""Mean loss and accuracy of given weights on given examples, BatchNorm in evaluation mode."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from lth.data import Examples
+from lth.weights import Weights
+
+# Large enough to keep a device busy, small enough for the activations of VGG-16 to stay under 1 GiB.
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean cross-entropy in nats an example, and the share of examples classified right, in [0, 1]."""
+
+    loss: float
+    accuracy: float
+
+    @property
+    def error(self) -> float:
+        """Share of examples classified wrong."""
+        return 1 - self.accuracy
+
+
+class Evaluator:
+    """Evaluates any weights of one network on one set of examples; the examples are normalised once.
+
+    The network is copied, so that the caller's is neither read nor changed afterwards.
+    """
+
+    def __init__(self, network: nn.Module, examples: Examples, *, batch_size: int = EVALUATION_BATCH) -> None:
+        self._network = copy.deepcopy(network).to(examples.labels.device).eval()
+        self._batches = [
+            (examples.normalise(images), labels)
+            for images, labels in zip(
+                examples.images.split(batch_size), examples.labels.split(batch_size), strict=True
+            )
+        ]
+        self._count = len(examples)
+
+    @torch.no_grad()
+    def __call__(self, weights: Weights) -> Evaluation:
+        """Return loss and accuracy; sums are taken in float64. Not-finite losses are returned as they are."""
+        state = ({**weights.parameters}, {**weights.buffers})
+        loss = torch.zeros((), dtype=torch.float64, device=self._batches[0][1].device)
+        correct = torch.zeros((), dtype=torch.int64, device=loss.device)
+        for inputs, labels in self._batches:
+            logits = functional_call(self._network, state, (inputs,))
+            loss += cross_entropy(logits.double(), labels, reduction="sum")
+            correct += (logits.argmax(dim=1) == labels).sum()
+        return Evaluation(loss.item() / self._count, correct.item() / self._count)

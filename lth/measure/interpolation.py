@@ -1,0 +1,103 @@
+"""Loss and error along the straight line between two solutions, and the barrier on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lth.evaluate import Evaluation
+from lth.progress import progress
+from lth.weights import Weights, affine_combination
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Evaluations at (1-α) a + α b, BatchNorm statistics interpolated like the weights."""
+
+    alphas: np.ndarray  # (points,), evenly spaced, both ends included
+    train_loss: np.ndarray  # (points,), nats an example
+    train_error: np.ndarray  # (points,), share of examples
+    test_loss: np.ndarray
+    test_error: np.ndarray
+
+    @property
+    def barrier_loss(self) -> float:
+        """Barrier of the training loss, nats an example."""
+        return barrier(self.train_loss)
+
+    @property
+    def barrier_error(self) -> float:
+        """Barrier of the test error, share of examples."""
+        return barrier(self.test_error)
+
+
+def interpolate(
+    train: Callable[[Weights], Evaluation],
+    test: Callable[[Weights], Evaluation],
+    start: Weights,
+    end: Weights,
+    points: int,
+    *,
+    label: str = "line",
+) -> Interpolation:
+    """Evaluate `points` evenly spaced points of the line from `start` to `end`.
+
+    The ends are bit-equal to the two solutions, so their losses are those that were logged in training.
+
+    Raises:
+        ValueError: If `points` is below 2.
+    """
+    if points < 2:
+        raise ValueError(f"a line needs at least 2 points, got {points}")
+    alphas = np.linspace(0, 1, points)
+    evaluations = []
+    for alpha in progress(alphas, label):
+        weights = affine_combination([start, end], [1 - float(alpha), float(alpha)])
+        evaluations.append((train(weights), test(weights)))
+    return Interpolation(
+        alphas=alphas,
+        train_loss=np.array([on_train.loss for on_train, _ in evaluations]),
+        train_error=np.array([on_train.error for on_train, _ in evaluations]),
+        test_loss=np.array([on_test.loss for _, on_test in evaluations]),
+        test_error=np.array([on_test.error for _, on_test in evaluations]),
+    )
+
+
+def barrier(values: np.ndarray) -> float:
+    """Return the greatest height of a path above the chord between its ends.
+
+    B = max_k [v_k - (1 - a_k) v_0 - a_k v_{K-1}], a_k = k / (K - 1).
+
+    Args:
+        values: At K >= 2 evenly spaced points, both ends included, (K,).
+
+    Returns:
+        B in the unit of `values`; at least 0, because both ends lie on the chord.
+
+    Raises:
+        ValueError: If K < 2 or a value is not finite.
+
+    Source: arXiv 2110.06296. `barrier_over_mean` is the form of arXiv 1912.05671.
+    """
+    _check_path(values)
+    position = np.linspace(0, 1, len(values))
+    chord = (1 - position) * values[0] + position * values[-1]
+    heights = values - chord
+    heights[[0, -1]] = 0.0  # exactly, whatever the rounding of the chord
+    return float(heights.max())
+
+
+def barrier_over_mean(values: np.ndarray) -> float:
+    """Return the maximum of a path minus the mean of its two ends (Frankle et al. 2020, arXiv 1912.05671)."""
+    _check_path(values)
+    return float(values.max() - (values[0] + values[-1]) / 2)
+
+
+def _check_path(values: np.ndarray) -> None:
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"a path is a vector of at least 2 values, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        first = int((~np.isfinite(values)).nonzero()[0][0])
+        raise ValueError(f"the value at point {first} of the path is {values[first]}; check both ends")

@@ -1,0 +1,175 @@
+"""Basin radii along random directions (Huang et al. 2020, arXiv 1906.03291, section 4; PROTOCOL eq. 3 and 5).
+
+The radius along d is the smallest r > 0 with Loss(w + r d) > cutoff. For plain directions d is a unit vector
+and r an L2 distance. For filter-normalised ones (Li et al. 2018, arXiv 1712.09913) each filter of d has the
+norm of its filter of w, so r is relative to the weights, which BatchNorm makes the meaningful scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import gammaln, logsumexp
+from torch import Tensor
+
+from lth.progress import progress
+from lth.randomness import generator
+from lth.setting import DirectionNorm
+from lth.space import LevelSpace
+from lth.weights import Weights
+
+
+@dataclass(frozen=True)
+class BasinRadii:
+    """How far the loss stays at or under a cutoff, direction by direction."""
+
+    radii: np.ndarray  # (num_directions,), in multiples of the direction; where censored, a lower bound
+    lengths: np.ndarray  # (num_directions,): L2 norms of the directions, 1 if they are plain
+    censored: np.ndarray  # (num_directions,), bool: the loss never crossed the cutoff within the search
+    cutoff: float  # nats an example
+    loss: float  # at the point itself
+    dimension: int  # of the space
+    num_evaluations: int
+
+    @property
+    def mean(self) -> float:
+        """Mean radius; a lower bound if any direction is censored."""
+        return float(self.radii.mean())
+
+    @property
+    def num_censored(self) -> int:
+        """Number of directions that never crossed."""
+        return int(self.censored.sum())
+
+    @property
+    def log_volume(self) -> float:
+        """log V = log Vol(unit n-ball) + log mean(rⁿ), r in L2 distance; meaningful for plain directions."""
+        return log_unit_ball_volume(self.dimension) + log_mean_power(self.radii * self.lengths, self.dimension)
+
+
+def log_unit_ball_volume(dimension: int) -> float:
+    """Return log(π^(n/2) / Γ(n/2 + 1))."""
+    return 0.5 * dimension * math.log(math.pi) - float(gammaln(dimension / 2 + 1))
+
+
+def log_mean_power(radii: np.ndarray, dimension: int) -> float:
+    """Return log of the mean of rⁿ, never leaving logarithms; `radii` positive, (num_directions,)."""
+    return float(logsumexp(dimension * np.log(radii)) - math.log(len(radii)))
+
+
+def random_directions(
+    space: LevelSpace, weights: Weights, count: int, norm: DirectionNorm, *, seed: int
+) -> list[Tensor]:
+    """Return `count` directions of the space at `weights`, each (full_dimension,), float32, zero where pruned.
+
+    They come from one full-length seeded stream each, then are masked, then normalised: two solutions, and
+    two spaces, of one network are probed along the same draws.
+
+    Plain directions have norm 1. Filter-normalised ones have, filter by filter (slices of the first axis of
+    parameters with at least two axes), the norm of the weights there; the other parameters (biases,
+    BatchNorm) stay put, as Li et al. do.
+    """
+    device = next(iter(weights.parameters.values())).device
+    directions = []
+    for index in range(count):
+        full = torch.randn(space.full_dimension, generator=generator(seed, "direction", index)).to(device)
+        masked = space.project(full)
+        if norm == "plain":
+            directions.append(masked / masked.norm())
+        else:
+            directions.append(space.flatten(_match_filters(space.unflatten(masked), weights.parameters)))
+    return directions
+
+
+def _match_filters(direction: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    matched = {}
+    for name, tensor in direction.items():
+        if tensor.ndim < 2:
+            matched[name] = torch.zeros_like(tensor)
+            continue
+        axes = tuple(range(1, tensor.ndim))
+        wanted = weights[name].norm(dim=axes, keepdim=True)
+        present = tensor.norm(dim=axes, keepdim=True)
+        matched[name] = torch.where(present > 0, tensor * (wanted / present), 0.0)
+    return matched
+
+
+def basin_radii(
+    loss: Callable[[Tensor], float],
+    point: Tensor,
+    directions: list[Tensor],
+    cutoff: float,
+    *,
+    dimension: int,
+    tolerance: float = 1e-3,
+    smallest: float = 1e-2,
+    growth: float = 1.5,
+    largest: float = 1e4,
+    label: str = "radii",
+) -> BasinRadii:
+    """Return the radius of the basin around `point` along each direction.
+
+    Radii grow by the factor `growth` from `smallest` until the loss exceeds the cutoff; the crossing is then
+    bisected on log r. A dip back under the cutoff narrower than one such step is not seen.
+
+    Args:
+        loss: Of a full-length vector of parameters, (full_dimension,).
+        point: The solution, (full_dimension,).
+        directions: Each (full_dimension,).
+        cutoff: Absolute, nats an example; two compared solutions share it.
+        dimension: Of the space the directions lie in.
+        tolerance: Relative, of each radius.
+        smallest: The first radius tried, in multiples of a direction.
+        growth: Above 1.
+        largest: A direction that has not crossed by then is censored.
+        label: What the progress bar says.
+
+    Raises:
+        ValueError: If the point itself lies above the cutoff.
+    """
+    evaluations = 0
+
+    def exceeds(direction: Tensor, radius: float) -> bool:
+        nonlocal evaluations
+        evaluations += 1
+        return not loss(point + radius * direction) <= cutoff  # a NaN lies outside the basin
+
+    at_point = loss(point)
+    if not at_point <= cutoff:
+        raise ValueError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
+    found = [
+        _crossing(lambda r, d=direction: exceeds(d, r), tolerance, smallest, growth, largest)  # type: ignore[misc]
+        for direction in progress(directions, label)
+    ]
+    return BasinRadii(
+        radii=np.array([radius for radius, _ in found]),
+        lengths=np.array([float(direction.norm()) for direction in directions]),
+        censored=np.array([censored for _, censored in found]),
+        cutoff=cutoff,
+        loss=at_point,
+        dimension=dimension,
+        num_evaluations=evaluations + 1,
+    )
+
+
+def _crossing(
+    exceeds: Callable[[float], bool], tolerance: float, smallest: float, growth: float, largest: float
+) -> tuple[float, bool]:
+    """Return the first crossing, and False; or the largest radius tried, and True if it never crosses."""
+    inside, outside = 0.0, smallest
+    while not exceeds(outside):
+        if outside >= largest:
+            return outside, True
+        inside, outside = outside, min(outside * growth, largest)
+    if inside == 0.0:  # crossed at once: walk inwards until back inside
+        inside = outside / growth
+        while exceeds(inside):
+            inside, outside = inside / growth, inside
+    while outside > inside * (1 + tolerance):
+        middle = math.sqrt(inside * outside)
+        inside, outside = (inside, middle) if exceeds(middle) else (middle, outside)
+    return math.sqrt(inside * outside), False

@@ -1,0 +1,135 @@
+"""The loss on the plane through three solutions, and where every other solution lies over that plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth.progress import progress
+from lth.weights import Weights
+
+_MARGIN = 0.25  # of the extent of what is drawn, around it
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The plane through a, b and c: x along b - a, y along the part of c - a orthogonal to it, in L2 units."""
+
+    corners: tuple[Weights, Weights, Weights]
+    origin: Tensor  # a, (full_dimension,), float64
+    axes: Tensor  # (2, full_dimension), orthonormal, float64
+    corner_coordinates: np.ndarray  # (3, 2)
+
+    def coordinates(self, weights: Weights) -> tuple[np.ndarray, float]:
+        """Return the (x, y) nearest to `weights`, and their L2 distance from the plane."""
+        offset = _flatten(weights) - self.origin
+        xy = self.axes @ offset
+        return xy.cpu().numpy(), float((offset - self.axes.T @ xy).norm())
+
+    def weights_at(self, x: float, y: float) -> Weights:
+        """Return the point (x, y), with BatchNorm statistics carried over from the corners.
+
+        With c the affine coefficients of the point (Σ c = 1), running means are Σ cᵢ μᵢ and running variances
+        Π σᵢ^(2 cᵢ): both equal a corner's at that corner, and the variance stays positive outside the
+        triangle, where Σ cᵢ σᵢ² would not.
+        """
+        coefficients = self._affine_coefficients(x, y)
+        flat = self.origin + x * self.axes[0] + y * self.axes[1]
+        first = self.corners[0]
+        parts = flat.split([tensor.numel() for tensor in first.parameters.values()])
+        parameters = {
+            name: part.reshape(tensor.shape).to(tensor.dtype)
+            for (name, tensor), part in zip(first.parameters.items(), parts, strict=True)
+        }
+        buffers = {
+            name: _carry_over(name, [corner.buffers[name] for corner in self.corners], coefficients)
+            for name in first.buffers
+        }
+        return Weights(parameters, buffers)
+
+    def _affine_coefficients(self, x: float, y: float) -> np.ndarray:
+        system = np.vstack([self.corner_coordinates.T, np.ones(3)])  # (3, 3)
+        return np.linalg.solve(system, np.array([x, y, 1.0]))
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A solution drawn on the plane."""
+
+    name: str
+    x: float
+    y: float
+    distance: float  # from the plane, L2
+    loss: float  # of the solution itself, not of its foot on the plane
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Losses on a rectangular grid of a plane, and the solutions over it."""
+
+    x: np.ndarray  # (grid,), L2
+    y: np.ndarray  # (grid,), L2
+    loss: np.ndarray  # (grid, grid), row by y, column by x; NaN or infinite where the network's output is
+    markers: tuple[Marker, ...]
+
+
+def plane_through(a: Weights, b: Weights, c: Weights) -> Plane:
+    """Return the plane through three solutions, by Gram-Schmidt on b - a and c - a in float64.
+
+    Raises:
+        ValueError: If the three lie on one line.
+    """
+    origin, flat_b, flat_c = _flatten(a), _flatten(b), _flatten(c)
+    along = flat_b - origin
+    length = along.norm()
+    toward_c = flat_c - origin
+    first = along / length.clamp_min(torch.finfo(torch.float64).tiny)
+    across = toward_c - (first @ toward_c) * first
+    across = across - (first @ across) * first
+    if float(length) == 0 or float(across.norm()) <= 1e-6 * float(toward_c.norm()):
+        raise ValueError("the three solutions lie on one line, so they span no plane; name three others")
+    axes = torch.stack([first, across / across.norm()])
+    corners = np.array([[0.0, 0.0], [float(length), 0.0], (axes @ toward_c).tolist()])
+    return Plane((a, b, c), origin, axes, corners)
+
+
+def loss_surface(
+    loss: Callable[[Weights], float],
+    plane: Plane,
+    solutions: Mapping[str, Weights],
+    grid: int,
+    *,
+    label: str = "surface",
+) -> Surface:
+    """Evaluate the loss on a grid that covers the corners and every solution's foot, with a margin."""
+    feet = {name: plane.coordinates(weights) for name, weights in solutions.items()}
+    covered = np.vstack([plane.corner_coordinates, *[xy for xy, _ in feet.values()]])
+    low, high = covered.min(axis=0), covered.max(axis=0)
+    margin = _MARGIN * (high - low).max()
+    xs = np.linspace(low[0] - margin, high[0] + margin, grid)
+    ys = np.linspace(low[1] - margin, high[1] + margin, grid)
+    cells = progress([(x, y) for y in ys for x in xs], label)
+    losses = np.array([loss(plane.weights_at(float(x), float(y))) for x, y in cells]).reshape(grid, grid)
+    markers = tuple(
+        Marker(name, float(xy[0]), float(xy[1]), distance, loss(solutions[name]))
+        for name, (xy, distance) in feet.items()
+    )
+    return Surface(xs, ys, losses, markers)
+
+
+def _carry_over(name: str, buffers: list[Tensor], coefficients: np.ndarray) -> Tensor:
+    first = buffers[0]
+    if not first.is_floating_point():
+        return first
+    logarithmic = name.endswith("running_var") and all(bool((buffer > 0).all()) for buffer in buffers)
+    values = [buffer.double().log() if logarithmic else buffer.double() for buffer in buffers]
+    total = sum((c * value for c, value in zip(coefficients, values, strict=True)), torch.zeros_like(values[0]))
+    return (total.exp() if logarithmic else total).to(first.dtype)
+
+
+def _flatten(weights: Weights) -> Tensor:
+    return torch.cat([tensor.reshape(-1).double() for tensor in weights.parameters.values()])

@@ -1,0 +1,84 @@
+"""From a network's name to a network, initialised by a seed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+
+from lth.mask import prunable_names
+from lth.network.lenet import LeNet
+from lth.network.resnet import CifarResNet
+from lth.network.vgg import Vgg
+from lth.randomness import global_stream
+from lth.user_code import is_reference, load_reference
+
+_NAME = re.compile(r"(resnet|vgg)(\d{1,4})(?:-w(\d{1,4}))?", re.ASCII)
+_LENET = re.compile(r"lenet((?:-\d{1,5})+)", re.ASCII)
+_DEFAULT_WIDTH = {"resnet": 16, "vgg": 64}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Everything that determines a network's shape."""
+
+    name: str
+    input_shape: tuple[int, int, int]  # (channels, height, width)
+    num_classes: int
+
+    def as_json(self) -> dict[str, object]:
+        """Return a JSON object whose fields build this spec again."""
+        return {**asdict(self), "input_shape": list(self.input_shape)}
+
+
+def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Module:
+    """Return the network, freshly initialised from the stream (seed, purpose), on the CPU, in evaluation mode.
+
+    Names are `resnet20` (any depth 6n + 2), `resnet20-w32` (first width 32), `vgg11`, `vgg16`, `vgg16-w32`,
+    `lenet-300-100`, or `package.module:function`, a function of (input_shape, num_classes) that returns an
+    `nn.Module`; naming a function runs its code. The caller's random state is left as it was.
+
+    Raises:
+        ValueError: If the name is unknown, or the network doesn't fit the data or has nothing to prune.
+    """
+    with global_stream(seed, "initialise", *purpose):
+        network = _construct(spec).eval()
+    prunable_names(network)
+    with torch.no_grad():
+        try:
+            output = network(torch.zeros(2, *spec.input_shape))
+        except RuntimeError as error:
+            raise ValueError(f"network={spec.name} rejects inputs {spec.input_shape}: {error}") from error
+    if output.shape != (2, spec.num_classes):
+        raise ValueError(
+            f"network={spec.name} maps 2 images to {tuple(output.shape)}; expected (2, {spec.num_classes})"
+        )
+    return network
+
+
+def _construct(spec: NetworkSpec) -> nn.Module:
+    channels, height, width = spec.input_shape
+    if match := _NAME.fullmatch(spec.name):
+        family, depth = match[1], int(match[2])
+        base_width = int(match[3] or _DEFAULT_WIDTH[family])
+        if base_width < 1:
+            raise ValueError(f"network={spec.name}: a width is at least 1")
+        if family == "resnet":
+            return CifarResNet(depth, base_width, channels, spec.num_classes)
+        return Vgg(depth, base_width, channels, (height, width), spec.num_classes)
+    if match := _LENET.fullmatch(spec.name):
+        hidden = tuple(int(size) for size in match[1].split("-")[1:])
+        if min(hidden) < 1:
+            raise ValueError(f"network={spec.name}: a hidden width is at least 1")
+        return LeNet(hidden, spec.input_shape, spec.num_classes)
+    if is_reference(spec.name):
+        network = load_reference(spec.name)(spec.input_shape, spec.num_classes)
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
+        return network
+    raise ValueError(
+        f"network={spec.name!r} is unknown; choose resnet20, resnet8-w8, …, vgg11, vgg16, lenet-300-100, "
+        "or package.module:function"
+    )

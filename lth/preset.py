@@ -1,0 +1,103 @@
+"""The named settings a study starts from; every field can be overridden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lth.amount import Amount
+from lth.setting import (
+    AnalysisSetting,
+    DataSetting,
+    PruningSetting,
+    Setting,
+    TrainingSetting,
+    with_overrides,
+)
+from lth.step import Step
+
+DEFAULT_PRESET = "digits"
+
+# The schedule of PROTOCOL section 2, which the field uses for CIFAR networks.
+_CIFAR_TRAINING = TrainingSetting(
+    epochs=160,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    weight_decay=1e-4,
+    milestones=(Step(80, "ep"), Step(120, "ep")),
+    rewind_step=Step(1000),
+    fine_tune_epochs=40,
+)
+
+PRESETS: dict[str, Setting] = {
+    # Small enough for the whole study to take minutes on two cores, and trained to a loss near zero.
+    "digits": Setting(
+        preset="digits",
+        network="resnet8-w8",
+        data=DataSetting("digits", augmentation="crop"),
+        training=TrainingSetting(
+            epochs=30,
+            batch_size=64,
+            lr=0.1,
+            momentum=0.9,
+            weight_decay=1e-4,
+            milestones=(Step(15, "ep"), Step(23, "ep")),
+            rewind_step=Step(2, "ep"),
+            fine_tune_epochs=8,
+        ),
+        pruning=PruningSetting(0.2, levels=5),
+        analysis=AnalysisSetting(k=50, hessian_examples=Amount(512), directions=20, grid=25),
+    ),
+    "resnet20-cifar10": Setting(
+        preset="resnet20-cifar10",
+        network="resnet20",
+        data=DataSetting("cifar10", augmentation="crop_flip"),
+        training=_CIFAR_TRAINING,
+        pruning=PruningSetting(0.2, levels=10),
+        analysis=AnalysisSetting(k=100, hessian_examples=Amount(0.1)),
+    ),
+    "vgg16-cifar10": Setting(
+        preset="vgg16-cifar10",
+        network="vgg16",
+        data=DataSetting("cifar10", augmentation="crop_flip"),
+        training=_CIFAR_TRAINING,
+        pruning=PruningSetting(0.2, levels=13),
+        analysis=AnalysisSetting(k=100, hessian_examples=Amount(0.05)),
+    ),
+    "resnet20-fashion-mnist": Setting(
+        preset="resnet20-fashion-mnist",
+        network="resnet20",
+        data=DataSetting("fashion-mnist", augmentation="crop_flip"),
+        training=_CIFAR_TRAINING,
+        pruning=PruningSetting(0.2, levels=10),
+        analysis=AnalysisSetting(k=100, hessian_examples=Amount(0.1)),
+    ),
+}
+
+
+def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
+    """Return the setting of `preset` with `overrides` applied.
+
+    Raises:
+        ValueError: If the preset or a parameter is unknown, or a value is unreadable or out of range.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+    return with_overrides(PRESETS[preset], overrides)
+
+
+# What decides the weights of a solution; the rest of a setting decides what is measured, and how far.
+_MEASURING = frozenset(
+    ["preset", "seed", "levels", "k", "hessian_examples", "directions", "direction_norm", "cutoff_margin"]
+    + ["points", "grid"]
+)
+
+
+def changes_from_preset(setting: Setting) -> str:
+    """Return the training parameters in which `setting` departs from its preset, as `name=value …`.
+
+    Empty where it departs in none. The seed and what only measures are left out.
+    """
+    standard = PRESETS[setting.preset].flat()
+    changed = {name: value for name, value in setting.flat().items() if value != standard[name]}
+    return " ".join(f"{name}={value}" for name, value in sorted(changed.items()) if name not in _MEASURING)

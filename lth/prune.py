@@ -1,0 +1,73 @@
+"""Which weights go: by smallest magnitude, by the next-larger band, or at random; counts are exact.
+
+All functions are global over the layers, remove only weights that still survive, and break ties by
+position (parameter order, then row-major), so that equal weights are pruned alike on every machine.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lth.mask import Mask
+from lth.weights import Weights
+
+
+def num_to_prune(mask: Mask, fraction: float) -> int:
+    """Return `round(fraction · survivors)` (Python's `round`: halves go to the even number).
+
+    Raises:
+        ValueError: If that would leave no weight at all.
+    """
+    survivors = mask.num_kept
+    count = round(fraction * survivors)
+    if count >= survivors:
+        raise ValueError(f"pruning {count} of {survivors} weights leaves none; lower prune_fraction or level")
+    return count
+
+
+def prune_smallest(weights: Weights, mask: Mask, count: int) -> Mask:
+    """Remove the `count` survivors of `mask` with the smallest magnitude in `weights`.
+
+    Raises:
+        ValueError: If `count` exceeds the survivors, or a weight is not finite.
+    """
+    return _remove(mask, _ascending_survivors(weights, mask)[:count], count)
+
+
+def prune_next_larger(weights: Weights, mask: Mask, count: int) -> Mask:
+    """Keep the `count` smallest survivors and remove the next `count` instead.
+
+    Raises:
+        ValueError: If there are fewer than `2 · count` survivors, or a weight is not finite.
+    """
+    return _remove(mask, _ascending_survivors(weights, mask)[count : 2 * count], count)
+
+
+def prune_random(mask: Mask, count: int, generator: torch.Generator) -> Mask:
+    """Remove `count` survivors of `mask`, each subset of that size with equal probability.
+
+    Raises:
+        ValueError: If `count` exceeds the survivors.
+    """
+    survivors = mask.flat().nonzero().squeeze(1)
+    order = torch.randperm(len(survivors), generator=generator)
+    return _remove(mask, survivors[order[:count]], count)
+
+
+def _ascending_survivors(weights: Weights, mask: Mask) -> Tensor:
+    """Return the flat positions of the survivors, smallest magnitude first, ties by position."""
+    magnitudes = torch.cat([weights.parameters[name].detach().cpu().abs().reshape(-1) for name in mask.keep])
+    if not magnitudes.isfinite().all():
+        raise ValueError("a weight is not finite, so magnitudes have no order; the training diverged")
+    survivors = mask.flat().nonzero().squeeze(1)
+    order = torch.sort(magnitudes[survivors], stable=True).indices
+    return survivors[order]
+
+
+def _remove(mask: Mask, positions: Tensor, count: int) -> Mask:
+    if len(positions) != count:
+        raise ValueError(f"asked to prune {count} weights, but only {len(positions)} can be; prune fewer")
+    kept = mask.flat().clone()
+    kept[positions] = False
+    return mask.with_flat(kept)

@@ -1,0 +1,265 @@
+"""What a study is made with: one small frozen record per stage, checked when it is built.
+
+`Setting` only bundles them; a stage is handed its own record and never the bundle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from lth.amount import Amount
+from lth.step import Step
+
+Augmentation = Literal["none", "crop", "crop_flip"]
+Precision = Literal["fp32", "bf16"]
+Snapshots = Literal["none", "log", "every"]
+DirectionNorm = Literal["plain", "filter"]
+
+
+def _require(claim: bool, name: str, value: object, expected: str) -> None:
+    if not claim:
+        raise ValueError(f"{name}={value} is out of range; expected {expected}")
+
+
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class DataSetting:
+    """Which examples a network is trained on."""
+
+    dataset: str
+    train_examples: Amount = Amount(None)
+    augmentation: Augmentation = "none"
+
+    def __post_init__(self) -> None:
+        _require_choice("augmentation", self.augmentation, get_args(Augmentation))
+
+
+@dataclass(frozen=True)
+class TrainingSetting:
+    """One schedule of SGD with momentum (PROTOCOL: lr divided by ten at every milestone)."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    milestones: tuple[Step, ...]
+    rewind_step: Step
+    fine_tune_epochs: int
+    fine_tune_lr: float | None = None  # None: the last learning rate of the schedule
+    precision: Precision = "fp32"
+    trajectory: Snapshots = "log"
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2 (BatchNorm)")
+        _require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
+        _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "zero or more")
+        _require(self.fine_tune_epochs >= 1, "fine_tune_epochs", self.fine_tune_epochs, "at least 1")
+        if self.fine_tune_lr is not None:
+            _require(0 < self.fine_tune_lr < math.inf, "fine_tune_lr", self.fine_tune_lr, "positive")
+        _require_choice("precision", self.precision, get_args(Precision))
+        _require_choice("trajectory", self.trajectory, get_args(Snapshots))
+
+
+@dataclass(frozen=True)
+class PruningSetting:
+    """How much goes at each level, and how many levels a study has after the dense one."""
+
+    prune_fraction: float = 0.2
+    levels: int = 10
+
+    def __post_init__(self) -> None:
+        _require(0 < self.prune_fraction < 1, "prune_fraction", self.prune_fraction, "a number in (0, 1)")
+        _require(1 <= self.levels <= 100, "levels", self.levels, "a whole number from 1 to 100")
+
+
+@dataclass(frozen=True)
+class AnalysisSetting:
+    """How finely the geometry of a solution is measured."""
+
+    k: int = 100  # leading eigenvalues
+    hessian_examples: Amount = Amount(0.1)
+    directions: int = 50
+    direction_norm: DirectionNorm = "filter"
+    cutoff_margin: float = 0.1  # nats above the worse of two compared solutions
+    points: int = 31  # on a straight line
+    grid: int = 25  # a side of the surface
+
+    def __post_init__(self) -> None:
+        _require(self.k >= 1, "k", self.k, "at least 1")
+        _require(self.directions >= 2, "directions", self.directions, "at least 2")
+        _require_choice("direction_norm", self.direction_norm, get_args(DirectionNorm))
+        _require(0 < self.cutoff_margin < math.inf, "cutoff_margin", self.cutoff_margin, "positive")
+        _require(self.points >= 3, "points", self.points, "at least 3")
+        _require(self.grid >= 3, "grid", self.grid, "at least 3")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything a user chooses about a study, except where it runs."""
+
+    preset: str
+    network: str
+    data: DataSetting
+    training: TrainingSetting
+    pruning: PruningSetting
+    analysis: AnalysisSetting
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "a whole number from 0 to 2147483647")
+
+    def flat(self) -> dict[str, str]:
+        """Return every parameter by the name and in the spelling a user would type it."""
+        stages = (self.data, self.training, self.pruning, self.analysis)
+        fields = {name: value for stage in stages for name, value in vars(stage).items()}
+        flat = {"preset": self.preset, "seed": self.seed, "network": self.network, **fields}
+        return {name: _spell(value) for name, value in flat.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object that `setting_from_json` turns back into this setting."""
+        return _jsonable(asdict(self))
+
+
+def setting_from_json(content: Mapping[str, Any]) -> Setting:
+    """Return the setting that `Setting.as_json` wrote.
+
+    Raises:
+        ValueError: If a field is missing, unknown or out of range.
+    """
+    try:
+        data, training = dict(content["data"]), dict(content["training"])
+        analysis = dict(content["analysis"])
+        data["train_examples"] = Amount.parse(data["train_examples"])
+        training["milestones"] = tuple(Step.parse(step) for step in training["milestones"])
+        training["rewind_step"] = Step.parse(training["rewind_step"])
+        analysis["hessian_examples"] = Amount.parse(analysis["hessian_examples"])
+        return Setting(
+            preset=content["preset"],
+            network=content["network"],
+            seed=content["seed"],
+            data=DataSetting(**data),
+            training=TrainingSetting(**training),
+            pruning=PruningSetting(**content["pruning"]),
+            analysis=AnalysisSetting(**analysis),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a setting of this version of lth: {error}") from error
+
+
+def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting:
+    """Return `setting` with the named fields replaced; values may be text, as typed on a command line.
+
+    Raises:
+        ValueError: If a name is unknown, or a value can't be read or is out of range.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for name, written in overrides.items():
+        if name not in _FIELDS:
+            raise ValueError(f"{name!r} is not a parameter; known are {', '.join(_FIELDS)}")
+        stage, read = _FIELDS[name]
+        try:
+            changes.setdefault(stage, {})[name] = read(written)
+        except ValueError as error:
+            raise ValueError(f"{name}={written!r}: {error}") from error
+    top = changes.pop("setting", {})
+    stages = {stage: replace(getattr(setting, stage), **fields) for stage, fields in changes.items()}
+    return replace(setting, **top, **stages)
+
+
+def _whole(written: object) -> int:
+    text = str(written).strip()
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("expected a whole number") from None
+
+
+def _number(written: object) -> float:
+    try:
+        number = float(str(written))
+    except ValueError:
+        raise ValueError("expected a number") from None
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
+
+
+def _last_or_number(written: object) -> float | None:
+    return None if written is None or str(written).strip() == "last" else _number(written)
+
+
+def _text(written: object) -> str:
+    text = str(written).strip()
+    if not text or not text.isprintable():
+        raise ValueError("expected a name")
+    return text
+
+
+def _step(written: object) -> Step:
+    return Step.parse(str(written))
+
+
+def _steps(written: object) -> tuple[Step, ...]:
+    parts = written if isinstance(written, tuple | list) else str(written).split(",")
+    return tuple(Step.parse(str(part)) for part in parts if str(part).strip() not in ("", "none"))
+
+
+def _amount(written: object) -> Amount:
+    return Amount.parse(str(written))
+
+
+_FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
+    "seed": ("setting", _whole),
+    "network": ("setting", _text),
+    "dataset": ("data", _text),
+    "train_examples": ("data", _amount),
+    "augmentation": ("data", _text),
+    "epochs": ("training", _whole),
+    "batch_size": ("training", _whole),
+    "lr": ("training", _number),
+    "momentum": ("training", _number),
+    "weight_decay": ("training", _number),
+    "milestones": ("training", _steps),
+    "rewind_step": ("training", _step),
+    "fine_tune_epochs": ("training", _whole),
+    "fine_tune_lr": ("training", _last_or_number),
+    "precision": ("training", _text),
+    "trajectory": ("training", _text),
+    "prune_fraction": ("pruning", _number),
+    "levels": ("pruning", _whole),
+    "k": ("analysis", _whole),
+    "hessian_examples": ("analysis", _amount),
+    "directions": ("analysis", _whole),
+    "direction_norm": ("analysis", _text),
+    "cutoff_margin": ("analysis", _number),
+    "points": ("analysis", _whole),
+    "grid": ("analysis", _whole),
+}
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "last" if value is None else str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"value"}:
+            return str(Amount(value["value"]))
+        if set(value) == {"count", "unit"}:
+            return str(Step(**value))
+        return {name: _jsonable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return value

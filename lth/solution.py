@@ -1,0 +1,74 @@
+"""A trained solution of a level: its weights, mask and rewind point, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import nn
+
+from lth.mask import Mask
+from lth.network import NetworkSpec, build_network
+from lth.setting import Setting
+from lth.train import EpochRecord, TrainingState
+from lth.weights import Weights
+
+Kind = Literal[
+    "imp",  # level 0 is the dense network
+    "one_shot",
+    "fine_tune",
+    "lr_rewind",
+    "random_init",
+    "random_prune",
+    "random_prune_one_shot",
+    "prune_larger",
+]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One trained network w(L) = m(L) ⊙ w(L), with everything the next level and an analysis need."""
+
+    kind: Kind
+    level: int
+    spec: NetworkSpec
+    setting: Setting
+    mask: Mask
+    initial: Weights  # where this training started, already masked
+    rewind: TrainingState  # wk of the dense network: parameters, buffers, momentum, step k
+    final: Weights  # w(L)
+    history: tuple[EpochRecord, ...]
+    data_digest: str  # of the whole data set, SHA-256
+    key: str  # content key of everything that determined this solution
+    ancestors: tuple[str, ...] = ()  # keys of w(0), w(1), …, w(L-1)
+    trajectory: Mapping[int, Weights] = field(default_factory=dict)  # weights after an epoch
+
+    @property
+    def weights(self) -> Weights:
+        """The final weights, w(L)."""
+        return self.final
+
+    @property
+    def density(self) -> float:
+        """Share of the prunable weights that is kept."""
+        return self.mask.density
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: `dense`, `level 3`, `one_shot at level 3`."""
+        return solution_name(self.kind, self.level)
+
+    @property
+    def network(self) -> nn.Module:
+        """A new network that holds the final weights, in evaluation mode, on the CPU."""
+        network = build_network(self.spec, self.setting.seed)
+        self.final.load_into(network)
+        return network
+
+
+def solution_name(kind: Kind, level: int) -> str:
+    """Return what a person calls a solution: `dense`, `level 3`, `one_shot at level 3`."""
+    if kind == "imp":
+        return "dense" if level == 0 else f"level {level}"
+    return f"{kind} at level {level}"

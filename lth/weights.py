@@ -1,0 +1,71 @@
+"""The state of a network as plain tensors: parameters and buffers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Parameters and buffers (BatchNorm statistics) of one network, by their names in its state dict."""
+
+    parameters: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, network: nn.Module) -> Weights:
+        """Return a copy of the network's present state, detached from it and contiguous."""
+        return cls(
+            {name: _copy(tensor) for name, tensor in network.named_parameters()},
+            {name: _copy(tensor) for name, tensor in network.named_buffers()},
+        )
+
+    def load_into(self, network: nn.Module) -> None:
+        """Overwrite the state of `network`.
+
+        Raises:
+            RuntimeError: If a name or a shape differs (torch's strict loading names it).
+        """
+        network.load_state_dict({**self.parameters, **self.buffers}, strict=True)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Weights:
+        """Return the weights with `change` applied to every tensor."""
+        return Weights(
+            {name: change(tensor) for name, tensor in self.parameters.items()},
+            {name: change(tensor) for name, tensor in self.buffers.items()},
+        )
+
+    def to(self, device: torch.device) -> Weights:
+        """Return the weights on `device`."""
+        return self.map(lambda tensor: tensor.to(device))
+
+
+def affine_combination(points: list[Weights], coefficients: list[float]) -> Weights:
+    """Return Σ cᵢ pᵢ of parameters and floating-point buffers, in float64, rounded once.
+
+    Integer buffers (BatchNorm's batch counter, unused in evaluation mode) come from the first point.
+    """
+    first = points[0]
+    return Weights(
+        {name: _combine([p.parameters[name] for p in points], coefficients) for name in first.parameters},
+        {name: _combine([p.buffers[name] for p in points], coefficients) for name in first.buffers},
+    )
+
+
+def _combine(tensors: list[Tensor], coefficients: list[float]) -> Tensor:
+    first = tensors[0]
+    if not first.is_floating_point():
+        return first
+    total = torch.zeros_like(first, dtype=torch.float64)
+    for tensor, coefficient in zip(tensors, coefficients, strict=True):
+        if coefficient != 0:  # keeps the ends of a path bit-equal to the points
+            total += coefficient * tensor.double()
+    return total.to(first.dtype)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
