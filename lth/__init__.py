@@ -1,0 +1,45 @@
+"""Iterative magnitude pruning with rewinding, its baselines, and the geometry of the solutions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lth.solution import Solution
+
+__all__ = ["load_solution"]
+
+
+def load_solution(
+    run_id: str | None = None,
+    *,
+    level: int | None = None,
+    kind: str = "imp",
+    preset: str = "digits",
+    seed: int = 0,
+    changes: str = "",
+) -> Solution:
+    """Return a tracked solution, verified: by its run, or by its place in a study.
+
+    `lth.load_solution("4f0c…")`, `lth.load_solution(level=3)`, `lth.load_solution(level=5, kind="one_shot")`.
+
+    Args:
+        run_id: Of a run of train_dense, imp_level or baseline; the other arguments are then ignored.
+        level: 0 is the dense network.
+        kind: `imp` or a baseline.
+        preset: The preset it was trained with.
+        seed: Its seed.
+        changes: The training parameters that differed from the preset, as the run's tag `changes` spells
+            them, such as `"epochs=2 lr=0.05"`.
+
+    Raises:
+        ValueError: If there is no such solution, or several (on different data) fit.
+        CheckpointError: If its checkpoint is damaged.
+    """
+    from lth.tracking.load import load_by_place, load_by_run  # here: importing lth must not import mlflow
+
+    if run_id is not None:
+        return load_by_run(run_id)
+    if level is None:
+        raise ValueError("name a run_id, or a level (0 is the dense network)")
+    return load_by_place(level=level, kind=kind, preset=preset, seed=seed, changes=changes)

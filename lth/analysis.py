@@ -62,6 +62,19 @@ class LevelAnalysis:
             numbers["landscape/barrier_error_over_mean"] = barrier_over_mean(self.line.test_error)
         return numbers
 
+    def warnings(self) -> list[str]:
+        """Return what a reader of the numbers must know: solves that didn't converge, censored radii."""
+        return [
+            f"log_eig_product{suffix} did not converge in {spectrum.num_products} products"
+            for suffix, spectrum in self.spectra.items()
+            if not spectrum.converged
+        ] + [
+            f"radius_mean{suffix} is a lower bound: {radii.num_censored} of {len(radii.radii)} directions "
+            "never left the basin"
+            for suffix, radii in self.radii.items()
+            if radii.num_censored
+        ]
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every raw number by name, from which the figures can be drawn again."""
         raw: dict[str, np.ndarray] = {"drawn_examples": self.drawn.numpy()}

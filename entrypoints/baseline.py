@@ -1,0 +1,33 @@
+"""Train one baseline at the density of a level, and the levels below it that are missing."""
+
+from __future__ import annotations
+
+import click
+
+from entrypoints.options import is_fresh, opened_study, parse_level, require_sparse, study_options
+
+_KINDS = (
+    "one_shot",
+    "fine_tune",
+    "lr_rewind",
+    "random_init",
+    "random_prune",
+    "random_prune_one_shot",
+    "prune_larger",
+)
+
+
+@click.command()
+@click.option("--kind", required=True, type=click.Choice(_KINDS), help="Which baseline.")
+@click.option("--level", required=True, callback=parse_level, help="Whose density it gets.")
+@study_options
+def main(kind: str, level: int, **options: str | None) -> None:
+    """Train the baseline KIND at LEVEL."""
+    require_sparse(level)
+    fresh = is_fresh(options)
+    with opened_study(options, level_of_from_run=level - 1) as study:
+        study.solution(kind, level, adopt=True, fresh=fresh)
+
+
+if __name__ == "__main__":
+    main()

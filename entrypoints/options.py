@@ -1,0 +1,174 @@
+"""The parameters every entry point shares, and the study they describe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# name, what --help says. Values are read and checked by lth.setting, so that Python and the command line agree.
+_SETTING_OPTIONS = {
+    "seed": "Of initialisation, data order, augmentation, draws and directions.",
+    "network": "resnet20, resnet8-w8, vgg16, lenet-300-100, … or package.module:function (runs its code).",
+    "dataset": "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs its code).",
+    "train_examples": "A number, a fraction or all.",
+    "augmentation": "none, crop or crop_flip.",
+    "epochs": "Of one training.",
+    "batch_size": "Examples a step.",
+    "lr": "Initial learning rate.",
+    "momentum": "Of SGD.",
+    "weight_decay": "L2 penalty on every parameter.",
+    "milestones": "Where lr falls tenfold: 80ep,120ep or steps, or none.",
+    "rewind_step": "The rewind point k: 1000 or 2ep.",
+    "fine_tune_epochs": "Of the fine_tune baseline.",
+    "fine_tune_lr": "Of the fine_tune baseline: a number, or last for the schedule's last.",
+    "precision": "fp32 or bf16.",
+    "trajectory": "Which epochs' weights are kept: none, log or every.",
+    "prune_fraction": "Share of the survivors pruned at each level.",
+    "levels": "How many levels main trains after the dense network.",
+    "k": "Leading eigenvalues in log_eig_product.",
+    "hessian_examples": "For curvature, radii and surface: a number, a fraction or all.",
+    "directions": "Random directions for radii.",
+    "direction_norm": "filter (Li et al. 2018) or plain.",
+    "cutoff_margin": "Nats by which a basin's cutoff lies above the worse solution's loss.",
+    "points": "On a straight line, ends included.",
+    "grid": "Points a side of the loss surface.",
+}
+_COMMON_OPTIONS = {
+    "preset": "digits, resnet20-cifar10, vgg16-cifar10 or resnet20-fashion-mnist. [default: digits]",
+    "data_dir": "Where the data set's files are; downloaded into ./data if left out.",
+    "device": "auto, cpu, cuda or cuda:N. [default: auto]",
+    "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
+    "fresh": "true: compute again even if a finished run of the same key exists.",
+}
+
+
+def study_options(command: Command) -> Command:
+    """Add every parameter of a study to a click command, spelled with `_` or `-`."""
+    options = [
+        click.option(f"--{name}", f"--{name.replace('_', '-')}", name, default=None, help=text)
+        if "_" in name
+        else click.option(f"--{name}", name, default=None, help=text)
+        for name, text in {**_COMMON_OPTIONS, **_SETTING_OPTIONS}.items()
+    ]
+    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def parse_level(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
+    """Read a level: a whole number, 0 for the dense network."""
+    try:
+        level = int(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a level; write a whole number, such as 3") from None
+    if not 0 <= level <= 100:
+        raise click.BadParameter(f"{level} is not a level; write a whole number from 0 to 100")
+    return level
+
+
+def require_sparse(level: int) -> None:
+    """Refuse level 0 where only pruned networks make sense."""
+    if level == 0:
+        raise click.BadParameter(
+            "0 is the dense network; use train_dense for it, or level 1 and up", param_hint="--level"
+        )
+
+
+@contextmanager
+def opened_study(options: dict[str, str | None], *, level_of_from_run: int | None = None) -> Iterator[Any]:
+    """Build the study that the options describe; user errors end the command with one line and status 2.
+
+    Args:
+        options: As click parsed them; None where the user said nothing.
+        level_of_from_run: The level that `from_run` must hold; None where it can't be given.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    # Imported here so that --help and misspelt options answer at once.
+    import torch
+
+    from lth.preset import DEFAULT_PRESET, resolve
+    from lth.data import load_images
+    from lth.setting import with_overrides
+    from lth.solve import set_up
+    from lth.study import Study
+    from lth.tracking.store import Store
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
+        setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
+        device = _device(given.get("device", "auto"))
+        if device.type == "cuda":
+            torch.use_deterministic_algorithms(True)
+        store = Store()
+        parent = None
+        if "from_run" in given:
+            parent = store.load_solution(given["from_run"])
+            if level_of_from_run is None:
+                raise ValueError("from_run has no meaning here; leave it out")
+            if parent.level != level_of_from_run:
+                raise ValueError(
+                    f"from_run={given['from_run']} holds {parent.name}; "
+                    f"a run of level {level_of_from_run} is needed"
+                )
+            if "preset" not in given:
+                setting = with_overrides(parent.setting, overrides)
+        data_dir = Path(given["data_dir"]) if "data_dir" in given else None
+        images = load_images(setting.data.dataset, data_dir)
+        bench = set_up(setting, images, device, parent)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        yield Study(bench, store, say=_say)
+    except (ValueError, ArithmeticError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        _say("interrupted; finished runs are kept, and the same command goes on from them")
+        sys.exit(130)
+
+
+def is_fresh(options: dict[str, str | None]) -> bool:
+    """Read the parameter `fresh`."""
+    value = options.get("fresh")
+    if value is None or value.lower() in ("false", "0", "no"):
+        return False
+    if value.lower() in ("true", "1", "yes"):
+        return True
+    raise click.BadParameter(f"{value!r} is neither true nor false", param_hint="--fresh")
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device={name!r} is not supported (float64 is needed); choose cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={name!r}: {torch.cuda.device_count()} CUDA devices are here; choose cpu or auto"
+        )
+    return device
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()

@@ -1,0 +1,20 @@
+"""Train the dense network, level 0, and keep its rewind point."""
+
+from __future__ import annotations
+
+import click
+
+from entrypoints.options import is_fresh, opened_study, study_options
+
+
+@click.command()
+@study_options
+def main(**options: str | None) -> None:
+    """Train w(0), the dense network."""
+    fresh = is_fresh(options)
+    with opened_study(options) as study:
+        study.solution("imp", 0, adopt=True, fresh=fresh)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""A solution as an MLflow LoggedModel that `mlflow.pytorch.load_model` loads without unpickling anything."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import mlflow
+import torch
+from mlflow.models import infer_signature
+
+from lth.solution import Solution
+
+
+def log_model(run_id: str, solution: Solution, metrics: Mapping[str, float]) -> str:
+    """Log the network with its final weights, exported by torch.export, and its metrics; return its id.
+
+    The run is FINISHED afterwards: call this last.
+    """
+    network = solution.network
+    example = torch.zeros(2, *solution.spec.input_shape)  # two: a batch of one would be fixed in the export
+    with torch.no_grad():
+        signature = infer_signature(example.numpy(), network(example).numpy())
+    with mlflow.start_run(run_id=run_id, nested=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own defaults
+        info = mlflow.pytorch.log_model(
+            network,
+            name=solution.name.replace(" ", "_"),
+            input_example=example.numpy(),
+            signature=signature,
+            serialization_format="pt2",
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            params={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
+        )
+        mlflow.log_metrics(dict(metrics), model_id=info.model_id)
+    return str(info.model_id)

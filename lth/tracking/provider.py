@@ -1,0 +1,32 @@
+"""MLflow's plugin point for the experiment that a plain `mlflow run .` logs to.
+
+MLflow loads this module while it is itself being imported, so nothing but the abstract class may be imported
+at the top.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow.tracking.default_experiment.abstract_context import DefaultExperimentProvider
+
+
+class LthExperimentProvider(DefaultExperimentProvider):  # type: ignore[misc]
+    """Makes a plain `mlflow run .` in a checkout of lth log into our experiment.
+
+    MLflow's own default experiment can't be relied on: if the UI was started first, its artifacts can't be
+    written by clients.
+    """
+
+    def in_context(self) -> bool:
+        """Return whether the working directory is a checkout of lth."""
+        project = Path("MLproject")
+        return project.is_file() and project.read_text().startswith("name: lth\n")
+
+    def get_experiment_id(self) -> str:
+        """Return the experiment's id; it is created when it is first asked for."""
+        from mlflow import MlflowClient
+
+        from lth.tracking.experiment import EXPERIMENT_NAME, get_or_create_experiment
+
+        return get_or_create_experiment(MlflowClient(), EXPERIMENT_NAME)

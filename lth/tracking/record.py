@@ -1,0 +1,130 @@
+"""What each kind of result looks like as an MLflow run: tags, parameters, metrics, files and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from lth.analysis import LevelAnalysis
+from lth.figure.interpolation import draw_interpolation
+from lth.figure.radius import draw_radii
+from lth.figure.spectrum import draw_spectra
+from lth.figure.surface import draw_surface
+from lth.figure.trajectory import draw_trajectory
+from lth.figure.trend import draw_trend
+from lth.level_surface import LevelSurface
+from lth.preset import changes_from_preset
+from lth.solution import Solution, solution_name
+from lth.solve import Workbench
+from lth.summary import LevelRow, markdown_table
+from lth.tracking.run import RunLog
+from lth.tracking.store import CHECKPOINT, KEY
+from lth.train import EpochRecord
+
+
+def study_tags(bench: Workbench) -> dict[str, str]:
+    """Return the tags that every run of a study carries."""
+    setting = bench.setting
+    return {
+        "preset": setting.preset,
+        "changes": changes_from_preset(setting),
+        "seed": str(setting.seed),
+        "network": setting.network,
+        "dataset": bench.images.name,
+        "data_digest": bench.images.digest,
+        "lth.study": bench.keys.study(),
+    }
+
+
+def task_tags(bench: Workbench, kind: str, level: int, density: float, key: str) -> dict[str, str]:
+    """Return the tags of one task of a study."""
+    place = {"kind": kind, "level": str(level), "density": f"{density:.4g}", KEY: key}
+    return {**study_tags(bench), **place}
+
+
+def log_setting(run: RunLog, bench: Workbench, level: int | None, density: float | None) -> None:
+    """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
+    place = {} if level is None else {"level": str(level)}
+    run.params({**bench.setting.flat(), **place, "device": bench.data.train.labels.device.type})
+    numbers = {"seed": float(bench.setting.seed)}
+    if level is not None and density is not None:
+        numbers |= {"level": float(level), "density": density}
+    run.metrics(numbers)
+    run.data(bench.images, "training")
+
+
+def log_epoch(run: RunLog, record: EpochRecord) -> None:
+    """Log losses and accuracies at `step=epoch`."""
+    run.metrics(_evaluations(record), record.epoch)
+
+
+def log_solution(run: RunLog, solution: Solution, directory: Path, drawn: Tensor, seconds: float) -> None:
+    """Log the checkpoint that was written to `directory`, and what it cost."""
+    run.metrics({"time/training_seconds": seconds})
+    run.json(drawn.tolist(), "train_examples.json")
+    run.directory(directory, CHECKPOINT)
+    run.figure(draw_trajectory({solution.name: solution.history}), "trajectory.png")
+    last = solution.history[-1]
+    run.note(
+        f"**{solution.name}** of {solution.spec.name}: {solution.density:.1%} of "
+        f"{solution.mask.num_prunable:,} prunable weights kept; training loss {last.train.loss:.4g}, "
+        f"test accuracy {last.test.accuracy:.2%}."
+    )
+
+
+def log_solution_trend(study: RunLog, solution: Solution) -> None:
+    """Add the solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
+    numbers = {**_evaluations(solution.history[-1]), "density": solution.density}
+    if solution.kind != "imp":
+        numbers = {f"{solution.kind}/{name.replace('/', '_')}": value for name, value in numbers.items()}
+    study.metrics(numbers, solution.level)
+    study.flush()
+
+
+def log_analysis(run: RunLog, analysis: LevelAnalysis, seconds: float) -> None:
+    """Log the numbers of an analysis, then its raw values, then its figures."""
+    name = solution_name("imp", analysis.level)
+    run.arrays(analysis.arrays(), "analysis.npz")
+    run.metrics({**analysis.metrics(), "time/analysis_seconds": seconds}, analysis.level)
+    run.flush()
+    run.figure(draw_spectra(analysis), "spectra.png")
+    run.figure(draw_radii(analysis), "radii.png")
+    if analysis.line is not None:
+        before = solution_name("imp", analysis.level - 1)
+        run.figure(draw_interpolation(analysis.line, before, name), "interpolation.png")
+
+
+def log_analysis_trend(study: RunLog, analysis: LevelAnalysis) -> None:
+    """Add the numbers of an analysis to the trends of the study, `step=level`."""
+    study.metrics(analysis.metrics(), analysis.level)
+    study.flush()
+
+
+def log_surface(run: RunLog, level_surface: LevelSurface) -> None:
+    """Log the raw values of a surface and its picture."""
+    surface = level_surface.surface
+    run.arrays({"x": surface.x, "y": surface.y, "loss": surface.loss}, "surface.npz")
+    markers = [vars(marker) for marker in surface.markers]
+    corners = list(level_surface.corners)
+    run.json({"corners": corners, "cutoff": level_surface.cutoff, "markers": markers}, "surface.json")
+    figure = draw_surface(surface, level_surface.corners, cutoff=level_surface.cutoff)
+    run.figure(figure, "surface.png")
+
+
+def log_results(study: RunLog, rows: Sequence[LevelRow]) -> None:
+    """Show the table of a study in its description, and the trends as a figure."""
+    study.note(markdown_table(rows))
+    study.file("results.md", markdown_table(rows).encode())
+    study.json([vars(row) for row in rows], "results.json")
+    study.figure(draw_trend(rows), "trend.png")
+
+
+def _evaluations(record: EpochRecord) -> dict[str, float]:
+    return {
+        "train/loss": record.train.loss,
+        "train/accuracy": record.train.accuracy,
+        "test/loss": record.test.loss,
+        "test/accuracy": record.test.accuracy,
+    }

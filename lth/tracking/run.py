@@ -1,0 +1,100 @@
+"""One MLflow run being written: parameters, metrics in batches, files, figures, data sets and models."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+
+from lth.data import ImageData
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FLUSH_SECONDS = 5.0  # a call costs 24 ms whatever it carries, so metrics travel together
+_METRICS_A_CALL = 1000  # the REST limit
+_DIGEST_LENGTH = 32  # MLflow stores 36 characters
+
+
+class RunLog:
+    """Writes to one run. Metrics are buffered: call `flush`, or close the run, to see all of them."""
+
+    def __init__(self, client: MlflowClient, run_id: str, name: str) -> None:
+        self._client = client
+        self.run_id = run_id
+        self.name = name
+        self._buffer: list[Metric] = []
+        self._flushed = time.monotonic()
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log numbers at `step`, soon."""
+        now = int(time.time() * 1000)
+        self._buffer += [Metric(name, float(value), now, step) for name, value in values.items()]
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send every buffered metric."""
+        while self._buffer:
+            batch, self._buffer = self._buffer[:_METRICS_A_CALL], self._buffer[_METRICS_A_CALL:]
+            self._client.log_batch(self.run_id, metrics=batch)
+        self._flushed = time.monotonic()
+
+    def params(self, values: Mapping[str, str]) -> None:
+        """Log parameters; those that `mlflow run` logged already keep the user's spelling."""
+        present = self._client.get_run(self.run_id).data.params
+        missing = [Param(name, value) for name, value in values.items() if name not in present]
+        self._client.log_batch(self.run_id, params=missing)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+    def note(self, markdown: str) -> None:
+        """Set the description that the UI shows on top of the run."""
+        self.tags({"mlflow.note.content": markdown})
+
+    def figure(self, figure: Figure, path: str) -> None:
+        """Attach a figure as PNG."""
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=150, bbox_inches="tight")
+        self.file(path, content.getvalue())
+
+    def arrays(self, arrays: Mapping[str, np.ndarray], path: str) -> None:
+        """Attach arrays as one `.npz`."""
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+        self.file(path, content.getvalue())
+
+    def json(self, content: Any, path: str) -> None:
+        """Attach a JSON document."""
+        self.file(path, json.dumps(content, indent=1, allow_nan=False).encode())
+
+    def file(self, path: str, content: bytes) -> None:
+        """Attach a file under the artifact path `path`."""
+        folder, _, name = path.rpartition("/")
+        with tempfile.TemporaryDirectory() as directory:
+            local = Path(directory, name)
+            local.write_bytes(content)
+            self._client.log_artifact(self.run_id, str(local), folder or None)
+
+    def directory(self, local: Path, path: str) -> None:
+        """Attach every file under `local`."""
+        self._client.log_artifacts(self.run_id, str(local), path)
+
+    def data(self, data: ImageData, context: str) -> None:
+        """Link the data set, by name and digest, as an input of the run."""
+        source = CodeDatasetSource(tags={"lth.source": data.source, "lth.digest": data.digest})
+        dataset = MetaDataset(source, name=data.name, digest=data.digest[:_DIGEST_LENGTH])
+        tags = [InputTag("mlflow.data.context", context)]
+        self._client.log_inputs(self.run_id, [DatasetInput(dataset._to_mlflow_entity(), tags)])

@@ -1,0 +1,161 @@
+"""Finding finished runs by their content key, and opening new ones that always end with a status."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+
+from lth.checkpoint import CheckpointError, read_solution
+from lth.solution import Solution
+from lth.tracking.experiment import experiment_id, launched_run_id
+from lth.tracking.run import RunLog
+
+KEY = "lth.key"  # the tag that holds a run's content key
+REUSED = "lth.reused_run_id"  # on a run that found its result in another
+FAILURE = "lth.failure"
+CHECKPOINT = "checkpoint"  # the artifact folder of a solution
+_PARENT = "mlflow.parentRunId"
+
+
+class Store:
+    """The runs of one experiment on the tracking store that MLflow is configured for."""
+
+    def __init__(self) -> None:
+        self._client = MlflowClient()
+        self.experiment_id = experiment_id(self._client)
+        self._launched = launched_run_id()
+
+    def find(self, key: str) -> str | None:
+        """Return the latest finished run of this content key, by one search on its tag."""
+        runs = self.search(f"tags.`{KEY}` = '{key}' AND attributes.status = 'FINISHED'")
+        return runs[0].info.run_id if runs else None
+
+    def search(self, filter_string: str) -> list[Run]:
+        """Return the active runs that match, latest first."""
+        return list(
+            self._client.search_runs(
+                [self.experiment_id], filter_string, order_by=["attributes.start_time DESC"], max_results=1000
+            )
+        )
+
+    def run(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            ValueError: If the store has none of this id.
+        """
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as error:
+            raise ValueError(f"there is no run {run_id!r} in this tracking store: {error.message}") from error
+
+    def latest_metrics(self, run_id: str) -> dict[str, float]:
+        """Return the last value of every metric of a run."""
+        return dict(self.run(run_id).data.metrics)
+
+    @contextmanager
+    def open(
+        self, name: str, tags: Mapping[str, str], *, parent: str | None = None, adopt: bool = False
+    ) -> Iterator[RunLog]:
+        """Open a run for writing; it ends FINISHED, FAILED with its reason as a tag, or KILLED.
+
+        Args:
+            name: What the UI calls it.
+            tags: Set at once.
+            parent: The run it is shown under.
+            adopt: Write to the run that `mlflow run` created for this process, if it is still unused.
+        """
+        tags = {**tags, **({_PARENT: parent} if parent else {})}
+        run = RunLog(self._client, self._adopt(name, tags) if adopt else self._create(name, tags), name)
+        try:
+            yield run
+            run.flush()
+        except KeyboardInterrupt:
+            self._end(run, "KILLED", "interrupted")
+            raise
+        except BaseException as error:
+            self._end(run, "FAILED", f"{type(error).__name__}: {error}")
+            raise
+        self._client.set_terminated(run.run_id, "FINISHED")
+
+    def finish(self, run_id: str) -> None:
+        """Mark a run finished whose missing parts were added after it had failed."""
+        if FAILURE in self.run(run_id).data.tags:
+            self._client.delete_tag(run_id, FAILURE)
+        self._client.set_terminated(run_id, "FINISHED")
+
+    def append(self, run_id: str) -> RunLog:
+        """Return a log that adds to a run that exists; its status stays as it is."""
+        return RunLog(self._client, run_id, "")
+
+    def point_to(self, found: str, name: str, parent: str | None = None) -> None:
+        """Turn the run that `mlflow run` created, if it is unused, into a pointer to the run `found`."""
+        if self._launched is None:
+            return
+        tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
+        run_id = self._adopt(f"{name} (found)", tags)
+        link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
+        RunLog(self._client, run_id, name).note(
+            f"Nothing was computed: **{name}** exists already in run {link}."
+        )
+
+    def load_solution(self, run_id: str, *, trajectory: bool = False) -> Solution:
+        """Return the solution a run logged, verified.
+
+        Raises:
+            ValueError: If the run does not exist or logged no solution.
+            CheckpointError: If the checkpoint is damaged.
+        """
+        run = self.run(run_id)
+        if REUSED in run.data.tags:
+            return self.load_solution(run.data.tags[REUSED], trajectory=trajectory)
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                checkpoint = self._fetch_checkpoint(run, directory, trajectory=trajectory)
+                return read_solution(checkpoint, trajectory=trajectory)
+            except (MlflowException, OSError, CheckpointError) as error:
+                raise CheckpointError(
+                    f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
+                ) from error
+
+    def _fetch_checkpoint(self, run: Run, directory: str, *, trajectory: bool) -> Path:
+        run_id = run.info.run_id
+        files = self._client.list_artifacts(run_id, CHECKPOINT)
+        if not files:
+            raise ValueError(
+                f"run {run_id} ({run.info.run_name}) holds no solution; "
+                "name a run of train_dense, imp_level or baseline"
+            )
+        # MLflow's own default is its live directory; always copy.
+        if trajectory:
+            return Path(self._client.download_artifacts(run_id, CHECKPOINT, dst_path=directory))
+        for file in files:
+            if not file.is_dir:
+                self._client.download_artifacts(run_id, file.path, dst_path=directory)
+        return Path(directory)
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> str:
+        context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them
+        run = self._client.create_run(self.experiment_id, tags={**context, **tags}, run_name=name)
+        return str(run.info.run_id)
+
+    def _adopt(self, name: str, tags: Mapping[str, str]) -> str:
+        if self._launched is None:
+            return self._create(name, tags)
+        run_id, self._launched = self._launched, None
+        self._client.update_run(run_id, name=name)
+        RunLog(self._client, run_id, name).tags(tags)
+        return run_id
+
+    def _end(self, run: RunLog, status: str, reason: str) -> None:
+        run.tags({FAILURE: reason[:5000]})
+        run.note(f"**{status}**: {reason}")
+        run.flush()
+        self._client.set_terminated(run.run_id, status)

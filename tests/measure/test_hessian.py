@@ -1,0 +1,197 @@
+import pytest
+import torch
+from problems import (
+    NUM_CLASSES,
+    SPEC,
+    LogisticRegression,
+    assert_same_weights,
+    random_examples,
+    random_mask,
+    random_state,
+)
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jvp
+from torch.nn.functional import cross_entropy
+
+from lth.data import Examples
+from lth.mask import Mask
+from lth.measure.hessian import HessianOperator
+from lth.network import build_network
+from lth.space import LevelSpace
+from lth.weights import Weights
+
+DOUBLE = torch.float64
+NETWORK = build_network(SPEC, 3)
+POINT = random_state(Weights.of(NETWORK))
+EXAMPLES = random_examples(30)
+
+
+def dense_hessian(network: nn.Module, weights: Weights, examples: Examples) -> Tensor:
+    """Return the Hessian over every parameter, float64, by forward over reverse: no code of ours.
+
+    `torch.func.hessian` column by column, because its vmap makes convolutions ten times slower.
+    """
+    network = network.eval()
+    names, shapes = list(weights.parameters), [t.shape for t in weights.parameters.values()]
+    buffers = {n: b.to(DOUBLE) if b.is_floating_point() else b for n, b in weights.buffers.items()}
+    inputs = ((examples.images.float() - examples.mean) / examples.std).to(DOUBLE)
+
+    def loss(flat: Tensor) -> Tensor:
+        parts = flat.split([shape.numel() for shape in shapes])
+        parameters = {n: p.reshape(s) for n, p, s in zip(names, parts, shapes, strict=True)}
+        return cross_entropy(functional_call(network, (parameters, buffers), (inputs,)), examples.labels)
+
+    point = torch.cat([t.reshape(-1).to(DOUBLE) for t in weights.parameters.values()])
+    columns = [jvp(grad(loss), (point,), (unit,))[1] for unit in torch.eye(len(point), dtype=DOUBLE)]
+    return torch.stack(columns, dim=1)
+
+
+def free_coordinates(mask: Mask, weights: Weights) -> Tensor:
+    return torch.cat(
+        [mask.keep.get(n, torch.ones(t.shape)).reshape(-1).bool() for n, t in weights.parameters.items()]
+    )
+
+
+def materialised(operator: HessianOperator) -> Tensor:
+    return torch.stack([operator(unit) for unit in torch.eye(operator.dimension, dtype=DOUBLE)], dim=1)
+
+
+def operator(mask: Mask, point: Weights = POINT, **options: object) -> HessianOperator:
+    return HessianOperator(NETWORK, point, LevelSpace(mask, point), EXAMPLES, dtype=DOUBLE, **options)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_product_is_that_of_the_principal_submatrix_of_the_dense_hessian(density):
+    mask = random_mask(NETWORK, density)
+    point = mask.apply(POINT)
+    free = free_coordinates(mask, point)
+    expected = dense_hessian(NETWORK, point, EXAMPLES)[free][:, free]
+    assert expected.abs().max() > 0.1  # not a comparison of zeros
+    # float64 on both sides; entries of order one, so the absolute tolerance is for those that cancel to zero
+    torch.testing.assert_close(materialised(operator(mask, point)), expected, rtol=1e-8, atol=1e-11)
+
+
+def test_reverse_projection_sees_the_pruned_coordinates_of_the_same_point():
+    sparse, dense = random_mask(NETWORK, 0.5), random_mask(NETWORK, 1.0)
+    point = sparse.apply(POINT)
+    expected = dense_hessian(NETWORK, point, EXAMPLES)
+    torch.testing.assert_close(materialised(operator(dense, point)), expected, rtol=1e-8, atol=1e-11)
+
+
+def test_logistic_regression_has_the_hessian_on_paper():
+    """H = mean_i (diag(p_i) - p_i p_i^T) ⊗ x_i x_i^T for softmax regression with weights (classes, inputs)."""
+    examples = random_examples(17, (1, 2, 2))
+    network = LogisticRegression(4, NUM_CLASSES)
+    torch.nn.init.normal_(network.fc.weight, generator=torch.Generator().manual_seed(0))
+    point = Weights.of(network)
+    space = LevelSpace(Mask.dense(network), point)
+    x = examples.images.flatten(1).double()
+    p = (x @ point.parameters["fc.weight"].double().T).softmax(1)
+    inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]  # (n, classes, classes)
+    expected = torch.einsum("nab,ni,nj->aibj", inner, x, x).reshape(12, 12) / 17
+    operator = HessianOperator(network, point, space, examples, dtype=DOUBLE)
+    torch.testing.assert_close(materialised(operator), expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("budget", [0, 1])
+def test_keeping_or_rebuilding_graphs_gives_the_same_products(budget):
+    mask = random_mask(NETWORK, 0.5)
+    kept, rebuilt = operator(mask), operator(mask, graph_budget_bytes=budget)
+    vector = torch.randn(kept.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(kept(vector), rebuilt(vector))
+    assert torch.equal(kept(vector), kept(vector))  # a kept graph can be used again
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 29, 30])
+@pytest.mark.parametrize("budget", [0, 2**32])
+def test_the_size_of_chunks_changes_only_rounding(monkeypatch, chunk, budget):
+    mask = random_mask(NETWORK, 0.5)
+    whole = operator(mask)
+    monkeypatch.setattr("lth.measure.hessian._CHUNK", chunk)
+    chunked = operator(mask, graph_budget_bytes=budget)
+    vector = torch.randn(whole.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(chunked(vector), whole(vector), rtol=1e-10, atol=1e-12)
+
+
+def test_some_graphs_are_kept_and_others_rebuilt_within_the_budget(monkeypatch):
+    monkeypatch.setattr("lth.measure.hessian._CHUNK", 10)
+    monkeypatch.setattr("lth.measure.hessian._graph_bytes_per_example", lambda *_: 100)
+    mask = random_mask(NETWORK, 0.5)
+    mixed = operator(mask, graph_budget_bytes=2 * 10 * 100)
+    assert (len(mixed._kept), len(mixed._rebuilt)) == (2, 1)
+    vector = torch.randn(mixed.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(mixed(vector), operator(mask)(vector), rtol=1e-10, atol=1e-12)
+
+
+def test_float32_products_are_close_to_float64_ones_and_keep_the_vectors_dtype():
+    mask = random_mask(NETWORK, 0.5)
+    space = LevelSpace(mask, POINT)
+    single = HessianOperator(NETWORK, POINT, space, EXAMPLES)
+    vector = torch.randn(space.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
+    exact, product = operator(mask)(vector), single(vector)
+    assert product.dtype == DOUBLE
+    assert single(vector.float()).dtype == torch.float32
+    # float32 through two backward passes of a three-layer network: about a hundred ulps of the largest entry
+    torch.testing.assert_close(product, exact, rtol=0, atol=1e-5 * float(exact.abs().max()))
+    assert not torch.equal(product, exact)
+
+
+def test_products_are_counted():
+    counted = operator(random_mask(NETWORK, 0.5))
+    vector = torch.ones(counted.dimension, dtype=DOUBLE)
+    for _ in range(3):
+        counted(vector)
+    assert counted.num_products == 3
+
+
+def test_a_parameter_the_loss_does_not_depend_on_has_zero_curvature():
+    class WithSpare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used = nn.Linear(36, 3)
+            self.spare = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.used(x.flatten(1))
+
+    network = WithSpare()
+    point = Weights.of(network)
+    space = LevelSpace(Mask.dense(network), point)
+    operator = HessianOperator(network, point, space, EXAMPLES, dtype=DOUBLE)
+    product = operator(torch.ones(operator.dimension, dtype=DOUBLE))
+    assert product[:111].abs().max() > 0
+    assert not product[111:].any()
+
+
+def test_the_network_may_pass_tuples_between_its_layers():
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.RNN(6, 4, batch_first=True)
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.rnn(x.flatten(1, 2))[0][:, -1])
+
+    network = Recurrent()
+    point = Weights.of(network)
+    space = LevelSpace(Mask.dense(network), point)
+    operator = HessianOperator(network, point, space, EXAMPLES)
+    assert operator(torch.ones(operator.dimension)).isfinite().all()
+
+
+def test_measuring_leaves_network_weights_mode_gradients_and_random_state_alone():
+    network = build_network(SPEC, 3).train()
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before, point = Weights.of(network), POINT.map(torch.clone)
+    random_before = torch.get_rng_state()
+    space = LevelSpace(random_mask(network, 0.5), point)
+    operator = HessianOperator(network, point, space, EXAMPLES)
+    operator(torch.ones(operator.dimension))
+    assert network.training
+    assert_same_weights(Weights.of(network), before)
+    assert_same_weights(point, POINT)
+    assert all((parameter.grad == 1).all() for parameter in network.parameters())
+    assert not any(tensor.requires_grad for tensor in point.parameters.values())
+    assert torch.equal(torch.get_rng_state(), random_before)

@@ -1,0 +1,212 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from problems import SPEC, dense_solution, imp_solution, random_examples, training_data
+from torch import Tensor
+
+from lth.measure.hessian import HessianOperator
+from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvalues, leading_spectrum
+from lth.network import build_network
+from lth.space import LevelSpace
+
+DOUBLE = torch.float64
+
+
+@dataclass
+class Matrix:
+    """A dense symmetric matrix that counts its products; `dtype` is what they are rounded to."""
+
+    entries: Tensor
+    dtype: torch.dtype = DOUBLE
+    count: int = 0
+    device = torch.device("cpu")
+
+    @property
+    def dimension(self) -> int:
+        return len(self.entries)
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        self.count += 1
+        return (self.entries.to(self.dtype) @ vector.to(self.dtype)).to(vector.dtype)
+
+
+def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:
+    """Return a symmetric matrix with these eigenvalues and random eigenvectors."""
+    generator = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(generator.standard_normal((len(eigenvalues), len(eigenvalues))))
+    matrix = q @ np.diag(eigenvalues) @ q.T
+    return torch.from_numpy((matrix + matrix.T) / 2)
+
+
+SPECTRA = {
+    "positive": np.linspace(1, 50, 200),
+    "negative": -np.linspace(1, 50, 60),
+    "indefinite": np.linspace(-80, 50, 200),  # the largest magnitude is negative: top is algebraic
+    "decaying": np.logspace(2, -6, 200),
+    "outliers over a bulk": np.concatenate([np.linspace(-0.01, 0.01, 290), 2.0 ** np.arange(10)]),
+    "clustered": np.concatenate([np.linspace(0, 1, 80), 5 + 0.05 * np.arange(6), 9 + 0.05 * np.arange(6)]),
+}
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("k", [1, 12])
+def test_leading_eigenvalues_are_those_of_numpy(name, k):
+    matrix = Matrix(with_spectrum(SPECTRA[name]))
+    spectrum = leading_spectrum(matrix, k, seed=0, tolerance=1e-6, max_products=matrix.dimension)
+    expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:k]
+    assert spectrum.converged
+    # A Ritz value errs by at most its residual, which is at most 1e-6 of it.
+    np.testing.assert_allclose(spectrum.eigenvalues, expected, rtol=1e-6)
+    assert spectrum.num_products == matrix.count
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_default_tolerance_bounds_the_error_by_the_residual(name):
+    matrix = Matrix(with_spectrum(SPECTRA[name]))
+    spectrum = leading_spectrum(matrix, 8, seed=1)
+    expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:8]
+    assert spectrum.converged
+    slack = 1e-12 * np.abs(expected).max()  # rounding of numpy's own answer
+    assert (np.abs(spectrum.eigenvalues - expected) <= spectrum.residuals + slack).all()
+
+
+def test_residuals_are_those_of_vectors_that_satisfy_the_tolerance():
+    matrix = Matrix(with_spectrum(SPECTRA["decaying"]))
+    spectrum = leading_spectrum(matrix, 10, seed=0, tolerance=1e-3)
+    assert spectrum.converged
+    assert (spectrum.residuals <= 1e-3 * np.abs(spectrum.eigenvalues)).all()
+
+
+def test_products_in_float32_give_the_spectrum_of_float64_to_their_precision():
+    entries = with_spectrum(SPECTRA["decaying"])
+    exact = np.linalg.eigvalsh(entries.numpy())[::-1][:20]
+    spectrum = leading_spectrum(Matrix(entries, torch.float32), 20, seed=0, tolerance=1e-4)
+    # Products err by about 6e-8·sqrt(200)·100 ≈ 1e-4 absolutely at worst, the 20th eigenvalue is 17.
+    np.testing.assert_allclose(spectrum.eigenvalues, exact, rtol=2e-4)
+
+
+def test_log_eig_product_is_the_sum_of_natural_logarithms():
+    spectrum = leading_spectrum(Matrix(torch.diag(torch.tensor([1.0, 2, 4, 8], dtype=DOUBLE))), 3, seed=0)
+    assert spectrum.log_eig_product == pytest.approx(np.log(64), rel=1e-12)  # exhausted space: rounding only
+
+
+@pytest.mark.parametrize("eigenvalues", [[5.0, 3.0, 0.0, -1.0], [5.0, 3.0, -0.5, -1.0]])
+def test_fewer_than_k_positive_eigenvalues_raise_and_say_how_many_there_are(eigenvalues):
+    spectrum = Spectrum(np.array(eigenvalues), np.zeros(4), 4, converged=True)
+    with pytest.raises(TooFewPositiveEigenvalues, match=r"only 2 of the 4 .* set k to at most 2"):
+        _ = spectrum.log_eig_product
+
+
+def test_few_positive_eigenvalues_of_an_indefinite_matrix_raise():
+    eigenvalues = np.concatenate([-np.linspace(1, 2, 30), [1.0, 2.0, 3.0]])
+    spectrum = leading_spectrum(Matrix(with_spectrum(eigenvalues)), 5, seed=0)
+    with pytest.raises(TooFewPositiveEigenvalues, match="only 3 of the 5"):
+        _ = spectrum.log_eig_product
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("seed", range(4))
+def test_rounding_of_a_zero_eigenvalue_does_not_count_as_positive(dtype, seed):
+    """A Hessian of rank 3, as of few examples: no product of its 5 leading eigenvalues exists."""
+    eigenvalues = np.concatenate([np.zeros(60), [1.0, 2.0, 3.0]])
+    spectrum = leading_spectrum(Matrix(with_spectrum(eigenvalues, seed), dtype), 5, seed=seed)
+    with pytest.raises(TooFewPositiveEigenvalues, match="only 3 of the 5"):
+        _ = spectrum.log_eig_product
+
+
+def test_a_search_stopped_early_is_flagged_as_not_converged():
+    matrix = Matrix(with_spectrum(SPECTRA["positive"]))
+    spectrum = leading_spectrum(matrix, 10, seed=0, max_products=12)
+    assert not spectrum.converged
+    assert spectrum.num_products == 12
+    assert spectrum.residuals.max() > 1e-3 * spectrum.eigenvalues.min()
+
+
+def test_multiple_eigenvalues_are_found_once_the_krylov_space_is_exhausted():
+    diagonal = torch.tensor([3.0] * 4 + [1.0] * 4 + [-2.0] * 2, dtype=DOUBLE)
+    spectrum = leading_spectrum(Matrix(torch.diag(diagonal)), 8, seed=0)
+    np.testing.assert_allclose(spectrum.eigenvalues, [3] * 4 + [1] * 4, rtol=1e-12)
+    assert spectrum.converged
+
+
+def test_the_identity_and_the_zero_matrix_are_exhausted_at_every_step():
+    identity = leading_spectrum(Matrix(torch.eye(6, dtype=DOUBLE)), 6, seed=0)
+    np.testing.assert_allclose(identity.eigenvalues, 1, rtol=1e-12)
+    zero = leading_spectrum(Matrix(torch.zeros(6, 6, dtype=DOUBLE)), 6, seed=0)
+    np.testing.assert_array_equal(zero.eigenvalues, 0)
+
+
+def test_no_copies_of_a_converged_eigenvalue_appear():
+    """Without reorthogonalisation 100 steps on a matrix with one huge eigenvalue return it several times."""
+    eigenvalues = np.concatenate([np.linspace(0.1, 1, 149), [1e6]])
+    matrix = Matrix(with_spectrum(eigenvalues))
+    spectrum = leading_spectrum(matrix, 5, seed=0, tolerance=1e-6, max_products=150)
+    np.testing.assert_allclose(spectrum.eigenvalues, eigenvalues[::-1][:5], rtol=1e-6)
+
+
+def test_all_eigenvalues_of_a_small_matrix_can_be_asked_for():
+    matrix = Matrix(with_spectrum(np.array([-3.0, 0.5, 2.0, 7.0])))
+    spectrum = leading_spectrum(matrix, 4, seed=0)
+    np.testing.assert_allclose(spectrum.eigenvalues, [7, 2, 0.5, -3], rtol=1e-12)
+    assert spectrum.converged
+    assert leading_spectrum(Matrix(torch.full((1, 1), 4.0, dtype=DOUBLE)), 1, seed=0).eigenvalues == [4]
+
+
+def test_same_seed_gives_the_same_bits():
+    first, second = (leading_spectrum(Matrix(with_spectrum(SPECTRA["decaying"])), 5, seed=3) for _ in range(2))
+    assert np.array_equal(first.eigenvalues, second.eigenvalues)
+    assert np.array_equal(first.residuals, second.residuals)
+
+
+@pytest.mark.parametrize("k", [0, -1, 5])
+def test_k_outside_the_matrix_raises_and_names_the_range(k):
+    with pytest.raises(ValueError, match=f"k={k} .* choose k from 1 to 4"):
+        leading_spectrum(Matrix(torch.eye(4, dtype=DOUBLE)), k, seed=0)
+
+
+def test_fewer_products_than_k_raise():
+    with pytest.raises(ValueError, match="max_products=2 can't give k=3"):
+        leading_spectrum(Matrix(torch.eye(4, dtype=DOUBLE)), 3, seed=0, max_products=2)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_product_that_is_not_finite_raises(value):
+    with pytest.raises(ValueError, match="not finite"):
+        leading_spectrum(Matrix(torch.full((4, 4), value, dtype=DOUBLE)), 1, seed=0)
+
+
+def test_leading_eigenvalues_of_a_network_are_those_of_its_dense_hessian():
+    from test_hessian import dense_hessian, free_coordinates
+
+    solution, examples = imp_solution(1), training_data().train
+    network = build_network(SPEC, 0)
+    operator = HessianOperator(network, solution.final, LevelSpace(solution.mask, solution.final), examples)
+    free = free_coordinates(solution.mask, solution.final)
+    dense = dense_hessian(network, solution.final, examples)[free][:, free]
+    expected = np.linalg.eigvalsh(dense.numpy())[::-1][:10]
+    spectrum = leading_spectrum(operator, 10, seed=0)
+    assert spectrum.converged
+    # Residuals of at most 1e-3 (error quadratic in them for well separated ones), float32 products
+    assert (np.abs(spectrum.eigenvalues - expected) <= spectrum.residuals + 1e-5 * expected[0]).all()
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_eigenvalues_interlace_between_the_spaces_of_two_levels(level):
+    solution = imp_solution(level)
+    previous = dense_solution() if level == 1 else imp_solution(level - 1)
+    network, examples = build_network(SPEC, 0), random_examples(30)
+    inside, outside = (
+        leading_spectrum(
+            HessianOperator(
+                network, solution.final, LevelSpace(mask, solution.final), examples, dtype=DOUBLE
+            ),
+            12,
+            seed=0,
+            tolerance=1e-6,
+        )
+        for mask in (solution.mask, previous.mask)
+    )
+    assert (inside.eigenvalues <= outside.eigenvalues * (1 + 2e-6)).all()
+    assert inside.log_eig_product < outside.log_eig_product

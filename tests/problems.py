@@ -1,0 +1,215 @@
+"""Problems that the tests share: a small network with BatchNorm, a few images, and a study of two levels.
+
+`problems:small_conv` is a network as a user would name one, so whole studies run on 242 parameters.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from lth.data import Examples, ImageData, TrainingData, prepare
+from lth.mask import Mask
+from lth.network import NetworkSpec, build_network
+from lth.preset import PRESETS
+from lth.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.schedule import resolve_schedule
+from lth.setting import Setting, with_overrides
+from lth.solution import Kind, Solution
+from lth.train import Procedure, TrainingState, train
+from lth.weights import Weights
+
+CPU = torch.device("cpu")
+IMAGE_SHAPE = (1, 6, 6)
+NUM_CLASSES = 3
+SPEC = NetworkSpec("problems:small_conv", IMAGE_SHAPE, NUM_CLASSES)
+
+
+class SmallConv(nn.Module):
+    """Two convolutions with BatchNorm and one linear layer: every kind of parameter a level's space has."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 4, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.conv2 = nn.Conv2d(4, 3, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(3)
+        self.fc = nn.Linear(3 * 3 * 3, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = torch.relu(self.bn2(self.conv2(x)))
+        return self.fc(nn.functional.avg_pool2d(x, 2).flatten(1))
+
+
+def small_conv(input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    return SmallConv(input_shape[0], num_classes)
+
+
+def dropout_network(input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, num_classes))
+
+
+class LogisticRegression(nn.Module):
+    """Softmax regression without a bias, whose Hessian is known on paper."""
+
+    def __init__(self, fan_in: int, num_classes: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(fan_in, num_classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.flatten(1))
+
+
+def image_data(num_train: int = 40, num_test: int = 18, seed: int = 0, name: str = "made") -> ImageData:
+    """Return grey noise images whose brightest column depends on the class, every class present."""
+    stream = torch.Generator().manual_seed(seed)
+
+    def split(count: int) -> tuple[Tensor, Tensor]:
+        labels = torch.arange(count) % NUM_CLASSES
+        images = torch.randint(0, 120, (count, *IMAGE_SHAPE), generator=stream)
+        images[torch.arange(count), :, :, 2 * labels] += 60
+        return images.to(torch.uint8), labels
+
+    return ImageData(name, *split(num_train), *split(num_test))
+
+
+def training_data(num_train: int = 40, num_test: int = 18, seed: int = 0) -> TrainingData:
+    data = image_data(num_train, num_test, seed)
+    return prepare(data, PRESETS["digits"].data.train_examples, seed, CPU)
+
+
+def random_examples(
+    count: int, shape: tuple[int, int, int] = IMAGE_SHAPE, num_classes: int = NUM_CLASSES, seed: int = 0
+) -> Examples:
+    """Return standard normal float images with random labels and no normalisation."""
+    stream = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, *shape, generator=stream)
+    labels = torch.randint(num_classes, (count,), generator=stream)
+    channels = shape[0]
+    return Examples(images, labels, torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
+
+
+def tiny_setting(**overrides: object) -> Setting:
+    """Return a setting of 4 epochs of 5 steps with one decay, rewinding to step 7, inside the second epoch."""
+    return with_overrides(
+        PRESETS["digits"],
+        {
+            "network": SPEC.name,
+            "epochs": 4,
+            "batch_size": 8,
+            "lr": 0.05,
+            "milestones": "3ep",
+            "rewind_step": 7,
+            "fine_tune_epochs": 2,
+            "levels": 2,
+            "prune_fraction": 0.3,
+            "k": 4,
+            "hessian_examples": 20,
+            "directions": 4,
+            "points": 5,
+            "grid": 3,
+            "trajectory": "none",
+            **overrides,
+        },
+    )
+
+
+def procedure(seed: int = 0) -> Procedure:
+    return Procedure(augmentation="crop_flip", precision="fp32", seed=seed)
+
+
+def random_mask(network: nn.Module, density: float, seed: int = 0) -> Mask:
+    dense = Mask.dense(network)
+    stream = torch.Generator().manual_seed(seed)
+    return dense.with_flat(torch.rand(dense.num_prunable, generator=stream) < density)
+
+
+def random_state(weights: Weights, seed: int = 0) -> Weights:
+    """Return weights whose BatchNorm is no identity: scales, shifts and statistics are random."""
+    stream = torch.Generator().manual_seed(seed)
+
+    def draw(name: str, tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        values = torch.randn(tensor.shape, generator=stream)
+        return values.abs() + 0.5 if name.endswith("running_var") else values
+
+    return Weights(
+        {name: draw(name, tensor) for name, tensor in weights.parameters.items()},
+        {name: draw(name, tensor) for name, tensor in weights.buffers.items()},
+    )
+
+
+def run_start(start: Start, setting: Setting, kind: Kind, level: int, rewind: TrainingState | None) -> Solution:
+    """Train `start` to its end and return the solution of `kind`."""
+    trajectory: dict[int, Weights] = {}
+    training = train(
+        build_network(SPEC, 99),
+        start.state,
+        start.mask,
+        training_data(),
+        start.schedule,
+        procedure(setting.seed),
+        capture_at=start.capture_at,
+        on_epoch=lambda record, weights: trajectory.update({record.epoch: weights()}),
+    )
+    captured = rewind if training.captured is None else training.captured
+    assert captured is not None
+    return Solution(
+        kind=kind,
+        level=level,
+        spec=SPEC,
+        setting=setting,
+        mask=start.mask,
+        initial=start.state.weights,
+        rewind=captured,
+        final=training.final,
+        history=training.history,
+        data_digest=image_data().digest,
+        key=f"{level:064d}",
+        ancestors=tuple(f"{above:064d}" for above in range(level)),
+        trajectory=trajectory,
+    )
+
+
+@cache
+def dense_solution() -> Solution:
+    """Return w(0) of the study that every test shares; nobody may change it."""
+    setting = tiny_setting()
+    return run_start(start_dense(build_network(SPEC, setting.seed), setting, 40), setting, "imp", 0, None)
+
+
+def ingredients(level: int = 2) -> Ingredients:
+    """Return what recipes for `level` draw on."""
+    setting = tiny_setting()
+    return Ingredients(
+        setting=setting,
+        schedule=resolve_schedule(setting.training, 40),
+        level=level,
+        previous=dense_solution() if level == 1 else imp_solution(level - 1),
+        dense=dense_solution(),
+    )
+
+
+@cache
+def imp_solution(level: int) -> Solution:
+    """Return w(L) of the shared study, L >= 1."""
+    given = ingredients(level)
+    return run_start(start_sparse("imp", given), given.setting, "imp", level, given.previous.rewind)
+
+
+def assert_same_weights(a: Weights, b: Weights) -> None:
+    """Fail unless both hold the same names in the same order, and the same bits."""
+    for ours, theirs in ((a.parameters, b.parameters), (a.buffers, b.buffers)):
+        assert list(ours) == list(theirs)
+        for name in ours:
+            assert ours[name].dtype == theirs[name].dtype, name
+            assert torch.equal(ours[name], theirs[name]), name
+
+
+def is_rising(values: list[int]) -> bool:
+    return all(low < high for low, high in pairwise(values))
