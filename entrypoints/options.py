@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SETTING_OPTIONS = {
     "seed": "Of initialisation, data order, augmentation, draws and directions.",
     "network": "resnet20, resnet8-w8, vgg16, lenet-300-100, … or package.module:function (runs its code).",
-    "dataset": "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs its code).",
+    "dataset": "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs it).",
     "train_examples": "A number, a fraction or all.",
     "augmentation": "none, crop or crop_flip.",
     "epochs": "Of one training.",
@@ -96,8 +96,8 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
     # Imported here so that --help and misspelt options answer at once.
     import torch
 
-    from lth.preset import DEFAULT_PRESET, resolve
     from lth.data import load_images
+    from lth.preset import DEFAULT_PRESET, resolve
     from lth.setting import with_overrides
     from lth.solve import set_up
     from lth.study import Study

@@ -56,3 +56,6 @@ class Amount:
 
     def __str__(self) -> str:
         return "all" if self.value is None else str(self.value)
+
+
+ALL = Amount(None)

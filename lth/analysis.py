@@ -44,7 +44,7 @@ class LevelAnalysis:
         """Return the numbers to log, by metric name.
 
         Raises:
-            TooFewPositiveEigenvalues: If a spectrum has fewer than k positive eigenvalues.
+            TooFewPositiveEigenvaluesError: If a spectrum has fewer than k positive eigenvalues.
         """
         numbers: dict[str, float] = {}
         for suffix, spectrum in self.spectra.items():

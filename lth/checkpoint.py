@@ -2,9 +2,9 @@
 
     manifest.json          what it is, its parameters, and the SHA-256 of every other file
     mask.safetensors       one byte a prunable weight
-    initial.safetensors    where the training started      \\
-    rewind.safetensors     wk: parameters, buffers, momentum > names `parameters/…`, `buffers/…`, `momentum/…`
-    final.safetensors      w(L)                             /
+    initial.safetensors    where the training started: `parameters/…` and `buffers/…`
+    rewind.safetensors     wk: the same, and `momentum/…`
+    final.safetensors      w(L)
     trajectory/epoch-0004.safetensors
 
 The manifest is written last, so a directory without a valid one is not a checkpoint. Nothing read from a

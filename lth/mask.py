@@ -71,7 +71,7 @@ class Mask:
     def with_flat(self, flat: Tensor) -> Mask:
         """Return a mask of the same layers from one vector, (num_prunable,)."""
         sizes = [kept.numel() for kept in self.keep.values()]
-        parts: Iterator[Tensor] = iter(flat.split(sizes))
+        parts: Iterator[Tensor] = iter(torch.split(flat, sizes))
         return Mask({name: next(parts).reshape(kept.shape) for name, kept in self.keep.items()})
 
     def contains(self, sparser: Mask) -> bool:

@@ -88,8 +88,18 @@ def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
 
 # What decides the weights of a solution; the rest of a setting decides what is measured, and how far.
 _MEASURING = frozenset(
-    ["preset", "seed", "levels", "k", "hessian_examples", "directions", "direction_norm", "cutoff_margin"]
-    + ["points", "grid"]
+    (
+        "preset",
+        "seed",
+        "levels",
+        "k",
+        "hessian_examples",
+        "directions",
+        "direction_norm",
+        "cutoff_margin",
+        "points",
+        "grid",
+    )
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from lth.amount import Amount
+from lth.amount import ALL, Amount
 from lth.step import Step
 
 Augmentation = Literal["none", "crop", "crop_flip"]
@@ -29,12 +29,15 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
 
 
+TENTH = Amount(0.1)  # of the training set, PROTOCOL section 2
+
+
 @dataclass(frozen=True)
 class DataSetting:
     """Which examples a network is trained on."""
 
     dataset: str
-    train_examples: Amount = Amount(None)
+    train_examples: Amount = ALL
     augmentation: Augmentation = "none"
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class AnalysisSetting:
     """How finely the geometry of a solution is measured."""
 
     k: int = 100  # leading eigenvalues
-    hessian_examples: Amount = Amount(0.1)
+    hessian_examples: Amount = TENTH
     directions: int = 50
     direction_norm: DirectionNorm = "filter"
     cutoff_margin: float = 0.1  # nats above the worse of two compared solutions
@@ -127,7 +130,8 @@ class Setting:
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object that `setting_from_json` turns back into this setting."""
-        return _jsonable(asdict(self))
+        content: dict[str, Any] = _jsonable(asdict(self))
+        return content
 
 
 def setting_from_json(content: Mapping[str, Any]) -> Setting:

@@ -86,7 +86,7 @@ def solve(
     """Train from `start` to the solution of `kind` at `level`.
 
     Raises:
-        TrainingDiverged: If a loss becomes NaN or infinite.
+        TrainingDivergedError: If a loss becomes NaN or infinite.
     """
     training = bench.setting.training
     result = train(

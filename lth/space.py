@@ -60,7 +60,7 @@ class LevelSpace:
     def unflatten(self, full: Tensor) -> dict[str, Tensor]:
         """Return a vector of all coordinates, (full_dimension,), as parameters by name."""
         sizes = [shape.numel() for shape in self._shapes.values()]
-        parts = full.split(sizes)
+        parts = torch.split(full, sizes)
         return {
             name: part.reshape(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
         }

@@ -27,7 +27,7 @@ from lth.setting import Augmentation, Precision, Snapshots
 from lth.weights import Weights
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDivergedError(ArithmeticError):
     """A loss became NaN or infinite."""
 
 
@@ -109,7 +109,7 @@ def train(
 
     Raises:
         ValueError: If `start` is not zero where it is pruned, or lies beyond the end of `schedule`.
-        TrainingDiverged: If a loss becomes NaN or infinite.
+        TrainingDivergedError: If a loss becomes NaN or infinite.
     """
     _check_start(start, mask, schedule)
     device = data.train.labels.device
@@ -133,7 +133,7 @@ def train(
         order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch)).to(device)
         draws = augmenter.epoch(epoch)
         total_loss = torch.zeros((), device=device)
-        for position, index in enumerate(order.split(schedule.batch_size)):
+        for position, index in enumerate(torch.split(order, schedule.batch_size)):
             step = epoch * schedule.iterations_per_epoch + position
             if step < start.step or step >= schedule.num_iterations:
                 continue
@@ -154,7 +154,7 @@ class _Run:
     ) -> None:
         self._network = copy.deepcopy(network)
         start.weights.load_into(self._network)
-        self._network.to(device=device, memory_format=torch.channels_last).train()
+        self._network.to(device).to(memory_format=torch.channels_last).train()
         self._schedule = schedule
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
@@ -216,7 +216,7 @@ def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:
 
 def _check_finite(loss: float, step: int, schedule: Schedule, what: str) -> None:
     if not math.isfinite(loss):
-        raise TrainingDiverged(
+        raise TrainingDivergedError(
             f"the {what} became {loss} by step {step} (lr {schedule.lr_at(max(step - 1, 0)):g}); "
             "lower lr, or use precision=fp32"
         )

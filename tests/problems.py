@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.func import hessian
+from torch.nn.functional import cross_entropy, pad
 
 from lth.data import Examples, ImageData, TrainingData, prepare
 from lth.mask import Mask
@@ -22,6 +24,10 @@ from lth.solution import Kind, Solution
 from lth.train import Procedure, TrainingState, train
 from lth.weights import Weights
 
+# Tensors this small gain nothing from threads, and lose tenfold where other programs use the cores.
+torch.set_num_threads(1)
+
+DOUBLE = torch.float64
 CPU = torch.device("cpu")
 IMAGE_SHAPE = (1, 6, 6)
 NUM_CLASSES = 3
@@ -211,5 +217,35 @@ def assert_same_weights(a: Weights, b: Weights) -> None:
             assert torch.equal(ours[name], theirs[name]), name
 
 
-def is_rising(values: list[int]) -> bool:
-    return all(low < high for low, high in pairwise(values))
+def reference_logits(p: dict[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """Return what `SmallConv` returns in evaluation mode, from sums and products alone."""
+    for layer in "12":
+        padded, kernel, side = pad(x, [1] * 4), p[f"conv{layer}.weight"], x.shape[-1]
+        shifts = [padded[:, :, i : i + side, j : j + side] for i in range(3) for j in range(3)]
+        x = torch.einsum("knchw,ock->nohw", torch.stack(shifts), kernel.flatten(2))
+        mean, variance = (buffers[f"bn{layer}.running_{of}"].to(DOUBLE)[:, None, None] for of in ("mean", "var"))
+        scale, shift = (p[f"bn{layer}.{of}"][:, None, None] for of in ("weight", "bias"))
+        x = ((x - mean) / (variance + 1e-5).sqrt() * scale + shift).relu()
+    pooled = x.unflatten(2, (3, 2)).unflatten(4, (3, 2)).mean((3, 5))
+    return pooled.flatten(1) @ p["fc.weight"].T + p["fc.bias"]
+
+
+def dense_hessian(weights: Weights, examples: Examples) -> Tensor:
+    """Return the Hessian over every parameter, float64, by forward over reverse: nothing shared with ours."""
+    names, shapes = list(weights.parameters), [t.shape for t in weights.parameters.values()]
+    inputs = ((examples.images.float() - examples.mean) / examples.std).to(DOUBLE)
+
+    def loss(flat: Tensor) -> Tensor:
+        parts = flat.split([shape.numel() for shape in shapes])
+        parameters = {n: p.reshape(s) for n, p, s in zip(names, parts, shapes, strict=True)}
+        return cross_entropy(reference_logits(parameters, weights.buffers, inputs), examples.labels)
+
+    return hessian(loss)(torch.cat([t.reshape(-1).to(DOUBLE) for t in weights.parameters.values()]))
+
+
+def free_coordinates(mask: Mask, weights: Weights) -> Tensor:
+    return torch.cat(
+        [mask.keep.get(n, torch.ones(t.shape)).reshape(-1).bool() for n, t in weights.parameters.items()]
+    )
+
+

@@ -24,7 +24,7 @@ from lth.schedule import Schedule, resolve_schedule
 from lth.train import (
     Procedure,
     Training,
-    TrainingDiverged,
+    TrainingDivergedError,
     TrainingState,
     snapshot_epochs,
     train,
@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_raises_and_names_step_and_learning_rate():
     schedule = Schedule(8, 5, 20, lr=1e30, momentum=0.9, weight_decay=0.0, milestones=())
     start = TrainingState(Weights.of(NETWORK), {}, 0)
     network_before = Weights.of(NETWORK)
-    with pytest.raises(TrainingDiverged, match=r"by step 5 \(lr 1e\+30\).*lower lr"):
+    with pytest.raises(TrainingDivergedError, match=r"by step 5 \(lr 1e\+30\).*lower lr"):
         train(NETWORK, start, Mask.dense(NETWORK), training_data(), schedule, procedure())
     assert_same_weights(Weights.of(NETWORK), network_before)
 

@@ -30,10 +30,11 @@ class ImageData:
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             train, test = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
             raise ValueError(f"{self.name}: training images are {train}, test images {test}; make them equal")
-        classes = self.train_labels.unique()
+        classes = torch.unique(self.train_labels)
         if not torch.equal(classes, torch.arange(len(classes))) or len(classes) < 2:
             raise ValueError(
-                f"{self.name}: training labels are {classes.tolist()[:20]}; expected every class 0, 1, … to occur"
+                f"{self.name}: training labels are {classes.tolist()[:20]}; "
+                "expected every class 0, 1, … to occur"
             )
         if int(self.test_labels.max()) >= len(classes):
             raise ValueError(f"{self.name}: test label {int(self.test_labels.max())} never occurs in training")
@@ -72,5 +73,5 @@ class ImageData:
         digest = hashlib.sha256()
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy())
+            digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()

@@ -83,7 +83,7 @@ def _begin(axes: Axes, rows: Sequence[LevelRow], title: str, quantity: str) -> N
     levels = sorted(densities)
     step = math.ceil(len(levels) / _MOST_LABELS)
     axes.set_xticks(levels, minor=True)
-    labelled = levels[::-1][::step]  # the last level is the one that is compared
+    labelled = levels[::-1][::step][::-1]  # the last level is the one that is compared
     axes.set_xticks(labelled, [f"{level}\n{100 * densities[level]:.3g}" for level in labelled], fontsize=7)
     axes.margins(y=0.12)
     axes.set_xlim(levels[0] - 0.6, levels[-1] + 0.6)
@@ -145,7 +145,9 @@ def _finish(axes: Axes) -> None:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes, color=NEUTRAL_COLOUR)
         axes.set_yticks([])
     elif len(axes.lines) > 1:
-        axes.margins(y=0.3)  # the legend's band
+        bottom, top = axes.get_ylim()
+        rows = math.ceil(len(axes.lines) / 2)
+        axes.set_ylim(bottom, top + 0.13 * rows * (top - bottom))  # leaves a band to the legend
         axes.legend(fontsize=SMALL_TEXT_SIZE, loc="upper center", ncols=2)
 
 

@@ -8,6 +8,7 @@ memory budget allows are kept between products, which saves their forward and fi
 from __future__ import annotations
 
 import copy
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -54,7 +55,7 @@ class HessianOperator:
             for name, tensor in weights.buffers.items()
         }
         self._examples = examples
-        indices = torch.arange(len(examples), device=examples.labels.device).split(_CHUNK)
+        indices = torch.split(torch.arange(len(examples), device=examples.labels.device), _CHUNK)
         affordable = graph_budget_bytes // (_CHUNK * _graph_bytes_per_example(network, examples, dtype))
         self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]

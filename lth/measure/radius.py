@@ -47,7 +47,7 @@ class BasinRadii:
 
     @property
     def log_volume(self) -> float:
-        """log V = log Vol(unit n-ball) + log mean(rⁿ), r in L2 distance; meaningful for plain directions."""
+        """Log V = log Vol(unit n-ball) + log mean(rⁿ), r in L2 distance; for plain directions."""
         return log_unit_ball_volume(self.dimension) + log_mean_power(self.radii * self.lengths, self.dimension)
 
 
@@ -92,8 +92,8 @@ def _match_filters(direction: Mapping[str, Tensor], weights: Mapping[str, Tensor
             matched[name] = torch.zeros_like(tensor)
             continue
         axes = tuple(range(1, tensor.ndim))
-        wanted = weights[name].norm(dim=axes, keepdim=True)
-        present = tensor.norm(dim=axes, keepdim=True)
+        wanted = torch.linalg.vector_norm(weights[name], dim=axes, keepdim=True)
+        present = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
         matched[name] = torch.where(present > 0, tensor * (wanted / present), 0.0)
     return matched
 

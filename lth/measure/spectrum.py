@@ -38,7 +38,7 @@ class SymmetricOperator(Protocol):
         """Return the product with `vector`, (dimension,)."""
 
 
-class TooFewPositiveEigenvalues(ValueError):
+class TooFewPositiveEigenvaluesError(ValueError):
     """Fewer than k of the leading eigenvalues are positive, so their log-product does not exist."""
 
 
@@ -56,11 +56,11 @@ class Spectrum:
         """Σ log λᵢ over the k eigenvalues, natural logarithm (PROTOCOL section 4, inverse basin volume).
 
         Raises:
-            TooFewPositiveEigenvalues: If one of them is not positive.
+            TooFewPositiveEigenvaluesError: If one of them is not positive.
         """
         positive = int((self.eigenvalues > 0).sum())
         if positive < len(self.eigenvalues):
-            raise TooFewPositiveEigenvalues(
+            raise TooFewPositiveEigenvaluesError(
                 f"only {positive} of the {len(self.eigenvalues)} leading eigenvalues are positive; "
                 f"set k to at most {positive}"
             )
@@ -151,7 +151,7 @@ class _Basis:
         """Return the part of `vector` orthogonal to the basis; twice is enough (Parlett 1998, section 6.9)."""
         for _ in range(2):
             for block in self._blocks:
-                vector = vector - block.T @ (block @ vector)
+                vector = vector - torch.mv(block.T, torch.mv(block, vector))
         return vector
 
 

@@ -40,7 +40,7 @@ class Plane:
         coefficients = self._affine_coefficients(x, y)
         flat = self.origin + x * self.axes[0] + y * self.axes[1]
         first = self.corners[0]
-        parts = flat.split([tensor.numel() for tensor in first.parameters.values()])
+        parts = torch.split(flat, [tensor.numel() for tensor in first.parameters.values()])
         parameters = {
             name: part.reshape(tensor.shape).to(tensor.dtype)
             for (name, tensor), part in zip(first.parameters.items(), parts, strict=True)

@@ -23,4 +23,5 @@ class LeNet(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, num_classes), for images (n, channels, height, width)."""
         return self.layers(x)  # type: ignore[no-any-return]

@@ -53,5 +53,6 @@ class CifarResNet(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, num_classes), for images (n, channels, height, width)."""
         x = self.blocks(relu(self.bn(self.conv(x))))
         return self.fc(x.mean(dim=(2, 3)))  # type: ignore[no-any-return]

@@ -50,4 +50,5 @@ class Vgg(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return logits, (n, num_classes), for images (n, channels, height, width)."""
         return self.fc(self.features(x).mean(dim=(2, 3)))  # type: ignore[no-any-return]

@@ -26,6 +26,11 @@ def experiment_id(client: MlflowClient) -> str:
 
 
 def get_or_create_experiment(client: MlflowClient, name: str) -> str:
+    """Return the id of the experiment called `name`, creating it where it does not exist.
+
+    Raises:
+        ValueError: If it was deleted.
+    """
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:

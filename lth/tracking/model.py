@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 
 import mlflow
 import torch
@@ -12,8 +11,8 @@ from mlflow.models import infer_signature
 from lth.solution import Solution
 
 
-def log_model(run_id: str, solution: Solution, metrics: Mapping[str, float]) -> str:
-    """Log the network with its final weights, exported by torch.export, and its metrics; return its id.
+def log_model(run_id: str, solution: Solution) -> str:
+    """Log the network with its final weights, exported by torch.export, and what it attains; return its id.
 
     The run is FINISHED afterwards: call this last.
     """
@@ -32,5 +31,7 @@ def log_model(run_id: str, solution: Solution, metrics: Mapping[str, float]) -> 
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             params={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
         )
-        mlflow.log_metrics(dict(metrics), model_id=info.model_id)
+        last = solution.history[-1]
+        final = {"final/train_loss": last.train.loss, "final/test_accuracy": last.test.accuracy}
+        mlflow.log_metrics(final, model_id=info.model_id)
     return str(info.model_id)

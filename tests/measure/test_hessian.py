@@ -5,15 +5,14 @@ from problems import (
     SPEC,
     LogisticRegression,
     assert_same_weights,
+    dense_hessian,
+    free_coordinates,
     random_examples,
     random_mask,
     random_state,
 )
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp
-from torch.nn.functional import cross_entropy
 
-from lth.data import Examples
 from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
 from lth.network import build_network
@@ -24,32 +23,6 @@ DOUBLE = torch.float64
 NETWORK = build_network(SPEC, 3)
 POINT = random_state(Weights.of(NETWORK))
 EXAMPLES = random_examples(30)
-
-
-def dense_hessian(network: nn.Module, weights: Weights, examples: Examples) -> Tensor:
-    """Return the Hessian over every parameter, float64, by forward over reverse: no code of ours.
-
-    `torch.func.hessian` column by column, because its vmap makes convolutions ten times slower.
-    """
-    network = network.eval()
-    names, shapes = list(weights.parameters), [t.shape for t in weights.parameters.values()]
-    buffers = {n: b.to(DOUBLE) if b.is_floating_point() else b for n, b in weights.buffers.items()}
-    inputs = ((examples.images.float() - examples.mean) / examples.std).to(DOUBLE)
-
-    def loss(flat: Tensor) -> Tensor:
-        parts = flat.split([shape.numel() for shape in shapes])
-        parameters = {n: p.reshape(s) for n, p, s in zip(names, parts, shapes, strict=True)}
-        return cross_entropy(functional_call(network, (parameters, buffers), (inputs,)), examples.labels)
-
-    point = torch.cat([t.reshape(-1).to(DOUBLE) for t in weights.parameters.values()])
-    columns = [jvp(grad(loss), (point,), (unit,))[1] for unit in torch.eye(len(point), dtype=DOUBLE)]
-    return torch.stack(columns, dim=1)
-
-
-def free_coordinates(mask: Mask, weights: Weights) -> Tensor:
-    return torch.cat(
-        [mask.keep.get(n, torch.ones(t.shape)).reshape(-1).bool() for n, t in weights.parameters.items()]
-    )
 
 
 def materialised(operator: HessianOperator) -> Tensor:
@@ -65,7 +38,7 @@ def test_product_is_that_of_the_principal_submatrix_of_the_dense_hessian(density
     mask = random_mask(NETWORK, density)
     point = mask.apply(POINT)
     free = free_coordinates(mask, point)
-    expected = dense_hessian(NETWORK, point, EXAMPLES)[free][:, free]
+    expected = dense_hessian(point, EXAMPLES)[free][:, free]
     assert expected.abs().max() > 0.1  # not a comparison of zeros
     # float64 on both sides; entries of order one, so the absolute tolerance is for those that cancel to zero
     torch.testing.assert_close(materialised(operator(mask, point)), expected, rtol=1e-8, atol=1e-11)
@@ -74,7 +47,7 @@ def test_product_is_that_of_the_principal_submatrix_of_the_dense_hessian(density
 def test_reverse_projection_sees_the_pruned_coordinates_of_the_same_point():
     sparse, dense = random_mask(NETWORK, 0.5), random_mask(NETWORK, 1.0)
     point = sparse.apply(POINT)
-    expected = dense_hessian(NETWORK, point, EXAMPLES)
+    expected = dense_hessian(point, EXAMPLES)
     torch.testing.assert_close(materialised(operator(dense, point)), expected, rtol=1e-8, atol=1e-11)
 
 

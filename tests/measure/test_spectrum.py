@@ -3,11 +3,19 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from problems import SPEC, dense_solution, imp_solution, random_examples, training_data
+from problems import (
+    SPEC,
+    dense_hessian,
+    dense_solution,
+    free_coordinates,
+    imp_solution,
+    random_examples,
+    training_data,
+)
 from torch import Tensor
 
 from lth.measure.hessian import HessianOperator
-from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvalues, leading_spectrum
+from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum
 from lth.network import build_network
 from lth.space import LevelSpace
 
@@ -95,14 +103,14 @@ def test_log_eig_product_is_the_sum_of_natural_logarithms():
 @pytest.mark.parametrize("eigenvalues", [[5.0, 3.0, 0.0, -1.0], [5.0, 3.0, -0.5, -1.0]])
 def test_fewer_than_k_positive_eigenvalues_raise_and_say_how_many_there_are(eigenvalues):
     spectrum = Spectrum(np.array(eigenvalues), np.zeros(4), 4, converged=True)
-    with pytest.raises(TooFewPositiveEigenvalues, match=r"only 2 of the 4 .* set k to at most 2"):
+    with pytest.raises(TooFewPositiveEigenvaluesError, match=r"only 2 of the 4 .* set k to at most 2"):
         _ = spectrum.log_eig_product
 
 
 def test_few_positive_eigenvalues_of_an_indefinite_matrix_raise():
     eigenvalues = np.concatenate([-np.linspace(1, 2, 30), [1.0, 2.0, 3.0]])
     spectrum = leading_spectrum(Matrix(with_spectrum(eigenvalues)), 5, seed=0)
-    with pytest.raises(TooFewPositiveEigenvalues, match="only 3 of the 5"):
+    with pytest.raises(TooFewPositiveEigenvaluesError, match="only 3 of the 5"):
         _ = spectrum.log_eig_product
 
 
@@ -112,7 +120,7 @@ def test_rounding_of_a_zero_eigenvalue_does_not_count_as_positive(dtype, seed):
     """A Hessian of rank 3, as of few examples: no product of its 5 leading eigenvalues exists."""
     eigenvalues = np.concatenate([np.zeros(60), [1.0, 2.0, 3.0]])
     spectrum = leading_spectrum(Matrix(with_spectrum(eigenvalues, seed), dtype), 5, seed=seed)
-    with pytest.raises(TooFewPositiveEigenvalues, match="only 3 of the 5"):
+    with pytest.raises(TooFewPositiveEigenvaluesError, match="only 3 of the 5"):
         _ = spectrum.log_eig_product
 
 
@@ -178,13 +186,11 @@ def test_a_product_that_is_not_finite_raises(value):
 
 
 def test_leading_eigenvalues_of_a_network_are_those_of_its_dense_hessian():
-    from test_hessian import dense_hessian, free_coordinates
-
     solution, examples = imp_solution(1), training_data().train
     network = build_network(SPEC, 0)
     operator = HessianOperator(network, solution.final, LevelSpace(solution.mask, solution.final), examples)
     free = free_coordinates(solution.mask, solution.final)
-    dense = dense_hessian(network, solution.final, examples)[free][:, free]
+    dense = dense_hessian(solution.final, examples)[free][:, free]
     expected = np.linalg.eigvalsh(dense.numpy())[::-1][:10]
     spectrum = leading_spectrum(operator, 10, seed=0)
     assert spectrum.converged

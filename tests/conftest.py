@@ -1,0 +1,37 @@
+"""A tracking store of its own for every test that needs one."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+# Tensors here are tiny: a second thread only waits, and makes timings depend on what else the machine does.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make MLflow's tables once, which takes seconds; each test gets a copy."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+def use_fresh_store(monkeypatch: pytest.MonkeyPatch, directory: Path, empty_database: Path) -> None:
+    """Work in `directory` with a fresh sqlite store, outside any run of `mlflow run`."""
+    shutil.copy(empty_database, directory / "mlflow.db")
+    monkeypatch.chdir(directory)
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{directory}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+@pytest.fixture
+def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Path:
+    """Give the test a tracking store of its own; its directory."""
+    use_fresh_store(monkeypatch, tmp_path, empty_database)
+    return tmp_path

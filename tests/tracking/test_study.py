@@ -1,0 +1,174 @@
+"""Tasks are found by their content key, chained through logged checkpoints, and shown as one study."""
+
+import json
+
+import mlflow
+import numpy as np
+import pytest
+import tiny_problem
+import torch
+from mlflow import MlflowClient
+from tiny_problem import make_bench, make_study
+
+import lth
+from lth.preset import resolve
+from lth.recipe import BASELINES
+from lth.solve import Workbench, set_up
+from lth.study import Study
+from lth.tracking.store import KEY, Store
+
+CPU = torch.device("cpu")
+
+
+def num_runs() -> int:
+    return len(Store().search(f"tags.`{KEY}` LIKE '%'"))
+
+
+def test_a_level_trains_what_is_missing_below_it_as_runs_of_their_own_and_says_so(tracking):
+    said: list[str] = []
+    run = make_study(said).solution("imp", 2)
+    kinds = {r.data.tags["level"]: r.data.tags["kind"] for r in Store().search("tags.kind = 'imp'")}
+    assert kinds == {"0": "imp", "1": "imp", "2": "imp"}
+    assert any("level 2 needs level 1, which is missing" in line for line in said)
+    assert MlflowClient().get_run(run).data.tags["level"] == "2"
+
+
+def test_a_second_call_trains_nothing_and_names_the_run_it_found(tracking):
+    first = make_study().solution("imp", 1)
+    before = num_runs()
+    said: list[str] = []
+    assert make_study(said).solution("imp", 1) == first
+    assert num_runs() == before
+    assert said == [f"level 1: found in run {first}, nothing to compute"]
+
+
+def test_a_changed_parameter_is_another_result(tracking):
+    first = make_study().solution("imp", 0)
+    assert make_study(lr="0.05").solution("imp", 0) != first
+    assert make_study(k="2").solution("imp", 0) == first  # measuring does not change what was trained
+
+
+def test_fresh_trains_the_named_task_again_and_gets_the_same_bits(tracking):
+    first = make_study().solution("imp", 1)
+    again = make_study().solution("imp", 1, fresh=True)
+    assert again != first
+    one, two = lth.load_solution(first), lth.load_solution(again)
+    for name, tensor in one.weights.parameters.items():
+        assert torch.equal(tensor, two.weights.parameters[name]), name
+    assert one.history == two.history
+    assert len(Store().search("tags.kind = 'imp' AND tags.level = '0'")) == 1
+
+
+def test_a_level_continued_from_a_stored_checkpoint_equals_one_trained_in_one_process(tracking):
+    one_go = make_study()
+    one_go.solution("imp", 2)
+    weights = lth.load_solution(level=2, **place()).weights
+    make_study().solution("imp", 2, fresh=True)  # its parents now come from the store alone
+    again = lth.load_solution(Store().search("tags.level = '2' AND tags.kind = 'imp'")[0].info.run_id).weights
+    for name, tensor in weights.parameters.items():
+        assert torch.equal(tensor, again.parameters[name]), name
+
+
+def place() -> dict[str, str]:
+    from lth.preset import changes_from_preset
+
+    return {"preset": "digits", "changes": changes_from_preset(make_bench().setting)}
+
+
+def test_losses_and_accuracies_are_logged_for_every_epoch(tracking):
+    run = make_study().solution("imp", 0)
+    for name in ("train/loss", "train/accuracy", "test/loss", "test/accuracy"):
+        assert [m.step for m in MlflowClient().get_metric_history(run, name)] == [0, 1, 2, 3], name
+
+
+def test_a_solution_loads_by_run_and_by_place_ready_for_analysis(tracking):
+    run = make_study().solution("one_shot", 1)
+    by_run = lth.load_solution(run)
+    by_place = lth.load_solution(level=1, kind="one_shot", **place())
+    assert by_run.key == by_place.key
+    assert by_run.mask.num_kept == 38
+    assert by_run.rewind.step == 2
+    assert sorted(by_run.trajectory) == [1, 2, 3]
+    with torch.no_grad():
+        logits = by_run.network(torch.zeros(2, 1, 6, 6))
+    assert logits.shape == (2, 3)
+
+
+def test_a_missing_place_says_what_there_is(tracking):
+    make_study().solution("imp", 0)
+    with pytest.raises(ValueError, match="no finished solution has .*level=0.*with other changes there is"):
+        lth.load_solution(level=0)
+    with pytest.raises(ValueError, match="train it first"):
+        lth.load_solution(level=7)
+
+
+def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(tracking, monkeypatch):
+    run = make_study().solution("imp", 1)
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    (model,) = MlflowClient().search_logged_models([Store().experiment_id], f"source_run_id = '{run}'") or [None]
+    loaded = mlflow.pytorch.load_model(f"models:/{model.model_id}")
+    images = torch.rand(5, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        # The same float32 graph, exported: equal up to the fusing of operations.
+        torch.testing.assert_close(loaded(images), lth.load_solution(run).network(images))
+
+
+def test_which_examples_were_drawn_is_logged(tracking):
+    run = make_study(train_examples="33").solution("imp", 0)
+    path = MlflowClient().download_artifacts(run, "train_examples.json", dst_path=".")
+    with open(path) as file:
+        drawn = json.load(file)
+    assert len(set(drawn)) == 33
+    assert set(drawn) <= set(range(48))
+    assert drawn == sorted(drawn)
+
+
+def test_the_data_set_is_an_input_with_its_digest(tracking):
+    run = MlflowClient().get_run(make_study().solution("imp", 0))
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "tiny"
+    assert tiny_problem.images(None).digest.startswith(dataset.dataset.digest)
+
+
+def test_a_diverging_training_ends_its_run_failed_with_the_reason(tracking):
+    with pytest.raises(ArithmeticError, match="step"):
+        make_study(lr="1e30").solution("imp", 0)
+    (run,) = Store().search("tags.kind = 'imp'")
+    assert run.info.status == "FAILED"
+    assert "lower lr" in run.data.tags["lth.failure"]
+    assert Store().search("attributes.status = 'RUNNING'") == []
+
+
+def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finished(tracking, monkeypatch):
+    def interrupt(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lth.study.solve", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        make_study().solution("imp", 0)
+    monkeypatch.undo()
+    (run,) = Store().search("tags.kind = 'imp'")
+    assert run.info.status == "KILLED"
+    assert Store().find(make_bench().keys.solution("imp", 0)) is None
+
+
+def test_a_damaged_checkpoint_is_refused_with_the_run_and_the_remedy(tracking):
+    run = make_study().solution("imp", 0)
+    (damaged,) = tracking.rglob("final.safetensors")
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(ValueError, match=f"run {run}.*SHA-256 differs.*fresh=true"):
+        make_study().solution("imp", 1)
+
+
+def test_from_run_prunes_the_named_run_and_inherits_its_lineage(tracking):
+    other = make_study(lr="0.05").solution("imp", 1)
+    store = Store()
+    given = store.load_solution(other)
+    setting = make_bench().setting
+    chained = Study(set_up(setting, tiny_problem.images(None), CPU, given), store, say=lambda _line: None)
+    solution = lth.load_solution(chained.solution("imp", 2))
+    assert solution.ancestors == (*given.ancestors, given.key)
+    assert given.mask.contains(solution.mask)
+    assert len(store.search("tags.level = '0' AND tags.kind = 'imp'")) == 1
