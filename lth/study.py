@@ -83,9 +83,7 @@ class Study:
             write_solution(Path(directory), solution)
             log_solution(run, solution, Path(directory), self.bench.data.drawn, seconds)
             last = solution.history[-1]
-            log_model(
-                run.run_id, solution, {"test/accuracy": last.test.accuracy, "train/loss": last.train.loss}
-            )
+            log_model(run.run_id, solution)
         log_solution_trend(self._store.append(self._parent()), solution)
         self._say(
             f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s"

@@ -143,10 +143,9 @@ def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finish
     def interrupt(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lth.study.solve", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("lth.study.solve", interrupt)
         make_study().solution("imp", 0)
-    monkeypatch.undo()
     (run,) = Store().search("tags.kind = 'imp'")
     assert run.info.status == "KILLED"
     assert Store().find(make_bench().keys.solution("imp", 0)) is None
