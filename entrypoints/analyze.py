@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import is_fresh, opened_study, parse_level, study_options
+from entrypoints.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @click.option("--level", required=True, callback=parse_level, help="0 is the dense network.")
 @study_options
 def main(level: int, **options: str | None) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import is_fresh, opened_study, parse_level, require_sparse, study_options
+from entrypoints.options import (
+    ProjectCommand,
+    is_fresh,
+    opened_study,
+    parse_level,
+    require_sparse,
+    study_options,
+)
 
 _KINDS = (
     "one_shot",
@@ -17,7 +24,7 @@ _KINDS = (
 )
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @click.option("--kind", required=True, type=click.Choice(_KINDS), help="Which baseline.")
 @click.option("--level", required=True, callback=parse_level, help="Whose density it gets.")
 @study_options

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import is_fresh, opened_study, study_options
+from entrypoints.options import ProjectCommand, is_fresh, opened_study, study_options
 
 
-@click.command()
+@click.command(cls=ProjectCommand)
 @study_options
 def main(**options: str | None) -> None:
     """Train and measure everything, then say what was found."""

@@ -53,6 +53,31 @@ _COMMON_OPTIONS = {
 }
 
 
+class ProjectCommand(click.Command):
+    """A command whose errors are also written on the run that `mlflow run` made for it."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command, and explain a failure before it is reported."""
+        with self._explained():
+            return super().invoke(context)
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line, and explain what is wrong with it before it is reported."""
+        with self._explained():
+            return super().parse_args(context, args)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except click.ClickException as error:
+            if "MLFLOW_RUN_ID" in os.environ:
+                from lth.tracking.store import explain_launched_run
+
+                explain_launched_run(error.format_message())
+            raise
+
+
 def study_options(command: Command) -> Command:
     """Add every parameter of a study to a click command, spelled with `_` or `-`."""
     options = [
@@ -113,9 +138,9 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
         store = Store()
         parent = None
         if "from_run" in given:
-            parent = store.load_solution(given["from_run"])
             if level_of_from_run is None:
                 raise ValueError("from_run has no meaning here; leave it out")
+            parent = store.load_solution(given["from_run"])
             if parent.level != level_of_from_run:
                 raise ValueError(
                     f"from_run={given['from_run']} holds {parent.name}; "

@@ -41,21 +41,19 @@ class LevelAnalysis:
     drawn: Tensor  # (m,), int64: which training examples curvature and radii were measured on
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers to log, by metric name.
-
-        Raises:
-            TooFewPositiveEigenvaluesError: If a spectrum has fewer than k positive eigenvalues.
-        """
+        """Return the numbers to log, by metric name, without those that `warnings` says there are none of."""
         numbers: dict[str, float] = {}
         for suffix, spectrum in self.spectra.items():
-            numbers[f"landscape/log_eig_product{suffix}"] = spectrum.log_eig_product
+            if spectrum.num_positive == len(spectrum.eigenvalues):
+                numbers[f"landscape/log_eig_product{suffix}"] = spectrum.log_eig_product
+            numbers[f"landscape/positive_eigenvalues{suffix}"] = spectrum.num_positive
             numbers[f"landscape/hessian_products{suffix}"] = spectrum.num_products
             numbers[f"landscape/spectrum_converged{suffix}"] = float(spectrum.converged)
         for suffix, radii in self.radii.items():
             numbers[f"landscape/radius_mean{suffix}"] = radii.mean
             numbers[f"landscape/radius_censored{suffix}"] = radii.num_censored
             numbers[f"landscape/radius_cutoff{suffix}"] = radii.cutoff
-        if self.line is not None:
+        if self.line is not None and self.line.is_finite:
             numbers["landscape/barrier_loss"] = self.line.barrier_loss
             numbers["landscape/barrier_error"] = self.line.barrier_error
             numbers["landscape/barrier_loss_over_mean"] = barrier_over_mean(self.line.train_loss)
@@ -63,17 +61,25 @@ class LevelAnalysis:
         return numbers
 
     def warnings(self) -> list[str]:
-        """Return what a reader of the numbers must know: solves that didn't converge, censored radii."""
-        return [
-            f"log_eig_product{suffix} did not converge in {spectrum.num_products} products"
-            for suffix, spectrum in self.spectra.items()
-            if not spectrum.converged
-        ] + [
-            f"radius_mean{suffix} is a lower bound: {radii.num_censored} of {len(radii.radii)} directions "
-            "never left the basin"
-            for suffix, radii in self.radii.items()
-            if radii.num_censored
-        ]
+        """Return what a reader of the numbers must know: what is missing, not converged or only a bound."""
+        found = []
+        for suffix, spectrum in self.spectra.items():
+            if spectrum.num_positive < len(spectrum.eigenvalues):
+                found.append(
+                    f"log_eig_product{suffix} does not exist: only {spectrum.num_positive} of the "
+                    f"{len(spectrum.eigenvalues)} leading eigenvalues are positive; lower k"
+                )
+            if not spectrum.converged:
+                found.append(f"log_eig_product{suffix} did not converge in {spectrum.num_products} products")
+        for suffix, radii in self.radii.items():
+            if radii.num_censored:
+                found.append(
+                    f"radius_mean{suffix} is a lower bound: {radii.num_censored} of {len(radii.radii)} "
+                    "directions never left the basin"
+                )
+        if self.line is not None and not self.line.is_finite:
+            found.append("the line to the level before has losses that are not finite, so it has no barrier")
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every raw number by name, from which the figures can be drawn again."""

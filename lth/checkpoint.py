@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -28,9 +28,9 @@ from torch import Tensor
 
 from lth.evaluate import Evaluation
 from lth.mask import Mask
-from lth.network import NetworkSpec, build_network
-from lth.setting import setting_from_json
-from lth.solution import Solution
+from lth.network import NetworkSpec
+from lth.setting import setting_from_flat
+from lth.solution import Kind, Solution
 from lth.train import EpochRecord, TrainingState
 from lth.weights import Weights
 
@@ -54,12 +54,12 @@ def write_solution(directory: Path, solution: Solution) -> None:
     for epoch, weights in solution.trajectory.items():
         write_snapshot(directory, epoch, weights)
     masks = {name: kept.to(torch.uint8) for name, kept in solution.mask.keep.items()}
+    momentum = {f"momentum/{name}": tensor for name, tensor in solution.rewind.momentum.items()}
     _write_tensors(directory / "mask.safetensors", masks)
     _write_tensors(directory / "initial.safetensors", _named(solution.initial))
-    momentum = {f"momentum/{name}": tensor for name, tensor in solution.rewind.momentum.items()}
     _write_tensors(directory / "rewind.safetensors", {**_named(solution.rewind.weights), **momentum})
     _write_tensors(directory / "final.safetensors", _named(solution.final))
-    files = sorted(path for path in directory.rglob("*.safetensors"))
+    files = sorted(directory.rglob("*.safetensors"))
     manifest = {
         "format": "lth-solution",
         "version": FORMAT_VERSION,
@@ -67,7 +67,11 @@ def write_solution(directory: Path, solution: Solution) -> None:
         "level": solution.level,
         "density": solution.density,
         "network": solution.spec.as_json(),
-        "setting": solution.setting.as_json(),
+        # In the network's order, by which masks count positions; safetensors keeps none.
+        "parameters": {name: list(t.shape) for name, t in solution.final.parameters.items()},
+        "buffers": {name: list(t.shape) for name, t in solution.final.buffers.items()},
+        "prunable": list(solution.mask.keep),
+        "setting": solution.setting.flat(),
         "rewind_iteration": solution.rewind.step,
         "data_digest": solution.data_digest,
         "key": solution.key,
@@ -80,6 +84,8 @@ def write_solution(directory: Path, solution: Solution) -> None:
 
 def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
     """Return the solution in `directory`, after checking every file against the manifest.
+
+    No network is built, so that a checkpoint cannot name code to run.
 
     Args:
         directory: Where `write_solution` wrote.
@@ -95,69 +101,111 @@ def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
             for name, digest in manifest["files"].items()
             if trajectory or not name.startswith(f"{TRAJECTORY}/")
         }
-        setting = setting_from_json(manifest["setting"])
-        spec = NetworkSpec(
-            name=manifest["network"]["name"],
-            input_shape=tuple(manifest["network"]["input_shape"]),
-            num_classes=manifest["network"]["num_classes"],
-        )
-        shape = Weights.of(build_network(spec, setting.seed))
-        prunable = Mask.dense(build_network(spec, setting.seed)).keep
-        rewind = files["rewind.safetensors"]
-        momentum = {name: t for name, t in rewind.items() if name.startswith("momentum/")}
-        return Solution(
-            kind=manifest["kind"],
-            level=manifest["level"],
-            spec=spec,
-            setting=setting,
-            mask=Mask({n: t.bool() for n, t in _fit(files["mask.safetensors"], prunable).items()}),
-            initial=_weights(files["initial.safetensors"], shape),
-            rewind=TrainingState(
-                _weights({name: t for name, t in rewind.items() if name not in momentum}, shape),
-                _fit(momentum, shape.parameters if momentum else {}, "momentum/"),
-                manifest["rewind_iteration"],
-            ),
-            final=_weights(files["final.safetensors"], shape),
-            history=tuple(_record_from_json(record) for record in manifest["history"]),
-            data_digest=manifest["data_digest"],
-            key=manifest["key"],
-            ancestors=tuple(manifest["ancestors"]),
-            trajectory={
-                int(Path(name).stem.removeprefix("epoch-")): _weights(tensors, shape)
-                for name, tensors in files.items()
-                if name.startswith(f"{TRAJECTORY}/")
-            },
-        )
+        solution = _assemble(manifest, files)
+        density = manifest["density"]
     except CheckpointError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{directory} doesn't describe a solution ({error!r})") from error
+    for name, kept in solution.mask.keep.items():
+        for what, weights in (("initial", solution.initial), ("final", solution.final)):
+            if bool(weights.parameters[name][~kept].any()):
+                raise CheckpointError(f"{directory / what}.safetensors: a pruned weight of {name} is not zero")
+    if solution.density != density:
+        raise CheckpointError(f"{directory}: the mask keeps {solution.density}, the manifest says {density}")
+    return solution
 
 
-def _fit(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """Return the tensors without `prefix`, in the order of `like`: masks count positions in that order.
+def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tensor]]) -> Solution:
+    """Put a solution together from the manifest and the tensors of each file.
 
     Raises:
-        CheckpointError: If a name or a shape differs from `like`.
+        CheckpointError: If names, shapes or types of tensors differ from the manifest.
+        KeyError, TypeError, ValueError: If the manifest lacks a field or has an impossible one.
     """
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    expected = {f"{prefix}{name}": tensor.shape for name, tensor in like.items()}
-    if found != expected:
-        odd = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    parameters = {f"parameters/{name}": shape for name, shape in manifest["parameters"].items()}
+    buffers = {f"buffers/{name}": shape for name, shape in manifest["buffers"].items()}
+    masks = {name: manifest["parameters"][name] for name in manifest["prunable"]}
+
+    def weights(file: str) -> Weights:
+        tensors = _ordered(file, files[file], parameters | buffers)
+        return Weights(_group(tensors, "parameters"), _group(tensors, "buffers"))
+
+    rewind = files["rewind.safetensors"]
+    has_momentum = any(name.startswith("momentum/") for name in rewind)
+    momentum = {f"momentum/{name}": shape for name, shape in manifest["parameters"].items() if has_momentum}
+    rewound = _ordered("rewind.safetensors", rewind, parameters | buffers | momentum)
+    keep = _ordered("mask.safetensors", files["mask.safetensors"], masks)
+    if any(bool((tensor > 1).any()) for tensor in keep.values()):
+        raise CheckpointError("mask.safetensors holds bytes other than 0 and 1")
+    return Solution(
+        kind=_one_of(manifest["kind"], get_args(Kind)),
+        level=_count(manifest["level"], "level"),
+        spec=NetworkSpec.from_json(manifest["network"]),
+        setting=setting_from_flat(manifest["setting"]),
+        mask=Mask({name: tensor.bool() for name, tensor in keep.items()}),
+        initial=weights("initial.safetensors"),
+        rewind=TrainingState(
+            Weights(_group(rewound, "parameters"), _group(rewound, "buffers")),
+            _group(rewound, "momentum"),
+            _count(manifest["rewind_iteration"], "rewind_iteration"),
+        ),
+        final=weights("final.safetensors"),
+        history=tuple(_record_from_json(record) for record in manifest["history"]),
+        data_digest=str(manifest["data_digest"]),
+        key=str(manifest["key"]),
+        ancestors=tuple(map(str, manifest["ancestors"])),
+        trajectory={
+            int(Path(name).stem.removeprefix("epoch-")): weights(name)
+            for name in files
+            if name.startswith(f"{TRAJECTORY}/")
+        },
+    )
+
+
+def _ordered(file: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> dict[str, Tensor]:
+    """Return the tensors in the order of `shapes`.
+
+    Raises:
+        CheckpointError: If a name or a shape differs, or a floating-point type is not float32.
+    """
+    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    if found != dict(shapes):
+        odd = min(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
         raise CheckpointError(
-            f"tensor {odd} has shape {found.get(odd)} where the network has {expected.get(odd)}; "
-            "is it a checkpoint of another network?"
+            f"{file}: tensor {odd} has shape {found.get(odd)} where the manifest says {shapes.get(odd)}; "
+            "is it of another network?"
         )
-    return {name: tensors[f"{prefix}{name}"] for name in like}
+    types = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()} - {torch.float32}
+    if types:
+        raise CheckpointError(f"{file}: weights are {', '.join(map(str, types))}; expected torch.float32")
+    return {name: tensors[name] for name in shapes}
+
+
+def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    prefix = f"{group}/"
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+    return value
+
+
+def _count(value: Any, name: str) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name}={value!r} is not a count")
+    return value
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     try:
         manifest = json.loads(path.read_text())
-    except FileNotFoundError:
+    except OSError as error:
         raise CheckpointError(
-            f"{directory} holds no {MANIFEST}; it is no checkpoint, or not finished"
+            f"{directory} holds no {MANIFEST} ({error.strerror}); it is no checkpoint, or not finished"
         ) from None
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON ({error}); the checkpoint is damaged") from error
@@ -207,12 +255,6 @@ def _write_atomically(path: Path, content: bytes) -> None:
 def _named(weights: Weights) -> dict[str, Tensor]:
     parameters = {f"parameters/{name}": tensor for name, tensor in weights.parameters.items()}
     return parameters | {f"buffers/{name}": tensor for name, tensor in weights.buffers.items()}
-
-
-def _weights(tensors: Mapping[str, Tensor], like: Weights) -> Weights:
-    parameters = {name: t for name, t in tensors.items() if not name.startswith("buffers/")}
-    buffers = {name: t for name, t in tensors.items() if name.startswith("buffers/")}
-    return Weights(_fit(parameters, like.parameters, "parameters/"), _fit(buffers, like.buffers, "buffers/"))
 
 
 def _record_to_json(record: EpochRecord) -> list[float]:

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from lth.data import Examples
 from lth.weights import Weights
 
-# On a CPU the activations of 128 images stay in the cache: ResNet-20 ran 1.5 times as fast as in batches of 500.
+# On a CPU the activations of 128 images stay in the cache: ResNet-20 ran 1.2 times as fast as in 500s.
 EVALUATION_BATCH = 128
 
 

@@ -30,5 +30,21 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
 def global_stream(seed: int, *purpose: str | int) -> Iterator[None]:
     """Seed torch's global CPU generator for code that can use no other, and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, *purpose))
+        torch.default_generator.manual_seed(stream_seed(seed, *purpose))
         yield
+
+
+@contextmanager
+def restored(device: torch.device) -> Iterator[None]:
+    """Restore torch's global generators of the CPU and of `device` afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def seed_global(device: torch.device, seed: int, *purpose: str | int) -> None:
+    """Seed the global generators of the CPU and of `device`, for layers that draw (dropout); see `restored`."""
+    stream = stream_seed(seed, *purpose)
+    torch.default_generator.manual_seed(stream)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(stream)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from lth.amount import ALL, Amount
@@ -124,40 +124,35 @@ class Setting:
     def flat(self) -> dict[str, str]:
         """Return every parameter by the name and in the spelling a user would type it."""
         stages = (self.data, self.training, self.pruning, self.analysis)
-        fields = {name: value for stage in stages for name, value in vars(stage).items()}
-        flat = {"preset": self.preset, "seed": self.seed, "network": self.network, **fields}
-        return {name: _spell(value) for name, value in flat.items()}
-
-    def as_json(self) -> dict[str, Any]:
-        """Return a JSON object that `setting_from_json` turns back into this setting."""
-        content: dict[str, Any] = _jsonable(asdict(self))
-        return content
+        fields = {name: text for stage in stages for name, text in spelled(stage).items()}
+        return {"preset": self.preset, "seed": str(self.seed), "network": self.network, **fields}
 
 
-def setting_from_json(content: Mapping[str, Any]) -> Setting:
-    """Return the setting that `Setting.as_json` wrote.
+def spelled(stage: DataSetting | TrainingSetting | PruningSetting | AnalysisSetting) -> dict[str, str]:
+    """Return the fields of one stage in the spelling a user would type them."""
+    return {name: _spell(value) for name, value in vars(stage).items()}
+
+
+def setting_from_flat(content: Mapping[str, object]) -> Setting:
+    """Return the setting that `Setting.flat` wrote.
 
     Raises:
         ValueError: If a field is missing, unknown or out of range.
     """
-    try:
-        data, training = dict(content["data"]), dict(content["training"])
-        analysis = dict(content["analysis"])
-        data["train_examples"] = Amount.parse(data["train_examples"])
-        training["milestones"] = tuple(Step.parse(step) for step in training["milestones"])
-        training["rewind_step"] = Step.parse(training["rewind_step"])
-        analysis["hessian_examples"] = Amount.parse(analysis["hessian_examples"])
-        return Setting(
-            preset=content["preset"],
-            network=content["network"],
-            seed=content["seed"],
-            data=DataSetting(**data),
-            training=TrainingSetting(**training),
-            pruning=PruningSetting(**content["pruning"]),
-            analysis=AnalysisSetting(**analysis),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not a setting of this version of lth: {error}") from error
+    if set(content) != {"preset", *_FIELDS}:
+        odd = sorted({"preset", *_FIELDS} ^ set(content))
+        raise ValueError(f"not a setting of this version of lth: {', '.join(odd)} missing or unknown")
+    stages: dict[str, dict[str, Any]] = {}
+    for name, (stage, read) in _FIELDS.items():
+        stages.setdefault(stage, {})[name] = _read(name, read, content[name])
+    return Setting(
+        preset=_text(content["preset"]),
+        data=DataSetting(**stages["data"]),
+        training=TrainingSetting(**stages["training"]),
+        pruning=PruningSetting(**stages["pruning"]),
+        analysis=AnalysisSetting(**stages["analysis"]),
+        **stages["setting"],
+    )
 
 
 def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting:
@@ -171,13 +166,17 @@ def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting
         if name not in _FIELDS:
             raise ValueError(f"{name!r} is not a parameter; known are {', '.join(_FIELDS)}")
         stage, read = _FIELDS[name]
-        try:
-            changes.setdefault(stage, {})[name] = read(written)
-        except ValueError as error:
-            raise ValueError(f"{name}={written!r}: {error}") from error
+        changes.setdefault(stage, {})[name] = _read(name, read, written)
     top = changes.pop("setting", {})
     stages = {stage: replace(getattr(setting, stage), **fields) for stage, fields in changes.items()}
     return replace(setting, **top, **stages)
+
+
+def _read(name: str, read: Callable[[object], object], written: object) -> object:
+    try:
+        return read(written)
+    except ValueError as error:
+        raise ValueError(f"{name}={written!r}: {error}") from error
 
 
 def _whole(written: object) -> int:
@@ -255,15 +254,3 @@ def _spell(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
     return "last" if value is None else str(value)
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"value"}:
-            return str(Amount(value["value"]))
-        if set(value) == {"count", "unit"}:
-            return str(Step(**value))
-        return {name: _jsonable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    return value

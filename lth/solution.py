@@ -12,6 +12,7 @@ from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
 from lth.setting import Setting
 from lth.train import EpochRecord, TrainingState
+from lth.user_code import is_reference
 from lth.weights import Weights
 
 Kind = Literal[
@@ -61,7 +62,17 @@ class Solution:
 
     @property
     def network(self) -> nn.Module:
-        """A new network that holds the final weights, in evaluation mode, on the CPU."""
+        """A new network that holds the final weights, in evaluation mode, on the CPU.
+
+        Raises:
+            ValueError: If the network is the user's own function: a checkpoint must not name code to run.
+                Call the function yourself and `solution.weights.load_into(network)`.
+        """
+        if is_reference(self.spec.name):
+            raise ValueError(
+                f"the network is {self.spec.name}, which would run code that the checkpoint names; "
+                "build it yourself, then solution.weights.load_into(network)"
+            )
         network = build_network(self.spec, self.setting.seed)
         self.final.load_into(network)
         return network

@@ -83,7 +83,7 @@ class Study:
             write_solution(Path(directory), solution)
             log_solution(run, solution, Path(directory), self.bench.data.drawn, seconds)
             last = solution.history[-1]
-            log_model(run.run_id, solution)
+            log_model(run.run_id, solution, self.bench.network)
         log_solution_trend(self._store.append(self._parent()), solution)
         self._say(
             f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s"
@@ -108,8 +108,8 @@ class Study:
             log_analysis(run, analysis, seconds)
         log_analysis_trend(self._store.append(self._parent()), analysis)
         for warning in analysis.warnings():
-            self._say(f"  {warning}")
-        self._say(f"  log_eig_product {analysis.spectra[''].log_eig_product:.3f}, {seconds:.0f} s")
+            self._say(f"  warning: {warning}")
+        self._say(f"  {seconds:.0f} s")
         return run.run_id
 
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lth.key import content_key
 from lth.network import NetworkSpec
-from lth.setting import Setting
+from lth.setting import Setting, spelled
 from lth.solution import Kind
 
 
@@ -34,7 +34,7 @@ class TaskKeys:
             training = {name: value for name, value in training.items() if not name.startswith("fine_tune")}
         content: dict[str, Any] = {"task": kind, "level": level, **self._common(), "training": training}
         if level > 0:
-            content["prune_fraction"] = self.setting.pruning.prune_fraction
+            content["prune_fraction"] = str(self.setting.pruning.prune_fraction)
             content["parent"] = self.solution("imp", level - 1)
         return content_key(content)
 
@@ -67,22 +67,20 @@ class TaskKeys:
     def study(self) -> str:
         """Return the key of the study as a whole, the parent of all its runs."""
         content = {"task": "study", **self._common(), "training": self._training(), "given": self.given}
-        return content_key({**content, "prune_fraction": self.setting.pruning.prune_fraction})
+        return content_key({**content, "prune_fraction": str(self.setting.pruning.prune_fraction)})
 
     def _common(self) -> dict[str, Any]:
         return {
             "seed": self.setting.seed,
             "network": self.spec.as_json(),
             "data_digest": self.data_digest,
-            "data": {
-                "train_examples": str(self.setting.data.train_examples),
-                "augmentation": self.setting.data.augmentation,
-            },
+            "train_examples": str(self.setting.data.train_examples),
+            "augmentation": self.setting.data.augmentation,
         }
 
     def _training(self) -> dict[str, Any]:
-        return dict(self.setting.as_json()["training"])
+        return dict(spelled(self.setting.training))
 
     def _analysis(self, *names: str) -> dict[str, Any]:
-        analysis = self.setting.as_json()["analysis"]
+        analysis = spelled(self.setting.analysis)
         return {name: analysis[name] for name in names}

@@ -21,7 +21,7 @@ from lth.data import TrainingData
 from lth.evaluate import Evaluation, Evaluator
 from lth.mask import Mask
 from lth.progress import progress
-from lth.randomness import generator
+from lth.randomness import generator, restored, seed_global
 from lth.schedule import Schedule
 from lth.setting import Augmentation, Precision, Snapshots
 from lth.weights import Weights
@@ -112,6 +112,7 @@ def train(
         TrainingDivergedError: If a loss becomes NaN or infinite.
     """
     _check_start(start, mask, schedule)
+    assert schedule.iterations_per_epoch == math.ceil(len(data.train) / schedule.batch_size)
     device = data.train.labels.device
     run = _Run(network, start, mask, schedule, device)
     evaluate_train, evaluate_test = Evaluator(network, data.train), Evaluator(network, data.test)
@@ -140,7 +141,9 @@ def train(
             if step == capture_at:
                 captured = run.state()
             inputs, labels = augmenter.batch(index, draws)
-            total_loss += run.take_step(inputs, labels, procedure.precision)
+            with restored(device):
+                seed_global(device, procedure.seed, "forward", step)
+                total_loss += run.take_step(inputs, labels, procedure.precision)
         _check_finite(total_loss.item(), run.step, schedule, "loss of a batch")
         record(epoch + 1)
     return Training(run.weights(), captured, tuple(history))
@@ -167,7 +170,11 @@ class _Run:
         for name, momentum in start.momentum.items():
             parameter = self._parameters[name]
             self._optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-        sparse = {name: kept for name, kept in mask.keep.items() if not bool(kept.all())}
+        sparse = {
+            name: kept
+            for name, kept in mask.keep.items()
+            if self._parameters[name].requires_grad and not bool(kept.all())
+        }
         self._masked = [self._parameters[name] for name in sparse]
         self._keep = [
             torch.empty_like(self._parameters[name]).copy_(kept).detach() for name, kept in sparse.items()
@@ -210,8 +217,10 @@ def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:
     if start.step >= schedule.num_iterations:
         raise ValueError(f"training starts at step {start.step}, but ends at step {schedule.num_iterations}")
     for name, kept in mask.keep.items():
-        if bool(start.weights.parameters[name].cpu()[~kept].any()):
-            raise ValueError(f"a pruned weight of {name} starts above zero; apply the mask to the start")
+        momentum = start.momentum.get(name)
+        for what, tensor in (("weight", start.weights.parameters[name]), ("momentum", momentum)):
+            if tensor is not None and bool(tensor.cpu()[~kept].any()):
+                raise ValueError(f"a pruned {what} of {name} is not zero; use TrainingState.masked")
 
 
 def _check_finite(loss: float, step: int, schedule: Schedule, what: str) -> None:

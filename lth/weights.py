@@ -28,9 +28,20 @@ class Weights:
         """Overwrite the state of `network`.
 
         Raises:
-            RuntimeError: If a name or a shape differs (torch's strict loading names it).
+            ValueError: If a name or a shape differs.
         """
-        network.load_state_dict({**self.parameters, **self.buffers}, strict=True)
+        own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        given = {**self.parameters, **self.buffers}
+        shapes = {name: tensor.shape for name, tensor in own.items()}
+        if (found := {name: tensor.shape for name, tensor in given.items()}) != shapes:
+            odd = min(n for n in shapes.keys() | found.keys() if shapes.get(n) != found.get(n))
+            raise ValueError(
+                f"{odd} has shape {found.get(odd)} where the network has {shapes.get(odd)}; "
+                "are these the weights of another network?"
+            )
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(given[name])
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Weights:
         """Return the weights with `change` applied to every tensor."""

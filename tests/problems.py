@@ -223,7 +223,9 @@ def reference_logits(p: dict[str, Tensor], buffers: Mapping[str, Tensor], x: Ten
         padded, kernel, side = pad(x, [1] * 4), p[f"conv{layer}.weight"], x.shape[-1]
         shifts = [padded[:, :, i : i + side, j : j + side] for i in range(3) for j in range(3)]
         x = torch.einsum("knchw,ock->nohw", torch.stack(shifts), kernel.flatten(2))
-        mean, variance = (buffers[f"bn{layer}.running_{of}"].to(DOUBLE)[:, None, None] for of in ("mean", "var"))
+        mean, variance = (
+            buffers[f"bn{layer}.running_{of}"].to(DOUBLE)[:, None, None] for of in ("mean", "var")
+        )
         scale, shift = (p[f"bn{layer}.{of}"][:, None, None] for of in ("weight", "bias"))
         x = ((x - mean) / (variance + 1e-5).sqrt() * scale + shift).relu()
     pooled = x.unflatten(2, (3, 2)).unflatten(4, (3, 2)).mean((3, 5))
@@ -247,5 +249,3 @@ def free_coordinates(mask: Mask, weights: Weights) -> Tensor:
     return torch.cat(
         [mask.keep.get(n, torch.ones(t.shape)).reshape(-1).bool() for n, t in weights.parameters.items()]
     )
-
-

@@ -35,7 +35,14 @@ def test_numbers_fractions_and_all_are_told_apart(written, total, expected):
 
 @pytest.mark.parametrize(
     ("written", "shown"),
-    [("0", "got 0"), ("-3", "got -3"), ("0.0", "got 0.0"), ("1.5", "got 1.5"), ("nan", "got nan"), ("inf", "got inf")],
+    [
+        ("0", "got 0"),
+        ("-3", "got -3"),
+        ("0.0", "got 0.0"),
+        ("1.5", "got 1.5"),
+        ("nan", "got nan"),
+        ("inf", "got inf"),
+    ],
 )
 def test_a_number_out_of_range_raises_and_shows_it(written, shown):
     with pytest.raises(ValueError, match=f"{shown}; write 0.1, 500 or all"):

@@ -287,7 +287,9 @@ def test_tensors_of_another_network_raise_and_name_the_tensor(checkpoint):
         read_solution(checkpoint)
 
 
-@pytest.mark.parametrize("name", ["../outside.safetensors", "trajectory/../../outside.safetensors", "/etc/hostname"])
+@pytest.mark.parametrize(
+    "name", ["../outside.safetensors", "trajectory/../../outside.safetensors", "/etc/hostname"]
+)
 def test_a_manifest_that_names_a_file_outside_the_checkpoint_raises(checkpoint, name):
     (checkpoint.parent / "outside.safetensors").write_bytes((checkpoint / "mask.safetensors").read_bytes())
     files = json.loads((checkpoint / "manifest.json").read_text())["files"]
@@ -323,7 +325,9 @@ def test_weights_of_another_dtype_raise(tmp_path):
 def test_reading_a_checkpoint_runs_no_program_that_its_manifest_names(checkpoint):
     """The network's name is a `package.module:function`, called with the shape: enough for any command."""
     witness = checkpoint / "ran"
-    edit_network(checkpoint, name="subprocess:call", input_shape=["touch", str(witness), str(witness)], num_classes=0)
+    edit_network(
+        checkpoint, name="subprocess:call", input_shape=["touch", str(witness), str(witness)], num_classes=0
+    )
     with pytest.raises(CheckpointError):
         read_solution(checkpoint)
     assert not witness.exists()

@@ -13,7 +13,9 @@ NETWORK = build_network(SPEC, 0)
 def test_weights_of_convolutions_and_linear_layers_are_prunable_and_nothing_else():
     assert prunable_names(NETWORK) == ("conv1.weight", "conv2.weight", "fc.weight")
     assert prunable_names(nn.Linear(2, 3)) == ("weight",)
-    mixed = nn.Sequential(nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.PReLU(), nn.Conv3d(1, 1, 1), nn.Embedding(3, 4))
+    mixed = nn.Sequential(
+        nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2), nn.PReLU(), nn.Conv3d(1, 1, 1), nn.Embedding(3, 4)
+    )
     assert prunable_names(mixed) == ("0.weight", "3.weight")
 
 

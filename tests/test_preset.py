@@ -31,7 +31,10 @@ _SCHEDULE = {
             "resnet20-cifar10",
             {"network": "resnet20", "dataset": "cifar10", "levels": "10", "hessian_examples": "0.1"},
         ),
-        ("vgg16-cifar10", {"network": "vgg16", "dataset": "cifar10", "levels": "13", "hessian_examples": "0.05"}),
+        (
+            "vgg16-cifar10",
+            {"network": "vgg16", "dataset": "cifar10", "levels": "13", "hessian_examples": "0.05"},
+        ),
         (
             "resnet20-fashion-mnist",
             {"network": "resnet20", "dataset": "fashion-mnist", "levels": "10", "hessian_examples": "0.1"},

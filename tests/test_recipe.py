@@ -78,7 +78,9 @@ def test_imp_prunes_the_smallest_survivors_of_the_previous_solution_and_rewinds(
     given = ingredients(LEVEL)
     start = start_sparse("imp", given)
     count = round(0.3 * given.previous.mask.num_kept)
-    assert removed(given.previous.mask, start.mask) == smallest(given.previous.final, given.previous.mask, count)
+    assert removed(given.previous.mask, start.mask) == smallest(
+        given.previous.final, given.previous.mask, count
+    )
     assert_same_state(start.state, dense_solution().rewind.masked(start.mask))
     assert start.schedule == given.schedule
 

@@ -27,9 +27,13 @@ def test_iterations_and_epochs_are_read(written, expected):
     assert Step.parse(written) == expected
 
 
-@pytest.mark.parametrize("written", ["", "ep", "-1", -1, "1.5", "1e3", "2epochs", "2 ep ep", "none", "٣", "9" * 13])
+@pytest.mark.parametrize(
+    "written", ["", "ep", "-1", -1, "1.5", "1e3", "2epochs", "2 ep ep", "none", "٣", "9" * 13]
+)
 def test_anything_else_raises_and_shows_the_value(written):
-    with pytest.raises(ValueError, match=r"is not a step; write iterations as `500` or epochs as `2ep`") as raised:
+    with pytest.raises(
+        ValueError, match=r"is not a step; write iterations as `500` or epochs as `2ep`"
+    ) as raised:
         Step.parse(written)
     assert repr(written) in str(raised.value)
 

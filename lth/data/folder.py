@@ -31,6 +31,8 @@ def load_image_folder(root: Path) -> ImageData:
     if unknown:
         raise ValueError(f"{root}/test has classes that train lacks: {', '.join(sorted(unknown)[:5])}")
     listed = {split: _list_images(root / split, classes) for split in ("train", "test")}
+    if not listed["test"]:
+        raise ValueError(f"{root}/test holds no image ({', '.join(sorted(_SUFFIXES))})")
     paths = [path for split in listed.values() for path, _ in split]
     images = _decode(paths)
     cut = len(listed["train"])
@@ -77,6 +79,8 @@ def _read(path: Path) -> np.ndarray:
     """Return one image as (height, width) if it is grey, else (height, width, 3); uint8."""
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"{path} has {image.mode} pixels; convert it to 8 bits a channel")
             return np.asarray(image if image.mode == "L" else image.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise ValueError(f"{path} can't be decoded ({error}); replace or remove it") from error

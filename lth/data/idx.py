@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
+import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,14 +40,15 @@ def read_idx(path: Path) -> Tensor:
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} can't be read ({error}); fetch it again") from error
     if len(content) < 4 or content[:3] != bytes([0, 0, _UNSIGNED_BYTE]):
         raise ValueError(f"{path} is not an idx file of unsigned bytes; fetch it again")
-    num_dimensions = content[3]
-    header = 4 + 4 * num_dimensions
-    shape = struct.unpack(f">{num_dimensions}I", content[4:header])
-    values = torch.frombuffer(bytearray(content[header:]), dtype=torch.uint8)
-    if values.numel() != torch.Size(shape).numel():
-        raise ValueError(f"{path} holds {values.numel()} bytes where its header says {shape}; fetch it again")
-    return values.reshape(shape)
+    header = 4 + 4 * content[3]  # the fourth byte is the number of dimensions
+    if len(content) < header:
+        raise ValueError(f"{path} ends within its header; fetch it again")
+    shape = struct.unpack(f">{content[3]}I", content[4:header])
+    values = np.frombuffer(content, dtype=np.uint8, offset=header)
+    if values.size != math.prod(shape):
+        raise ValueError(f"{path} holds {values.size} bytes where its header says {shape}; fetch it again")
+    return torch.from_numpy(values.reshape(shape).copy())

@@ -109,7 +109,14 @@ def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torc
     probe = copy.deepcopy(network).to(examples.labels.device).eval()
     for module in probe.modules():
         if not list(module.children()):
-            module.register_forward_hook(lambda _module, _inputs, output: sizes.append(output.numel()))
+            module.register_forward_hook(lambda _module, _inputs, output: sizes.append(_num_elements(output)))
     with torch.no_grad():
         probe(examples.normalise(examples.images[:1]))
     return max(1, 4 * sum(sizes) * torch.empty((), dtype=dtype).element_size())
+
+
+def _num_elements(output: object) -> int:
+    """Count the elements of a layer's output, which may be a tuple (recurrent layers)."""
+    if isinstance(output, Tensor):
+        return output.numel()
+    return sum(_num_elements(part) for part in output) if isinstance(output, tuple | list) else 0

@@ -23,6 +23,11 @@ class Interpolation:
     test_error: np.ndarray
 
     @property
+    def is_finite(self) -> bool:
+        """Whether every loss on the line is finite."""
+        return bool(np.isfinite(self.train_loss).all() and np.isfinite(self.test_loss).all())
+
+    @property
     def barrier_loss(self) -> float:
         """Barrier of the training loss, nats an example."""
         return barrier(self.train_loss)

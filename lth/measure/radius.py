@@ -79,7 +79,7 @@ def random_directions(
         full = torch.randn(space.full_dimension, generator=generator(seed, "direction", index)).to(device)
         masked = space.project(full)
         if norm == "plain":
-            directions.append(masked / masked.norm())
+            directions.append((masked.double() / masked.double().norm()).float())
         else:
             directions.append(space.flatten(_match_filters(space.unflatten(masked), weights.parameters)))
     return directions
@@ -147,7 +147,7 @@ def basin_radii(
     ]
     return BasinRadii(
         radii=np.array([radius for radius, _ in found]),
-        lengths=np.array([float(direction.norm()) for direction in directions]),
+        lengths=np.array([float(direction.double().norm()) for direction in directions]),
         censored=np.array([censored for _, censored in found]),
         cutoff=cutoff,
         loss=at_point,

@@ -20,6 +20,7 @@ from lth.progress import progress
 from lth.randomness import generator
 
 _INVARIANT = 1e-14  # a remainder this small against the matrix is rounding
+_NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
 _CHECK_EVERY = 10  # steps between looks at the Ritz values, whose cost grows with the square of the steps
 
 
@@ -52,17 +53,22 @@ class Spectrum:
     converged: bool  # every residual is at most `tolerance · θ`
 
     @property
+    def num_positive(self) -> int:
+        """How many of the k are positive beyond doubt: above their residual and the noise of the products."""
+        noise = _NOISE * np.abs(self.eigenvalues).max()
+        return int((self.eigenvalues > self.residuals + noise).sum())
+
+    @property
     def log_eig_product(self) -> float:
         """Σ log λᵢ over the k eigenvalues, natural logarithm (PROTOCOL section 4, inverse basin volume).
 
         Raises:
-            TooFewPositiveEigenvaluesError: If one of them is not positive.
+            TooFewPositiveEigenvaluesError: If one of them is not positive beyond doubt.
         """
-        positive = int((self.eigenvalues > 0).sum())
-        if positive < len(self.eigenvalues):
+        if self.num_positive < len(self.eigenvalues):
             raise TooFewPositiveEigenvaluesError(
-                f"only {positive} of the {len(self.eigenvalues)} leading eigenvalues are positive; "
-                f"set k to at most {positive}"
+                f"only {self.num_positive} of the {len(self.eigenvalues)} leading eigenvalues are positive "
+                f"beyond rounding; set k to at most {self.num_positive}"
             )
         return float(np.log(self.eigenvalues).sum())
 
@@ -111,13 +117,13 @@ def leading_spectrum(
             raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
         remainder = basis.orthogonalise(product)
         off_diagonal.append(float(remainder.norm()))
-        if step >= k and (step == limit or step % _CHECK_EVERY == 0):
+        invariant = off_diagonal[-1] <= _INVARIANT * max(map(abs, diagonal))
+        if step >= k and (step == limit or (step % _CHECK_EVERY == 0 and not invariant)):
             values, residuals = _ritz(diagonal, off_diagonal, k, complete=step == dimension)
             converged = bool((residuals <= tolerance * np.abs(values)).all())
             if converged or step == limit:
                 return Spectrum(values, residuals, step, converged)
-        if off_diagonal[-1] <= _INVARIANT * max(map(abs, diagonal)):
-            # The basis spans an invariant subspace: go on outside it, where copies of an eigenvalue may lie.
+        if invariant:  # all residuals vanish, yet copies of an eigenvalue may lie outside: go on there
             remainder = basis.orthogonalise(_random_unit_vector(matrix, seed, f"restart {step}"))
             off_diagonal[-1] = 0.0
         vector = remainder / remainder.norm()
@@ -151,7 +157,8 @@ class _Basis:
         """Return the part of `vector` orthogonal to the basis; twice is enough (Parlett 1998, section 6.9)."""
         for _ in range(2):
             for block in self._blocks:
-                vector = vector - torch.mv(block.T, torch.mv(block, vector))
+                shadow: Tensor = block.T @ (block @ vector)
+                vector = vector - shadow
         return vector
 
 

@@ -38,7 +38,7 @@ def register(project: Path) -> Path:
         FileNotFoundError: If `project` has no python_env.yaml.
     """
     python_env = _PythonEnv.from_yaml(str(project / "python_env.yaml"))
-    directory = Path(MLFLOW_ENV_ROOT.get()) / _get_virtualenv_name(python_env, project)
+    directory = Path(MLFLOW_ENV_ROOT.get(), _get_virtualenv_name(python_env, project))
     activate = directory / "bin" / "activate"
     if activate.is_file() and _MARKER not in activate.read_text():
         return directory

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import mlflow
 import torch
 from mlflow.models import infer_signature
+from torch import nn
 
 from lth.solution import Solution
 
 
-def log_model(run_id: str, solution: Solution) -> str:
+def log_model(run_id: str, solution: Solution, network: nn.Module) -> str:
     """Log the network with its final weights, exported by torch.export, and what it attains; return its id.
 
-    The run is FINISHED afterwards: call this last.
+    `network` gives the structure. The run is FINISHED afterwards: call this last.
     """
-    network = solution.network
+    network = copy.deepcopy(network).eval()
+    solution.final.load_into(network)
     example = torch.zeros(2, *solution.spec.input_shape)  # two: a batch of one would be fixed in the export
     with torch.no_grad():
         signature = infer_signature(example.numpy(), network(example).numpy())

@@ -87,6 +87,9 @@ def log_analysis(run: RunLog, analysis: LevelAnalysis, seconds: float) -> None:
     """Log the numbers of an analysis, then its raw values, then its figures."""
     name = solution_name("imp", analysis.level)
     run.arrays(analysis.arrays(), "analysis.npz")
+    if analysis.warnings():
+        run.note("\n".join(f"- **warning**: {warning}" for warning in analysis.warnings()))
+        run.tags({"lth.warnings": "; ".join(analysis.warnings())})
     run.metrics({**analysis.metrics(), "time/analysis_seconds": seconds}, analysis.level)
     run.flush()
     run.figure(draw_spectra(analysis), "spectra.png")

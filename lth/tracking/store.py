@@ -159,3 +159,14 @@ class Store:
         run.note(f"**{status}**: {reason}")
         run.flush()
         self._client.set_terminated(run.run_id, status)
+
+
+def explain_launched_run(reason: str) -> None:
+    """Write why it failed on the run that `mlflow run` created for this process, unless it says so already."""
+    run_id = launched_run_id()
+    if run_id is None:
+        return
+    client = MlflowClient()
+    if FAILURE not in client.get_run(run_id).data.tags:
+        client.set_tag(run_id, FAILURE, reason[:5000])
+        client.set_tag(run_id, "mlflow.note.content", f"**FAILED**: {reason}")

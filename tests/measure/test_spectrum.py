@@ -205,9 +205,7 @@ def test_eigenvalues_interlace_between_the_spaces_of_two_levels(level):
     network, examples = build_network(SPEC, 0), random_examples(30)
     inside, outside = (
         leading_spectrum(
-            HessianOperator(
-                network, solution.final, LevelSpace(mask, solution.final), examples, dtype=DOUBLE
-            ),
+            HessianOperator(network, solution.final, LevelSpace(mask, solution.final), examples, dtype=DOUBLE),
             12,
             seed=0,
             tolerance=1e-6,

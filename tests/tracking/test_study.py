@@ -1,19 +1,19 @@
 """Tasks are found by their content key, chained through logged checkpoints, and shown as one study."""
 
 import json
+from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
 import tiny_problem
 import torch
 from mlflow import MlflowClient
 from tiny_problem import make_bench, make_study
+from torch import nn
 
 import lth
-from lth.preset import resolve
-from lth.recipe import BASELINES
-from lth.solve import Workbench, set_up
+from lth.solution import Solution
+from lth.solve import set_up
 from lth.study import Study
 from lth.tracking.store import KEY, Store
 
@@ -69,6 +69,19 @@ def test_a_level_continued_from_a_stored_checkpoint_equals_one_trained_in_one_pr
         assert torch.equal(tensor, again.parameters[name]), name
 
 
+def network_of(solution: Solution) -> nn.Module:
+    """Build the user's own network, which a solution does not do by itself."""
+    network = tiny_problem.network((1, 6, 6), 3).eval()
+    solution.weights.load_into(network)
+    return network
+
+
+def test_a_solution_does_not_run_the_code_its_checkpoint_names(tracking):
+    solution = lth.load_solution(make_study().solution("imp", 0))
+    with pytest.raises(ValueError, match="build it yourself"):
+        _ = solution.network
+
+
 def place() -> dict[str, str]:
     from lth.preset import changes_from_preset
 
@@ -90,13 +103,13 @@ def test_a_solution_loads_by_run_and_by_place_ready_for_analysis(tracking):
     assert by_run.rewind.step == 2
     assert sorted(by_run.trajectory) == [1, 2, 3]
     with torch.no_grad():
-        logits = by_run.network(torch.zeros(2, 1, 6, 6))
+        logits = network_of(by_run)(torch.zeros(2, 1, 6, 6))
     assert logits.shape == (2, 3)
 
 
 def test_a_missing_place_says_what_there_is(tracking):
     make_study().solution("imp", 0)
-    with pytest.raises(ValueError, match="no finished solution has .*level=0.*with other changes there is"):
+    with pytest.raises(ValueError, match=r"no finished solution has .*level=0.*with other changes there is"):
         lth.load_solution(level=0)
     with pytest.raises(ValueError, match="train it first"):
         lth.load_solution(level=7)
@@ -105,20 +118,21 @@ def test_a_missing_place_says_what_there_is(tracking):
 def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(tracking, monkeypatch):
     run = make_study().solution("imp", 1)
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    (model,) = MlflowClient().search_logged_models([Store().experiment_id], f"source_run_id = '{run}'") or [None]
+    (model,) = MlflowClient().search_logged_models([Store().experiment_id], f"source_run_id = '{run}'") or [
+        None
+    ]
     loaded = mlflow.pytorch.load_model(f"models:/{model.model_id}")
     images = torch.rand(5, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         # The same float32 graph, exported: equal up to the fusing of operations.
-        torch.testing.assert_close(loaded(images), lth.load_solution(run).network(images))
+        torch.testing.assert_close(loaded(images), network_of(lth.load_solution(run))(images))
 
 
 def test_which_examples_were_drawn_is_logged(tracking):
-    run = make_study(train_examples="33").solution("imp", 0)
+    run = make_study(train_examples="34").solution("imp", 0)
     path = MlflowClient().download_artifacts(run, "train_examples.json", dst_path=".")
-    with open(path) as file:
-        drawn = json.load(file)
-    assert len(set(drawn)) == 33
+    drawn = json.loads(Path(path).read_text())
+    assert len(set(drawn)) == 34
     assert set(drawn) <= set(range(48))
     assert drawn == sorted(drawn)
 
@@ -143,9 +157,10 @@ def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finish
     def interrupt(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("lth.study.solve", interrupt)
-        make_study().solution("imp", 0)
+        with pytest.raises(KeyboardInterrupt):
+            make_study().solution("imp", 0)
     (run,) = Store().search("tags.kind = 'imp'")
     assert run.info.status == "KILLED"
     assert Store().find(make_bench().keys.solution("imp", 0)) is None
@@ -157,7 +172,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_run_and_the_remedy(tracking):
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)
-    with pytest.raises(ValueError, match=f"run {run}.*SHA-256 differs.*fresh=true"):
+    with pytest.raises(ValueError, match=rf"run {run}.*SHA-256 differs.*fresh=true"):
         make_study().solution("imp", 1)
 
 

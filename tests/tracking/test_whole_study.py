@@ -108,8 +108,7 @@ def test_plots_and_raw_numbers_are_artifacts(whole, tmp_path):
 def test_the_surface_names_every_solution_with_true_loss_and_distance(whole, tmp_path):
     (run,) = Store().search("tags.kind = 'surface'")
     path = MlflowClient().download_artifacts(run.info.run_id, "surface.json", dst_path=str(tmp_path))
-    with open(path) as file:
-        content = json.load(file)
+    content = json.loads(Path(path).read_text())
     markers = {marker["name"]: marker for marker in content["markers"]}
     assert {"dense", "level 1", "level 2", *(f"{kind} at level 2" for kind in BASELINES)} <= set(markers)
     for corner in content["corners"]:

@@ -1,0 +1,170 @@
+"""The commands as users type them: what they do, what they refuse, and what they leave behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tiny_problem import OPTIONS
+
+from entrypoints import analyze, baseline, imp_level, main, train_dense
+from lth.tracking.store import Store
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def call(command: object, *arguments: str) -> Result:
+    return CliRunner().invoke(command.main, [*arguments, *OPTIONS])
+
+
+def test_imp_level_trains_the_chain_and_the_second_call_finds_it(tracking):
+    first = call(imp_level, "--level", "1")
+    assert first.exit_code == 0, first.output
+    assert "level 1 needs dense, which is missing" in first.output
+    second = call(imp_level, "--level", "1")
+    assert second.exit_code == 0
+    assert "nothing to compute" in second.output
+    assert "training" not in second.output
+
+
+def test_main_ends_with_a_row_per_solution_and_how_to_open_the_ui(tracking):
+    result = call(main)
+    assert result.exit_code == 0, result.output
+    for name in ("dense", "level 1", "level 2", "one_shot at level 2", "prune_larger at level 2"):
+        assert f"\n{name}" in result.output
+    assert "make ui" in result.output
+
+
+def test_analyze_trains_what_it_measures(tracking):
+    result = call(analyze, "--level", "1")
+    assert result.exit_code == 0, result.output
+    kinds = {run.data.tags["kind"] for run in Store().search("attributes.status = 'FINISHED'")}
+    assert kinds == {"study", "imp", "analysis", "surface"}
+
+
+def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
+    assert call(train_dense, "--prune-fraction", "0.3").exit_code == 0
+    assert call(train_dense, "--prune_fraction", "0.3").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        (imp_level, ["--level", "0"], "0 is the dense network"),
+        (imp_level, ["--level", "-1"], "-1 is not a level"),
+        (imp_level, ["--level", "abc"], "'abc' is not a level"),
+        (imp_level, ["--level", "3.5"], "'3.5' is not a level"),
+        (imp_level, ["--level", "101"], "101 is not a level"),
+        (imp_level, [], "Missing option '--level'"),
+        (baseline, ["--level", "1", "--kind", "magic"], "'magic' is not one of"),
+        (baseline, ["--level", "0", "--kind", "one_shot"], "0 is the dense network"),
+        (train_dense, ["--preset", "nope"], "preset='nope' is unknown"),
+        (train_dense, ["--prune_fraction", "1.5"], "prune_fraction=1.5 is out of range"),
+        (train_dense, ["--prune_fraction", "nan"], "prune_fraction='nan'"),
+        (train_dense, ["--epochs", "0"], "epochs=0 is out of range"),
+        (train_dense, ["--epochs", "many"], "epochs='many'"),
+        (train_dense, ["--lr", "-0.1"], "lr=-0.1 is out of range"),
+        (train_dense, ["--momentum", "1"], "momentum=1.0 is out of range"),
+        (train_dense, ["--seed", "-1"], "seed=-1 is out of range"),
+        (train_dense, ["--milestones", "2ep,x"], "'x' is not a step"),
+        (train_dense, ["--milestones", "9ep"], "milestone 9ep is step 27, but training ends at step 9"),
+        (train_dense, ["--rewind_step", "9"], "rewind_step=9 is step 9, but training ends at step 9"),
+        (train_dense, ["--train_examples", "1000"], "1000 examples were asked for, but there are 48"),
+        (train_dense, ["--train_examples", "1.5"], "fraction of examples"),
+        (train_dense, ["--hessian_examples", "1000"], "1000 examples were asked for"),
+        (train_dense, ["--network", "resnet21"], "depth 8, 14, 20"),
+        (train_dense, ["--network", "alexnet"], "network='alexnet' is unknown"),
+        (train_dense, ["--network", "no.such:thing"], "no.such:thing can't be loaded"),
+        (train_dense, ["--dataset", "imagenet"], "dataset='imagenet' is unknown"),
+        (train_dense, ["--dataset", "imagefolder"], "needs data_dir"),
+        (train_dense, ["--data_dir", "/no/such/place"], "data_dir='/no/such/place' is not a directory"),
+        (train_dense, ["--precision", "fp8"], "precision='fp8' is unknown"),
+        (train_dense, ["--device", "tpu"], "device='tpu' is unknown"),
+        (train_dense, ["--device", "cuda:99"], "choose cpu or auto"),
+        (train_dense, ["--fresh", "maybe"], "'maybe' is neither true nor false"),
+        (train_dense, ["--from_run", "abc"], "from_run has no meaning here"),
+        (imp_level, ["--level", "1", "--from_run", "abc"], "there is no run 'abc'"),
+        (main, ["--levels", "0"], "levels=0 is out of range"),
+        (main, ["--fresh", "true"], "one entry point at a time"),
+        (analyze, ["--level", "1", "--points", "1"], "points=1 is out of range"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_value_before_any_run_exists(tracking, command, arguments, said):
+    # The wrong value comes last, so that it wins over the tiny problem's.
+    result = CliRunner().invoke(command.main, [*OPTIONS, *arguments])
+    assert result.exit_code == 2, result.output
+    assert said in " ".join(result.output.split()), result.output
+    assert Store().search("tags.kind LIKE '%'") == []
+
+
+def test_from_run_of_another_level_is_refused(tracking):
+    call(imp_level, "--level", "1")
+    (dense,) = Store().search("tags.kind = 'imp' AND tags.level = '0'")
+    result = call(imp_level, "--level", "3", "--from_run", dense.info.run_id)
+    assert result.exit_code == 2
+    assert "holds dense; a run of level 2 is needed" in " ".join(result.output.split())
+
+
+def test_from_run_takes_its_setting_from_that_run_when_no_preset_is_named(tracking):
+    call(imp_level, "--level", "1")
+    (level,) = Store().search("tags.kind = 'imp' AND tags.level = '1'")
+    arguments = ["--level", "2", "--from_run", level.info.run_id]
+    result = CliRunner().invoke(imp_level.main, arguments)
+    assert result.exit_code == 0, result.output
+    (trained,) = Store().search("tags.kind = 'imp' AND tags.level = '2'")
+    assert trained.data.params["epochs"] == "3"
+
+
+def test_help_answers_without_importing_torch_or_mlflow():
+    code = (
+        "import sys\n"
+        "from entrypoints import analyze, baseline, imp_level, main, train_dense\n"
+        "sys.exit(bool({'torch', 'mlflow'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def mlflow_run(directory: Path, entry_point: str, *parameters: str) -> subprocess.CompletedProcess[str]:
+    """Run the project as a user does, in `directory`, with its tracking store."""
+    line = [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", entry_point, "--env-manager=local"]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(directory),
+        "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
+        "MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"],
+        "MLFLOW_EXPERIMENT_NAME": "lth",
+    }
+    Store()  # makes the experiment
+    passed = [text for parameter in parameters for text in ("-P", parameter)]
+    return subprocess.run(
+        [*line, *passed], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_mlflow_run_logs_to_the_run_it_created_and_ends_it(tracking):
+    done = mlflow_run(tracking, "train_dense", *[option.removeprefix("--") for option in OPTIONS])
+    assert done.returncode == 0, done.stderr
+    (run,) = Store().search("tags.kind = 'imp'")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "dense"
+    assert run.data.tags["mlflow.project.entryPoint"] == "train_dense"
+    assert run.data.params["epochs"] == "3"
+    assert run.data.params["lr"] == "0.1"
+    assert Store().search("attributes.status = 'RUNNING'") == []
+
+
+def test_mlflow_run_with_a_wrong_parameter_fails_and_the_run_says_why(tracking):
+    done = mlflow_run(tracking, "imp_level", "level=3", "prune_fraction=1.5")
+    assert done.returncode != 0
+    (run,) = Store().search("attributes.status = 'FAILED'")
+    assert "prune_fraction=1.5 is out of range" in run.data.tags["lth.failure"]
+    assert Store().search("attributes.status = 'RUNNING'") == []
+
+
+def test_mlflow_run_with_an_unknown_parameter_fails_and_the_run_says_why(tracking):
+    done = mlflow_run(tracking, "train_dense", "epoch=3")
+    assert done.returncode != 0
+    (run,) = Store().search("attributes.status = 'FAILED'")
+    assert "--epoch" in run.data.tags["lth.failure"]

@@ -1,0 +1,72 @@
+"""The lists of what lth needs agree, and a plain `mlflow run` finds the environment that is there."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def dependencies() -> list[str]:
+    return sorted(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+
+
+def test_conda_yaml_lists_the_dependencies_of_pyproject(dependencies):
+    listed = yaml.safe_load((ROOT / "conda.yaml").read_text())["dependencies"]
+    (pip,) = [entry["pip"] for entry in listed if isinstance(entry, dict)]
+    assert sorted(pip) == dependencies
+
+
+def test_python_env_yaml_lists_the_dependencies_of_pyproject(dependencies):
+    assert sorted(yaml.safe_load((ROOT / "python_env.yaml").read_text())["dependencies"]) == dependencies
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound(dependencies):
+    for requirement in dependencies:
+        assert ">=" in requirement, requirement
+        assert "<" in requirement, requirement
+
+
+def test_registering_twice_changes_nothing_and_leaves_foreign_environments_alone(tmp_path, monkeypatch):
+    from lth.tracking.environment import register
+
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path))
+    directory = register(ROOT)
+    activate = directory / "bin" / "activate"
+    written = activate.read_text()
+    assert register(ROOT) == directory
+    assert activate.read_text() == written
+    activate.write_text("# built by MLflow\n")
+    register(ROOT)
+    assert activate.read_text() == "# built by MLflow\n"
+
+
+def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environment(tmp_path, tracking):
+    """The user's own line, in a shell that has nothing but the environment lth is installed in."""
+    binaries = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{binaries}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "VIRTUAL_ENV": str(binaries.parent),
+        "PYTHONPATH": str(ROOT / "tests"),
+        "MLFLOW_ENV_ROOT": str(tmp_path / "envs"),
+        "MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"],
+    }
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("MLproject", "python_env.yaml", "entrypoints", "lth"):
+        (project / name).symlink_to(ROOT / name)
+    register = [sys.executable, "-m", "lth.tracking.environment"]
+    subprocess.run(register, cwd=project, env=environment, check=True, capture_output=True)
+    line = ["mlflow", "run", ".", "-e", "imp_level", "-P", "level=0"]
+    done = subprocess.run(line, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    # It reached our command, which refuses level 0; no training is needed to see that.
+    assert done.returncode != 0
+    assert "0 is the dense network" in done.stderr
+    assert "Could not find" not in done.stderr
