@@ -29,6 +29,7 @@ from torch import Tensor
 from lth.evaluate import Evaluation
 from lth.mask import Mask
 from lth.network import NetworkSpec
+from lth.network.build import tensor_shapes
 from lth.setting import setting_from_flat
 from lth.solution import Kind, Solution
 from lth.train import EpochRecord, TrainingState
@@ -123,6 +124,14 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         CheckpointError: If names, shapes or types of tensors differ from the manifest.
         KeyError, TypeError, ValueError: If the manifest lacks a field or has an impossible one.
     """
+    spec = NetworkSpec.from_json(manifest["network"])
+    expected, found = tensor_shapes(spec), {**manifest["parameters"], **manifest["buffers"]}
+    if expected is not None and expected != found:
+        odd = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise CheckpointError(
+            f"tensor {odd} has shape {found.get(odd)} where {spec.name} has {expected.get(odd)}; "
+            "is it a checkpoint of another network?"
+        )
     parameters = {f"parameters/{name}": shape for name, shape in manifest["parameters"].items()}
     buffers = {f"buffers/{name}": shape for name, shape in manifest["buffers"].items()}
     masks = {name: manifest["parameters"][name] for name in manifest["prunable"]}
@@ -141,7 +150,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
     return Solution(
         kind=_one_of(manifest["kind"], get_args(Kind)),
         level=_count(manifest["level"], "level"),
-        spec=NetworkSpec.from_json(manifest["network"]),
+        spec=spec,
         setting=setting_from_flat(manifest["setting"]),
         mask=Mask({name: tensor.bool() for name, tensor in keep.items()}),
         initial=weights("initial.safetensors"),
@@ -173,8 +182,7 @@ def _ordered(file: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, list
     if found != dict(shapes):
         odd = min(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
         raise CheckpointError(
-            f"{file}: tensor {odd} has shape {found.get(odd)} where the manifest says {shapes.get(odd)}; "
-            "is it of another network?"
+            f"{file}: tensor {odd} has shape {found.get(odd)} where the manifest says {shapes.get(odd)}"
         )
     types = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()} - {torch.float32}
     if types:

@@ -133,7 +133,8 @@ def leading_spectrum(
 def _random_unit_vector(matrix: SymmetricOperator, seed: int, purpose: str) -> Tensor:
     stream = generator(seed, "lanczos", purpose)
     vector = torch.randn(matrix.dimension, dtype=torch.float64, generator=stream)
-    return (vector / vector.norm()).to(matrix.device)
+    unit: Tensor = vector / torch.linalg.vector_norm(vector)
+    return unit.to(matrix.device)
 
 
 class _Basis:
@@ -157,8 +158,7 @@ class _Basis:
         """Return the part of `vector` orthogonal to the basis; twice is enough (Parlett 1998, section 6.9)."""
         for _ in range(2):
             for block in self._blocks:
-                shadow: Tensor = block.T @ (block @ vector)
-                vector = vector - shadow
+                vector = vector.addmv(block.T, block @ vector, alpha=-1)
         return vector
 
 

@@ -79,6 +79,21 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
     return network
 
 
+def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:
+    """Return the shape of every parameter and buffer, without allocating any.
+
+    None if the network is the user's own function, which only building it could tell, and would run.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if is_reference(spec.name):
+        return None
+    with global_stream(0, "unused"), torch.device("meta"):
+        network = _construct(spec)
+    return {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
 def _construct(spec: NetworkSpec) -> nn.Module:
     channels, height, width = spec.input_shape
     if match := _NAME.fullmatch(spec.name):
