@@ -117,6 +117,7 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
         level_of_from_run: The level that `from_run` must hold; None where it can't be given.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
     # Imported here so that --help and misspelt options answer at once.
     import torch
@@ -134,13 +135,14 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
         setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
         device = _device(given.get("device", "auto"))
         if device.type == "cuda":
-            torch.use_deterministic_algorithms(True)
+            torch.use_deterministic_algorithms(True, warn_only=True)
         store = Store()
-        parent = None
+        parent, pinned = None, {}
         if "from_run" in given:
             if level_of_from_run is None:
                 raise ValueError("from_run has no meaning here; leave it out")
             parent = store.load_solution(given["from_run"])
+            pinned = {parent.key: given["from_run"]}
             if parent.level != level_of_from_run:
                 raise ValueError(
                     f"from_run={given['from_run']} holds {parent.name}; "
@@ -154,7 +156,7 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
-        yield Study(bench, store, say=_say)
+        yield Study(bench, store, _say, pinned)
     except (ValueError, ArithmeticError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

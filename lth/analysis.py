@@ -38,7 +38,7 @@ class LevelAnalysis:
     spectra: Mapping[str, Spectrum]  # at SOLUTION, and PROJECTED and REVERSE where L > 0
     radii: Mapping[str, BasinRadii]  # the same and PREVIOUS
     line: Interpolation | None  # from w(L-1) to w(L)
-    drawn: Tensor  # (m,), int64: which training examples curvature and radii were measured on
+    drawn: Tensor  # (m,), int64: positions in the full training split that curvature and radii are of
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers to log, by metric name, without those that `warnings` says there are none of."""
@@ -119,8 +119,8 @@ def analyse_level(
         ValueError: If more examples or eigenvalues are asked for than there are.
     """
     device = data.train.labels.device
-    drawn = draw(len(data.train), setting.hessian_examples, seed, "hessian_examples")
-    examples = data.train.take(drawn)
+    chosen = draw(len(data.train), setting.hessian_examples, seed, "hessian_examples")
+    examples, drawn = data.train.take(chosen), data.drawn[chosen]
     here = solution.final.to(device)
     inside = LevelSpace(solution.mask, here)
     if previous is None:

@@ -73,6 +73,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         "buffers": {name: list(t.shape) for name, t in solution.final.buffers.items()},
         "prunable": list(solution.mask.keep),
         "setting": solution.setting.flat(),
+        "momentum": list(solution.rewind.momentum),  # parameters without a gradient have none
         "rewind_iteration": solution.rewind.step,
         "data_digest": solution.data_digest,
         "key": solution.key,
@@ -140,10 +141,8 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         tensors = _ordered(file, files[file], parameters | buffers)
         return Weights(_group(tensors, "parameters"), _group(tensors, "buffers"))
 
-    rewind = files["rewind.safetensors"]
-    has_momentum = any(name.startswith("momentum/") for name in rewind)
-    momentum = {f"momentum/{name}": shape for name, shape in manifest["parameters"].items() if has_momentum}
-    rewound = _ordered("rewind.safetensors", rewind, parameters | buffers | momentum)
+    momentum = {f"momentum/{name}": manifest["parameters"][name] for name in manifest["momentum"]}
+    rewound = _ordered("rewind.safetensors", files["rewind.safetensors"], parameters | buffers | momentum)
     keep = _ordered("mask.safetensors", files["mask.safetensors"], masks)
     if any(bool((tensor > 1).any()) for tensor in keep.values()):
         raise CheckpointError("mask.safetensors holds bytes other than 0 and 1")

@@ -46,12 +46,12 @@ def survey_level(
     points = {name: solution.final.to(device) for name, solution in solutions.items()}
     first, last = solution_name("imp", 0), solution_name("imp", level)
     middle = solution_name("imp", level // 2)
-    if level == 1:
-        middle = "m(1)⊙w(0)"
-        points[middle] = solutions[last].mask.apply(points[first])
     missing = [name for name in (first, middle, last) if name not in points]
     if missing:
         raise ValueError(f"the plane of level {level} needs {', '.join(missing)}, which is not given")
+    if level == 1:
+        middle = "m(1)⊙w(0)"
+        points[middle] = solutions[last].mask.apply(points[first])
     surface = loss_surface(
         lambda weights: evaluate(weights).loss,
         plane_through(points[first], points[last], points[middle]),

@@ -46,7 +46,7 @@ PRESETS: dict[str, Setting] = {
             fine_tune_epochs=8,
         ),
         pruning=PruningSetting(0.2, levels=5),
-        analysis=AnalysisSetting(k=50, hessian_examples=Amount(512), directions=20, grid=25),
+        analysis=AnalysisSetting(k=30, hessian_examples=Amount(256), directions=20, grid=25),
     ),
     "resnet20-cifar10": Setting(
         preset="resnet20-cifar10",

@@ -14,16 +14,31 @@ from lth.weights import Weights
 
 
 def num_to_prune(mask: Mask, fraction: float) -> int:
-    """Return `round(fraction · survivors)` (Python's `round`: halves go to the even number).
+    """Return how many of the survivors of `mask` go at the next level: `round(fraction · survivors)`.
+
+    Python's `round` is meant: halves go to the even number.
 
     Raises:
         ValueError: If that would leave no weight at all.
     """
-    survivors = mask.num_kept
-    count = round(fraction * survivors)
-    if count >= survivors:
-        raise ValueError(f"pruning {count} of {survivors} weights leaves none; lower prune_fraction or level")
-    return count
+    return mask.num_kept - survivors(mask.num_kept, fraction, 1)
+
+
+def survivors(num_weights: int, fraction: float, level: int) -> int:
+    """Return how many of `num_weights` survive `level` rounds of pruning `round(fraction · survivors)`.
+
+    Raises:
+        ValueError: If a round would leave no weight at all.
+    """
+    for reached in range(level):
+        count = round(fraction * num_weights)
+        if count >= num_weights:
+            raise ValueError(
+                f"pruning {count} of {num_weights} weights leaves none after {reached + 1} rounds; "
+                "lower prune_fraction or level"
+            )
+        num_weights -= count
+    return num_weights
 
 
 def prune_smallest(weights: Weights, mask: Mask, count: int) -> Mask:

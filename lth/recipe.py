@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from lth.mask import Mask
@@ -40,7 +41,7 @@ class Ingredients:
     schedule: Schedule  # the full one, from step 0
     level: int  # L >= 1
     previous: Solution  # w(L-1)
-    dense: Solution  # w(0); its mask keeps everything
+    dense: Solution | None = None  # w(0), which only one_shot prunes
 
     @property
     def num_pruned(self) -> int:
@@ -55,7 +56,12 @@ class Ingredients:
     @property
     def num_pruned_from_dense(self) -> int:
         """How many weights fall on the way from m(0) to the density of m(L)."""
-        return self.dense.mask.num_kept - (self.previous.mask.num_kept - self.num_pruned)
+        return self.everything.num_kept - (self.previous.mask.num_kept - self.num_pruned)
+
+    @property
+    def everything(self) -> Mask:
+        """m(0)."""
+        return self.previous.mask.with_flat(torch.ones_like(self.previous.mask.flat()))
 
 
 def start_dense(network: nn.Module, setting: Setting, num_examples: int) -> Start:
@@ -81,7 +87,9 @@ def _imp(given: Ingredients) -> Start:
 
 def _one_shot(given: Ingredients) -> Start:
     """The smallest weights of w(0) pruned in one go to the density of m(L), from wk."""
-    return _rewound(given, prune_smallest(given.dense.final, given.dense.mask, given.num_pruned_from_dense))
+    if given.dense is None:
+        raise ValueError("one_shot prunes the dense solution w(0); give it")
+    return _rewound(given, prune_smallest(given.dense.final, given.everything, given.num_pruned_from_dense))
 
 
 def _fine_tune(given: Ingredients) -> Start:
@@ -101,7 +109,7 @@ def _lr_rewind(given: Ingredients) -> Start:
 def _random_init(given: Ingredients) -> Start:
     """m(L) from a fresh random initialisation, on the whole schedule."""
     mask = given.mask
-    network = build_network(given.dense.spec, given.setting.seed, "random_init", given.level)
+    network = build_network(given.previous.spec, given.setting.seed, "random_init", given.level)
     return Start(mask, TrainingState(mask.apply(Weights.of(network)), {}, 0), given.schedule)
 
 
@@ -114,7 +122,7 @@ def _random_prune(given: Ingredients) -> Start:
 def _random_prune_one_shot(given: Ingredients) -> Start:
     """Randomly pruned from dense in one go to the density of m(L), from wk."""
     stream = generator(given.setting.seed, "random_prune_one_shot", given.level)
-    return _rewound(given, prune_random(given.dense.mask, given.num_pruned_from_dense, stream))
+    return _rewound(given, prune_random(given.everything, given.num_pruned_from_dense, stream))
 
 
 def _prune_larger(given: Ingredients) -> Start:

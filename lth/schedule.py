@@ -22,6 +22,11 @@ class Schedule:
     weight_decay: float
     milestones: tuple[int, ...]  # in iterations
 
+    @property
+    def num_epochs(self) -> int:
+        """Number of epochs, the last one counted whole."""
+        return math.ceil(self.num_iterations / self.iterations_per_epoch)
+
     def lr_at(self, step: int) -> float:
         """Return `lr · 10^-(number of milestones at or before step)`."""
         return self.lr * _DECAY ** sum(milestone <= step for milestone in self.milestones)

@@ -9,13 +9,16 @@ import torch
 from torch import nn
 
 from lth.data import ImageData, TrainingData, prepare
+from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
+from lth.prune import survivors
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
-from lth.schedule import Schedule, resolve_schedule
+from lth.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.setting import Setting
 from lth.solution import Kind, Solution, solution_name
 from lth.task import TaskKeys
 from lth.train import EpochRecord, Procedure, train
+from lth.user_code import code_digest, is_reference
 from lth.weights import Weights
 
 
@@ -55,23 +58,47 @@ def set_up(
         raise ValueError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     data = prepare(images, setting.data.train_examples, setting.seed, device)
     setting.analysis.hessian_examples.of(len(data.train))
+    schedule = resolve_schedule(setting.training, len(data.train))
+    if given is not None and given.rewind.step != rewind_iteration(setting.training, schedule):
+        raise ValueError(
+            f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
+            f"leave it out, or write {given.rewind.step}"
+        )
+    code = code_digest(spec.name) if is_reference(spec.name) else None
     inherited = (*given.ancestors, given.key) if given is not None else ()
     return Workbench(
         setting=setting,
         images=images,
         data=data,
         network=build_network(spec, setting.seed),
-        schedule=resolve_schedule(setting.training, len(data.train)),
-        keys=TaskKeys(setting, spec, images.digest, inherited),
+        schedule=schedule,
+        keys=TaskKeys(setting, spec, images.digest, code, inherited),
     )
 
 
+def check_level(bench: Workbench, level: int, k: int = 0) -> None:
+    """Check that a level can be pruned, and its space holds `k` eigenvalues, before anything is trained for it.
+
+    Raises:
+        ValueError: If a level up to it would keep no weight, or its space has fewer than k dimensions.
+    """
+    if bench.keys.given:
+        return  # a lineage of another setting: its masks tell, once they are loaded
+    mask = Mask.dense(bench.network)
+    kept = survivors(mask.num_prunable, bench.setting.pruning.prune_fraction, level)
+    never_pruned = sum(tensor.numel() for tensor in bench.network.parameters()) - mask.num_prunable
+    if k > kept + never_pruned:
+        raise ValueError(
+            f"k={k} exceeds the {kept + never_pruned} dimensions of level {level}; lower k or level"
+        )
+
+
 def plan(bench: Workbench, kind: Kind, level: int, previous: Solution | None, dense: Solution | None) -> Start:
-    """Return mask, start and schedule of a solution; w(L-1) and w(0) are needed from level 1 on."""
+    """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by one_shot."""
     if level == 0:
         return start_dense(bench.network, bench.setting, len(bench.data.train))
-    if previous is None or dense is None:
-        raise ValueError(f"{solution_name(kind, level)} starts from w({level - 1}) and w(0); give both")
+    if previous is None:
+        raise ValueError(f"{solution_name(kind, level)} starts from w({level - 1}); give it")
     return start_sparse(kind, Ingredients(bench.setting, bench.schedule, level, previous, dense))
 
 

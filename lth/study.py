@@ -4,23 +4,25 @@
                  ^-- seven baselines of a level
     analysis of a level, surface of a level     measuring
 
-Tasks need nothing of each other but the tracking store, and nothing is computed twice under one key.
+Tasks need nothing of each other but the tracking store. What is finished under a key is not computed again; two
+processes that start the same task at once both do it.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from lth.analysis import analyse_level
 from lth.checkpoint import write_snapshot, write_solution
 from lth.level_surface import survey_level
 from lth.recipe import BASELINES
 from lth.solution import Kind, Solution, solution_name
-from lth.solve import Workbench, plan, solve
+from lth.solve import Workbench, check_level, plan, solve
 from lth.summary import LevelRow
 from lth.tracking.model import log_model
 from lth.tracking.record import (
@@ -32,6 +34,7 @@ from lth.tracking.record import (
     log_solution,
     log_solution_trend,
     log_surface,
+    measuring,
     study_tags,
     task_tags,
 )
@@ -40,17 +43,27 @@ from lth.tracking.store import KEY, Store
 from lth.train import EpochRecord, snapshot_epochs
 from lth.weights import Weights
 
+MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
+
 
 class Study:
     """All tasks of one network, data set, schedule and seed, on one tracking store.
 
     Methods return the id of the run that holds the result. With `adopt`, the result is logged to the run that
     `mlflow run` created, or that run points to where the result was found. With `fresh`, the task is done
-    again even if its result exists; what it needs is reused all the same.
+    again even if its result exists; what it needs is reused all the same. `pinned` names the run to use for a
+    key, whichever others there are.
     """
 
-    def __init__(self, bench: Workbench, store: Store, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bench: Workbench,
+        store: Store,
+        say: Callable[[str], None],
+        pinned: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.bench = bench
+        self._pinned = pinned
         self._store = store
         self._say = say
         self._parent_run: str | None = None
@@ -61,16 +74,17 @@ class Study:
         if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
             return found
         if kind == "imp" and level < len(self.bench.keys.given):
-            raise ValueError(f"{name}, an ancestor of from_run, is no longer in this tracking store")
+            raise ValueError(f"{name}, an ancestor of from_run, is not in this experiment (any more)")
+        check_level(self.bench, level)
         previous = self._needed(level - 1, name) if level > 0 else None
-        dense = self._needed(0, name) if level > 1 else previous
+        dense = self._needed(0, name) if kind == "one_shot" else None
         start = plan(self.bench, kind, level, previous, dense)
         with (
             tempfile.TemporaryDirectory() as directory,
             self._task(name, kind, level, start.mask.density, key, adopt=adopt) as run,
         ):
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
-            keep = snapshot_epochs(self.bench.setting.training.trajectory, self.bench.setting.training.epochs)
+            keep = snapshot_epochs(self.bench.setting.training.trajectory, start.schedule.num_epochs)
 
             def on_epoch(record: EpochRecord, weights: Callable[[], Weights]) -> None:
                 log_epoch(run, record)
@@ -83,7 +97,10 @@ class Study:
             write_solution(Path(directory), solution)
             log_solution(run, solution, Path(directory), self.bench.data.drawn, seconds)
             last = solution.history[-1]
-            log_model(run.run_id, solution, self.bench.network)
+            run.flush()
+            if (reason := log_model(run.run_id, solution, self.bench.network)) is not None:
+                run.tags({"lth.warnings": reason})
+                self._say(f"  warning: {reason}")
         log_solution_trend(self._store.append(self._parent()), solution)
         self._say(
             f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s"
@@ -95,6 +112,7 @@ class Study:
         name, key = f"analysis of {solution_name('imp', level)}", self.bench.keys.analysis(level)
         if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
             return found
+        check_level(self.bench, level, self.bench.setting.analysis.k)
         solution = self._needed(level, name)
         previous = self._needed(level - 1, name) if level > 0 else None
         with self._task(name, "analysis", level, solution.density, key, adopt=adopt) as run:
@@ -106,7 +124,10 @@ class Study:
             )
             seconds = time.monotonic() - began
             log_analysis(run, analysis, seconds)
-        log_analysis_trend(self._store.append(self._parent()), analysis)
+        if self._store.run(self._parent()).data.tags.get(MEASURING) == measuring(self.bench):
+            log_analysis_trend(self._store.append(self._parent()), analysis)
+        else:
+            self._say("  measured otherwise than the study's trends: not added to them")
         for warning in analysis.warnings():
             self._say(f"  warning: {warning}")
         self._say(f"  {seconds:.0f} s")
@@ -115,7 +136,8 @@ class Study:
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with every solution of the study up to it drawn."""
         name = f"surface at level {level}"
-        self._needed_run(level, name)
+        for needed in sorted({0, level // 2, level}):
+            self._needed_run(needed, name)
         runs = self._trained(level)
         key = self.bench.keys.surface(
             level, {solution_name(*task): self.bench.keys.solution(*task) for task in runs}
@@ -143,14 +165,14 @@ class Study:
     def run_all(self) -> str:
         """Train every level and all baselines at the last one, measure every level, and sum up."""
         found = self._find_parent()
-        if found is not None:
-            self._store.point_to(found, "study", found)
-            self._complete(self._store.append(found))
-            self._store.finish(found)
-            return found
-        with self._new_parent(adopt=True) as run:
+        if found is None:
+            with self._new_parent(adopt=True) as run:
+                self._complete(run)
+            return run.run_id
+        with self._store.resume(found) as run:
             self._complete(run)
-        return run.run_id
+        self._store.point_to(found, "study", found)
+        return found
 
     def rows(self) -> list[LevelRow]:
         """Return what the store knows of every level, and of the baselines at the last one."""
@@ -171,16 +193,19 @@ class Study:
         log_results(parent, self.rows())
 
     def _find(self, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
-        found = None if fresh else self._store.find(key)
+        found = None if fresh else self._lookup(key)
         if found is not None:
             self._say(f"{name}: found in run {found}, nothing to compute")
             if adopt:
                 self._store.point_to(found, name, self._parent())
         return found
 
+    def _lookup(self, key: str) -> str | None:
+        return self._pinned.get(key) or self._store.find(key)
+
     def _needed_run(self, level: int, by: str) -> str:
         """Return the run of a level that another task needs, after training it where it is missing."""
-        found = self._store.find(self.bench.keys.solution("imp", level))
+        found = self._lookup(self.bench.keys.solution("imp", level))
         if found is None:
             self._say(f"{by} needs {solution_name('imp', level)}, which is missing")
             found = self.solution("imp", level)
@@ -193,15 +218,15 @@ class Study:
         """Return the runs of all levels up to `level`, and of those of its baselines that exist."""
         tasks: list[tuple[Kind, int]] = [("imp", lower) for lower in range(level + 1)]
         tasks += [(kind, level) for kind in BASELINES]
-        found = {task: self._store.find(self.bench.keys.solution(*task)) for task in tasks}
+        found = {task: self._lookup(self.bench.keys.solution(*task)) for task in tasks}
         return {task: run for task, run in found.items() if run is not None}
 
     def _row(self, kind: Kind, level: int) -> LevelRow | None:
-        found = self._store.find(self.bench.keys.solution(kind, level))
+        found = self._lookup(self.bench.keys.solution(kind, level))
         if found is None:
             return None
         numbers = self._store.latest_metrics(found)
-        measured = self._store.find(self.bench.keys.analysis(level)) if kind == "imp" else None
+        measured = self._lookup(self.bench.keys.analysis(level)) if kind == "imp" else None
         landscape = self._store.latest_metrics(measured) if measured is not None else {}
         return LevelRow(
             name=solution_name(kind, level),
@@ -224,6 +249,8 @@ class Study:
         self, name: str, kind: str, level: int, density: float, key: str, *, adopt: bool
     ) -> Iterator[RunLog]:
         tags = task_tags(self.bench, kind, level, density, key)
+        if self._pinned:
+            tags["lth.from_run"] = ",".join(self._pinned.values())
         with self._store.open(name, tags, parent=self._parent(), adopt=adopt) as run:
             log_setting(run, self.bench, level, density)
             yield run
@@ -246,7 +273,8 @@ class Study:
     def _new_parent(self, *, adopt: bool) -> Iterator[RunLog]:
         setting = self.bench.setting
         name = f"{setting.preset} · {setting.network} · seed {setting.seed}"
-        tags = {**study_tags(self.bench), "kind": "study", KEY: self.bench.keys.study()}
+        tags = {**study_tags(self.bench), "kind": "study", MEASURING: measuring(self.bench)}
+        tags[KEY] = self.bench.keys.study()
         with self._store.open(name, tags, adopt=adopt) as run:
             self._parent_run = run.run_id
             log_setting(run, self.bench, None, None)

@@ -1,4 +1,4 @@
-"""The content key of every task of a study: what determines its result, and nothing else."""
+"""The content key of every task of a study: what determines its result."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class TaskKeys:
     setting: Setting
     spec: NetworkSpec
     data_digest: str
+    network_code: str | None = None  # digest of the user's own code; None for a network of ours
     given: tuple[str, ...] = ()  # keys of w(0), w(1), … that are taken from elsewhere
 
     def solution(self, kind: Kind, level: int) -> str:
@@ -48,6 +49,7 @@ class TaskKeys:
             {
                 "task": "analysis",
                 "solution": self.solution("imp", level),
+                **self._common(),
                 "analysis": self._analysis("k", "hessian_examples", "directions", "direction_norm")
                 | self._analysis("cutoff_margin", "points"),
             }
@@ -60,6 +62,7 @@ class TaskKeys:
                 "task": "surface",
                 "level": level,
                 "drawn": dict(drawn),
+                **self._common(),
                 "analysis": self._analysis("hessian_examples", "grid"),
             }
         )
@@ -73,6 +76,7 @@ class TaskKeys:
         return {
             "seed": self.setting.seed,
             "network": self.spec.as_json(),
+            "network_code": self.network_code,
             "data_digest": self.data_digest,
             "train_examples": str(self.setting.data.train_examples),
             "augmentation": self.setting.data.augmentation,

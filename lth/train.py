@@ -20,6 +20,8 @@ from lth.augment import Augmenter
 from lth.data import TrainingData
 from lth.evaluate import Evaluation, Evaluator
 from lth.mask import Mask
+from lth.network import fastest_memory_format
+from lth.precision import full_float32
 from lth.progress import progress
 from lth.randomness import generator, restored, seed_global
 from lth.schedule import Schedule
@@ -103,8 +105,8 @@ def train(
         schedule: Learning rates and the last step.
         procedure: Augmentation, precision and the seed of the data order.
         capture_at: The step whose state is returned as `captured` (the rewind point).
-        on_epoch: Called before the first step and after every epoch with its record, and with a function
-            that returns a copy of the weights.
+        on_epoch: Called at the end of every epoch, the start too if it is one, with its record, and with a
+            function that returns a copy of the weights.
         label: What the progress bar says.
 
     Raises:
@@ -128,9 +130,10 @@ def train(
 
     captured = None
     augmenter = Augmenter(data.train, procedure.augmentation, procedure.seed)
-    first, last = start.step // schedule.iterations_per_epoch, _num_epochs(schedule)
-    record(first)
-    for epoch in progress(range(first, last), label):
+    first, into_epoch = divmod(start.step, schedule.iterations_per_epoch)
+    if into_epoch == 0:  # else the start belongs to no epoch's end
+        record(first)
+    for epoch in progress(range(first, schedule.num_epochs), label):
         order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch)).to(device)
         draws = augmenter.epoch(epoch)
         total_loss = torch.zeros((), device=device)
@@ -141,7 +144,7 @@ def train(
             if step == capture_at:
                 captured = run.state()
             inputs, labels = augmenter.batch(index, draws)
-            with restored(device):
+            with restored(device), full_float32():
                 seed_global(device, procedure.seed, "forward", step)
                 total_loss += run.take_step(inputs, labels, procedure.precision)
         _check_finite(total_loss.item(), run.step, schedule, "loss of a batch")
@@ -157,7 +160,8 @@ class _Run:
     ) -> None:
         self._network = copy.deepcopy(network)
         start.weights.load_into(self._network)
-        self._network.to(device).to(memory_format=torch.channels_last).train()
+        self._layout = fastest_memory_format(network)
+        self._network.to(device).to(memory_format=self._layout).train()
         self._schedule = schedule
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
@@ -170,14 +174,10 @@ class _Run:
         for name, momentum in start.momentum.items():
             parameter = self._parameters[name]
             self._optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-        sparse = {
-            name: kept
+        self._masked = [
+            (self._parameters[name], torch.empty_like(self._parameters[name]).copy_(kept).detach())
             for name, kept in mask.keep.items()
-            if self._parameters[name].requires_grad and not bool(kept.all())
-        }
-        self._masked = [self._parameters[name] for name in sparse]
-        self._keep = [
-            torch.empty_like(self._parameters[name]).copy_(kept).detach() for name, kept in sparse.items()
+            if not bool(kept.all())
         ]
 
     def take_step(self, inputs: Tensor, labels: Tensor, precision: Precision) -> Tensor:
@@ -185,12 +185,12 @@ class _Run:
         for group in self._optimiser.param_groups:
             group["lr"] = self._schedule.lr_at(self.step)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            loss = cross_entropy(self._network(inputs.contiguous(memory_format=torch.channels_last)), labels)
+            loss = cross_entropy(self._network(inputs.contiguous(memory_format=self._layout)), labels)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self._masked:
-            gradients = [parameter.grad for parameter in self._masked if parameter.grad is not None]
-            torch._foreach_mul_(gradients, self._keep)
+        for parameter, keep in self._masked:
+            if parameter.grad is not None:
+                parameter.grad.mul_(keep)
         self._optimiser.step()
         self.step += 1
         return loss.detach().float()
@@ -207,10 +207,6 @@ class _Run:
             if "momentum_buffer" in self._optimiser.state[parameter]
         }
         return TrainingState(self.weights(), momentum, self.step)
-
-
-def _num_epochs(schedule: Schedule) -> int:
-    return math.ceil(schedule.num_iterations / schedule.iterations_per_epoch)
 
 
 def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -34,3 +36,17 @@ def load_reference(name: str) -> Callable[..., Any]:
     if not callable(function):
         raise ValueError(f"{name} is a {type(function).__name__}; expected a function")
     return function  # type: ignore[no-any-return]
+
+
+def code_digest(name: str) -> str:
+    """Return the SHA-256 of the source file that defines the function `name`: other code, other results.
+
+    What that file itself imports does not count.
+
+    Raises:
+        ValueError: If it can't be loaded, or has no source file.
+    """
+    source = inspect.getsourcefile(load_reference(name))
+    if source is None:
+        raise ValueError(f"{name} has no source file, so its results could not be told apart; write one")
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()

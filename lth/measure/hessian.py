@@ -15,6 +15,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
+from lth.precision import full_float32
 from lth.space import LevelSpace
 from lth.weights import Weights
 
@@ -57,7 +58,8 @@ class HessianOperator:
         self._examples = examples
         indices = torch.split(torch.arange(len(examples), device=examples.labels.device), _CHUNK)
         affordable = graph_budget_bytes // (_CHUNK * _graph_bytes_per_example(network, examples, dtype))
-        self._kept = [self._gradient(index) for index in indices[:affordable]]
+        with full_float32():
+            self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]
         self.num_products = 0
 
@@ -73,6 +75,10 @@ class HessianOperator:
 
     def __call__(self, vector: Tensor) -> Tensor:
         """Return E^T H E v for `vector`, (dimension,), in the vector's dtype."""
+        with full_float32():
+            return self._multiply(vector)
+
+    def _multiply(self, vector: Tensor) -> Tensor:
         direction = tuple(self._space.embed(vector.to(self._dtype)).values())
         total = [torch.zeros_like(parameter) for parameter in self._parameters.values()]
         for gradient in self._kept:

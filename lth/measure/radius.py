@@ -8,11 +8,14 @@ norm of its filter of w, so r is relative to the weights, which BatchNorm makes 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
 from scipy.special import gammaln, logsumexp
 from torch import Tensor
 
@@ -21,6 +24,8 @@ from lth.randomness import generator
 from lth.setting import DirectionNorm
 from lth.space import LevelSpace
 from lth.weights import Weights
+
+_FAR_OUTSIDE = 1e6  # nats: what a loss that is not finite counts as, for a bracket needs a number
 
 
 @dataclass(frozen=True)
@@ -106,15 +111,16 @@ def basin_radii(
     *,
     dimension: int,
     tolerance: float = 1e-3,
-    smallest: float = 1e-2,
+    smallest: float = 0.05,
     growth: float = 1.5,
     largest: float = 1e4,
     label: str = "radii",
 ) -> BasinRadii:
     """Return the radius of the basin around `point` along each direction.
 
-    Radii grow by the factor `growth` from `smallest` until the loss exceeds the cutoff; the crossing is then
-    bisected on log r. A dip back under the cutoff narrower than one such step is not seen.
+    Radii grow by the factor `growth` from `smallest` until the loss exceeds the cutoff; Brent's method on
+    log r then closes in on the crossing. A loss that is not finite lies outside the basin. A dip back under
+    the cutoff narrower than one growth step is not seen.
 
     Args:
         loss: Of a full-length vector of parameters, (full_dimension,).
@@ -133,16 +139,19 @@ def basin_radii(
     """
     evaluations = 0
 
-    def exceeds(direction: Tensor, radius: float) -> bool:
+    def excess(direction: Tensor, radius: float) -> float:
         nonlocal evaluations
         evaluations += 1
-        return not loss(point + radius * direction) <= cutoff  # a NaN lies outside the basin
+        above = loss(point + radius * direction) - cutoff
+        if not math.isfinite(above):
+            return _FAR_OUTSIDE
+        return above if above != 0 else -sys.float_info.min  # at the cutoff is still inside
 
     at_point = loss(point)
     if not at_point <= cutoff:
         raise ValueError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
     found = [
-        _crossing(lambda r, d=direction: exceeds(d, r), tolerance, smallest, growth, largest)  # type: ignore[misc]
+        _crossing(partial(excess, direction), tolerance, smallest, growth, largest)
         for direction in progress(directions, label)
     ]
     return BasinRadii(
@@ -157,19 +166,17 @@ def basin_radii(
 
 
 def _crossing(
-    exceeds: Callable[[float], bool], tolerance: float, smallest: float, growth: float, largest: float
+    excess: Callable[[float], float], tolerance: float, smallest: float, growth: float, largest: float
 ) -> tuple[float, bool]:
     """Return the first crossing, and False; or the largest radius tried, and True if it never crosses."""
     inside, outside = 0.0, smallest
-    while not exceeds(outside):
+    while excess(outside) <= 0:
         if outside >= largest:
             return outside, True
         inside, outside = outside, min(outside * growth, largest)
     if inside == 0.0:  # crossed at once: walk inwards until back inside
         inside = outside / growth
-        while exceeds(inside):
+        while excess(inside) > 0:
             inside, outside = inside / growth, inside
-    while outside > inside * (1 + tolerance):
-        middle = math.sqrt(inside * outside)
-        inside, outside = (inside, middle) if exceeds(middle) else (middle, outside)
-    return math.sqrt(inside * outside), False
+    root = brentq(lambda log_r: excess(math.exp(log_r)), math.log(inside), math.log(outside), xtol=tolerance)
+    return math.exp(root), False

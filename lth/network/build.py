@@ -66,17 +66,22 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
     """
     with global_stream(seed, "initialise", *purpose):
         network = _construct(spec).eval()
+        with torch.no_grad():
+            try:
+                output = network(torch.zeros(2, *spec.input_shape))  # lazy layers draw their weights here
+            except RuntimeError as error:
+                raise ValueError(f"network={spec.name} rejects inputs {spec.input_shape}: {error}") from error
     prunable_names(network)
-    with torch.no_grad():
-        try:
-            output = network(torch.zeros(2, *spec.input_shape))
-        except RuntimeError as error:
-            raise ValueError(f"network={spec.name} rejects inputs {spec.input_shape}: {error}") from error
     if output.shape != (2, spec.num_classes):
         raise ValueError(
             f"network={spec.name} maps 2 images to {tuple(output.shape)}; expected (2, {spec.num_classes})"
         )
     return network
+
+
+def fastest_memory_format(network: nn.Module) -> torch.memory_format:
+    """Return channels-last for our convolutional networks; a user's own may depend on the usual layout."""
+    return torch.channels_last if isinstance(network, CifarResNet | Vgg) else torch.contiguous_format
 
 
 def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:

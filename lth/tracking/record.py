@@ -16,6 +16,7 @@ from lth.figure.trajectory import draw_trajectory
 from lth.figure.trend import draw_trend
 from lth.level_surface import LevelSurface
 from lth.preset import changes_from_preset
+from lth.setting import spelled
 from lth.solution import Solution, solution_name
 from lth.solve import Workbench
 from lth.summary import LevelRow, markdown_table
@@ -38,6 +39,11 @@ def study_tags(bench: Workbench) -> dict[str, str]:
     }
 
 
+def measuring(bench: Workbench) -> str:
+    """Return how finely a study measures, in the spelling a user would type it."""
+    return " ".join(f"{name}={value}" for name, value in spelled(bench.setting.analysis).items())
+
+
 def task_tags(bench: Workbench, kind: str, level: int, density: float, key: str) -> dict[str, str]:
     """Return the tags of one task of a study."""
     place = {"kind": kind, "level": str(level), "density": f"{density:.4g}", KEY: key}
@@ -47,7 +53,8 @@ def task_tags(bench: Workbench, kind: str, level: int, density: float, key: str)
 def log_setting(run: RunLog, bench: Workbench, level: int | None, density: float | None) -> None:
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
-    run.params({**bench.setting.flat(), **place, "device": bench.data.train.labels.device.type})
+    run.params({**bench.setting.flat(), **place})
+    run.tags({"device": bench.data.train.labels.device.type})
     numbers = {"seed": float(bench.setting.seed)}
     if level is not None and density is not None:
         numbers |= {"level": float(level), "density": density}

@@ -73,23 +73,18 @@ class Store:
             adopt: Write to the run that `mlflow run` created for this process, if it is still unused.
         """
         tags = {**tags, **({_PARENT: parent} if parent else {})}
-        run = RunLog(self._client, self._adopt(name, tags) if adopt else self._create(name, tags), name)
-        try:
+        run_id = self._adopt(name, tags) if adopt else self._create(name, tags)
+        with self._ended(RunLog(self._client, run_id, name)) as run:
             yield run
-            run.flush()
-        except KeyboardInterrupt:
-            self._end(run, "KILLED", "interrupted")
-            raise
-        except BaseException as error:
-            self._end(run, "FAILED", f"{type(error).__name__}: {error}")
-            raise
-        self._client.set_terminated(run.run_id, "FINISHED")
 
-    def finish(self, run_id: str) -> None:
-        """Mark a run finished whose missing parts were added after it had failed."""
+    @contextmanager
+    def resume(self, run_id: str) -> Iterator[RunLog]:
+        """Open a run that has ended, to add what it lacks; it ends anew as `open` says."""
         if FAILURE in self.run(run_id).data.tags:
             self._client.delete_tag(run_id, FAILURE)
-        self._client.set_terminated(run_id, "FINISHED")
+        self._client.update_run(run_id, status="RUNNING")
+        with self._ended(RunLog(self._client, run_id, "")) as run:
+            yield run
 
     def append(self, run_id: str) -> RunLog:
         """Return a log that adds to a run that exists; its status stays as it is."""
@@ -102,9 +97,7 @@ class Store:
         tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
         run_id = self._adopt(f"{name} (found)", tags)
         link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
-        RunLog(self._client, run_id, name).note(
-            f"Nothing was computed: **{name}** exists already in run {link}."
-        )
+        RunLog(self._client, run_id, name).note(f"**{name}** is in run {link}, where it was found.")
 
     def load_solution(self, run_id: str, *, trajectory: bool = False) -> Solution:
         """Return the solution a run logged, verified.
@@ -116,6 +109,9 @@ class Store:
         run = self.run(run_id)
         if REUSED in run.data.tags:
             return self.load_solution(run.data.tags[REUSED], trajectory=trajectory)
+        if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
+            state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
+            raise ValueError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
         with tempfile.TemporaryDirectory() as directory:
             try:
                 checkpoint = self._fetch_checkpoint(run, directory, trajectory=trajectory)
@@ -154,11 +150,21 @@ class Store:
         RunLog(self._client, run_id, name).tags(tags)
         return run_id
 
-    def _end(self, run: RunLog, status: str, reason: str) -> None:
-        run.tags({FAILURE: reason[:5000]})
-        run.note(f"**{status}**: {reason}")
-        run.flush()
-        self._client.set_terminated(run.run_id, status)
+    @contextmanager
+    def _ended(self, run: RunLog) -> Iterator[RunLog]:
+        """Give a run its status when the work on it ends, however it ends."""
+        try:
+            yield run
+            run.flush()
+        except BaseException as error:
+            killed = isinstance(error, KeyboardInterrupt)
+            reason = "interrupted" if killed else f"{type(error).__name__}: {error}"
+            run.tags({FAILURE: reason[:5000]})
+            run.note(f"**{'KILLED' if killed else 'FAILED'}**: {reason}")
+            run.flush()
+            self._client.set_terminated(run.run_id, "KILLED" if killed else "FAILED")
+            raise
+        self._client.set_terminated(run.run_id, "FINISHED")
 
 
 def explain_launched_run(reason: str) -> None:
