@@ -121,7 +121,7 @@ def test_snapshots_need_not_be_there_when_the_trajectory_is_left_out(checkpoint)
     read = read_solution(checkpoint, trajectory=False)
     assert read.trajectory == {}
     assert_same_weights(read.final, imp_solution(1).final)
-    with pytest.raises(CheckpointError, match="epoch-0001"):
+    with pytest.raises(CheckpointError, match="epoch-0002"):
         read_solution(checkpoint)
 
 

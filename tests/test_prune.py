@@ -141,7 +141,7 @@ def test_a_weight_that_is_not_finite_raises(prune, value):
 @pytest.mark.parametrize("fraction", [0.9999, 0.76])
 def test_pruning_everything_raises(fraction):
     weights = layers([0.1, 0.2])
-    with pytest.raises(ValueError, match="pruning 2 of 2 weights leaves none; lower prune_fraction or level"):
+    with pytest.raises(ValueError, match="pruning 2 of 2 weights leaves none after 1 rounds; lower"):
         num_to_prune(mask_like(weights), fraction)
 
 

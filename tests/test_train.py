@@ -94,7 +94,7 @@ def test_training_on_from_the_rewind_point_with_the_dense_mask_retraces_the_dens
     dense = dense_solution()
     again = run(dense.rewind, dense.mask)
     assert_same_weights(again.final, dense.final)
-    assert again.history[1:] == dense.history[2:]  # the first record lies inside epoch 1
+    assert again.history == dense.history[2:]  # it starts within epoch 1
 
 
 def test_capturing_changes_nothing():
@@ -221,12 +221,19 @@ def test_history_evaluates_each_epochs_weights_without_augmentation():
     start, mask = masked_start()
     data, seen = training_data(), []
     training = run(start, mask, on_epoch=lambda record, weights: seen.append((record, weights())))
-    assert [record.epoch for record, _ in seen] == [1, 2, 3, 4]
+    assert [record.epoch for record, _ in seen] == [2, 3, 4]  # a start within epoch 1 ends no epoch
     assert tuple(record for record, _ in seen) == training.history
     for record, weights in seen:
         assert record.train == Evaluator(NETWORK, data.train)(weights)
         assert record.test == Evaluator(NETWORK, data.test)(weights)
     assert_same_weights(seen[-1][1], training.final)
+
+
+def test_a_start_at_the_end_of_an_epoch_is_recorded_as_that_epochs():
+    start, mask = masked_start()
+    aligned, seen = TrainingState(start.weights, start.momentum, 5), []
+    run(aligned, mask, on_epoch=lambda record, weights: seen.append((record.epoch, weights())))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4]
     assert_same_weights(seen[0][1], start.weights)
 
 

@@ -54,6 +54,41 @@ def network(input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     )
 
 
+class _Branching(nn.Module):
+    """Depends on its data in a way that can't be exported."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        return logits if logits.sum().item() > 0 else logits * 1.0
+
+
+class _PartlyUnused(nn.Module):
+    """Flattens by `view`, and has a frozen and an unused layer."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.frozen = nn.Conv2d(1, 1, 3, stride=2, bias=False).requires_grad_(False)
+        self.fc = nn.Linear(4, num_classes)
+        self.unused = nn.Linear(47, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.frozen(x).view(x.size(0), -1))  # type: ignore[no-any-return]
+
+
+def branching_network(input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    """Return a network that torch.export can't trace."""
+    return _Branching(network(input_shape, num_classes))
+
+
+def partly_unused_network(_input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    """Return a network with 68 prunable weights, of which 9 are frozen and 47 unused."""
+    return _PartlyUnused(num_classes)
+
+
 def make_bench(**overrides: str) -> Workbench:
     """Return the tiny problem made concrete, with some parameters changed."""
     setting = resolve("digits", {**PARAMETERS, **overrides})

@@ -186,3 +186,90 @@ def test_from_run_prunes_the_named_run_and_inherits_its_lineage(tracking):
     assert solution.ancestors == (*given.ancestors, given.key)
     assert given.mask.contains(solution.mask)
     assert len(store.search("tags.level = '0' AND tags.kind = 'imp'")) == 1
+
+
+def test_the_surface_trains_the_solutions_its_plane_needs(tracking):
+    make_study().solution("imp", 2)
+    (dense,) = Store().search("tags.kind = 'imp' AND tags.level = '0'")
+    MlflowClient().delete_run(dense.info.run_id)
+    said: list[str] = []
+    make_study(said).surface(2)
+    assert any("surface at level 2 needs dense, which is missing" in line for line in said)
+
+
+def test_a_network_that_cannot_be_exported_keeps_its_checkpoint_and_says_so(tracking):
+    said: list[str] = []
+    run = make_study(said, network="tiny_problem:branching_network").solution("imp", 1)
+    assert MlflowClient().get_run(run).info.status == "FINISHED"
+    assert "torch.export can't trace" in MlflowClient().get_run(run).data.tags["lth.warnings"]
+    assert lth.load_solution(run).level == 1
+
+
+def test_a_network_with_frozen_and_unused_layers_can_be_pruned(tracking):
+    run = make_study(network="tiny_problem:partly_unused_network").solution("imp", 2)
+    solution = lth.load_solution(run)
+    assert solution.mask.num_kept == 43  # 68 weights, less round(13.6) = 14, less round(10.8) = 11
+    for name, kept in solution.mask.keep.items():
+        assert not solution.weights.parameters[name][~kept].any(), name
+
+
+def test_changed_code_of_the_users_network_is_another_result(tracking, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = (
+        "import tiny_problem\ndef network(shape, classes):\n    return tiny_problem.network(shape, classes)\n"
+    )
+    module = tmp_path / "own_network.py"
+    module.write_text(source)
+    first = make_bench(network="own_network:network").keys.solution("imp", 0)
+    assert make_bench(network="own_network:network").keys.solution("imp", 0) == first
+    module.write_text(source + "# changed\n")
+    assert make_bench(network="own_network:network").keys.solution("imp", 0) != first
+
+
+def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tracking):
+    given = Store().load_solution(make_study().solution("imp", 1))
+    keys = {
+        set_up(make_bench(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(1)
+        for seed in ("0", "1")
+    }
+    assert len(keys) == 2
+
+
+def test_from_run_with_another_rewind_step_is_refused(tracking):
+    given = Store().load_solution(make_study().solution("imp", 1))
+    with pytest.raises(ValueError, match="from_run rewinds to step 2"):
+        set_up(make_bench(rewind_step="3").setting, tiny_problem.images(None), CPU, given)
+
+
+def test_a_run_that_failed_is_not_gone_on_from(tracking):
+    run = make_study().solution("imp", 0)
+    MlflowClient().set_terminated(run, "FAILED")
+    with pytest.raises(ValueError, match="is FAILED; only finished runs"):
+        lth.load_solution(run)
+
+
+def test_a_level_too_sparse_to_exist_is_refused_before_anything_is_trained(tracking):
+    with pytest.raises(ValueError, match="leaves none after"):
+        make_study(prune_fraction="0.9").solution("imp", 4)
+    with pytest.raises(ValueError, match="k=1000 exceeds the"):
+        make_study(k="1000").analysis(1)
+    assert Store().search("tags.kind = 'imp'") == []
+
+
+def test_main_goes_on_with_a_study_that_was_begun_level_by_level(tracking):
+    make_study().solution("imp", 1)
+    (parent,) = Store().search("tags.kind = 'study'")
+    assert make_study().run_all() == parent.info.run_id
+    run = MlflowClient().get_run(parent.info.run_id)
+    assert run.info.status == "FINISHED"
+    assert "| level 2 |" in run.data.tags["mlflow.note.content"]
+
+
+def test_trends_hold_only_what_was_measured_alike(tracking):
+    make_study().analysis(0)
+    said: list[str] = []
+    make_study(said, k="2").analysis(0)
+    (parent,) = Store().search("tags.kind = 'study'")
+    history = MlflowClient().get_metric_history(parent.info.run_id, "landscape/log_eig_product")
+    assert len(history) == 1
+    assert any("not added" in line for line in said)
