@@ -46,18 +46,25 @@ class LevelAnalysis:
         for suffix, spectrum in self.spectra.items():
             if spectrum.num_positive == len(spectrum.eigenvalues):
                 numbers[f"landscape/log_eig_product{suffix}"] = spectrum.log_eig_product
-            numbers[f"landscape/positive_eigenvalues{suffix}"] = spectrum.num_positive
-            numbers[f"landscape/hessian_products{suffix}"] = spectrum.num_products
-            numbers[f"landscape/spectrum_converged{suffix}"] = float(spectrum.converged)
         for suffix, radii in self.radii.items():
             numbers[f"landscape/radius_mean{suffix}"] = radii.mean
-            numbers[f"landscape/radius_censored{suffix}"] = radii.num_censored
-            numbers[f"landscape/radius_cutoff{suffix}"] = radii.cutoff
         if self.line is not None and self.line.is_finite:
             numbers["landscape/barrier_loss"] = self.line.barrier_loss
             numbers["landscape/barrier_error"] = self.line.barrier_error
             numbers["landscape/barrier_loss_over_mean"] = barrier_over_mean(self.line.train_loss)
             numbers["landscape/barrier_error_over_mean"] = barrier_over_mean(self.line.test_error)
+        return numbers
+
+    def diagnostics(self) -> dict[str, float]:
+        """Return what it took to get the numbers and how far they can be trusted, by metric name."""
+        numbers: dict[str, float] = {}
+        for suffix, spectrum in self.spectra.items():
+            numbers[f"solver/positive_eigenvalues{suffix}"] = spectrum.num_positive
+            numbers[f"solver/hessian_products{suffix}"] = spectrum.num_products
+            numbers[f"solver/spectrum_converged{suffix}"] = float(spectrum.converged)
+        for suffix, radii in self.radii.items():
+            numbers[f"solver/radius_censored{suffix}"] = radii.num_censored
+            numbers[f"solver/radius_cutoff{suffix}"] = radii.cutoff
         return numbers
 
     def warnings(self) -> list[str]:

@@ -35,6 +35,7 @@ from lth.tracking.record import (
     log_solution_trend,
     log_surface,
     measuring,
+    study_name,
     study_tags,
     task_tags,
 )
@@ -271,11 +272,9 @@ class Study:
 
     @contextmanager
     def _new_parent(self, *, adopt: bool) -> Iterator[RunLog]:
-        setting = self.bench.setting
-        name = f"{setting.preset} · {setting.network} · seed {setting.seed}"
         tags = {**study_tags(self.bench), "kind": "study", MEASURING: measuring(self.bench)}
         tags[KEY] = self.bench.keys.study()
-        with self._store.open(name, tags, adopt=adopt) as run:
+        with self._store.open(study_name(self.bench), tags, adopt=adopt) as run:
             self._parent_run = run.run_id
             log_setting(run, self.bench, None, None)
             yield run

@@ -74,15 +74,16 @@ def test_line_ends_at_the_logged_losses_on_all_examples():
 
 def test_metrics_are_the_measured_numbers():
     measured, metrics = analysis(1), analysis(1).metrics()
+    diagnostics = measured.diagnostics()
     assert all(np.isfinite(value) for value in metrics.values())
     for suffix in (SOLUTION, PROJECTED, REVERSE):
         expected = float(np.log(measured.spectra[suffix].eigenvalues).sum())
         assert metrics[f"landscape/log_eig_product{suffix}"] == pytest.approx(expected, rel=1e-12)
-        assert metrics[f"landscape/spectrum_converged{suffix}"] == measured.spectra[suffix].converged
+        assert diagnostics[f"solver/spectrum_converged{suffix}"] == measured.spectra[suffix].converged
     for suffix in (SOLUTION, PROJECTED, REVERSE, PREVIOUS):
         assert metrics[f"landscape/radius_mean{suffix}"] == measured.radii[suffix].radii.mean()
-    assert metrics["landscape/radius_cutoff"] == metrics["landscape/radius_cutoff_projected"]
-    assert metrics["landscape/radius_cutoff_reverse"] == metrics["landscape/radius_cutoff_previous"]
+    assert diagnostics["solver/radius_cutoff"] == diagnostics["solver/radius_cutoff_projected"]
+    assert diagnostics["solver/radius_cutoff_reverse"] == diagnostics["solver/radius_cutoff_previous"]
     assert metrics["landscape/barrier_loss"] >= 0
 
 

@@ -53,7 +53,7 @@ def draw_trend(rows: Sequence[LevelRow]) -> Figure:
     _draw_point(curvature, levels, SOLUTION, lambda row: row.log_eig_product)
     _draw_point(curvature, levels, PROJECTED, lambda row: row.log_eig_product_projected)
     _draw_point(curvature, levels, REVERSE, lambda row: row.log_eig_product_reverse)
-    _begin(radius, rows, "Mean basin radius, level-L space", "mean radius (× direction)")
+    _begin(radius, rows, "Mean basin radius, level-L space; cutoff set per level", "mean radius (× direction)")
     _draw_point(radius, levels, SOLUTION, lambda row: row.radius_mean)
     _draw_point(radius, levels, PROJECTED, lambda row: row.radius_mean_projected)
 

@@ -39,6 +39,12 @@ def study_tags(bench: Workbench) -> dict[str, str]:
     }
 
 
+def study_name(bench: Workbench) -> str:
+    """Return what a person calls the study: its preset, its seed, and what it changes in the preset."""
+    setting = bench.setting
+    return " · ".join(filter(None, [setting.preset, f"seed {setting.seed}", changes_from_preset(setting)]))
+
+
 def measuring(bench: Workbench) -> str:
     """Return how finely a study measures, in the spelling a user would type it."""
     return " ".join(f"{name}={value}" for name, value in spelled(bench.setting.analysis).items())
@@ -83,9 +89,12 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, drawn: Tensor
 
 def log_solution_trend(study: RunLog, solution: Solution) -> None:
     """Add the solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
-    numbers = {**_evaluations(solution.history[-1]), "density": solution.density}
-    if solution.kind != "imp":
-        numbers = {f"{solution.kind}/{name.replace('/', '_')}": value for name, value in numbers.items()}
+    last = solution.history[-1]
+    if solution.kind == "imp":
+        numbers = {**_evaluations(last), "density": solution.density}
+    else:
+        attained = {"train_loss": last.train.loss, "test_accuracy": last.test.accuracy}
+        numbers = {f"versus/{solution.kind}_{name}": value for name, value in attained.items()}
     study.metrics(numbers, solution.level)
     study.flush()
 
@@ -97,7 +106,8 @@ def log_analysis(run: RunLog, analysis: LevelAnalysis, seconds: float) -> None:
     if analysis.warnings():
         run.note("\n".join(f"- **warning**: {warning}" for warning in analysis.warnings()))
         run.tags({"lth.warnings": "; ".join(analysis.warnings())})
-    run.metrics({**analysis.metrics(), "time/analysis_seconds": seconds}, analysis.level)
+    numbers = {**analysis.metrics(), **analysis.diagnostics(), "time/analysis_seconds": seconds}
+    run.metrics(numbers, analysis.level)
     run.flush()
     run.figure(draw_spectra(analysis), "spectra.png")
     run.figure(draw_radii(analysis), "radii.png")

@@ -54,7 +54,7 @@ def test_the_study_carries_each_trend_with_level_as_step(whole, tmp_path):
         "density": [0, 1, 2],
         "landscape/log_eig_product": [0, 1, 2],
         "landscape/barrier_loss": [1, 2],
-        "one_shot/test_accuracy": [2],
+        "versus/one_shot_test_accuracy": [2],
     }.items():
         assert sorted(m.step for m in client.get_metric_history(parent, name)) == steps, name
 
