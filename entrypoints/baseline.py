@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from entrypoints.options import (
@@ -12,6 +14,9 @@ from entrypoints.options import (
     require_sparse,
     study_options,
 )
+
+if TYPE_CHECKING:
+    from lth.solution import Kind
 
 _KINDS = (
     "one_shot",
@@ -28,7 +33,7 @@ _KINDS = (
 @click.option("--kind", required=True, type=click.Choice(_KINDS), help="Which baseline.")
 @click.option("--level", required=True, callback=parse_level, help="Whose density it gets.")
 @study_options
-def main(kind: str, level: int, **options: str | None) -> None:
+def main(kind: Kind, level: int, **options: str | None) -> None:
     """Train the baseline KIND at LEVEL."""
     require_sparse(level)
     fresh = is_fresh(options)

@@ -10,10 +10,16 @@ from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from lth.solution import Solution
+    from lth.study import Study
+    from lth.tracking.store import Store
+
+Options = dict[str, str | None]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # name, what --help says. Values are read and checked by lth.setting, so that Python and the command line agree.
@@ -109,7 +115,7 @@ def require_sparse(level: int) -> None:
 
 
 @contextmanager
-def opened_study(options: dict[str, str | None], *, level_of_from_run: int | None = None) -> Iterator[Any]:
+def opened_study(options: Options, *, level_of_from_run: int | None = None) -> Iterator[Study]:
     """Build the study that the options describe; user errors end the command with one line and status 2.
 
     Args:
@@ -119,44 +125,13 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
-    # Imported here so that --help and misspelt options answer at once.
-    import torch
-
-    from lth.data import load_images
-    from lth.preset import DEFAULT_PRESET, resolve
-    from lth.setting import with_overrides
-    from lth.solve import set_up
-    from lth.study import Study
-    from lth.tracking.store import Store
-
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
-        setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
-        device = _device(given.get("device", "auto"))
-        if device.type == "cuda":
-            torch.use_deterministic_algorithms(True, warn_only=True)
-        store = Store()
-        parent, pinned = None, {}
-        if "from_run" in given:
-            if level_of_from_run is None:
-                raise ValueError("from_run has no meaning here; leave it out")
-            parent = store.load_solution(given["from_run"])
-            pinned = {parent.key: given["from_run"]}
-            if parent.level != level_of_from_run:
-                raise ValueError(
-                    f"from_run={given['from_run']} holds {parent.name}; "
-                    f"a run of level {level_of_from_run} is needed"
-                )
-            if "preset" not in given:
-                setting = with_overrides(parent.setting, overrides)
-        data_dir = Path(given["data_dir"]) if "data_dir" in given else None
-        images = load_images(setting.data.dataset, data_dir)
-        bench = set_up(setting, images, device, parent)
+        study = _build_study(given, level_of_from_run)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
-        yield Study(bench, store, _say, pinned)
+        yield study
     except (ValueError, ArithmeticError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -164,7 +139,40 @@ def opened_study(options: dict[str, str | None], *, level_of_from_run: int | Non
         sys.exit(130)
 
 
-def is_fresh(options: dict[str, str | None]) -> bool:
+def _build_study(given: dict[str, str], level_of_from_run: int | None) -> Study:
+    # Imported here so that --help and misspelt options answer at once.
+    from lth.data import load_images
+    from lth.preset import DEFAULT_PRESET, resolve
+    from lth.setting import with_overrides
+    from lth.solve import set_up
+    from lth.study import Study
+    from lth.tracking.store import Store
+
+    overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
+    setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
+    device = _device(given.get("device", "auto"))
+    store = Store()
+    parent, pinned = None, {}
+    if "from_run" in given:
+        parent = _load_parent(store, given["from_run"], level_of_from_run)
+        pinned = {parent.key: given["from_run"]}
+        if "preset" not in given:
+            setting = with_overrides(parent.setting, overrides)
+    data_dir = Path(given["data_dir"]) if "data_dir" in given else None
+    bench = set_up(setting, load_images(setting.data.dataset, data_dir), device, parent)
+    return Study(bench, store, _say, pinned)
+
+
+def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
+    if level is None:
+        raise ValueError("from_run has no meaning here; leave it out")
+    parent = store.load_solution(run_id)
+    if parent.level != level:
+        raise ValueError(f"from_run={run_id} holds {parent.name}; a run of level {level} is needed")
+    return parent
+
+
+def is_fresh(options: Options) -> bool:
     """Read the parameter `fresh`."""
     value = options.get("fresh")
     if value is None or value.lower() in ("false", "0", "no"):
@@ -177,10 +185,8 @@ def is_fresh(options: dict[str, str | None]) -> bool:
 def _device(name: str) -> Any:
     import torch
 
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(name)
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
     except RuntimeError:
         raise ValueError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", "cuda"):
@@ -189,6 +195,8 @@ def _device(name: str) -> Any:
         raise ValueError(
             f"device={name!r}: {torch.cuda.device_count()} CUDA devices are here; choose cpu or auto"
         )
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
     return device
 
 

@@ -4,8 +4,8 @@
                  ^-- seven baselines of a level
     analysis of a level, surface of a level     measuring
 
-Tasks need nothing of each other but the tracking store. What is finished under a key is not computed again; two
-processes that start the same task at once both do it.
+Tasks need nothing of each other but the tracking store. What is finished under a key is not computed again;
+two processes that start the same task at once both do it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import MappingProxyType
 from lth.analysis import analyse_level
 from lth.checkpoint import write_snapshot, write_solution
 from lth.level_surface import survey_level
-from lth.recipe import BASELINES
+from lth.recipe import BASELINES, Start
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, plan, solve
 from lth.summary import LevelRow
@@ -80,32 +80,10 @@ class Study:
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if kind == "one_shot" else None
         start = plan(self.bench, kind, level, previous, dense)
-        with (
-            tempfile.TemporaryDirectory() as directory,
-            self._task(name, kind, level, start.mask.density, key, adopt=adopt) as run,
-        ):
+        with self._task(name, kind, level, start.mask.density, key, adopt=adopt) as run:
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
-            keep = snapshot_epochs(self.bench.setting.training.trajectory, start.schedule.num_epochs)
-
-            def on_epoch(record: EpochRecord, weights: Callable[[], Weights]) -> None:
-                log_epoch(run, record)
-                if record.epoch in keep:
-                    write_snapshot(Path(directory), record.epoch, weights())
-
-            began = time.monotonic()
-            solution = solve(self.bench, kind, level, start, previous, on_epoch)
-            seconds = time.monotonic() - began
-            write_solution(Path(directory), solution)
-            log_solution(run, solution, Path(directory), self.bench.data.drawn, seconds)
-            last = solution.history[-1]
-            run.flush()
-            if (reason := log_model(run.run_id, solution, self.bench.network)) is not None:
-                run.tags({"lth.warnings": reason})
-                self._say(f"  warning: {reason}")
+            solution = self._solve_and_log(run, kind, level, start, previous)
         log_solution_trend(self._store.append(self._parent()), solution)
-        self._say(
-            f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s"
-        )
         return run.run_id
 
     def analysis(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
@@ -192,6 +170,33 @@ class Study:
             self.analysis(level)
         self.surface(last)
         log_results(parent, self.rows())
+
+    def _solve_and_log(
+        self, run: RunLog, kind: Kind, level: int, start: Start, previous: Solution | None
+    ) -> Solution:
+        """Train, writing the checkpoint as it goes, and log what came of it."""
+        keep = snapshot_epochs(self.bench.setting.training.trajectory, start.schedule.num_epochs)
+        with tempfile.TemporaryDirectory() as directory:
+
+            def on_epoch(record: EpochRecord, weights: Callable[[], Weights]) -> None:
+                log_epoch(run, record)
+                if record.epoch in keep:
+                    write_snapshot(Path(directory), record.epoch, weights())
+
+            began = time.monotonic()
+            solution = solve(self.bench, kind, level, start, previous, on_epoch)
+            seconds = time.monotonic() - began
+            write_solution(Path(directory), solution)
+            log_solution(run, solution, Path(directory), self.bench.data.drawn, seconds)
+        run.flush()
+        if (reason := log_model(run.run_id, solution, self.bench.network)) is not None:
+            run.tags({"lth.warnings": reason})
+            self._say(f"  warning: {reason}")
+        last = solution.history[-1]
+        self._say(
+            f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s"
+        )
+        return solution
 
     def _find(self, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
         found = None if fresh else self._lookup(key)
