@@ -160,6 +160,7 @@ def _build_study(given: dict[str, str], level_of_from_run: int | None) -> Study:
             setting = with_overrides(parent.setting, overrides)
     data_dir = Path(given["data_dir"]) if "data_dir" in given else None
     bench = set_up(setting, load_images(setting.data.dataset, data_dir), device, parent)
+    _say(f"tracking in {store.description}")
     return Study(bench, store, _say, pinned)
 
 

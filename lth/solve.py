@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -57,7 +57,6 @@ def set_up(
     if given is not None and given.kind != "imp":
         raise ValueError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     data = prepare(images, setting.data.train_examples, setting.seed, device)
-    setting.analysis.hessian_examples.of(len(data.train))
     schedule = resolve_schedule(setting.training, len(data.train))
     if given is not None and given.rewind.step != rewind_iteration(setting.training, schedule):
         raise ValueError(
@@ -65,14 +64,17 @@ def set_up(
             f"leave it out, or write {given.rewind.step}"
         )
     code = code_digest(spec.name) if is_reference(spec.name) else None
+    keys = TaskKeys(setting, spec, images.digest, code)
     inherited = (*given.ancestors, given.key) if given is not None else ()
+    if inherited != tuple(keys.solution("imp", level) for level in range(len(inherited))):
+        keys = replace(keys, given=inherited)  # else it is this study's own solution
     return Workbench(
         setting=setting,
         images=images,
         data=data,
         network=build_network(spec, setting.seed),
         schedule=schedule,
-        keys=TaskKeys(setting, spec, images.digest, code, inherited),
+        keys=keys,
     )
 
 
@@ -91,6 +93,19 @@ def check_level(bench: Workbench, level: int, k: int = 0) -> None:
         raise ValueError(
             f"k={k} exceeds the {kept + never_pruned} dimensions of level {level}; lower k or level"
         )
+
+
+def check_measurable(bench: Workbench) -> None:
+    """Check that there are as many examples as are to be measured on, before anything is trained for it.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
+    amount = bench.setting.analysis.hessian_examples
+    try:
+        amount.of(len(bench.data.train))
+    except ValueError as error:
+        raise ValueError(f"hessian_examples={amount}: {error}") from error
 
 
 def plan(bench: Workbench, kind: Kind, level: int, previous: Solution | None, dense: Solution | None) -> Start:

@@ -22,7 +22,7 @@ from lth.checkpoint import write_snapshot, write_solution
 from lth.level_surface import survey_level
 from lth.recipe import BASELINES, Start
 from lth.solution import Kind, Solution, solution_name
-from lth.solve import Workbench, check_level, plan, solve
+from lth.solve import Workbench, check_level, check_measurable, plan, solve
 from lth.summary import LevelRow
 from lth.tracking.model import log_model
 from lth.tracking.record import (
@@ -40,7 +40,7 @@ from lth.tracking.record import (
     task_tags,
 )
 from lth.tracking.run import RunLog
-from lth.tracking.store import KEY, Store
+from lth.tracking.store import FROM_RUN, KEY, Store
 from lth.train import EpochRecord, snapshot_epochs
 from lth.weights import Weights
 
@@ -68,6 +68,10 @@ class Study:
         self._store = store
         self._say = say
         self._parent_run: str | None = None
+        # The run whose lineage this study continues, if it is not its own.
+        self._origin = ",".join(pinned.values()) if bench.keys.given else ""
+        if self._origin:
+            say(f"continuing the lineage of run {self._origin}, as a study of its own")
 
     def solution(self, kind: Kind, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a solution, after training it and what it needs where that is missing."""
@@ -91,6 +95,7 @@ class Study:
         name, key = f"analysis of {solution_name('imp', level)}", self.bench.keys.analysis(level)
         if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
             return found
+        check_measurable(self.bench)
         check_level(self.bench, level, self.bench.setting.analysis.k)
         solution = self._needed(level, name)
         previous = self._needed(level - 1, name) if level > 0 else None
@@ -115,6 +120,7 @@ class Study:
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with every solution of the study up to it drawn."""
         name = f"surface at level {level}"
+        check_measurable(self.bench)
         for needed in sorted({0, level // 2, level}):
             self._needed_run(needed, name)
         runs = self._trained(level)
@@ -143,6 +149,8 @@ class Study:
 
     def run_all(self) -> str:
         """Train every level and all baselines at the last one, measure every level, and sum up."""
+        check_measurable(self.bench)
+        check_level(self.bench, self.bench.setting.pruning.levels, self.bench.setting.analysis.k)
         found = self._find_parent()
         if found is None:
             with self._new_parent(adopt=True) as run:
@@ -255,8 +263,8 @@ class Study:
         self, name: str, kind: str, level: int, density: float, key: str, *, adopt: bool
     ) -> Iterator[RunLog]:
         tags = task_tags(self.bench, kind, level, density, key)
-        if self._pinned:
-            tags["lth.from_run"] = ",".join(self._pinned.values())
+        if self.bench.keys.given:
+            tags[FROM_RUN] = self._origin
         with self._store.open(name, tags, parent=self._parent(), adopt=adopt) as run:
             log_setting(run, self.bench, level, density)
             yield run
@@ -279,7 +287,7 @@ class Study:
     def _new_parent(self, *, adopt: bool) -> Iterator[RunLog]:
         tags = {**study_tags(self.bench), "kind": "study", MEASURING: measuring(self.bench)}
         tags[KEY] = self.bench.keys.study()
-        with self._store.open(study_name(self.bench), tags, adopt=adopt) as run:
+        with self._store.open(study_name(self.bench, self._origin), tags, adopt=adopt) as run:
             self._parent_run = run.run_id
             log_setting(run, self.bench, None, None)
             yield run

@@ -19,6 +19,20 @@ def is_reference(name: str) -> bool:
     return _REFERENCE.fullmatch(name) is not None
 
 
+def call_reference(name: str, *arguments: object) -> Any:
+    """Call the function `name` with `arguments`; what it raises is its own.
+
+    Raises:
+        ValueError: If it can't be loaded, or does not take so many arguments.
+    """
+    function = load_reference(name)
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} can't be called with {arguments}: {error}") from error
+    return function(*arguments)
+
+
 def load_reference(name: str) -> Callable[..., Any]:
     """Import `package.module` (from the working directory too) and return its `function`.
 
@@ -46,7 +60,12 @@ def code_digest(name: str) -> str:
     Raises:
         ValueError: If it can't be loaded, or has no source file.
     """
-    source = inspect.getsourcefile(load_reference(name))
-    if source is None:
-        raise ValueError(f"{name} has no source file, so its results could not be told apart; write one")
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    function = inspect.unwrap(load_reference(name))
+    try:
+        source = inspect.getsourcefile(function)
+        content = Path(source).read_bytes() if source is not None else None
+    except (TypeError, OSError):
+        content = None
+    if content is None:
+        raise ValueError(f"{name} has no source file, so its results can't be told apart; wrap it in your own")
+    return hashlib.sha256(content).hexdigest()

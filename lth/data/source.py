@@ -11,7 +11,7 @@ from torch import Tensor
 from lth.data.folder import load_image_folder
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
-from lth.user_code import is_reference, load_reference
+from lth.user_code import call_reference, is_reference
 
 DEFAULT_DATA_DIR = Path("data")
 _DIGITS_TEST_EXAMPLES = 360
@@ -31,9 +31,12 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
         ValueError: If the name is unknown, the directory is missing, or the content isn't usable.
     """
     if data_dir is not None and not data_dir.is_dir():
-        raise ValueError(f"data_dir={str(data_dir)!r} is not a directory; create it or correct the path")
+        raise ValueError(
+            f"data_dir={str(data_dir)!r} is not a directory ({data_dir.absolute()}); "
+            "create it or correct the path"
+        )
     if is_reference(name):
-        data = load_reference(name)(data_dir)
+        data = call_reference(name, data_dir)
         if not isinstance(data, ImageData):
             raise ValueError(f"{name} returned {type(data).__name__}; expected an lth.data.ImageData")
         return data

@@ -15,7 +15,7 @@ from lth.network.lenet import LeNet
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream
-from lth.user_code import is_reference, load_reference
+from lth.user_code import call_reference, is_reference
 
 _NAME = re.compile(r"(resnet|vgg)(\d{1,4})(?:-w(\d{1,4}))?", re.ASCII)
 _LENET = re.compile(r"lenet((?:-\d{1,5})+)", re.ASCII)
@@ -115,7 +115,7 @@ def _construct(spec: NetworkSpec) -> nn.Module:
             raise ValueError(f"network={spec.name}: a hidden width is at least 1")
         return LeNet(hidden, spec.input_shape, spec.num_classes)
     if is_reference(spec.name):
-        network = load_reference(spec.name)(spec.input_shape, spec.num_classes)
+        network = call_reference(spec.name, spec.input_shape, spec.num_classes)
         if not isinstance(network, nn.Module):
             raise ValueError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
         return network

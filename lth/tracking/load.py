@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lth.preset import PRESETS
 from lth.solution import Solution
-from lth.tracking.store import KEY, Store
+from lth.tracking.store import FROM_RUN, KEY, Store
 
 
 def load_by_run(run_id: str) -> Solution:
@@ -18,9 +19,13 @@ def load_by_run(run_id: str) -> Solution:
 def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str) -> Solution:
     """Return the latest finished solution of this place in a study, with its trajectory.
 
+    Solutions that continue the lineage of another study are left out: name them by their run.
+
     Raises:
         ValueError: If there is none, or there are several of different content.
     """
+    if preset not in PRESETS:
+        raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
     store = Store()
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():
@@ -28,7 +33,9 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
             raise ValueError(f"{name}={value!r} holds a quote; no run has such a tag")
     filters = [f"tags.{name} = '{value}'" for name, value in place.items()]
     runs = store.search(" AND ".join([*filters, "attributes.status = 'FINISHED'"]))
-    fitting = [run for run in runs if run.data.tags.get("changes", "") == changes]
+    wanted = " ".join(sorted(changes.split()))
+    runs = [run for run in runs if FROM_RUN not in run.data.tags]
+    fitting = [run for run in runs if run.data.tags.get("changes", "") == wanted]
     described = ", ".join(f"{name}={value}" for name, value in place.items())
     if not fitting:
         seen = sorted({run.data.tags.get("changes", "") for run in runs})

@@ -39,10 +39,12 @@ def study_tags(bench: Workbench) -> dict[str, str]:
     }
 
 
-def study_name(bench: Workbench) -> str:
-    """Return what a person calls the study: its preset, its seed, and what it changes in the preset."""
+def study_name(bench: Workbench, origin: str) -> str:
+    """Return what a person calls the study: preset, seed, what it changes, and the run it continues, if any."""
     setting = bench.setting
-    return " · ".join(filter(None, [setting.preset, f"seed {setting.seed}", changes_from_preset(setting)]))
+    continued = f"from {origin[:8]}" if origin else ""
+    parts = [setting.preset, f"seed {setting.seed}", changes_from_preset(setting), continued]
+    return " · ".join(filter(None, parts))
 
 
 def measuring(bench: Workbench) -> str:

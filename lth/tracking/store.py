@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, get_tracking_uri
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
@@ -20,6 +21,7 @@ from lth.tracking.run import RunLog
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
 FAILURE = "lth.failure"
+FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 CHECKPOINT = "checkpoint"  # the artifact folder of a solution
 _PARENT = "mlflow.parentRunId"
 
@@ -31,6 +33,12 @@ class Store:
         self._client = MlflowClient()
         self.experiment_id = experiment_id(self._client)
         self._launched = launched_run_id()
+
+    @property
+    def description(self) -> str:
+        """Where runs are found and logged, for a person."""
+        name = self._client.get_experiment(self.experiment_id).name
+        return f"{without_password(get_tracking_uri())}, experiment {name}"
 
     def find(self, key: str) -> str | None:
         """Return the latest finished run of this content key, by one search on its tag."""
@@ -167,6 +175,11 @@ class Store:
         self._client.set_terminated(run.run_id, "FINISHED")
 
 
+def without_password(uri: str) -> str:
+    """Return a URI with its user and password masked."""
+    return re.sub(r"//[^/]*@", "//***@", uri)
+
+
 def explain_launched_run(reason: str) -> None:
     """Write why it failed on the run that `mlflow run` created for this process, unless it says so already."""
     run_id = launched_run_id()
@@ -174,5 +187,7 @@ def explain_launched_run(reason: str) -> None:
         return
     client = MlflowClient()
     if FAILURE not in client.get_run(run_id).data.tags:
+        entry_point = client.get_run(run_id).data.tags.get("mlflow.project.entryPoint", "run")
+        client.update_run(run_id, name=f"{entry_point} (failed)")
         client.set_tag(run_id, FAILURE, reason[:5000])
         client.set_tag(run_id, "mlflow.note.content", f"**FAILED**: {reason}")

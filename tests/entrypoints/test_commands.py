@@ -73,7 +73,8 @@ def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
         (train_dense, ["--rewind_step", "9"], "rewind_step=9 is step 9, but training ends at step 9"),
         (train_dense, ["--train_examples", "1000"], "1000 examples were asked for, but there are 48"),
         (train_dense, ["--train_examples", "1.5"], "fraction of examples"),
-        (train_dense, ["--hessian_examples", "1000"], "1000 examples were asked for"),
+        (train_dense, ["--network", "os.path:join"], "has no source file"),
+        (train_dense, ["--network", "torchvision.models:resnet18"], "can't be called with"),
         (train_dense, ["--network", "resnet21"], "depth 8, 14, 20"),
         (train_dense, ["--network", "alexnet"], "network='alexnet' is unknown"),
         (train_dense, ["--network", "no.such:thing"], "no.such:thing can't be loaded"),
@@ -97,6 +98,22 @@ def test_a_wrong_parameter_is_named_with_its_value_before_any_run_exists(trackin
     assert result.exit_code == 2, result.output
     assert said in " ".join(result.output.split()), result.output
     assert Store().search("tags.kind LIKE '%'") == []
+
+
+def test_more_examples_than_there_are_are_refused_where_they_are_measured_and_before_training(tracking):
+    too_many = ["--hessian_examples", "1000"]
+    assert CliRunner().invoke(train_dense.main, [*OPTIONS, *too_many]).exit_code == 0
+    result = CliRunner().invoke(analyze.main, ["--level", "2", *OPTIONS, *too_many])
+    assert result.exit_code == 1
+    assert "hessian_examples=1000: 1000 examples were asked for, but there are 48" in result.output
+    assert Store().search("tags.kind = 'imp' AND tags.level != '0'") == []
+
+
+def test_the_tracking_store_is_named_without_its_password(monkeypatch):
+    from lth.tracking.store import without_password
+
+    assert without_password("postgresql://lab:se:cret@host/db") == "postgresql://***@host/db"
+    assert without_password("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
 
 
 def test_from_run_of_another_level_is_refused(tracking):

@@ -273,3 +273,25 @@ def test_trends_hold_only_what_was_measured_alike(tracking):
     history = MlflowClient().get_metric_history(parent.info.run_id, "landscape/log_eig_product")
     assert len(history) == 1
     assert any("not added" in line for line in said)
+
+
+def test_from_run_of_the_studys_own_level_stays_in_the_study(tracking):
+    run = make_study().solution("imp", 1)
+    given = Store().load_solution(run)
+    bench = set_up(make_bench().setting, tiny_problem.images(None), CPU, given)
+    assert bench.keys == make_bench().keys
+
+
+def test_a_solution_of_another_lineage_is_not_taken_for_the_studys_own(tracking):
+    other = make_study(lr="0.05").solution("imp", 1)
+    given = Store().load_solution(other)
+    setting = make_bench().setting
+    said: list[str] = []
+    bench = set_up(setting, tiny_problem.images(None), CPU, given)
+    run = Study(bench, Store(), said.append, {given.key: other}).solution("imp", 2)
+    assert any(f"continuing the lineage of run {other}" in line for line in said)
+    (study,) = Store().search(f"tags.`{KEY}` = '{bench.keys.study()}'")
+    assert study.info.run_name.endswith(f"from {other[:8]}")
+    with pytest.raises(ValueError, match="no finished solution"):
+        lth.load_solution(level=2, **place())
+    assert lth.load_solution(run).level == 2
