@@ -17,7 +17,7 @@ from lth.step import Step
 
 DEFAULT_PRESET = "digits"
 
-# The schedule of PROTOCOL section 2, which the field uses for CIFAR networks.
+# The schedule of docs/protocol.md, section 2, which the field uses for CIFAR networks.
 _CIFAR_TRAINING = TrainingSetting(
     epochs=160,
     batch_size=128,

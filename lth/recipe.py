@@ -1,7 +1,7 @@
 """How each solution starts: iterative magnitude pruning with weight rewinding, and its seven baselines.
 
-Each recipe answers three questions of PROTOCOL sections 2 and 3: which mask, from which state, under which
-schedule. Notation: w(L-1) is the previous level's solution, wk the rewind point, p the prune fraction.
+Each recipe answers three questions (docs/protocol.md, sections 2 and 3): which mask, from which state, under
+which schedule. Notation: w(L-1) is the previous level's solution, wk the rewind point, p the prune fraction.
 """
 
 from __future__ import annotations

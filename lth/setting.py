@@ -29,7 +29,7 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
 
 
-TENTH = Amount(0.1)  # of the training set, PROTOCOL section 2
+TENTH = Amount(0.1)  # of the training set; docs/protocol.md, section 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DataSetting:
 
 @dataclass(frozen=True)
 class TrainingSetting:
-    """One schedule of SGD with momentum (PROTOCOL: lr divided by ten at every milestone)."""
+    """One schedule of SGD with momentum (lr divided by ten at every milestone)."""
 
     epochs: int
     batch_size: int

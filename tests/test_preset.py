@@ -5,7 +5,7 @@ from lth.network import NetworkSpec, build_network
 from lth.preset import DEFAULT_PRESET, PRESETS, changes_from_preset, resolve
 from lth.schedule import resolve_schedule
 
-# PROTOCOL section 2, both columns
+# docs/protocol.md, section 2
 _SCHEDULE = {
     "epochs": "160",
     "batch_size": "128",

@@ -1,4 +1,4 @@
-"""Basin radii along random directions (Huang et al. 2020, arXiv 1906.03291, section 4; PROTOCOL eq. 3 and 5).
+"""Basin radii along random directions (arXiv 1906.03291, section 4; eq. 3 and 5 of arXiv 2403.15022).
 
 The radius along d is the smallest r > 0 with Loss(w + r d) > cutoff. For plain directions d is a unit vector
 and r an L2 distance. For filter-normalised ones (Li et al. 2018, arXiv 1712.09913) each filter of d has the

@@ -60,7 +60,7 @@ class Spectrum:
 
     @property
     def log_eig_product(self) -> float:
-        """Σ log λᵢ over the k eigenvalues, natural logarithm (PROTOCOL section 4, inverse basin volume).
+        """Σ log λᵢ over the k eigenvalues, natural logarithm (the inverse basin volume; docs/protocol.md).
 
         Raises:
             TooFewPositiveEigenvaluesError: If one of them is not positive beyond doubt.
