@@ -163,17 +163,13 @@ class Study:
 
     def rows(self) -> list[LevelRow]:
         """Return what the store knows of every level, and of the baselines at the last one."""
-        last = self.bench.setting.pruning.levels
-        tasks: list[tuple[Kind, int]] = [("imp", level) for level in range(last + 1)]
-        tasks += [(kind, last) for kind in BASELINES]
-        return [row for kind, level in tasks if (row := self._row(kind, level)) is not None]
+        places = _places(self.bench.setting.pruning.levels)
+        return [row for kind, level in places if (row := self._row(kind, level)) is not None]
 
     def _complete(self, parent: RunLog) -> None:
         last = self.bench.setting.pruning.levels
-        for level in range(last + 1):
-            self.solution("imp", level)
-        for kind in BASELINES:
-            self.solution(kind, last)
+        for kind, level in _places(last):
+            self.solution(kind, level)
         for level in range(last + 1):
             self.analysis(level)
         self.surface(last)
@@ -230,10 +226,8 @@ class Study:
 
     def _trained(self, level: int) -> dict[tuple[Kind, int], str]:
         """Return the runs of all levels up to `level`, and of those of its baselines that exist."""
-        tasks: list[tuple[Kind, int]] = [("imp", lower) for lower in range(level + 1)]
-        tasks += [(kind, level) for kind in BASELINES]
-        found = {task: self._lookup(self.bench.keys.solution(*task)) for task in tasks}
-        return {task: run for task, run in found.items() if run is not None}
+        found = {place: self._lookup(self.bench.keys.solution(*place)) for place in _places(level)}
+        return {place: run for place, run in found.items() if run is not None}
 
     def _row(self, kind: Kind, level: int) -> LevelRow | None:
         found = self._lookup(self.bench.keys.solution(kind, level))
@@ -291,3 +285,8 @@ class Study:
             self._parent_run = run.run_id
             log_setting(run, self.bench, None, None)
             yield run
+
+
+def _places(last: int) -> list[tuple[Kind, int]]:
+    """Return kind and level of every solution up to level `last`: all levels, then its baselines."""
+    return [*[("imp", level) for level in range(last + 1)], *[(kind, last) for kind in BASELINES]]

@@ -137,14 +137,14 @@ def train(
         order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch)).to(device)
         draws = augmenter.epoch(epoch)
         total_loss = torch.zeros((), device=device)
-        for position, index in enumerate(torch.split(order, schedule.batch_size)):
-            step = epoch * schedule.iterations_per_epoch + position
-            if step < start.step or step >= schedule.num_iterations:
-                continue
-            if step == capture_at:
-                captured = run.state()
-            inputs, labels = augmenter.batch(index, draws)
-            with restored(device), full_float32():
+        with restored(device), full_float32():  # an epoch at a time: reading a GPU's random state waits for it
+            for position, index in enumerate(torch.split(order, schedule.batch_size)):
+                step = epoch * schedule.iterations_per_epoch + position
+                if step < start.step or step >= schedule.num_iterations:
+                    continue
+                if step == capture_at:
+                    captured = run.state()
+                inputs, labels = augmenter.batch(index, draws)
                 seed_global(device, procedure.seed, "forward", step)
                 total_loss += run.take_step(inputs, labels, procedure.precision)
         _check_finite(total_loss.item(), run.step, schedule, "loss of a batch")
