@@ -86,23 +86,6 @@ def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
     return with_overrides(PRESETS[preset], overrides)
 
 
-# What decides the weights of a solution; the rest of a setting decides what is measured, and how far.
-_MEASURING = frozenset(
-    (
-        "preset",
-        "seed",
-        "levels",
-        "k",
-        "hessian_examples",
-        "directions",
-        "direction_norm",
-        "cutoff_margin",
-        "points",
-        "grid",
-    )
-)
-
-
 def changes_from_preset(setting: Setting) -> str:
     """Return the training parameters in which `setting` departs from its preset, as `name=value …`.
 
@@ -111,3 +94,7 @@ def changes_from_preset(setting: Setting) -> str:
     standard = PRESETS[setting.preset].flat()
     changed = {name: value for name, value in setting.flat().items() if value != standard[name]}
     return " ".join(f"{name}={value}" for name, value in sorted(changed.items()) if name not in _MEASURING)
+
+
+# What decides how a solution is measured, or how far a study goes, and not the weights of a solution.
+_MEASURING = {"preset", "seed", "levels", *vars(AnalysisSetting())}

@@ -90,20 +90,38 @@ class AnalysisSetting:
     """How finely the geometry of a solution is measured."""
 
     k: int = 100  # leading eigenvalues
+    second_k: float = 0.5  # of k: another cut, to see whether the trend depends on it
+    trace_probes: int = 20  # Hutchinson's random vectors
     hessian_examples: Amount = TENTH
     directions: int = 50
     direction_norm: DirectionNorm = "filter"
     cutoff_margin: float = 0.1  # nats above the worse of two compared solutions
     points: int = 31  # on a straight line
     grid: int = 25  # a side of the surface
+    plane: tuple[str, ...] = ("0", "last", "random_init")  # solutions that span the surface
+    every_level: tuple[str, ...] = ()  # baselines to train and measure at all levels, not the last alone
+    loss_margin: float = 0.01  # nats: a barrier below it counts as none
+    error_margin: float = 0.02  # share of test examples: the same for the error
 
     def __post_init__(self) -> None:
         _require(self.k >= 1, "k", self.k, "at least 1")
+        _require(self.trace_probes >= 2, "trace_probes", self.trace_probes, "at least 2 (a standard error)")
         _require(self.directions >= 2, "directions", self.directions, "at least 2")
         _require_choice("direction_norm", self.direction_norm, get_args(DirectionNorm))
         _require(0 < self.cutoff_margin < math.inf, "cutoff_margin", self.cutoff_margin, "positive")
         _require(self.points >= 3, "points", self.points, "at least 3")
         _require(self.grid >= 3, "grid", self.grid, "at least 3")
+        spanning = ",".join(self.plane)
+        three = len(self.plane) == len(set(self.plane)) == 3
+        _require(three, "plane", spanning, "three solutions, such as 0,last,one_shot")
+        _require(0 < self.loss_margin < math.inf, "loss_margin", self.loss_margin, "positive")
+        _require(0 < self.error_margin < 1, "error_margin", self.error_margin, "a number in (0, 1)")
+        _require(0 < self.second_k < 1, "second_k", self.second_k, "a share of k, in (0, 1)")
+
+    @property
+    def second_cut(self) -> int:
+        """How many leading eigenvalues the second log_eig_product is of."""
+        return max(1, round(self.second_k * self.k))
 
 
 @dataclass(frozen=True)
@@ -134,23 +152,28 @@ def spelled(stage: DataSetting | TrainingSetting | PruningSetting | AnalysisSett
 
 
 def setting_from_flat(content: Mapping[str, object]) -> Setting:
-    """Return the setting that `Setting.flat` wrote.
+    """Return the setting that `Setting.flat` wrote, in this version or an earlier one.
+
+    How a solution is measured does not make it another: what an earlier version did not know of measuring
+    takes its default.
 
     Raises:
         ValueError: If a field is missing, unknown or out of range.
     """
-    if set(content) != {"preset", *_FIELDS}:
-        odd = sorted({"preset", *_FIELDS} ^ set(content))
+    measuring = {name for name, (stage, _) in _FIELDS.items() if stage == "analysis"}
+    known = {"preset", *_FIELDS}
+    if odd := sorted((known - measuring - content.keys()) | (content.keys() - known)):
         raise ValueError(f"not a setting of this version of lth: {', '.join(odd)} missing or unknown")
     stages: dict[str, dict[str, Any]] = {}
     for name, (stage, read) in _FIELDS.items():
-        stages.setdefault(stage, {})[name] = _read(name, read, content[name])
+        if name in content:
+            stages.setdefault(stage, {})[name] = _read(name, read, content[name])
     return Setting(
         preset=_text(content["preset"]),
         data=DataSetting(**stages["data"]),
         training=TrainingSetting(**stages["training"]),
         pruning=PruningSetting(**stages["pruning"]),
-        analysis=AnalysisSetting(**stages["analysis"]),
+        analysis=AnalysisSetting(**stages.get("analysis", {})),
         **stages["setting"],
     )
 
@@ -217,6 +240,11 @@ def _steps(written: object) -> tuple[Step, ...]:
     return tuple(Step.parse(str(part)) for part in parts if str(part).strip() not in ("", "none"))
 
 
+def _names(written: object) -> tuple[str, ...]:
+    parts = written if isinstance(written, tuple | list) else str(written).split(",")
+    return tuple(_text(part) for part in parts if str(part).strip() not in ("", "none"))
+
+
 def _amount(written: object) -> Amount:
     return Amount.parse(str(written))
 
@@ -241,12 +269,18 @@ _FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
     "prune_fraction": ("pruning", _number),
     "levels": ("pruning", _whole),
     "k": ("analysis", _whole),
+    "second_k": ("analysis", _number),
+    "trace_probes": ("analysis", _whole),
     "hessian_examples": ("analysis", _amount),
     "directions": ("analysis", _whole),
     "direction_norm": ("analysis", _text),
     "cutoff_margin": ("analysis", _number),
     "points": ("analysis", _whole),
     "grid": ("analysis", _whole),
+    "plane": ("analysis", _names),
+    "every_level": ("analysis", _names),
+    "loss_margin": ("analysis", _number),
+    "error_margin": ("analysis", _number),
 }
 
 

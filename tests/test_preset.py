@@ -1,9 +1,12 @@
 import pytest
 
 from lth.data import load_images
+from lth.graph import surface_job
 from lth.network import NetworkSpec, build_network
+from lth.place import Place, imp
 from lth.preset import DEFAULT_PRESET, PRESETS, changes_from_preset, resolve
 from lth.schedule import resolve_schedule
+from lth.setting import AnalysisSetting
 
 # docs/protocol.md, section 2
 _SCHEDULE = {
@@ -71,3 +74,61 @@ def test_an_unknown_preset_raises_and_lists_those_that_exist():
 def test_changes_name_what_decides_the_weights_and_nothing_else():
     setting = resolve("digits", {"lr": "0.2", "epochs": 31, "seed": 3, "k": 7, "levels": 2, "grid": 5})
     assert changes_from_preset(setting) == "epochs=31 lr=0.2"
+
+
+OTHERWISE = {
+    "k": 3,
+    "second_k": 0.3,
+    "trace_probes": 3,
+    "hessian_examples": 3,
+    "directions": 3,
+    "direction_norm": "plain",
+    "cutoff_margin": 0.3,
+    "points": 5,
+    "grid": 5,
+    "plane": "0,1,2",
+    "every_level": "one_shot",
+    "loss_margin": 0.3,
+    "error_margin": 0.3,
+}
+
+
+def test_how_a_solution_is_measured_is_no_change_of_its_training():
+    assert set(OTHERWISE) == set(AnalysisSetting.__dataclass_fields__)
+    for name, value in OTHERWISE.items():
+        setting = resolve("digits", {name: value})
+        assert setting != PRESETS["digits"], name
+        assert changes_from_preset(setting) == "", name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network", "resnet8-w4"),
+        ("dataset", "mnist"),
+        ("train_examples", "0.5"),
+        ("augmentation", "none"),
+        ("epochs", "3"),
+        ("batch_size", "32"),
+        ("lr", "0.2"),
+        ("momentum", "0.8"),
+        ("weight_decay", "0.001"),
+        ("milestones", "none"),
+        ("rewind_step", "7"),
+        ("fine_tune_epochs", "2"),
+        ("fine_tune_lr", "0.01"),
+        ("precision", "bf16"),
+        ("prune_fraction", "0.3"),
+    ],
+)
+def test_whatever_decides_the_weights_is_a_change(name, value):
+    assert changes_from_preset(resolve("digits", {name: value})) == f"{name}={value}"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_surface_of_a_preset_goes_through_solutions_of_its_study(name):
+    setting = PRESETS[name]
+    last = setting.pruning.levels
+    assert surface_job(last, setting.analysis).corners == (imp(0), imp(last), Place("random_init", last))
+    assert setting.analysis.every_level == ()
+    assert 1 <= setting.analysis.second_cut < setting.analysis.k

@@ -1,4 +1,5 @@
 import json
+import math
 import typing
 
 import pytest
@@ -26,6 +27,7 @@ DIGITS = PRESETS["digits"]
 POSITIVE = st.floats(1e-12, 1e12)
 NAMES = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=12)
 STEPS = st.builds(Step, st.integers(0, 10**9), st.sampled_from(["it", "ep"]))
+WORDS = NAMES.filter(lambda name: name != "none")  # which spells that there is no name
 AMOUNTS = st.builds(Amount, st.none() | st.integers(1, 10**9) | st.floats(1e-12, 1))
 SETTINGS = st.builds(
     Setting,
@@ -51,12 +53,18 @@ SETTINGS = st.builds(
     analysis=st.builds(
         AnalysisSetting,
         k=st.integers(1, 1000),
+        second_k=st.floats(0, 1, exclude_min=True, exclude_max=True),
+        trace_probes=st.integers(2, 1000),
         hessian_examples=AMOUNTS,
         directions=st.integers(2, 1000),
         direction_norm=st.sampled_from(typing.get_args(DirectionNorm)),
         cutoff_margin=POSITIVE,
         points=st.integers(3, 1000),
         grid=st.integers(3, 1000),
+        plane=st.lists(WORDS, min_size=3, max_size=3, unique=True).map(tuple),
+        every_level=st.lists(WORDS, max_size=4).map(tuple),
+        loss_margin=POSITIVE,
+        error_margin=st.floats(0, 1, exclude_min=True, exclude_max=True),
     ),
 )
 
@@ -122,12 +130,138 @@ def test_no_two_stages_share_a_parameter_name():
         ("cutoff_margin", "0"),
         ("points", "2"),
         ("grid", "2"),
+        ("second_k", "0"),
+        ("second_k", "1"),
+        ("second_k", "nan"),
+        ("second_k", "half"),
+        ("trace_probes", "1"),
+        ("trace_probes", "2.5"),
+        ("plane", "0,last"),
+        ("plane", "0,last,last"),
+        ("plane", "0,1,2,last"),
+        ("plane", "0,0,1,2"),
+        ("plane", "0,\t1\x00,last"),
+        ("every_level", "one_\x1bshot"),
+        ("loss_margin", "0"),
+        ("loss_margin", "-0.1"),
+        ("loss_margin", "inf"),
+        ("error_margin", "0"),
+        ("error_margin", "1"),
+        ("error_margin", "2%"),
     ],
 )
 def test_a_bad_value_raises_and_names_parameter_and_value(name, value):
     with pytest.raises(ValueError, match=f"^{name}=") as raised:
         with_overrides(DIGITS, {name: value})
     assert str(value).strip() in str(raised.value) or repr(value) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("second_k", 1.5, r"second_k=1\.5 is out of range; expected a share of k, in \(0, 1\)"),
+        ("second_k", math.nan, "second_k=nan is out of range"),
+        ("trace_probes", 1, r"trace_probes=1 is out of range; expected at least 2 \(a standard error\)"),
+        (
+            "plane",
+            ("0", "last"),
+            "plane=0,last is out of range; expected three solutions, such as 0,last,one_shot",
+        ),
+        ("plane", ("0", "0", "1", "2"), "plane=0,0,1,2 is out of range; expected three solutions"),
+        ("plane", (), "plane= is out of range; expected three solutions"),
+        ("loss_margin", math.inf, "loss_margin=inf is out of range; expected positive"),
+        ("error_margin", 1.0, r"error_margin=1\.0 is out of range; expected a number in \(0, 1\)"),
+        ("error_margin", -0.5, r"error_margin=-0\.5 is out of range; expected a number in \(0, 1\)"),
+    ],
+)
+def test_a_measuring_value_out_of_range_is_named_beside_what_is_expected(name, value, expected):
+    with pytest.raises(ValueError, match=f"^{expected}"):
+        AnalysisSetting(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "read", "spelled"),
+    [
+        ("plane", "0, last ,one_shot", ("0", "last", "one_shot"), "0,last,one_shot"),
+        ("plane", ["1", "2", "3"], ("1", "2", "3"), "1,2,3"),
+        ("every_level", "none", (), "none"),
+        ("every_level", "", (), "none"),
+        ("every_level", (), (), "none"),
+        ("every_level", "one_shot", ("one_shot",), "one_shot"),
+        ("every_level", "one_shot,fine_tune", ("one_shot", "fine_tune"), "one_shot,fine_tune"),
+        ("every_level", ("fine_tune", "one_shot"), ("fine_tune", "one_shot"), "fine_tune,one_shot"),
+    ],
+)
+def test_a_list_of_names_is_read_with_commas_and_none_is_an_empty_one(name, written, read, spelled):
+    found = with_overrides(DIGITS, {name: written})
+    assert getattr(found.analysis, name) == read
+    assert found.flat()[name] == spelled
+    assert setting_from_flat(found.flat()) == found
+
+
+@pytest.mark.parametrize(
+    ("k", "share", "cut"),
+    [(100, 0.5, 50), (30, 0.5, 15), (100, 0.999, 100), (1, 0.5, 1), (7, 0.01, 1), (10, 0.33, 3)],
+)
+def test_the_second_cut_is_a_share_of_k_and_at_least_one(k, share, cut):
+    assert AnalysisSetting(k=k, second_k=share).second_cut == cut
+
+
+NEW = ("second_k", "trace_probes", "plane", "every_level", "loss_margin", "error_margin")
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: text for name, text in DIGITS.flat().items() if name not in names}
+
+
+def test_a_setting_of_the_version_before_is_read_with_defaults_for_what_it_did_not_know():
+    found, default = setting_from_flat(without(*NEW)), AnalysisSetting()
+    for name in NEW:
+        assert getattr(found.analysis, name) == getattr(default, name)
+    assert found == DIGITS  # which departs from no default among the new
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name):
+    others = {
+        "second_k": "0.25",
+        "trace_probes": "7",
+        "plane": "1,2,3",
+        "every_level": "one_shot",
+        "loss_margin": "0.5",
+        "error_margin": "0.25",
+    }
+    found = setting_from_flat({**DIGITS.flat(), **others, "k": "3"} | {name: DIGITS.flat()[name]})
+    shorter = {**DIGITS.flat(), **others, "k": "3"}
+    del shorter[name]
+    assert setting_from_flat(shorter) == found
+    assert found.analysis.k == 3
+
+
+def test_measuring_fields_may_all_be_missing():
+    measuring = tuple(AnalysisSetting.__dataclass_fields__)
+    assert setting_from_flat(without(*measuring)).analysis == AnalysisSetting()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "preset",
+        "seed",
+        "network",
+        *DataSetting.__dataclass_fields__,
+        *TrainingSetting.__dataclass_fields__,
+        *PruningSetting.__dataclass_fields__,
+    ],
+)
+def test_what_decides_the_weights_may_not_be_missing(name):
+    with pytest.raises(ValueError, match=f"not a setting of this version of lth: {name} missing or unknown"):
+        setting_from_flat(without(name, *NEW))  # what may be missing is not accused
+
+
+def test_a_measuring_field_of_a_later_version_is_unknown():
+    with pytest.raises(ValueError, match="of lth: third_k missing or unknown"):
+        setting_from_flat({**without("second_k"), "third_k": "0.1"})
 
 
 def test_every_parameter_but_the_preset_can_be_overridden():
