@@ -63,6 +63,13 @@ class HessianOperator:
         self._rebuilt = indices[affordable:]
         self.num_products = 0
 
+    def in_space(self, space: LevelSpace) -> HessianOperator:
+        """Return the operator at the same point in another space, sharing the graphs that are kept."""
+        other = copy.copy(self)
+        other._space = space
+        other.num_products = 0
+        return other
+
     @property
     def dimension(self) -> int:
         """Side of the matrix."""

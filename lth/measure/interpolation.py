@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from lth.weights import Weights, affine_combination
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Evaluations at (1-α) a + α b, BatchNorm statistics interpolated like the weights."""
+    """Evaluations at (1-α) a + α b."""
 
     alphas: np.ndarray  # (points,), evenly spaced, both ends included
     train_loss: np.ndarray  # (points,), nats an example
@@ -45,11 +46,24 @@ def interpolate(
     end: Weights,
     points: int,
     *,
+    restate: Callable[[Weights], Weights] | None = None,
+    known: Mapping[float, tuple[Evaluation, Evaluation]] = MappingProxyType({}),
     label: str = "line",
 ) -> Interpolation:
     """Evaluate `points` evenly spaced points of the line from `start` to `end`.
 
     The ends are bit-equal to the two solutions, so their losses are those that were logged in training.
+
+    Args:
+        train: Loss and accuracy on the training examples.
+        test: The same on the test examples.
+        start: a, at α = 0.
+        end: b, at α = 1.
+        points: Both ends included.
+        restate: Replaces the BatchNorm statistics at each point (`lth.measure.batchnorm`). Without it they are
+            interpolated like the weights.
+        known: Evaluations on training and test examples that need not be taken again, by α.
+        label: What the progress bar says.
 
     Raises:
         ValueError: If `points` is below 2.
@@ -59,7 +73,12 @@ def interpolate(
     alphas = np.linspace(0, 1, points)
     evaluations = []
     for alpha in progress(alphas, label):
+        if float(alpha) in known:
+            evaluations.append(known[float(alpha)])
+            continue
         weights = affine_combination([start, end], [1 - float(alpha), float(alpha)])
+        if restate is not None:
+            weights = restate(weights)
         evaluations.append((train(weights), test(weights)))
     return Interpolation(
         alphas=alphas,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,7 @@ from lth.space import LevelSpace
 from lth.weights import Weights
 
 _FAR_OUTSIDE = 1e6  # nats: what a loss that is not finite counts as, for a bracket needs a number
+_NOWHERE = 1e-30  # a radius no float32 weights resolve: the loss at the point is not the one that was given
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ def log_mean_power(radii: np.ndarray, dimension: int) -> float:
 
 def random_directions(
     space: LevelSpace, weights: Weights, count: int, norm: DirectionNorm, *, seed: int
-) -> list[Tensor]:
-    """Return `count` directions of the space at `weights`, each (full_dimension,), float32, zero where pruned.
+) -> Iterator[Tensor]:
+    """Yield `count` directions of the space at `weights`, each (full_dimension,), float32, zero where pruned.
 
     They come from one full-length seeded stream each, then are masked, then normalised: two solutions, and
     two spaces, of one network are probed along the same draws.
@@ -79,15 +80,13 @@ def random_directions(
     BatchNorm) stay put, as Li et al. do.
     """
     device = next(iter(weights.parameters.values())).device
-    directions = []
     for index in range(count):
         full = torch.randn(space.full_dimension, generator=generator(seed, "direction", index)).to(device)
         masked = space.project(full)
         if norm == "plain":
-            directions.append((masked.double() / masked.double().norm()).float())
+            yield (masked.double() / masked.double().norm()).float()
         else:
-            directions.append(space.flatten(_match_filters(space.unflatten(masked), weights.parameters)))
-    return directions
+            yield space.flatten(_match_filters(space.unflatten(masked), weights.parameters))
 
 
 def _match_filters(direction: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -106,10 +105,11 @@ def _match_filters(direction: Mapping[str, Tensor], weights: Mapping[str, Tensor
 def basin_radii(
     loss: Callable[[Tensor], float],
     point: Tensor,
-    directions: list[Tensor],
+    directions: Iterable[Tensor],
     cutoff: float,
     *,
     dimension: int,
+    loss_at_point: float | None = None,
     tolerance: float = 1e-3,
     smallest: float = 0.05,
     growth: float = 1.5,
@@ -128,6 +128,7 @@ def basin_radii(
         directions: Each (full_dimension,).
         cutoff: Absolute, nats an example; two compared solutions share it.
         dimension: Of the space the directions lie in.
+        loss_at_point: If it is known already.
         tolerance: Relative, of each radius.
         smallest: The first radius tried, in multiples of a direction.
         growth: Above 1.
@@ -135,7 +136,7 @@ def basin_radii(
         label: What the progress bar says.
 
     Raises:
-        ValueError: If the point itself lies above the cutoff.
+        ValueError: If the point itself lies above the cutoff, or one of the two is not finite.
     """
     evaluations = 0
 
@@ -147,21 +148,23 @@ def basin_radii(
             return _FAR_OUTSIDE
         return above if above != 0 else -sys.float_info.min  # at the cutoff is still inside
 
-    at_point = loss(point)
-    if not at_point <= cutoff:
+    at_point = loss(point) if loss_at_point is None else loss_at_point
+    if not (math.isfinite(at_point) and math.isfinite(cutoff)):
+        raise ValueError(f"the loss at the point is {at_point} and the cutoff {cutoff}; both must be finite")
+    if at_point > cutoff:
         raise ValueError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
-    found = [
-        _crossing(partial(excess, direction), tolerance, smallest, growth, largest)
-        for direction in progress(directions, label)
-    ]
+    found, lengths = [], []
+    for direction in progress(directions, label):
+        found.append(_crossing(partial(excess, direction), tolerance, smallest, growth, largest))
+        lengths.append(float(direction.double().norm()))
     return BasinRadii(
         radii=np.array([radius for radius, _ in found]),
-        lengths=np.array([float(direction.double().norm()) for direction in directions]),
+        lengths=np.array(lengths),
         censored=np.array([censored for _, censored in found]),
         cutoff=cutoff,
         loss=at_point,
         dimension=dimension,
-        num_evaluations=evaluations + 1,
+        num_evaluations=evaluations + (loss_at_point is None),
     )
 
 
@@ -177,6 +180,8 @@ def _crossing(
     if inside == 0.0:  # crossed at once: walk inwards until back inside
         inside = outside / growth
         while excess(inside) > 0:
+            if inside < _NOWHERE:
+                raise ValueError("the loss is above the cutoff however near the point; is loss_at_point right?")
             inside, outside = inside / growth, inside
     root = brentq(lambda log_r: excess(math.exp(log_r)), math.log(inside), math.log(outside), xtol=tolerance)
     return math.exp(root), False

@@ -109,6 +109,44 @@ def test_float32_products_are_close_to_float64_ones_and_keep_the_vectors_dtype()
     assert not torch.equal(product, exact)
 
 
+@pytest.mark.parametrize("budget", [0, 2**32])
+@pytest.mark.parametrize(("from_density", "to_density"), [(0.5, 1.0), (1.0, 0.5)])
+def test_an_operator_moved_to_another_space_is_the_one_made_there(budget, from_density, to_density):
+    here, there = random_mask(NETWORK, from_density), random_mask(NETWORK, to_density)
+    point = random_mask(NETWORK, 0.5).apply(POINT)
+    original = operator(here, point, graph_budget_bytes=budget)
+    moved = original.in_space(LevelSpace(there, point))
+    fresh = operator(there, point)
+    assert moved.dimension == fresh.dimension != original.dimension
+    for seed in range(3):
+        vector = torch.randn(fresh.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(moved(vector), fresh(vector))
+
+
+def test_an_operator_moved_to_another_space_leaves_the_first_as_it_was():
+    mask = random_mask(NETWORK, 0.5)
+    original, vector = operator(mask), torch.ones(operator(mask).dimension, dtype=DOUBLE)
+    expected = original(vector)
+    moved = original.in_space(LevelSpace(random_mask(NETWORK, 1.0), POINT))
+    assert (original.num_products, moved.num_products) == (1, 0)
+    for _ in range(2):
+        moved(torch.ones(moved.dimension, dtype=DOUBLE))
+    assert (original.num_products, moved.num_products) == (1, 2)
+    assert torch.equal(original(vector), expected)
+    assert original.dimension == len(vector)
+
+
+def test_an_operator_moved_to_another_space_builds_no_graph_again(monkeypatch):
+    original = operator(random_mask(NETWORK, 0.5))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a gradient graph was built again")
+
+    monkeypatch.setattr(HessianOperator, "_gradient", refuse)
+    moved = original.in_space(LevelSpace(random_mask(NETWORK, 1.0), POINT))
+    assert moved(torch.ones(moved.dimension, dtype=DOUBLE)).isfinite().all()
+
+
 def test_products_are_counted():
     counted = operator(random_mask(NETWORK, 0.5))
     vector = torch.ones(counted.dimension, dtype=DOUBLE)

@@ -111,6 +111,73 @@ def test_ends_have_exactly_the_losses_that_were_logged_in_training():
         assert path.test_error[position] == logged.test.error
 
 
+@pytest.mark.parametrize("known_at", [(), (0.0,), (1.0,), (0.0, 1.0), (0.5,)])
+def test_known_points_are_not_evaluated_again(known_at):
+    called = {"train": [], "test": []}
+
+    def evaluator(split):
+        def evaluate(weights: Weights) -> Evaluation:
+            called[split].append(float(weights.parameters["x"]))
+            return Evaluation(called[split][-1], 1.0)
+
+        return evaluate
+
+    given = {alpha: (Evaluation(100 + alpha, 0.25), Evaluation(200 + alpha, 0.5)) for alpha in known_at}
+    path = interpolate(evaluator("train"), evaluator("test"), at(-1.0), at(1.0), 5, known=given)
+    expected = [alpha for alpha in (0.0, 0.25, 0.5, 0.75, 1.0) if alpha not in known_at]
+    assert called["train"] == called["test"] == [2 * alpha - 1 for alpha in expected]
+    for position, alpha in enumerate(path.alphas):
+        if alpha in known_at:
+            assert (path.train_loss[position], path.test_loss[position]) == (100 + alpha, 200 + alpha)
+            assert (path.train_error[position], path.test_error[position]) == (0.75, 0.5)
+        else:
+            assert path.train_loss[position] == path.test_loss[position] == 2 * alpha - 1
+            assert path.train_error[position] == 0
+
+
+@pytest.mark.parametrize("points", [2, 7, 31, 100])
+def test_both_ends_are_among_the_known_points_whatever_the_number_of_points(points):
+    """The last of the evenly spaced positions is one exactly, or its evaluation would be taken again."""
+    ends = {alpha: (Evaluation(50.0, 0.5),) * 2 for alpha in (0.0, 1.0)}
+    count = 0
+
+    def evaluate(_: Weights) -> Evaluation:
+        nonlocal count
+        count += 1
+        return Evaluation(1.0, 1.0)
+
+    path = interpolate(evaluate, evaluate, at(0.0), at(1.0), points, known=ends)
+    assert count == 2 * (points - 2)
+    assert path.train_loss[0] == path.train_loss[-1] == 50
+
+
+def test_an_evaluation_known_elsewhere_is_not_used():
+    path = interpolate(
+        lambda w: Evaluation(float(w.parameters["x"]), 1.0),
+        lambda w: Evaluation(float(w.parameters["x"]), 1.0),
+        at(0.0),
+        at(1.0),
+        3,
+        known={0.3: (Evaluation(9.0, 0.0), Evaluation(9.0, 0.0))},
+    )
+    assert path.train_loss.tolist() == [0, 0.5, 1]
+
+
+def test_statistics_are_restated_at_every_point_that_is_evaluated():
+    restated = []
+
+    def restate(weights: Weights) -> Weights:
+        restated.append(float(weights.parameters["x"]))
+        return at(restated[-1] + 10)
+
+    def evaluate(weights: Weights) -> Evaluation:
+        return Evaluation(float(weights.parameters["x"]), 1.0)
+
+    path = interpolate(evaluate, evaluate, at(-1.0), at(1.0), 5, restate=restate)
+    assert restated == [-1, -0.5, 0, 0.5, 1]  # once each, and both ends too
+    assert path.train_loss.tolist() == path.test_loss.tolist() == [9, 9.5, 10, 10.5, 11]
+
+
 def test_the_line_reversed_is_the_line():
     data, network = training_data(), build_network(SPEC, 0)
     evaluate = Evaluator(network, data.train)

@@ -131,6 +131,62 @@ def test_a_point_without_a_loss_raises():
         basin_radii(lambda _: math.nan, CENTRE, unit_vectors(2, 4), 1.0, dimension=4)
 
 
+@pytest.mark.parametrize(
+    ("loss", "cutoff"), [(math.inf, math.inf), (math.inf, 1.0), (0.25, math.inf), (0.25, math.nan)]
+)
+def test_a_loss_or_a_cutoff_that_is_not_finite_raises_and_names_both(loss, cutoff):
+    """With both infinite, everything would lie above the cutoff however near the point."""
+    with pytest.raises(ValueError, match=f"the loss at the point is {loss} and the cutoff {cutoff}"):
+        basin_radii(quadratic, CENTRE, unit_vectors(2, 4), cutoff, dimension=4, loss_at_point=loss)
+
+
+def test_a_loss_at_the_point_that_is_wrong_raises_and_does_not_search_for_ever():
+    with pytest.raises(ValueError, match=r"above the cutoff however near the point; is loss_at_point right\?"):
+        basin_radii(quadratic, CENTRE, unit_vectors(2, 4), 0.2, dimension=4, loss_at_point=0.1)
+
+
+def test_a_known_loss_at_the_point_is_not_evaluated_again():
+    calls = []
+
+    def counted(point: Tensor) -> float:
+        calls.append(point.clone())
+        return quadratic(point)
+
+    given = basin_radii(counted, CENTRE, unit_vectors(3, 4), 0.75, dimension=4, loss_at_point=0.25)
+    assert given.num_evaluations == len(calls)
+    assert not any(torch.equal(point, CENTRE) for point in calls)
+    found = measure(unit_vectors(3, 4))
+    assert np.array_equal(given.radii, found.radii)
+    assert given.loss == found.loss == 0.25
+    assert given.num_evaluations == found.num_evaluations - 1
+
+
+def test_a_known_loss_above_the_cutoff_raises():
+    with pytest.raises(ValueError, match=r"the loss at the point is 0\.8, above the cutoff 0\.75"):
+        basin_radii(quadratic, CENTRE, unit_vectors(2, 4), 0.75, dimension=4, loss_at_point=0.8)
+
+
+def test_directions_are_taken_one_at_a_time():
+    """A direction of a large network fills memory, so the next one is not made before this one is done."""
+    events = []
+
+    def directions():
+        for index, unit in enumerate(unit_vectors(3, 4)):
+            events.append(f"direction {index}")
+            yield unit
+
+    def loss(point: Tensor) -> float:
+        if events and events[-1] != "searched":
+            events.append("searched")
+        return quadratic(point)
+
+    radii = basin_radii(loss, CENTRE, directions(), 0.75, dimension=4)
+    assert events == [word for index in range(3) for word in (f"direction {index}", "searched")]
+    expected = measure(unit_vectors(3, 4))
+    assert np.array_equal(radii.radii, expected.radii)
+    assert np.array_equal(radii.lengths, expected.lengths)
+
+
 def test_evaluations_are_counted():
     calls = []
     radii = basin_radii(
@@ -219,8 +275,7 @@ def test_a_filter_that_is_wholly_pruned_or_wholly_zero_stays_put():
 
 @pytest.mark.parametrize("norm", ["plain", "filter"])
 def test_same_seed_gives_the_same_directions_and_another_seed_does_not(norm):
-    first, second = (random_directions(space(), POINT, 3, norm, seed=4) for _ in range(2))
-    other = random_directions(space(), POINT, 3, norm, seed=5)
+    first, second, other = (list(random_directions(space(), POINT, 3, norm, seed=seed)) for seed in (4, 4, 5))
     for a, b, c in zip(first, second, other, strict=True):
         assert torch.equal(a, b)
         assert not torch.equal(a, c)
@@ -228,7 +283,8 @@ def test_same_seed_gives_the_same_directions_and_another_seed_does_not(norm):
 
 
 def test_a_larger_number_of_directions_begins_with_the_smaller_number():
-    few, many = (random_directions(space(), POINT, count, "plain", seed=4) for count in (2, 5))
+    few, many = (list(random_directions(space(), POINT, count, "plain", seed=4)) for count in (2, 5))
+    assert (len(few), len(many)) == (2, 5)
     assert all(torch.equal(a, b) for a, b in zip(few, many, strict=False))
 
 
@@ -255,5 +311,18 @@ def test_two_solutions_of_one_space_share_their_plain_directions():
 
 def test_drawing_directions_leaves_the_global_random_state_alone():
     before = torch.get_rng_state()
-    random_directions(space(), POINT, 2, "filter", seed=0)
+    assert len(list(random_directions(space(), POINT, 2, "filter", seed=0))) == 2
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_direction_is_drawn_when_it_is_asked_for(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "lth.measure.radius.generator",
+        lambda *purpose: drawn.append(purpose[-1]) or torch.Generator().manual_seed(purpose[-1]),
+    )
+    directions = random_directions(space(), POINT, 1000, "plain", seed=0)
+    assert drawn == []
+    next(directions)
+    next(directions)
+    assert drawn == [0, 1]

@@ -1,0 +1,74 @@
+"""BatchNorm statistics estimated anew at a point that no training visited.
+
+Between two solutions, interpolated statistics are not those of the interpolated network: activations of an
+average of weights have a smaller variance than the average variance, so the loss there is that of a badly
+normalised network as well as that of the weights (Jordan et al. 2022, arXiv 2211.08403, "REPAIR").
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lth.data import Examples
+from lth.network import fastest_memory_format
+from lth.precision import full_float32
+from lth.randomness import generator
+from lth.weights import Weights
+
+_BATCH = 500  # at most, on every device: the statistics of deeper layers depend on it
+
+
+class StatisticsEstimator:
+    """Replaces running means and variances by those of a pass over the examples.
+
+    Each is the average over batches of the batch's own, the batches drawn in a shuffled order that depends on
+    the seed alone. Their sizes differ by at most one, so that every example counts alike. The network is
+    copied.
+
+    Raises:
+        ValueError: If there are fewer than two examples, which have no variance.
+    """
+
+    def __init__(self, network: nn.Module, examples: Examples, *, seed: int) -> None:
+        self._network = copy.deepcopy(network).to(examples.labels.device).eval()
+        self._buffers: list[str] = []
+        for name, module in self._network.named_modules():
+            if isinstance(module, _BatchNorm) and module.track_running_stats:
+                module.train()  # the others, such as dropout, stay in evaluation mode
+                module.momentum = None  # a cumulative average
+                self._buffers += [f"{name}.{buffer}" if name else buffer for buffer in module._buffers]
+        if self._buffers and len(examples) < 2:
+            raise ValueError(f"{len(examples)} examples have no BatchNorm statistics; give at least 2")
+        order = torch.randperm(len(examples), generator=generator(seed, "batchnorm")).to(examples.labels.device)
+        layout = fastest_memory_format(network)
+        self._batches = [
+            examples.normalise(examples.images[index]).contiguous(memory_format=layout)
+            for index in torch.tensor_split(order, math.ceil(len(order) / _BATCH))
+            if self._buffers
+        ]
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether the network has running statistics at all."""
+        return bool(self._buffers)
+
+    @torch.no_grad()
+    def __call__(self, weights: Weights) -> Weights:
+        """Return the weights with their running statistics estimated anew."""
+        if not self.has_effect:
+            return weights
+        buffers: dict[str, Tensor] = {
+            name: (torch.zeros_like(tensor) if name in self._buffers else tensor)
+            for name, tensor in weights.buffers.items()
+        }
+        with full_float32():
+            for inputs in self._batches:
+                functional_call(self._network, ({**weights.parameters}, buffers), (inputs,))
+        kept = {name: weights.buffers[name] for name in buffers if name.endswith("num_batches_tracked")}
+        return Weights(weights.parameters, {**buffers, **kept})

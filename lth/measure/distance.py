@@ -1,0 +1,83 @@
+"""Euclidean distances and cosines between solutions, over all their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth.weights import Weights
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far solutions lie from each other."""
+
+    names: tuple[str, ...]  # (n,)
+    euclidean: np.ndarray  # (n, n), L2, zero on the diagonal
+    cosine: np.ndarray  # (n, n), in [-1, 1], one on the diagonal
+
+
+def distance(a: Weights, b: Weights) -> float:
+    """Return ‖a - b‖ over all parameters, in float64."""
+    total = sum(
+        float((a.parameters[name].double() - b.parameters[name].double()).square().sum())
+        for name in a.parameters
+    )
+    return float(np.sqrt(total))
+
+
+def norm(weights: Weights) -> float:
+    """Return ‖w‖ over all parameters, in float64."""
+    return float(np.sqrt(sum(float(tensor.double().square().sum()) for tensor in weights.parameters.values())))
+
+
+def pairwise(solutions: Mapping[str, Weights]) -> Distances:
+    """Return ‖a - b‖ and a·b / (‖a‖ ‖b‖) for every pair, in float64; BatchNorm statistics do not count.
+
+    Raises:
+        ValueError: If a solution is all zero, and so has no direction.
+    """
+    flats = [_flatten(weights) for weights in solutions.values()]
+    norms = [float(flat.norm()) for flat in flats]
+    for name, length in zip(solutions, norms, strict=True):
+        if length == 0:
+            raise ValueError(f"all parameters of {name} are zero, so it has no cosine with anything")
+    count = len(flats)
+    euclidean, cosine = np.zeros((count, count)), np.eye(count)
+    for i in range(count):
+        for j in range(i):
+            euclidean[i, j] = euclidean[j, i] = float((flats[i] - flats[j]).norm())
+            cosine[i, j] = cosine[j, i] = np.clip(float(flats[i] @ flats[j]) / (norms[i] * norms[j]), -1, 1)
+    return Distances(tuple(solutions), euclidean, cosine)
+
+
+@dataclass(frozen=True)
+class Travel:
+    """How far two trainings went from the rewind point they share, m(L-1) ⊙ wk; L from 1."""
+
+    level: np.ndarray  # (levels,), int64
+    to_previous: np.ndarray  # (levels,): ‖w(L-1) - m(L-1) ⊙ wk‖
+    to_solution: np.ndarray  # (levels,): ‖w(L) - m(L-1) ⊙ wk‖
+
+
+def travel(starts: Sequence[Weights], solutions: Sequence[Weights]) -> Travel:
+    """Return the distances of Fig. 3.
+
+    Args:
+        starts: m(L) ⊙ wk for L = 0, 1, …; the last may be left out.
+        solutions: w(L) for L = 0, 1, ….
+    """
+    levels = range(1, len(solutions))
+    return Travel(
+        level=np.array(levels, dtype=np.int64),
+        to_previous=np.array([distance(solutions[level - 1], starts[level - 1]) for level in levels]),
+        to_solution=np.array([distance(solutions[level], starts[level - 1]) for level in levels]),
+    )
+
+
+def _flatten(weights: Weights) -> Tensor:
+    return torch.cat([tensor.detach().cpu().double().reshape(-1) for tensor in weights.parameters.values()])

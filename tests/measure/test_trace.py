@@ -1,0 +1,161 @@
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from problems import DOUBLE, SPEC, dense_hessian, free_coordinates, random_examples, random_mask, random_state
+from torch import Tensor
+
+from lth.measure.hessian import HessianOperator
+from lth.measure.trace import Trace, hutchinson_trace
+from lth.network import build_network
+from lth.space import LevelSpace
+from lth.weights import Weights
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A symmetric matrix that is there."""
+
+    entries: Tensor
+
+    @property
+    def dimension(self) -> int:
+        return len(self.entries)
+
+    @property
+    def device(self) -> torch.device:
+        return self.entries.device
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        return self.entries @ vector
+
+
+def random_symmetric(dimension: int, seed: int = 0) -> Tensor:
+    drawn = torch.randn(dimension, dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(seed))
+    return drawn + drawn.T
+
+
+@pytest.mark.parametrize("diagonal", [[3.0], [1.0, -2.0, 4.0], list(range(-5, 100))])
+def test_every_sample_of_a_diagonal_matrix_is_its_trace(diagonal):
+    """The signs square to one, and whole numbers add up without rounding."""
+    found = hutchinson_trace(Matrix(torch.tensor(diagonal, dtype=DOUBLE).diag()), 5, seed=0)
+    assert found.samples.tolist() == [sum(diagonal)] * 5
+    assert found.estimate == sum(diagonal)
+    assert found.standard_error == 0
+
+
+def test_probes_are_signs():
+    seen = []
+    matrix = Matrix(torch.eye(50, dtype=DOUBLE))
+
+    class Watched(Matrix):
+        def __call__(self, vector: Tensor) -> Tensor:
+            seen.append(vector)
+            return super().__call__(vector)
+
+    hutchinson_trace(Watched(matrix.entries), 4, seed=0)
+    assert len(seen) == 4
+    assert all(torch.equal(vector.abs(), torch.ones(50, dtype=DOUBLE)) for vector in seen)
+    assert all((vector > 0).any() and (vector < 0).any() for vector in seen)
+    assert len({tuple(vector.tolist()) for vector in seen}) == 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_estimate_lies_within_its_standard_errors_of_the_trace(seed):
+    matrix = random_symmetric(30, seed)
+    found = hutchinson_trace(Matrix(matrix), 400, seed=seed)
+    # Four standard errors: of a normal mean, one seed in 16,000 lies beyond them.
+    assert abs(found.estimate - float(matrix.trace())) < 4 * found.standard_error
+    # The identity would be exact: that the matrix is not diagonal is what is tested.
+    assert found.standard_error > 0.5
+
+
+def test_the_variance_of_a_sample_is_twice_the_sum_of_the_squares_off_the_diagonal():
+    matrix = random_symmetric(20)
+    off = matrix - matrix.diag().diag()
+    expected = 2 * float(off.square().sum())
+    samples = hutchinson_trace(Matrix(matrix), 2000, seed=1).samples
+    # The sample is a sum of 190 independent-in-pairs terms, near enough to normal that the variance of 2000 of
+    # them errs by sqrt(2 / 2000) = 3.2%, or 4% with the heavier tails of a quadratic form; five of the latter.
+    assert samples.var(ddof=1) == pytest.approx(expected, rel=0.2)
+    # twice or half as much, the mistakes that forget the symmetry, lie far outside
+    assert samples.var(ddof=1) != pytest.approx(expected / 2, rel=0.2)
+
+
+def test_the_standard_error_is_the_deviation_over_the_root_of_the_number():
+    found = Trace(np.array([1.0, 2.0, 6.0]))
+    assert found.estimate == 3.0
+    # squares of the deviations: 4 + 1 + 9, over 3 - 1, is 7
+    assert found.standard_error == pytest.approx(math.sqrt(7 / 3), rel=1e-15)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_samples_at_a_network_are_those_of_the_dense_hessian_in_its_space(density):
+    network = build_network(SPEC, 3)
+    mask = random_mask(network, density)
+    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(30)
+    space = LevelSpace(mask, point)
+    operator = HessianOperator(network, point, space, examples, dtype=DOUBLE)
+    free = free_coordinates(mask, point)
+    dense = dense_hessian(point, examples)[free][:, free]
+    found = hutchinson_trace(operator, 60, seed=0)
+    # The same signs on both sides, so float64 is all that differs: sums of up to 242² entries of order one.
+    expected = hutchinson_trace(Matrix(dense), 60, seed=0).samples
+    np.testing.assert_allclose(found.samples, expected, rtol=1e-9, atol=1e-8)
+    assert operator.num_products == 60
+    off = dense - dense.diag().diag()
+    exact_error = math.sqrt(2 * float(off.square().sum()) / 60)
+    # four of the standard errors on paper, of which one seed in 16,000 falls outside
+    assert abs(found.estimate - float(dense.trace())) < 4 * exact_error
+
+
+def test_the_same_seed_takes_the_same_samples_and_another_does_not():
+    matrix = Matrix(random_symmetric(12))
+    first, again, other = (hutchinson_trace(matrix, 6, seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(first.samples, again.samples)
+    assert not np.array_equal(first.samples, other.samples)
+    assert len(set(first.samples.tolist())) > 1
+
+
+def test_more_probes_begin_with_the_fewer():
+    matrix = Matrix(random_symmetric(12))
+    few, many = (hutchinson_trace(matrix, probes, seed=3).samples for probes in (3, 7))
+    assert np.array_equal(many[:3], few)
+
+
+def test_the_global_random_state_plays_no_part_and_stays_as_it_is():
+    matrix = Matrix(random_symmetric(12))
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = hutchinson_trace(matrix, 3, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert np.array_equal(hutchinson_trace(matrix, 3, seed=0).samples, first.samples)
+
+
+def test_products_may_be_of_single_precision():
+    class Single(Matrix):
+        def __call__(self, vector: Tensor) -> Tensor:
+            return super().__call__(vector).float()
+
+    matrix = random_symmetric(12)
+    single, double = (hutchinson_trace(kind(matrix), 3, seed=0).samples for kind in (Single, Matrix))
+    # 12 products rounded to float32, of entries up to about 20
+    np.testing.assert_allclose(single, double, atol=12 * 20 * 2**-24)
+    assert single.dtype == np.float64
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_product_that_is_not_finite_raises(value):
+    matrix = torch.eye(3, dtype=DOUBLE)
+    matrix[1, 1] = value
+    with pytest.raises(ValueError, match="a Hessian-vector product is not finite"):
+        hutchinson_trace(Matrix(matrix), 2, seed=0)
+
+
+@pytest.mark.parametrize("probes", [1, 0, -1])
+def test_fewer_than_two_probes_raise_and_are_named(probes):
+    with pytest.raises(ValueError, match=f"probes={probes} give no standard error; take at least 2"):
+        hutchinson_trace(Matrix(torch.eye(3, dtype=DOUBLE)), probes, seed=0)
