@@ -8,22 +8,21 @@ one set of directions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from lth.data import Examples, TrainingData
-from lth.data.examples import draw
-from lth.evaluate import Evaluator
-from lth.measure.hessian import HessianOperator
-from lth.measure.interpolation import Interpolation, barrier_over_mean, interpolate
-from lth.measure.radius import BasinRadii, basin_radii, random_directions
-from lth.measure.spectrum import Spectrum, leading_spectrum
-from lth.setting import AnalysisSetting
-from lth.solution import Solution
-from lth.space import LevelSpace
-from lth.weights import Weights
+from lth.graph import CurvatureJob, Job, LineJob, RadiiJob
+from lth.landscape import Curvature, Line
+from lth.measure.interpolation import Interpolation, barrier_over_mean
+from lth.measure.radius import BasinRadii
+from lth.measure.spectrum import Spectrum
+from lth.measure.trace import Trace
+from lth.packed import Packed
+from lth.place import Point, at, imp, projection, reverse
+from lth.setting import DirectionNorm
+from lth.survey import curvature_from, line_from, radii_from
 
 # Suffixes of the metrics; the solution itself, in its own space, has none.
 SOLUTION, PROJECTED, REVERSE, PREVIOUS = "", "_projected", "_reverse", "_previous"
@@ -37,8 +36,10 @@ class LevelAnalysis:
     density: float
     spectra: Mapping[str, Spectrum]  # at SOLUTION, and PROJECTED and REVERSE where L > 0
     radii: Mapping[str, BasinRadii]  # the same and PREVIOUS
-    line: Interpolation | None  # from w(L-1) to w(L)
+    line: Interpolation | None  # from w(L-1) to w(L), BatchNorm statistics interpolated
     drawn: Tensor  # (m,), int64: positions in the full training split that curvature and radii are of
+    traces: Mapping[str, Trace] = field(default_factory=dict)
+    line_anew: Interpolation | None = None  # the same line, BatchNorm statistics estimated anew
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers to log, by metric name, without those that `warnings` says there are none of."""
@@ -48,11 +49,14 @@ class LevelAnalysis:
                 numbers[f"landscape/log_eig_product{suffix}"] = spectrum.log_eig_product
         for suffix, radii in self.radii.items():
             numbers[f"landscape/radius_mean{suffix}"] = radii.mean
-        if self.line is not None and self.line.is_finite:
-            numbers["landscape/barrier_loss"] = self.line.barrier_loss
-            numbers["landscape/barrier_error"] = self.line.barrier_error
-            numbers["landscape/barrier_loss_over_mean"] = barrier_over_mean(self.line.train_loss)
-            numbers["landscape/barrier_error_over_mean"] = barrier_over_mean(self.line.test_error)
+        for suffix, trace in self.traces.items():
+            numbers[f"landscape/hessian_trace{suffix}"] = trace.estimate
+        for name, line in (("", self.line), ("_anew", self.line_anew)):
+            if line is not None and line.is_finite:
+                numbers[f"landscape/barrier_loss{name}"] = line.barrier_loss
+                numbers[f"landscape/barrier_error{name}"] = line.barrier_error
+                numbers[f"landscape/barrier_loss_over_mean{name}"] = barrier_over_mean(line.train_loss)
+                numbers[f"landscape/barrier_error_over_mean{name}"] = barrier_over_mean(line.test_error)
         return numbers
 
     def diagnostics(self) -> dict[str, float]:
@@ -65,6 +69,8 @@ class LevelAnalysis:
         for suffix, radii in self.radii.items():
             numbers[f"solver/radius_censored{suffix}"] = radii.num_censored
             numbers[f"solver/radius_cutoff{suffix}"] = radii.cutoff
+        for suffix, trace in self.traces.items():
+            numbers[f"solver/hessian_trace_standard_error{suffix}"] = trace.standard_error
         return numbers
 
     def warnings(self) -> list[str]:
@@ -98,104 +104,50 @@ class LevelAnalysis:
             raw[f"radii{suffix}"] = radii.radii
             raw[f"radii_direction_lengths{suffix}"] = radii.lengths
             raw[f"radii_censored{suffix}"] = radii.censored
-        if self.line is not None:
-            raw |= {f"line_{name}": values for name, values in vars(self.line).items()}
+        for suffix, trace in self.traces.items():
+            raw[f"trace_samples{suffix}"] = trace.samples
+        for prefix, line in (("line", self.line), ("line_anew", self.line_anew)):
+            if line is not None:
+                raw |= {f"{prefix}_{name}": values for name, values in vars(line).items()}
         return raw
 
 
-def analyse_level(
-    network: nn.Module,
-    solution: Solution,
-    previous: Solution | None,
-    data: TrainingData,
-    setting: AnalysisSetting,
-    *,
-    seed: int,
+def analysis_from(
+    level: int, density: float, measured: Mapping[Job, Packed], direction_norm: DirectionNorm, drawn: Tensor
 ) -> LevelAnalysis:
-    """Measure curvature, radii and the line to the level before at `solution`.
+    """Put together what was measured at a level; any part may be missing.
 
     Args:
-        network: Gives the structure.
-        solution: w(L).
-        previous: w(L-1); None at level 0, where only w(0) itself is measured.
-        data: Training and test examples on the device.
-        setting: How finely.
-        seed: Of the examples drawn, the start vector and the directions.
+        level: L.
+        density: Of m(L).
+        measured: The stored numbers of jobs of this level.
+        direction_norm: Which of the radii to show.
+        drawn: Positions in the full training split that curvature and radii are of.
 
     Raises:
-        ValueError: If more examples or eigenvalues are asked for than there are.
+        PackedResultError: If stored numbers are not those of their job.
     """
-    device = data.train.labels.device
-    chosen = draw(len(data.train), setting.hessian_examples, seed, "hessian_examples")
-    examples, drawn = data.train.take(chosen), data.drawn[chosen]
-    here = solution.final.to(device)
-    inside = LevelSpace(solution.mask, here)
-    if previous is None:
-        return LevelAnalysis(
-            level=solution.level,
-            density=solution.density,
-            spectra={SOLUTION: _spectrum(network, here, inside, examples, setting, seed)},
-            radii=_shared_radii(network, {SOLUTION: here}, inside, examples, setting, seed),
-            line=None,
-            drawn=drawn,
-        )
-    before = previous.final.to(device)
-    projected = solution.mask.apply(before)
-    outside = LevelSpace(previous.mask, here)
+    points = {SOLUTION: at(imp(level))}
+    if level > 0:
+        points |= {PROJECTED: projection(level), REVERSE: reverse(level), PREVIOUS: at(imp(level - 1))}
+    curvature: dict[Point, Curvature] = {}
+    radii: dict[Point, BasinRadii] = {}
+    line: Line | None = None
+    for job, stored in measured.items():
+        if isinstance(job, CurvatureJob):
+            curvature[job.point] = curvature_from(stored)
+        elif isinstance(job, RadiiJob) and job.direction_norm == direction_norm:
+            radii |= radii_from(stored, job)
+        elif isinstance(job, LineJob):
+            line = line_from(stored)
+    here = {suffix: curvature[point] for suffix, point in points.items() if point in curvature}
     return LevelAnalysis(
-        level=solution.level,
-        density=solution.density,
-        spectra={
-            SOLUTION: _spectrum(network, here, inside, examples, setting, seed),
-            PROJECTED: _spectrum(network, projected, inside, examples, setting, seed),
-            REVERSE: _spectrum(network, here, outside, examples, setting, seed),
-        },
-        radii={
-            **_shared_radii(network, {SOLUTION: here, PROJECTED: projected}, inside, examples, setting, seed),
-            **_shared_radii(network, {REVERSE: here, PREVIOUS: before}, outside, examples, setting, seed),
-        },
-        line=interpolate(
-            Evaluator(network, data.train),
-            Evaluator(network, data.test),
-            before,
-            here,
-            setting.points,
-            label=f"line to {solution.name}",
-        ),
+        level=level,
+        density=density,
+        spectra={suffix: found.spectrum for suffix, found in here.items()},
+        radii={suffix: radii[point] for suffix, point in points.items() if point in radii},
+        line=None if line is None else line.stored,
         drawn=drawn,
+        traces={suffix: found.trace for suffix, found in here.items()},
+        line_anew=None if line is None else line.anew,
     )
-
-
-def _spectrum(
-    network: nn.Module,
-    point: Weights,
-    space: LevelSpace,
-    examples: Examples,
-    setting: AnalysisSetting,
-    seed: int,
-) -> Spectrum:
-    return leading_spectrum(HessianOperator(network, point, space, examples), setting.k, seed=seed)
-
-
-def _shared_radii(
-    network: nn.Module,
-    points: Mapping[str, Weights],
-    space: LevelSpace,
-    examples: Examples,
-    setting: AnalysisSetting,
-    seed: int,
-) -> dict[str, BasinRadii]:
-    """Measure the points under one cutoff, `cutoff_margin` above the worst of them, along the same draws."""
-    evaluate = Evaluator(network, examples)
-    cutoff = max(evaluate(point).loss for point in points.values()) + setting.cutoff_margin
-    return {
-        suffix: basin_radii(
-            lambda flat, point=point: evaluate(Weights(space.unflatten(flat), point.buffers)).loss,  # type: ignore[misc]
-            space.flatten(point.parameters),
-            random_directions(space, point, setting.directions, setting.direction_norm, seed=seed),
-            cutoff,
-            dimension=space.dimension,
-            label=f"radii{suffix}",
-        )
-        for suffix, point in points.items()
-    }

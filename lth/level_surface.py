@@ -1,18 +1,19 @@
-"""The loss surface at one level: which plane, which solutions on it, and which sublevel set."""
+"""The loss surface of a study: which plane, which solutions over it, and which sublevel set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 
-from lth.data import TrainingData
-from lth.data.examples import draw
+from lth.data import Examples
 from lth.evaluate import Evaluator
-from lth.measure.surface import Surface, loss_surface, plane_through
-from lth.setting import AnalysisSetting
-from lth.solution import Solution, solution_name
+from lth.graph import SurfaceJob
+from lth.measure.surface import Marker, Surface, loss_surface, plane_through
+from lth.place import Place
+from lth.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -24,41 +25,76 @@ class LevelSurface:
     cutoff: float  # loss of the worst IMP solution drawn: its sublevel set holds all of them
 
 
-def survey_level(
-    network: nn.Module,
-    level: int,
-    solutions: Mapping[str, Solution],
-    data: TrainingData,
-    setting: AnalysisSetting,
-    *,
-    seed: int,
+def survey_surface(
+    network: nn.Module, job: SurfaceJob, solutions: Mapping[Place, Weights], examples: Examples, grid: int
 ) -> LevelSurface:
-    """Draw all `solutions` over the plane through w(0), w(L) and the level halfway between.
+    """Draw the solutions of `job` over the plane through its corners.
 
-    At level 1, which has nothing between, the third corner is the projection m(1) ⊙ w(0).
+    Args:
+        network: Gives the structure.
+        job: Which corners, and which solutions.
+        solutions: Final weights of all that the job needs.
+        examples: What the loss is the mean over.
+        grid: Points a side.
 
     Raises:
-        ValueError: If w(0), w(L) or the level between is not among `solutions`.
+        ValueError: If the three corners lie on one line.
     """
-    device = data.train.labels.device
-    examples = data.train.take(draw(len(data.train), setting.hessian_examples, seed, "hessian_examples"))
+    device = examples.labels.device
     evaluate = Evaluator(network, examples)
-    points = {name: solution.final.to(device) for name, solution in solutions.items()}
-    first, last = solution_name("imp", 0), solution_name("imp", level)
-    middle = solution_name("imp", level // 2)
-    missing = [name for name in (first, middle, last) if name not in points]
-    if missing:
-        raise ValueError(f"the plane of level {level} needs {', '.join(missing)}, which is not given")
-    if level == 1:
-        middle = "m(1)⊙w(0)"
-        points[middle] = solutions[last].mask.apply(points[first])
+    points = {place.name: solutions[place].to(device) for place in job.needs}
+    first, second, third = (place.name for place in job.corners)
     surface = loss_surface(
         lambda weights: evaluate(weights).loss,
-        plane_through(points[first], points[last], points[middle]),
+        plane_through(points[first], points[second], points[third]),
         points,
-        setting.grid,
-        label=f"surface at level {level}",
+        grid,
+        label=job.name,
     )
-    imp = {name for name, solution in solutions.items() if solution.kind == "imp"}
-    cutoff = max(marker.loss for marker in surface.markers if marker.name in imp)
-    return LevelSurface(surface, (first, last, middle), cutoff)
+    imp = {place.name for place in job.needs if place.kind == "imp"}
+    of_imp = [marker.loss for marker in surface.markers if marker.name in imp]
+    cutoff = max(of_imp or [marker.loss for marker in surface.markers])
+    return LevelSurface(surface, (first, second, third), cutoff)
+
+
+@dataclass(frozen=True)
+class FlatSurface:
+    """A `LevelSurface` as arrays alone, for storing."""
+
+    x: np.ndarray
+    y: np.ndarray
+    loss: np.ndarray
+    names: tuple[str, ...]
+    marker_x: np.ndarray
+    marker_y: np.ndarray
+    marker_distance: np.ndarray
+    marker_loss: np.ndarray
+    corners: tuple[str, ...]
+    cutoff: float
+
+
+def flatten(drawn: LevelSurface) -> FlatSurface:
+    """Return the surface as arrays."""
+    surface, markers = drawn.surface, drawn.surface.markers
+    return FlatSurface(
+        surface.x,
+        surface.y,
+        surface.loss,
+        tuple(marker.name for marker in markers),
+        np.array([marker.x for marker in markers]),
+        np.array([marker.y for marker in markers]),
+        np.array([marker.distance for marker in markers]),
+        np.array([marker.loss for marker in markers]),
+        drawn.corners,
+        drawn.cutoff,
+    )
+
+
+def unflatten(flat: FlatSurface) -> LevelSurface:
+    """Return what `flatten` was given."""
+    columns = (flat.marker_x, flat.marker_y, flat.marker_distance, flat.marker_loss)
+    markers = tuple(
+        Marker(name, *map(float, numbers)) for name, *numbers in zip(flat.names, *columns, strict=True)
+    )
+    first, second, third = flat.corners
+    return LevelSurface(Surface(flat.x, flat.y, flat.loss, markers), (first, second, third), flat.cutoff)

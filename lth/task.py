@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lth.graph import Job, Measure, places, study_jobs
 from lth.key import content_key
 from lth.network import NetworkSpec
 from lth.setting import Setting, spelled
 from lth.solution import Kind
+
+# The parameters of AnalysisSetting that decide what a measurement finds.
+_DECIDES: dict[Measure, tuple[str, ...]] = {
+    "spectra": ("k", "hessian_examples", "trace_probes"),
+    "radii": ("directions", "hessian_examples", "cutoff_margin"),
+    "lines": ("points",),
+    "surface": ("hessian_examples", "grid"),
+    "distances": (),
+}
 
 
 @dataclass(frozen=True)
@@ -43,29 +53,39 @@ class TaskKeys:
         """Return the keys of w(0), …, w(level-1)."""
         return tuple(self.solution("imp", lower) for lower in range(level))
 
-    def analysis(self, level: int) -> str:
-        """Return the key of the analysis of a level."""
-        return content_key(
-            {
-                "task": "analysis",
-                "solution": self.solution("imp", level),
-                **self._common(),
-                "analysis": self._analysis("k", "hessian_examples", "directions", "direction_norm")
-                | self._analysis("cutoff_margin", "points"),
-            }
-        )
+    def measurement(self, job: Job) -> str:
+        """Return the key of a measurement: its solutions, and what it was measured with."""
+        content: dict[str, Any] = {
+            "task": job.measure,
+            "name": job.name,
+            "solutions": {place.name: self.solution(place.kind, place.level) for place in job.needs},
+            "prune_fraction": str(self.setting.pruning.prune_fraction),  # sizes the next-larger band
+            "analysis": self._analysis(*_DECIDES[job.measure]),
+            **self._common(),
+        }
+        return content_key(content)
 
-    def surface(self, level: int, drawn: Mapping[str, str]) -> str:
-        """Return the key of the surface at a level with the solutions drawn on it, key by name."""
-        return content_key(
-            {
-                "task": "surface",
-                "level": level,
-                "drawn": dict(drawn),
-                **self._common(),
-                "analysis": self._analysis("hessian_examples", "grid"),
-            }
-        )
+    def analysis(self, level: int, jobs: Sequence[Job]) -> str:
+        """Return the key of what is known of a level from these measurements."""
+        content = {"task": "analysis", "level": level, "jobs": [self.measurement(job) for job in jobs]}
+        return content_key({**content, "analysis": self._analysis("direction_norm")})
+
+    def measurements(self) -> str:
+        """Return the key of the run that all measurements of the study are shown under."""
+        return content_key({"task": "measurements", "study": self.study()})
+
+    def evidence(self) -> str:
+        """Return the key of everything a study of this setting finds, down to its last level."""
+        last, analysis = self.setting.pruning.levels, self.setting.analysis
+        content = {
+            "task": "evidence",
+            "solutions": [
+                self.solution(place.kind, place.level) for place in places(last, analysis.every_level)
+            ],
+            "jobs": [self.measurement(job) for job in study_jobs(last, analysis)],
+            "analysis": self._analysis("direction_norm", "second_k", "loss_margin", "error_margin"),
+        }
+        return content_key(content)
 
     def study(self) -> str:
         """Return the key of the study as a whole, the parent of all its runs."""

@@ -3,25 +3,45 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from problems import SPEC, assert_same_weights, dense_solution, imp_solution, tiny_setting, training_data
+from problems import SPEC, dense_solution, imp_solution, tiny_setting, training_data
 
-from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis, analyse_level
+from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis, analysis_from
 from lth.evaluate import Evaluator
+from lth.graph import MEASURES, Measure, chosen, level_jobs
+from lth.landscape import Surveyor
 from lth.measure.hessian import HessianOperator
 from lth.measure.spectrum import leading_spectrum
 from lth.network import build_network
+from lth.packed import Packed, pack
+from lth.place import Place
+from lth.setting import Setting
+from lth.solution import Solution
 from lth.space import LevelSpace
+from lth.survey import perform
 
 NETWORK = build_network(SPEC, 0)
 DATA = training_data()
-SETTING = tiny_setting(direction_norm="plain").analysis
+WHOLE = tiny_setting(direction_norm="plain")
+SETTING = WHOLE.analysis
+
+
+def load(place: Place) -> Solution:
+    return dense_solution() if place.level == 0 else imp_solution(place.level)
+
+
+def measure(level: int, setting: Setting, measures: tuple[Measure, ...] = MEASURES) -> LevelAnalysis:
+    surveyor = Surveyor(NETWORK, DATA, setting.analysis, seed=0)
+    jobs = chosen(level_jobs(level), measures)
+    measured = {job: Packed(pack(perform(job, load, surveyor, NETWORK, setting))) for job in jobs}
+    density = load(Place("imp", level)).density
+    return analysis_from(
+        level, density, measured, setting.analysis.direction_norm, torch.tensor(surveyor.drawn)
+    )
 
 
 @cache
 def analysis(level: int) -> LevelAnalysis:
-    previous = {0: None, 1: dense_solution(), 2: imp_solution(1)}[level]
-    solution = dense_solution() if level == 0 else imp_solution(level)
-    return analyse_level(NETWORK, solution, previous, DATA, SETTING, seed=0)
+    return measure(level, WHOLE)
 
 
 def test_level_zero_is_measured_alone():
@@ -106,31 +126,28 @@ def test_arrays_hold_every_raw_number():
     assert arrays["line_train_loss"].shape == (5,)
 
 
+def test_the_line_with_statistics_estimated_anew_is_another():
+    measured = analysis(1)
+    assert measured.line is not None
+    assert measured.line_anew is not None
+    assert np.array_equal(measured.line.alphas, measured.line_anew.alphas)
+    assert not np.array_equal(measured.line.train_loss, measured.line_anew.train_loss)
+    assert "landscape/barrier_loss_anew" in measured.metrics()
+
+
 def test_filter_normalised_directions_work_on_a_convolutional_network():
-    setting = tiny_setting(direction_norm="filter").analysis
-    measured = analyse_level(NETWORK, imp_solution(1), dense_solution(), DATA, setting, seed=0)
+    measured = measure(1, tiny_setting(direction_norm="filter"), ("radii",))
     assert all((radii.radii > 0).all() for radii in measured.radii.values())
+    assert not np.allclose(measured.radii[SOLUTION].lengths, 1)
+
+
+def test_a_part_of_the_measures_gives_a_part_of_the_numbers():
+    measured = measure(1, WHOLE, ("lines",))
+    assert not measured.spectra
+    assert not measured.radii
+    assert {name.split("/")[1][:7] for name in measured.metrics()} == {"barrier"}
 
 
 def test_same_seed_gives_the_same_numbers():
-    again = analyse_level(NETWORK, imp_solution(1), dense_solution(), DATA, SETTING, seed=0)
-    for name, values in again.arrays().items():
+    for name, values in measure(1, WHOLE).arrays().items():
         assert np.array_equal(values, analysis(1).arrays()[name]), name
-
-
-def test_analysing_leaves_solutions_network_and_random_state_alone():
-    solution, previous = imp_solution(1), dense_solution()
-    before = [solution.final.map(torch.clone), previous.final.map(torch.clone)]
-    state, network = torch.get_rng_state(), build_network(SPEC, 0).train()
-    analyse_level(network, solution, previous, DATA, SETTING, seed=1)
-    assert_same_weights(solution.final, before[0])
-    assert_same_weights(previous.final, before[1])
-    assert network.training
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_more_examples_or_eigenvalues_than_there_are_raise():
-    with pytest.raises(ValueError, match="41 examples were asked for, but there are 40"):
-        analyse_level(NETWORK, dense_solution(), None, DATA, tiny_setting(hessian_examples=41).analysis, seed=0)
-    with pytest.raises(ValueError, match="k=243 eigenvalues of a matrix of side 242"):
-        analyse_level(NETWORK, dense_solution(), None, DATA, tiny_setting(k=243).analysis, seed=0)

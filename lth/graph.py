@@ -1,0 +1,253 @@
+"""A study as a graph: which solutions it trains, and which measurements it takes of them.
+
+    dense <- level 1 <- level 2 <- …                  trainings
+                 ^-- seven baselines of a level
+    curvature, radii, lines, surface, distances       jobs, each of the solutions it `needs`
+
+Nodes are plain values. Each is done once, wherever the solutions it needs can be loaded, and found again by the
+content key that `lth.task` gives it; nothing here says in which order, process or machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lth.place import Place, Point, at, imp, next_larger, parse_place, projection, reverse
+from lth.recipe import BASELINES
+from lth.setting import AnalysisSetting, DirectionNorm
+
+Measure = Literal["spectra", "radii", "lines", "surface", "distances"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+
+
+@dataclass(frozen=True)
+class CurvatureJob:
+    """Leading Hessian eigenvalues and the trace at a point."""
+
+    point: Point
+    measure: Measure = "spectra"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"curvature at {self.point.name}"
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it reads."""
+        return self.point.needs
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return self.point.place.level
+
+
+@dataclass(frozen=True)
+class RadiiJob:
+    """Basin radii at points of one space, under one cutoff and along the same draws."""
+
+    points: tuple[Point, ...]
+    direction_norm: DirectionNorm
+    measure: Measure = "radii"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"{self.direction_norm} radii at {' and '.join(point.name for point in self.points)}"
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it reads."""
+        return _union(point.needs for point in self.points)
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return max(point.place.level for point in self.points)
+
+
+@dataclass(frozen=True)
+class LineJob:
+    """Loss and error on the straight line between two points."""
+
+    start: Point
+    end: Point
+    measure: Measure = "lines"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"line from {self.start.name} to {self.end.name}"
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it reads."""
+        return _union((self.start.needs, self.end.needs))
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return max(self.start.place.level, self.end.place.level)
+
+
+@dataclass(frozen=True)
+class SurfaceJob:
+    """The loss on the plane through three solutions, with others over it."""
+
+    corners: tuple[Place, Place, Place]
+    drawn: tuple[Place, ...]
+    measure: Measure = "surface"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        first, second, third = (place.name for place in self.corners)
+        return f"surface through {first}, {second} and {third}"
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it reads."""
+        return _union((self.corners, self.drawn))
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return max(place.level for place in self.needs)
+
+
+@dataclass(frozen=True)
+class DistanceJob:
+    """Distances and cosines between solutions, and of levels from their rewind points."""
+
+    places: tuple[Place, ...]
+    measure: Measure = "distances"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"distances between {len(self.places)} solutions"
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it reads."""
+        return self.places
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return max(place.level for place in self.places)
+
+
+Job = CurvatureJob | RadiiJob | LineJob | SurfaceJob | DistanceJob
+
+
+def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
+    """Return every solution of a study whose last level is `last`, each after those it is pruned from.
+
+    Raises:
+        ValueError: If `every_level` names anything but baselines.
+    """
+    at_last = [Place(kind, last) for kind in BASELINES] if last > 0 else []
+    wanted = set(every_level)
+    if unknown := sorted(wanted - set(BASELINES)):
+        raise ValueError(
+            f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
+        )
+    before = [Place(kind, level) for kind in BASELINES if kind in wanted for level in range(1, last)]
+    return [*[imp(level) for level in range(last + 1)], *before, *at_last]
+
+
+def shared_space_points(level: int) -> tuple[tuple[Point, ...], ...]:
+    """Return the points whose radii are compared at a level, a tuple a space.
+
+    In level-L space w(L) and m(L) ⊙ w(L-1); in level L-1 space w(L-1) and w(L). Level 0 has w(0) alone.
+    """
+    if level == 0:
+        return ((at(imp(0)),),)
+    return (at(imp(level)), projection(level)), (at(imp(level - 1)), reverse(level))
+
+
+def successive_line(level: int) -> LineJob:
+    """Return the line from w(L-1) to w(L)."""
+    return LineJob(at(imp(level - 1)), at(imp(level)))
+
+
+def level_jobs(level: int) -> list[Job]:
+    """Return what is measured at a level of IMP."""
+    points = [at(imp(level))]
+    if level > 0:
+        points = [at(imp(level)), reverse(level), projection(level), next_larger(level)]
+    jobs: list[Job] = [CurvatureJob(point) for point in points]
+    jobs += [
+        RadiiJob(shared, norm) for norm in get_args(DirectionNorm) for shared in shared_space_points(level)
+    ]
+    return jobs if level == 0 else [*jobs, successive_line(level)]
+
+
+def baseline_jobs(last: int, every_level: Iterable[str] = ()) -> list[Job]:
+    """Return what is measured at the baselines, and on the lines to those that may leave the sublevel set."""
+    pruned, solution = projection(last), at(imp(last))
+    at_baselines = [place for place in places(last, every_level) if place.kind != "imp"]
+    jobs: list[Job] = [CurvatureJob(at(place)) for place in at_baselines]
+    outside = [at(Place(kind, last)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
+    return [
+        *jobs,
+        *[LineJob(pruned, end) for end in (solution, *outside)],
+        *[LineJob(solution, end) for end in outside],
+    ]
+
+
+def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
+    """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
+
+    Raises:
+        ValueError: If the setting names a solution that the study does not have.
+    """
+    first, second, third = (parse_place(written, last) for written in setting.plane)
+    if len({first, second, third}) < 3:
+        raise ValueError(f"plane={','.join(setting.plane)} names one solution twice; name three of 0 … {last}")
+    return SurfaceJob((first, second, third), tuple(places(last)))
+
+
+def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
+    """Return every measurement of a study.
+
+    Raises:
+        ValueError: If the setting names a solution that the study does not have.
+    """
+    jobs = [job for level in range(last + 1) for job in level_jobs(level)]
+    return [
+        *jobs,
+        *baseline_jobs(last, setting.every_level),
+        surface_job(last, setting),
+        DistanceJob(tuple(places(last))),
+    ]
+
+
+def chosen(jobs: Iterable[Job], measures: Iterable[Measure]) -> list[Job]:
+    """Return the jobs that are of one of the measures."""
+    wanted = set(measures)
+    return [job for job in jobs if job.measure in wanted]
+
+
+def parse_measures(written: str | None) -> tuple[Measure, ...]:
+    """Read `spectra,radii`; nothing and `all` are every measure.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    if written is None or written.strip() == "all":
+        return MEASURES
+    named = {part.strip() for part in written.split(",")}
+    if unknown := sorted(named - set(MEASURES)):
+        raise ValueError(
+            f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(MEASURES)}"
+        )
+    return tuple(measure for measure in MEASURES if measure in named)
+
+
+def _union(groups: Iterable[Iterable[Place]]) -> tuple[Place, ...]:
+    return tuple(dict.fromkeys(place for group in groups for place in group))

@@ -1,0 +1,186 @@
+"""What is measured at the points of a study: curvature, radii and lines, each returned as a frozen result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from lth.data import Examples, TrainingData
+from lth.data.examples import draw
+from lth.evaluate import Evaluation, Evaluator
+from lth.mask import Mask
+from lth.measure.batchnorm import StatisticsEstimator
+from lth.measure.distance import norm
+from lth.measure.hessian import HessianOperator
+from lth.measure.interpolation import Interpolation, interpolate
+from lth.measure.radius import BasinRadii, basin_radii, random_directions
+from lth.measure.spectrum import Spectrum, leading_spectrum
+from lth.measure.trace import Trace, hutchinson_trace
+from lth.place import Place, Point
+from lth.prune import num_to_prune, prune_next_larger
+from lth.setting import AnalysisSetting, DirectionNorm
+from lth.solution import Solution
+from lth.space import LevelSpace
+from lth.weights import Weights
+
+Solutions = Mapping[Place, Solution]
+
+
+@dataclass(frozen=True)
+class Located:
+    """A point made concrete: its weights, and the mask whose space it is seen in."""
+
+    weights: Weights
+    mask: Mask
+
+
+def locate(point: Point, solutions: Solutions, prune_fraction: float) -> Located:
+    """Return the weights and the mask of a point.
+
+    Args:
+        point: Which.
+        solutions: At least those that `point.needs`.
+        prune_fraction: Of the study, which sizes the band that `next_larger` prunes.
+    """
+    weights, mask = solutions[point.needs[0]].final, solutions[point.needs[-1]].mask
+    if point.form == "next_larger":
+        mask = prune_next_larger(weights, mask, num_to_prune(mask, prune_fraction))
+    return Located(mask.apply(weights), mask)
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The Hessian at a point, in the point's space."""
+
+    spectrum: Spectrum
+    trace: Trace
+    size: Size
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the scale of a curvature or a radius is read against: BatchNorm makes a network scale-invariant."""
+
+    weight_norm: float  # ‖w‖ over all parameters
+    dimension: int  # of the space
+
+
+@dataclass(frozen=True)
+class Line:
+    """Loss and error between two points under both ways of treating BatchNorm statistics on the way."""
+
+    stored: Interpolation  # interpolated like the weights
+    anew: Interpolation | None  # estimated anew at each point; None if the network has none
+
+
+_FIRST_RADIUS, _LAST_RADIUS = 0.05, 1e4  # of the search, in multiples of ‖w‖
+
+
+class Surveyor:
+    """Measures points of one network on one set of examples.
+
+    It keeps what neighbouring measurements share: the examples drawn, and the gradient graphs of the point
+    last measured, which a solution has in common with its reverse projection.
+
+    Args:
+        network: Gives the structure.
+        data: Training and test examples on the device.
+        setting: How finely.
+        seed: Of the examples drawn, start vectors, probes and directions.
+
+    Raises:
+        ValueError: If more examples are asked for than there are.
+    """
+
+    def __init__(self, network: nn.Module, data: TrainingData, setting: AnalysisSetting, seed: int) -> None:
+        self._network, self._data, self._setting, self._seed = network, data, setting, seed
+        self._device = data.train.labels.device
+        self._chosen = draw(len(data.train), setting.hessian_examples, seed, "hessian_examples")
+        self._last: tuple[Weights, HessianOperator] | None = None
+
+    @property
+    def drawn(self) -> list[int]:
+        """Positions in the full training split that curvature, radii and surfaces are of."""
+        return [int(position) for position in self._data.drawn[self._chosen]]
+
+    @property
+    def examples(self) -> Examples:
+        """The training examples that curvature, radii and surfaces are of."""
+        return self._data.train.take(self._chosen)
+
+    def curvature(self, located: Located, label: str) -> Curvature:
+        """Return the leading eigenvalues and the trace of the Hessian in the point's space."""
+        weights = located.weights.to(self._device)
+        space = LevelSpace(located.mask, weights)
+        operator = self._operator(weights, space)
+        spectrum = leading_spectrum(operator, self._setting.k, seed=self._seed, label=f"eigenvalues at {label}")
+        trace = hutchinson_trace(
+            operator, self._setting.trace_probes, seed=self._seed, label=f"trace at {label}"
+        )
+        return Curvature(spectrum, trace, Size(norm(weights), space.dimension))
+
+    def radii(self, points: Mapping[str, Located], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
+        """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""
+        evaluate = Evaluator(self._network, self.examples)
+        moved = {name: located.weights.to(self._device) for name, located in points.items()}
+        losses = {name: evaluate(weights).loss for name, weights in moved.items()}
+        cutoff = max(losses.values()) + self._setting.cutoff_margin
+        found = {}
+        for name, weights in moved.items():
+            space = LevelSpace(points[name].mask, weights)
+            # Both kinds of direction are searched from one length on: a filter-normalised one is as long as w.
+            scale = norm(weights) if direction_norm == "plain" else 1.0
+            found[name] = basin_radii(
+                lambda flat, space=space, weights=weights: (
+                    evaluate(  # type: ignore[misc]
+                        Weights(space.unflatten(flat), weights.buffers)
+                    ).loss
+                ),
+                space.flatten(weights.parameters),
+                random_directions(space, weights, self._setting.directions, direction_norm, seed=self._seed),
+                cutoff,
+                dimension=space.dimension,
+                loss_at_point=losses[name],
+                smallest=_FIRST_RADIUS * scale,
+                largest=_LAST_RADIUS * scale,
+                label=f"radii at {name}",
+            )
+        return found
+
+    def line(
+        self,
+        start: Weights,
+        end: Weights,
+        label: str,
+        known: Mapping[float, tuple[Evaluation, Evaluation]],
+    ) -> Line:
+        """Return the line from `start` to `end`.
+
+        Args:
+            start: At α = 0.
+            end: At α = 1.
+            label: What the progress bar says.
+            known: Evaluations of the ends that were logged in training, by α.
+        """
+        train, test = Evaluator(self._network, self._data.train), Evaluator(self._network, self._data.test)
+        ends = start.to(self._device), end.to(self._device)
+        stored = interpolate(train, test, *ends, self._setting.points, known=known, label=label)
+        estimate = StatisticsEstimator(self._network, self._data.train, seed=self._seed)
+        if not estimate.has_effect:
+            return Line(stored, None)
+        anew = interpolate(train, test, *ends, self._setting.points, restate=estimate, label=f"{label}, anew")
+        return Line(stored, anew)
+
+    def _operator(self, weights: Weights, space: LevelSpace) -> HessianOperator:
+        if self._last is None or not _same(self._last[0], weights):
+            self._last = None  # frees the graphs before new ones are made
+            self._last = weights, HessianOperator(self._network, weights, space, self.examples)
+        return self._last[1].in_space(space)
+
+
+def _same(a: Weights, b: Weights) -> bool:
+    pairs = [(a.parameters[name], b.parameters[name]) for name in a.parameters]
+    pairs += [(a.buffers[name], b.buffers[name]) for name in a.buffers]
+    return all(bool((ours == theirs).all()) for ours, theirs in pairs)

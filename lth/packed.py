@@ -1,0 +1,118 @@
+"""Frozen results on disk: named dataclasses of numbers and arrays in one `.npz`, read without running code."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Result = TypeVar("Result", bound="DataclassInstance")
+
+
+class PackedResultError(ValueError):
+    """A file does not hold the results it should."""
+
+
+def pack(results: Mapping[str, DataclassInstance]) -> bytes:
+    """Return the fields of each result as arrays named `result.field`, compressed.
+
+    Fields are arrays, numbers, booleans, texts or tuples of texts; floats keep every bit.
+
+    Raises:
+        TypeError: If a field is anything else.
+    """
+    arrays = {
+        f"{name}.{field}": np.asarray(value)
+        for name, result in results.items()
+        for field, value in vars(result).items()
+    }
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} is neither an array, a number, a text nor a tuple of texts")
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
+
+
+# What numpy, zipfile and zlib raise on damage: a flipped bit may claim encryption, an unknown compression, an
+# array larger than memory, or that the archive is a single array.
+_DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Packed:
+    """The content of what `pack` wrote.
+
+    Raises:
+        PackedResultError: If the bytes are damaged or hold anything but plain arrays.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                self._arrays = {name: _array(archive[name]) for name in archive.files}
+        except _DAMAGE as error:
+            raise PackedResultError(
+                f"the results are damaged ({error}); measure again with fresh=true"
+            ) from error
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the results, in the order they were packed in."""
+        return tuple(dict.fromkeys(name.rpartition(".")[0] for name in self._arrays))
+
+    def read(self, kind: type[Result], name: str) -> Result:
+        """Return the result called `name`.
+
+        Raises:
+            PackedResultError: If it is not there, or its fields are not those of `kind`.
+        """
+        wanted = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+        found = {
+            field for field in (full.removeprefix(f"{name}.") for full in self._arrays) if "." not in field
+        }
+        if not wanted.keys() <= found:
+            missing = ", ".join(sorted(wanted.keys() - found))
+            raise PackedResultError(
+                f"{name} lacks {missing} of a {kind.__name__}; measure again with fresh=true"
+            )
+        return kind(
+            **{
+                field: _restore(f"{name}.{field}", self._arrays[f"{name}.{field}"], type_)
+                for field, type_ in wanted.items()
+            }
+        )
+
+
+def _array(found: object) -> np.ndarray:
+    if not isinstance(found, np.ndarray):  # numpy returns a member that is no array as its bytes
+        raise ValueError("a member is no array")
+    return found
+
+
+def _restore(name: str, array: np.ndarray, type_: str) -> Any:
+    if type_ == "np.ndarray":
+        return array
+    if array.ndim != type_.startswith("tuple["):
+        raise PackedResultError(
+            f"{name} has shape {array.shape} where a {type_} is expected; measure again with fresh=true"
+        )
+    return tuple(array.tolist()) if array.ndim else array.item()

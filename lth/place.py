@@ -1,0 +1,115 @@
+"""Where a study measures: its solutions, and the points that pruning leaves before any retraining."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lth.recipe import BASELINES
+from lth.solution import Kind, solution_name
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A solution's place in a study: what kind it is, at which level."""
+
+    kind: Kind
+    level: int
+
+    @property
+    def name(self) -> str:
+        """What a person calls the solution: `dense`, `level 3`, `one_shot at level 3`."""
+        return solution_name(self.kind, self.level)
+
+
+def imp(level: int) -> Place:
+    """Return the place of w(L)."""
+    return Place("imp", level)
+
+
+Form = Literal[
+    "solution",  # w, as it was trained
+    "projection",  # m(L) ⊙ w(L-1): the smallest weights pruned, the baseline of level L
+    "reverse",  # w(L) in level L-1 space, where what L pruned is zero but free to move
+    "next_larger",  # w(L-1) with the next-larger band pruned instead
+]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Weights at which the landscape is measured, and the space they are seen in."""
+
+    form: Form
+    place: Place  # the solution itself; for what is left of w(L-1), level L
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, such as `level 3`, `projection on level 3`, `level 3 in level-2 space`."""
+        level = self.place.level
+        words = {
+            "solution": self.place.name,
+            "projection": f"projection on level {level}",
+            "reverse": f"{self.place.name} in level-{level - 1} space",
+            "next_larger": f"next-larger pruned on level {level}",
+        }
+        return words[self.form]
+
+    @property
+    def symbol(self) -> str:
+        """The same as a formula: `w(3)`, `m(3)⊙w(2)`, `w(3) in level-2 space`; baselines keep their name."""
+        level = self.place.level
+        solution = f"w({level})" if self.place.kind == "imp" else self.place.kind
+        words = {
+            "solution": solution,
+            "projection": f"m({level})⊙w({level - 1})",
+            "reverse": f"{solution} in level-{level - 1} space",
+            "next_larger": f"m′({level})⊙w({level - 1})",
+        }
+        return words[self.form]
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it is made of; the first holds its weights, the last its mask."""
+        if self.form == "solution":
+            return (self.place,)
+        before = imp(self.place.level - 1)
+        return {"projection": (before, self.place), "reverse": (self.place, before)}.get(self.form, (before,))
+
+
+def at(place: Place) -> Point:
+    """Return the point of a solution itself."""
+    return Point("solution", place)
+
+
+def projection(level: int) -> Point:
+    """Return m(L) ⊙ w(L-1)."""
+    return Point("projection", imp(level))
+
+
+def reverse(level: int) -> Point:
+    """Return w(L) as it is seen in level L-1 space."""
+    return Point("reverse", imp(level))
+
+
+def next_larger(level: int) -> Point:
+    """Return w(L-1) without the band that `prune_larger` prunes."""
+    return Point("next_larger", imp(level))
+
+
+def parse_place(written: str, last: int) -> Place:
+    """Read `3` or `last` as a level, and the name of a baseline as the one at level `last`.
+
+    Raises:
+        ValueError: If it is none of them, the level is above `last`, or there are no baselines at level 0.
+    """
+    if written == "last":
+        return imp(last)
+    baselines = BASELINES if last > 0 else ()
+    if written in baselines:
+        return Place(written, last)
+    if not written.isdecimal() or int(written) > last:
+        names = ", ".join(["last", *baselines])
+        raise ValueError(
+            f"{written!r} is no solution of this study; write a level from 0 to {last}, or one of {names}"
+        )
+    return imp(int(written))

@@ -1,0 +1,97 @@
+"""One job of a study: from solutions to results that can be stored, and back from what was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from lth.evaluate import Evaluation
+from lth.graph import CurvatureJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.landscape import Curvature, Line, Located, Size, Surveyor, locate
+from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
+from lth.measure.distance import Distances, Travel, pairwise, travel
+from lth.measure.interpolation import Interpolation
+from lth.measure.radius import BasinRadii
+from lth.measure.spectrum import Spectrum
+from lth.measure.trace import Trace
+from lth.packed import Packed
+from lth.place import Place, Point
+from lth.setting import Setting
+from lth.solution import Solution
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Load = Callable[[Place], Solution]
+
+
+def perform(
+    job: Job, load: Load, surveyor: Surveyor, network: nn.Module, setting: Setting
+) -> Mapping[str, DataclassInstance]:
+    """Do a job and return its results by name, as `lth.packed` stores them.
+
+    Args:
+        job: What to measure.
+        load: Returns a solution the job needs. Few are held at a time.
+        surveyor: Measures; it may keep what the next job shares.
+        network: Gives the structure.
+        setting: Of the study.
+    """
+
+    def located(point: Point) -> Located:
+        needed = {place: load(place) for place in point.needs}
+        return locate(point, needed, setting.pruning.prune_fraction)
+
+    if isinstance(job, CurvatureJob):
+        found = surveyor.curvature(located(job.point), job.point.name)
+        return {"spectrum": found.spectrum, "trace": found.trace, "size": found.size}
+    if isinstance(job, RadiiJob):
+        return surveyor.radii({point.name: located(point) for point in job.points}, job.direction_norm)
+    if isinstance(job, LineJob):
+        ends = {0.0: job.start, 1.0: job.end}
+        known = {alpha: _logged(load(point.place)) for alpha, point in ends.items() if point.form == "solution"}
+        line = surveyor.line(located(job.start).weights, located(job.end).weights, job.name, known)
+        return {"stored": line.stored} | ({"anew": line.anew} if line.anew is not None else {})
+    finals = {place: load(place).final for place in job.needs}
+    if isinstance(job, SurfaceJob):
+        drawn = survey_surface(network, job, finals, surveyor.examples, setting.analysis.grid)
+        return {"surface": flatten(drawn)}
+    levels = sorted(place for place in job.places if place.kind == "imp")
+    starts = [(solution := load(place)).mask.apply(solution.rewind.weights) for place in levels]
+    return {
+        "distances": pairwise({place.name: weights for place, weights in finals.items()}),
+        "travel": travel(starts, [finals[place] for place in levels]),
+    }
+
+
+def curvature_from(stored: Packed) -> Curvature:
+    """Return what a `CurvatureJob` found."""
+    return Curvature(stored.read(Spectrum, "spectrum"), stored.read(Trace, "trace"), stored.read(Size, "size"))
+
+
+def radii_from(stored: Packed, job: RadiiJob) -> dict[Point, BasinRadii]:
+    """Return what a `RadiiJob` found."""
+    return {point: stored.read(BasinRadii, point.name) for point in job.points}
+
+
+def line_from(stored: Packed) -> Line:
+    """Return what a `LineJob` found."""
+    anew = stored.read(Interpolation, "anew") if "anew" in stored.names else None
+    return Line(stored.read(Interpolation, "stored"), anew)
+
+
+def surface_from(stored: Packed) -> LevelSurface:
+    """Return what a `SurfaceJob` found."""
+    return unflatten(stored.read(FlatSurface, "surface"))
+
+
+def distances_from(stored: Packed) -> tuple[Distances, Travel]:
+    """Return what a `DistanceJob` found."""
+    return stored.read(Distances, "distances"), stored.read(Travel, "travel")
+
+
+def _logged(solution: Solution) -> tuple[Evaluation, Evaluation]:
+    last = solution.history[-1]
+    return last.train, last.test

@@ -1,0 +1,241 @@
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from lth.graph import (
+    MEASURES,
+    CurvatureJob,
+    DistanceJob,
+    LineJob,
+    RadiiJob,
+    SurfaceJob,
+    baseline_jobs,
+    chosen,
+    level_jobs,
+    parse_measures,
+    places,
+    shared_space_points,
+    study_jobs,
+    successive_line,
+    surface_job,
+)
+from lth.place import Place, at, imp, next_larger, projection, reverse
+from lth.recipe import BASELINES
+from lth.setting import AnalysisSetting, DirectionNorm
+
+LASTS = range(1, 14)
+EVERY = [(), ("one_shot",), ("random_prune", "fine_tune"), BASELINES]
+SETTING = AnalysisSetting()
+
+
+def setting(every_level: tuple[str, ...] = (), plane: tuple[str, ...] = SETTING.plane) -> AnalysisSetting:
+    return replace(SETTING, every_level=every_level, plane=plane)
+
+
+@pytest.mark.parametrize("every_level", EVERY)
+@pytest.mark.parametrize("last", LASTS)
+def test_every_job_needs_only_solutions_that_the_study_trains(last, every_level):
+    trained = set(places(last, every_level))
+    for job in study_jobs(last, setting(every_level)):
+        assert job.needs
+        assert set(job.needs) <= trained, job.name
+        assert len(set(job.needs)) == len(job.needs), job.name
+
+
+@pytest.mark.parametrize("every_level", EVERY)
+@pytest.mark.parametrize("last", LASTS)
+def test_no_two_jobs_of_a_study_are_equal_or_share_a_name(last, every_level):
+    jobs = study_jobs(last, setting(every_level))
+    assert len(set(jobs)) == len({job.name for job in jobs}) == len(jobs)
+
+
+@pytest.mark.parametrize("last", LASTS)
+def test_a_study_with_every_measure_has_this_many_jobs(last):
+    jobs = study_jobs(last, setting())
+    counts = {measure: len(chosen(jobs, [measure])) for measure in MEASURES}
+    assert counts == {
+        "spectra": 1 + 4 * last + 7,  # the dense network, four points a level, seven baselines
+        "radii": 2 * (1 + 2 * last),  # two norms of one space at level 0 and of two elsewhere
+        "lines": last + 7,
+        "surface": 1,
+        "distances": 1,
+    }
+    assert sum(counts.values()) == len(jobs)
+
+
+@pytest.mark.parametrize("last", LASTS)
+def test_baselines_at_every_level_add_their_curvature_and_nothing_else(last):
+    usual, more = study_jobs(last, setting()), study_jobs(last, setting(("one_shot", "random_prune")))
+    added = [
+        CurvatureJob(at(Place(kind, level)))
+        for kind in ("one_shot", "random_prune")
+        for level in range(1, last)
+    ]
+    assert set(more) - set(usual) == set(added)
+    assert set(usual) <= set(more)
+
+
+@pytest.mark.parametrize("every_level", EVERY)
+@pytest.mark.parametrize("last", [0, *LASTS])
+def test_every_place_is_listed_once_after_those_it_is_pruned_from(last, every_level):
+    listed = places(last, every_level)
+    assert len(set(listed)) == len(listed)
+    for index, place in enumerate(listed):
+        before = set(listed[:index])
+        if place.level > 0:
+            assert imp(place.level - 1) in before
+        if place.kind != "imp":
+            assert imp(place.level) in before
+        assert place.level <= last
+
+
+def test_places_are_the_levels_and_the_baselines_at_the_last():
+    assert places(0) == [imp(0)]
+    assert places(2) == [imp(0), imp(1), imp(2), *[Place(kind, 2) for kind in BASELINES]]
+    assert set(places(3, ["one_shot"])) - set(places(3)) == {Place("one_shot", 1), Place("one_shot", 2)}
+    assert len(places(3, BASELINES)) == 4 + 3 * 7
+
+
+@pytest.mark.parametrize("every_level", [("one_shoot",), ("imp",), ("one_shot", "2")])
+def test_a_baseline_that_does_not_exist_is_named_and_not_passed_over(every_level):
+    with pytest.raises(ValueError, match=f"every_level={every_level[-1]} is unknown; choose from one_shot, "):
+        places(3, every_level)
+    with pytest.raises(ValueError, match="is unknown"):
+        study_jobs(3, setting(every_level))
+
+
+def test_level_zero_is_measured_alone():
+    dense = at(imp(0))
+    assert level_jobs(0) == [
+        CurvatureJob(dense),
+        *[RadiiJob((dense,), norm) for norm in get_args(DirectionNorm)],
+    ]
+    assert all(job.needs == (imp(0),) and job.level == 0 for job in level_jobs(0))
+
+
+@pytest.mark.parametrize("level", LASTS)
+def test_a_level_is_measured_at_four_points_two_spaces_and_one_line(level):
+    jobs = level_jobs(level)
+    assert [job.point for job in jobs if isinstance(job, CurvatureJob)] == [
+        at(imp(level)),
+        reverse(level),
+        projection(level),
+        next_larger(level),
+    ]
+    assert [(job.points, job.direction_norm) for job in jobs if isinstance(job, RadiiJob)] == [
+        (points, norm)
+        for norm in ("plain", "filter")
+        for points in ((at(imp(level)), projection(level)), (at(imp(level - 1)), reverse(level)))
+    ]
+    assert [job for job in jobs if isinstance(job, LineJob)] == [successive_line(level)]
+    assert successive_line(level).needs == (imp(level - 1), imp(level))
+    assert {job.level for job in jobs} == {level}
+    assert {place for job in jobs for place in job.needs} == {imp(level - 1), imp(level)}
+
+
+@pytest.mark.parametrize("level", [0, 1, 5])
+def test_points_that_share_radii_lie_in_one_space(level):
+    """The mask of a point is that of the last solution it needs."""
+    for points in shared_space_points(level):
+        assert len({point.needs[-1] for point in points}) == 1
+    assert len({point for points in shared_space_points(level) for point in points}) == (4 if level else 1)
+
+
+def test_lines_to_the_baselines_end_where_the_paper_says():
+    pruned, solution = projection(4), at(imp(4))
+    lines = [(job.start, job.end) for job in baseline_jobs(4) if isinstance(job, LineJob)]
+    outside = [at(Place(kind, 4)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
+    expected = [(pruned, solution), *[(pruned, end) for end in outside], *[(solution, end) for end in outside]]
+    assert lines == expected
+    assert {job.level for job in baseline_jobs(4)} == {4}
+
+
+def test_jobs_are_called_what_they_are():
+    names = {
+        CurvatureJob(projection(2)).name: "curvature at projection on level 2",
+        RadiiJob((at(imp(2)), projection(2)), "plain").name: "plain radii at level 2 and projection on level 2",
+        successive_line(1).name: "line from dense to level 1",
+        surface_job(2, SETTING).name: "surface through dense, level 2 and random_init at level 2",
+        DistanceJob(tuple(places(2))).name: "distances between 10 solutions",
+    }
+    assert list(names) == list(names.values())
+
+
+def test_a_line_from_a_projection_to_a_solution_needs_each_solution_once():
+    assert LineJob(projection(3), at(imp(3))).needs == (imp(2), imp(3))
+
+
+@pytest.mark.parametrize("last", LASTS)
+def test_every_solution_is_drawn_on_the_surface_and_has_distances(last):
+    surface = surface_job(last, setting(BASELINES))
+    assert surface.corners == (imp(0), imp(last), Place("random_init", last))
+    assert surface.drawn == tuple(places(last))
+    assert set(surface.needs) == set(places(last))
+    assert surface.needs[:3] == surface.corners
+    (distances,) = chosen(study_jobs(last, SETTING), ["distances"])
+    assert distances.needs == tuple(places(last))
+    assert surface.level == distances.level == last
+
+
+def test_the_plane_is_the_one_the_setting_asks_for():
+    found = surface_job(4, setting(plane=("2", "one_shot", "last")))
+    assert found.corners == (imp(2), Place("one_shot", 4), imp(4))
+    assert isinstance(found, SurfaceJob)
+
+
+@pytest.mark.parametrize("plane", [("0", "last", "4"), ("last", "04", "1"), ("0", "00", "1")])
+def test_a_plane_that_names_a_solution_twice_raises(plane):
+    with pytest.raises(
+        ValueError, match=f"plane={','.join(plane)} names one solution twice; name three of 0 … 4"
+    ):
+        surface_job(4, setting(plane=plane))
+
+
+@pytest.mark.parametrize("corner", ["5", "dense", "-1"])
+def test_a_plane_through_a_solution_that_is_not_there_raises(corner):
+    with pytest.raises(ValueError, match=f"'{corner}' is no solution of this study; write a level from 0 to 4"):
+        surface_job(4, setting(plane=("0", "last", corner)))
+    with pytest.raises(ValueError, match="is no solution of this study"):
+        study_jobs(4, setting(plane=("0", "last", corner)))
+
+
+def test_the_dense_network_alone_spans_no_plane():
+    for plane in (("0", "last", "random_init"), ("one_shot", "random_init", "fine_tune")):
+        with pytest.raises(ValueError, match="is no solution of this study"):
+            surface_job(0, setting(plane=plane))
+
+
+@pytest.mark.parametrize("written", [None, "all", " all "])
+def test_nothing_and_all_are_every_measure(written):
+    assert parse_measures(written) == MEASURES
+
+
+@pytest.mark.parametrize(
+    ("written", "measures"),
+    [
+        ("radii", ("radii",)),
+        ("radii,spectra", ("spectra", "radii")),
+        (" lines , surface ", ("lines", "surface")),
+        ("distances,distances", ("distances",)),
+    ],
+)
+def test_measures_are_read_in_their_own_order(written, measures):
+    assert parse_measures(written) == measures
+
+
+@pytest.mark.parametrize(
+    ("written", "odd"), [("radi", "'radi'"), ("radii,", "''"), ("", "''"), ("all,radii", "'all'")]
+)
+def test_an_unknown_measure_is_named_beside_those_that_exist(written, odd):
+    known = "spectra, radii, lines, surface, distances"
+    with pytest.raises(ValueError, match=f"measures='{written}': {odd} unknown; known are {known}"):
+        parse_measures(written)
+
+
+def test_chosen_jobs_keep_their_order():
+    jobs = study_jobs(2, SETTING)
+    picked = chosen(jobs, ("surface", "spectra"))
+    assert picked == [job for job in jobs if isinstance(job, CurvatureJob | SurfaceJob)]
+    assert chosen(jobs, MEASURES) == jobs
+    assert chosen(jobs, ()) == []
