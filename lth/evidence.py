@@ -1,0 +1,146 @@
+"""Everything one seed's study found: what claims, figures and reports draw on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lth.graph import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob, shared_space_points
+from lth.landscape import Curvature, Line
+from lth.level_surface import LevelSurface
+from lth.measure.distance import Distances, Travel
+from lth.measure.radius import BasinRadii
+from lth.packed import Packed
+from lth.place import Place, Point, imp
+from lth.setting import DirectionNorm, Setting
+from lth.survey import curvature_from, distances_from, line_from, radii_from, surface_from
+from lth.train import EpochRecord
+
+
+@dataclass(frozen=True)
+class Attained:
+    """What a training reached."""
+
+    density: float
+    history: tuple[EpochRecord, ...]  # in order of epoch
+
+    @property
+    def train_loss(self) -> float:
+        """Training loss of the solution, nats an example."""
+        return self.history[-1].train.loss
+
+    @property
+    def test_accuracy(self) -> float:
+        """Share of the test examples that the solution classifies right."""
+        return self.history[-1].test.accuracy
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All numbers of a study of one seed, and the run each is from."""
+
+    setting: Setting
+    last: int  # level
+    attained: Mapping[Place, Attained]
+    curvature: Mapping[Point, Curvature]
+    radii: Mapping[RadiiJob, Mapping[Point, BasinRadii]]
+    lines: Mapping[LineJob, Line]
+    surface: LevelSurface
+    distances: Distances
+    travel: Travel
+    runs: Mapping[str, str]  # run id by the name of a solution or a job
+
+    @property
+    def seed(self) -> int:
+        """Of the study."""
+        return self.setting.seed
+
+    @property
+    def levels(self) -> range:
+        """The levels that have a level before them: 1 … last."""
+        return range(1, self.last + 1)
+
+    def log_eig_product(self, point: Point, cut: int | None = None) -> float | None:
+        """Return Σ log λᵢ over the leading eigenvalues; None if one of them is not positive beyond doubt.
+
+        Args:
+            point: Where.
+            cut: Of how many leading eigenvalues, if not of all that were measured.
+        """
+        spectrum = self.curvature[point].spectrum
+        count = len(spectrum.eigenvalues) if cut is None else cut
+        if spectrum.num_positive < count:
+            return None
+        return float(np.log(spectrum.eigenvalues[:count]).sum())
+
+    def scaled_log_eig_product(self, point: Point) -> float | None:
+        """Return Σ log(λᵢ ‖w‖²), which a rescaling of the weights of a BatchNorm network leaves as it is."""
+        raw, found = self.log_eig_product(point), self.curvature[point]
+        if raw is None:
+            return None
+        return raw + 2 * len(found.spectrum.eigenvalues) * float(np.log(found.size.weight_norm))
+
+    def radii_at(self, level: int, point: Point, direction_norm: DirectionNorm | None = None) -> BasinRadii:
+        """Return the radii at a point as they were compared at a level.
+
+        Args:
+            level: Level L, whose comparisons are in level-L space and in level L-1 space.
+            point: One of the four compared there.
+            direction_norm: The setting's own if not given.
+        """
+        norm = direction_norm or self.setting.analysis.direction_norm
+        for shared in shared_space_points(level):
+            if point in shared:
+                return self.radii[RadiiJob(shared, norm)][point]
+        raise ValueError(f"no radii at {point.name} are compared at level {level}")
+
+    def steepness(self, level: int, beside: int) -> float:
+        """Return how fast the log training loss of `level` falls, in nats an epoch, positive where it falls.
+
+        It is minus the least-squares slope over the epochs that the histories of `level` and `beside` share.
+        """
+        epochs = self._shared_epochs(level, beside)
+        losses = [record.train.loss for record in self.attained[imp(level)].history if record.epoch in epochs]
+        logs = np.log(np.maximum(losses, np.finfo(np.float64).tiny))
+        return float(-np.polyfit(sorted(epochs), logs, 1)[0])
+
+    def _shared_epochs(self, *levels: int) -> set[int]:
+        histories = [{record.epoch for record in self.attained[imp(level)].history} for level in levels]
+        return set.intersection(*histories)
+
+
+def gather(
+    setting: Setting,
+    attained: Mapping[Place, Attained],
+    measured: Mapping[Job, Packed],
+    runs: Mapping[str, str],
+) -> Evidence:
+    """Put the evidence of a study together.
+
+    Args:
+        setting: Of the study.
+        attained: What every training reached.
+        measured: The stored numbers of every job of the study.
+        runs: Run id by the name of a solution or a job.
+
+    Raises:
+        PackedResultError: If stored numbers are not those of their job.
+    """
+    (surface,) = (surface_from(found) for job, found in measured.items() if isinstance(job, SurfaceJob))
+    (between,) = (distances_from(found) for job, found in measured.items() if isinstance(job, DistanceJob))
+    return Evidence(
+        setting=setting,
+        last=setting.pruning.levels,
+        attained=attained,
+        curvature={
+            job.point: curvature_from(found) for job, found in measured.items() if isinstance(job, CurvatureJob)
+        },
+        radii={job: radii_from(found, job) for job, found in measured.items() if isinstance(job, RadiiJob)},
+        lines={job: line_from(found) for job, found in measured.items() if isinstance(job, LineJob)},
+        surface=surface,
+        distances=between[0],
+        travel=between[1],
+        runs=runs,
+    )

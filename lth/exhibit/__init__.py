@@ -1,0 +1,11 @@
+"""Every figure and table of a study, each from the frozen evidence of one seed: its numbers, then its drawing.
+
+`EXHIBITS` are the paper's, in its order; `BEYOND` are what this project adds.
+"""
+
+from lth.exhibit.beyond import BEYOND
+from lth.exhibit.exhibit import Exhibit
+from lth.exhibit.paper import EXHIBITS
+from lth.exhibit.table import Table
+
+__all__ = ["BEYOND", "EXHIBITS", "Exhibit", "Table"]

@@ -1,0 +1,136 @@
+"""Evidence of a study that never ran: smooth made-up numbers, in which every claim of the paper holds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lth.evaluate import Evaluation
+from lth.evidence import Attained, Evidence
+from lth.graph import CurvatureJob, LineJob, RadiiJob, places, study_jobs
+from lth.landscape import Curvature, Line, Size
+from lth.level_surface import LevelSurface
+from lth.measure.distance import Distances, Travel
+from lth.measure.interpolation import Interpolation
+from lth.measure.radius import BasinRadii
+from lth.measure.spectrum import Spectrum
+from lth.measure.surface import Marker, Surface
+from lth.measure.trace import Trace
+from lth.place import Place, Point
+from lth.preset import PRESETS
+from lth.setting import Setting, with_overrides
+from lth.train import EpochRecord
+
+OUTSIDERS = ("random_init", "random_prune_one_shot")
+K = 6
+
+
+def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence:
+    """Return evidence with noise of its own for each seed, small against every effect."""
+    setting = with_overrides(PRESETS["digits"], {"seed": seed, "levels": last, "k": K, **overrides})
+    stream = np.random.default_rng(seed)
+    jobs = study_jobs(last, setting.analysis)
+    everywhere = places(last)
+    return Evidence(
+        setting=setting,
+        last=last,
+        attained={place: _attained(place, stream) for place in places(last, setting.analysis.every_level)},
+        curvature={
+            job.point: _curvature(job.point, setting, stream) for job in jobs if isinstance(job, CurvatureJob)
+        },
+        radii={
+            job: {point: _radii(job, point, setting, stream) for point in job.points}
+            for job in jobs
+            if isinstance(job, RadiiJob)
+        },
+        lines={job: _line(job, setting, stream) for job in jobs if isinstance(job, LineJob)},
+        surface=_surface(everywhere, last),
+        distances=_distances(everywhere),
+        travel=Travel(
+            level=np.arange(1, last + 1),
+            to_previous=5.0 + stream.random(last) * 0.01,
+            to_solution=4.5 + stream.random(last) * 0.01,
+        ),
+        runs={job.name: f"{index:032x}" for index, job in enumerate(jobs)}
+        | {place.name: f"{index:031x}a" for index, place in enumerate(everywhere)},
+    )
+
+
+def _attained(place: Place, stream: np.random.Generator) -> Attained:
+    good = place.kind == "imp"
+    rate = 0.4 - 0.02 * place.level - (0 if good else 0.05)
+    start = 0 if place.level == 0 else 2
+    epochs = range(start, 12)
+    accuracy = 0.97 if good else 0.95
+    return Attained(
+        density=0.8**place.level,
+        history=tuple(
+            EpochRecord(
+                epoch,
+                Evaluation(2.3 * float(np.exp(-rate * epoch) + stream.random() * 1e-4), accuracy),
+                Evaluation(0.2, accuracy - 0.001 * float(stream.random())),
+            )
+            for epoch in epochs
+        ),
+    )
+
+
+def _curvature(point: Point, setting: Setting, stream: np.random.Generator) -> Curvature:
+    height = {"solution": 1.0, "projection": 1.5, "reverse": 1.2, "next_larger": 2.0}[point.form]
+    if point.place.kind != "imp":
+        height = 1.8
+    values = height * np.geomspace(20, 0.5, setting.analysis.k) * (1 + 1e-3 * stream.random())
+    return Curvature(
+        Spectrum(values, 1e-5 * values, 40, converged=True),
+        Trace(60 * height + stream.standard_normal(setting.analysis.trace_probes)),
+        Size(weight_norm=12.0, dimension=2000 - 100 * point.place.level),
+    )
+
+
+def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:
+    mean = {"solution": 0.23, "projection": 0.18, "reverse": 0.15, "next_larger": 0.1}[point.form]
+    count = setting.analysis.directions
+    return BasinRadii(
+        radii=mean + 0.002 * stream.random(count),
+        lengths=np.full(count, 1.0 if job.direction_norm == "plain" else 12.0),
+        censored=np.zeros(count, dtype=bool),
+        cutoff=0.12,
+        loss=0.02,
+        dimension=2000,
+        num_evaluations=9 * count,
+    )
+
+
+def _line(job: LineJob, setting: Setting, stream: np.random.Generator) -> Line:
+    height = 1.5 if job.end.place.kind in OUTSIDERS else 0.3 if job.end.place.kind != "imp" else 0.04
+    if job.start.form == "projection" and job.end.place.kind == "imp":
+        height = 0.0
+    return Line(*(_path(h + 0.001 * float(stream.random()), setting) for h in (height, height / 2)))
+
+
+def _path(height: float, setting: Setting) -> Interpolation:
+    alphas = np.linspace(0, 1, setting.analysis.points)
+    hump = height * 4 * alphas * (1 - alphas)
+    return Interpolation(alphas, 0.01 + hump, 0.001 + 0 * hump, 0.1 + hump, 0.03 + 0.01 * hump)
+
+
+def _surface(everywhere: list[Place], last: int) -> LevelSurface:
+    x, y = np.linspace(-2, 6, 7), np.linspace(-2, 5, 7)
+    markers = tuple(
+        Marker(
+            place.name, 0.8 * index, 3.0 if place.kind in OUTSIDERS else 0.3 * index, 0.5, 0.01 + 0.001 * index
+        )
+        for index, place in enumerate(everywhere)
+    )
+    loss = 0.01 + 0.1 * (x[None, :] ** 2 + y[:, None] ** 2)
+    corners = ("dense", f"level {last}", f"random_init at level {last}")
+    return LevelSurface(Surface(x, y, loss, markers), corners, cutoff=0.02)
+
+
+def _distances(everywhere: list[Place]) -> Distances:
+    count = len(everywhere)
+    far = np.array([20.0 if place.kind in OUTSIDERS else 1.0 for place in everywhere])
+    position = np.arange(count, dtype=np.float64)
+    euclidean = np.abs(position[:, None] - position[None, :]) * 0.5 + np.maximum(far[:, None], far[None, :])
+    np.fill_diagonal(euclidean, 0)
+    cosine = np.exp(-euclidean / 30)
+    return Distances(tuple(place.name for place in everywhere), euclidean, cosine)
