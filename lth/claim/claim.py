@@ -1,0 +1,59 @@
+"""What a claim is: a statement, the cases it is about, and the statistic that it says is above zero in each."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lth.evidence import Evidence
+from lth.place import Place, imp
+from lth.solution import Kind
+
+
+@dataclass(frozen=True)
+class Case:
+    """A level, or a comparison with a baseline at a level, that a claim is tested at."""
+
+    place: Place
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: `level 3`, `one_shot`."""
+        return f"level {self.level}" if self.place.kind == "imp" else self.place.kind
+
+    @property
+    def level(self) -> int:
+        """The level it is logged at."""
+        return self.place.level
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One of the paper's results, in a form that numbers can refute."""
+
+    id: str  # of docs/protocol.md, section 5, with a letter where a result says several things
+    statement: str
+    paper: str  # where the paper shows it
+    unit: str  # of the statistic
+    cases: Callable[[int], tuple[Case, ...]]  # of a study, by its last level
+    statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
+
+    @property
+    def rule(self) -> str:
+        """How the statistic is computed, as its docstring says."""
+        return inspect.getdoc(self.statistic) or ""
+
+
+def every_level(last: int) -> tuple[Case, ...]:
+    """Return the levels that have a level before them: 1 … last."""
+    return tuple(Case(imp(level)) for level in range(1, last + 1))
+
+
+def baselines(*kinds: Kind) -> Callable[[int], tuple[Case, ...]]:
+    """Return the function to these baselines at the last level; a study of the dense network alone has none."""
+
+    def at_last(last: int) -> tuple[Case, ...]:
+        return tuple(Case(Place(kind, last)) for kind in kinds) if last > 0 else ()
+
+    return at_last

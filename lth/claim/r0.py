@@ -1,0 +1,52 @@
+"""Result 0: weight rewinding beats every baseline of its level."""
+
+from __future__ import annotations
+
+from lth.claim.claim import Case, Claim, baselines
+from lth.claim.reading import LOSS_UNIT, difference, test_accuracy, train_loss
+from lth.evidence import Evidence
+from lth.place import imp
+from lth.recipe import BASELINES
+
+
+def _train_loss(evidence: Evidence, case: Case) -> float | None:
+    """Training loss of the baseline minus training loss of w(N), at the last level N.
+
+    Both on all training examples, without augmentation, with BatchNorm in evaluation mode, after the last epoch
+    of each one's own schedule. lr_rewind and prune_larger are not among the paper's comparisons; they are held
+    to the same claim here, and each baseline has its own verdict.
+
+    Paper: Fig. 2, 24.
+    """
+    return difference(train_loss(evidence, case.place), train_loss(evidence, imp(case.level)))
+
+
+def _test_accuracy(evidence: Evidence, case: Case) -> float | None:
+    """Test accuracy of w(N) minus test accuracy of the baseline, at the last level N.
+
+    Both on all test examples after the last epoch, never the best epoch. lr_rewind and prune_larger are not
+    among the paper's comparisons; they are held to the same claim here, and each baseline has its own verdict.
+
+    Paper: Fig. 2, 24.
+    """
+    return difference(test_accuracy(evidence, imp(case.level)), test_accuracy(evidence, case.place))
+
+
+CLAIMS = (
+    Claim(
+        id="R0a",
+        statement="w(N) has lower training loss than every baseline",
+        paper="Fig. 2, 24",
+        unit=LOSS_UNIT,
+        cases=baselines(*BASELINES),
+        statistic=_train_loss,
+    ),
+    Claim(
+        id="R0b",
+        statement="w(N) has higher test accuracy than every baseline",
+        paper="Fig. 2, 24",
+        unit="share of test examples",
+        cases=baselines(*BASELINES),
+        statistic=_test_accuracy,
+    ),
+)

@@ -1,0 +1,28 @@
+"""Result 3: pruning in one go ends in a smaller volume than pruning level by level."""
+
+from __future__ import annotations
+
+from lth.claim.claim import Case, Claim, baselines
+from lth.claim.reading import LOG_EIG_UNIT, log_eig_gap
+from lth.evidence import Evidence
+from lth.place import at, imp
+
+
+def _curvature(evidence: Evidence, case: Case) -> float | None:
+    """log_eig_product of one_shot minus that of w(N), each in the space of its own mask, equally many weights.
+
+    Paper: Fig. 11.
+    """
+    return log_eig_gap(evidence, at(case.place), at(imp(case.level)))
+
+
+CLAIMS = (
+    Claim(
+        id="R3",
+        statement="one_shot has a smaller volume than w(N)",
+        paper="Fig. 11",
+        unit=LOG_EIG_UNIT,
+        cases=baselines("one_shot"),
+        statistic=_curvature,
+    ),
+)

@@ -1,0 +1,76 @@
+"""Result 4: a barrier between successive solutions, in the training loss and hardly in the test error."""
+
+from __future__ import annotations
+
+from lth.claim.claim import Case, Claim, every_level
+from lth.claim.reading import LOSS_UNIT, barrier_above_margin, line
+from lth.evidence import Evidence
+from lth.measure.interpolation import Interpolation
+from lth.place import at, imp
+
+
+def _loss_barrier(evidence: Evidence, case: Case) -> float | None:
+    """Loss barrier on the straight line from w(L-1) to w(L), minus `loss_margin`, L = 1 … N.
+
+    Training loss above the chord between the ends, BatchNorm statistics interpolated like the weights. Refuted
+    means that the barrier is smaller than the margin.
+
+    Paper: Fig. 12, 28.
+    """
+    return barrier_above_margin(evidence, _successive(evidence, case))
+
+
+def _error_barrier(evidence: Evidence, case: Case) -> float | None:
+    """`error_margin` minus the test-error barrier on the straight line from w(L-1) to w(L), L = 1 … N.
+
+    Error above the chord between the ends, BatchNorm statistics interpolated like the weights. Supported means
+    that the barrier is smaller than the margin: an equivalence test. The paper says it of the lines whose loss
+    it draws, and shows no error.
+
+    Paper: section IV-D, beside Fig. 12.
+    """
+    path = _successive(evidence, case)
+    return None if path is None else evidence.setting.analysis.error_margin - path.barrier_error
+
+
+def _loss_barrier_anew(evidence: Evidence, case: Case) -> float | None:
+    """Loss barrier from w(L-1) to w(L), BatchNorm statistics estimated anew, minus `loss_margin`, L = 1 … N.
+
+    As R4a, with the statistics of each point taken from the training examples at that point. It tells a barrier
+    of the landscape from one that interpolated statistics make; without BatchNorm it is R4a again.
+
+    Paper: beyond it; its Fig. 12, 28 do not say how the statistics are treated.
+    """
+    return barrier_above_margin(evidence, _successive(evidence, case, anew=True))
+
+
+def _successive(evidence: Evidence, case: Case, *, anew: bool = False) -> Interpolation | None:
+    return line(evidence, at(imp(case.level - 1)), at(imp(case.level)), anew=anew)
+
+
+CLAIMS = (
+    Claim(
+        id="R4a",
+        statement="A loss barrier separates w(L-1) from w(L)",
+        paper="Fig. 12, 28",
+        unit=LOSS_UNIT,
+        cases=every_level,
+        statistic=_loss_barrier,
+    ),
+    Claim(
+        id="R4b",
+        statement="Next to no test-error barrier separates w(L-1) from w(L)",
+        paper="section IV-D, beside Fig. 12",
+        unit="share of test examples",
+        cases=every_level,
+        statistic=_error_barrier,
+    ),
+    Claim(
+        id="R4c",
+        statement="R4a with BatchNorm statistics estimated anew (beyond the paper)",
+        paper="beyond it; its Fig. 12, 28 do not say how the statistics are treated",
+        unit=LOSS_UNIT,
+        cases=every_level,
+        statistic=_loss_barrier_anew,
+    ),
+)

@@ -1,0 +1,114 @@
+"""Result 5: one sublevel set holds all solutions of weight rewinding, and not those that start elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lth.claim.claim import Case, Claim, baselines, every_level
+from lth.claim.reading import LOSS_UNIT, difference, highest_loss, line, sublevel_cutoff
+from lth.evidence import Evidence
+from lth.place import at, imp
+
+_outside = baselines("random_init", "random_prune_one_shot")
+
+
+def _inside(evidence: Evidence, case: Case) -> float | None:
+    """Cutoff c minus the largest training loss on the straight line from w(L-1) to w(L), L = 1 … N.
+
+    c is the largest training loss of w(0) … w(N), plus the `cutoff_margin` of basins. Lines under c at every
+    level connect all solutions within the sublevel set {w : loss(w) <= c}. That is sufficient and not
+    necessary: refuted means that a straight line leaves the set, not that no path stays inside. BatchNorm
+    statistics interpolated.
+
+    Paper: Fig. 13.
+    """
+    path = line(evidence, at(imp(case.level - 1)), at(imp(case.level)))
+    return difference(sublevel_cutoff(evidence), highest_loss(path))
+
+
+def _straight_out(evidence: Evidence, case: Case) -> float | None:
+    """The largest training loss on the straight line from w(N) to the baseline, minus c.
+
+    c is that of R5a: the largest training loss of w(0) … w(N), plus `cutoff_margin`. Above it the line leaves
+    the sublevel set, be it because the baseline itself is too high or because a barrier lies between. BatchNorm
+    statistics interpolated.
+
+    Paper: Fig. 13.
+    """
+    path = line(evidence, at(imp(case.level)), at(case.place))
+    return difference(highest_loss(path), sublevel_cutoff(evidence))
+
+
+def _distance(evidence: Evidence, case: Case) -> float | None:
+    """‖w(N) − baseline‖ minus the largest ‖w(N) − w(L)‖, L < N.
+
+    Euclidean, over all parameters, at the last level N.
+
+    Paper: Fig. 14.
+    """
+    row = _row_of_last(evidence, evidence.distances.euclidean)
+    siblings = _siblings(row, case.level)
+    return None if siblings is None else difference(row.get(case.place.name), max(siblings))
+
+
+def _cosine(evidence: Evidence, case: Case) -> float | None:
+    """The smallest cos(w(N), w(L)), L < N, minus cos(w(N), baseline).
+
+    Over all parameters, at the last level N.
+
+    Paper: Fig. 15.
+    """
+    row = _row_of_last(evidence, evidence.distances.cosine)
+    siblings = _siblings(row, case.level)
+    return None if siblings is None else difference(min(siblings), row.get(case.place.name))
+
+
+def _row_of_last(evidence: Evidence, matrix: np.ndarray) -> Mapping[str, float]:
+    """Return one row of a matrix between solutions, that of w(N), by the other's name; empty if it has none."""
+    names = evidence.distances.names
+    last = imp(evidence.last).name
+    return dict(zip(names, matrix[names.index(last)].tolist(), strict=True)) if last in names else {}
+
+
+def _siblings(row: Mapping[str, float], last: int) -> list[float] | None:
+    """Return the entries of w(0) … w(N-1); None if one is missing."""
+    names = [imp(level).name for level in range(last)]
+    return [row[name] for name in names] if all(name in row for name in names) else None
+
+
+CLAIMS = (
+    Claim(
+        id="R5a",
+        statement="All w(L) lie in one connected loss sublevel set",
+        paper="Fig. 13",
+        unit=LOSS_UNIT,
+        cases=every_level,
+        statistic=_inside,
+    ),
+    Claim(
+        id="R5b",
+        statement="random_init and random_prune_one_shot lie outside that sublevel set",
+        paper="Fig. 13",
+        unit=LOSS_UNIT,
+        cases=_outside,
+        statistic=_straight_out,
+    ),
+    Claim(
+        id="R5c",
+        statement="random_init and random_prune_one_shot are farther from w(N) than every w(L) is",
+        paper="Fig. 14",
+        unit="L2 distance",
+        cases=_outside,
+        statistic=_distance,
+    ),
+    Claim(
+        id="R5d",
+        statement="random_init and random_prune_one_shot have a smaller cosine with w(N) than every w(L)",
+        paper="Fig. 15",
+        unit="cosine",
+        cases=_outside,
+        statistic=_cosine,
+    ),
+)

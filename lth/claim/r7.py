@@ -1,0 +1,28 @@
+"""Result 7: fine-tuning ends in a smaller volume than rewinding."""
+
+from __future__ import annotations
+
+from lth.claim.claim import Case, Claim, baselines
+from lth.claim.reading import LOG_EIG_UNIT, log_eig_gap
+from lth.evidence import Evidence
+from lth.place import at, imp
+
+
+def _curvature(evidence: Evidence, case: Case) -> float | None:
+    """log_eig_product of fine_tune minus that of w(N), each in the space of its mask, which is m(N) for both.
+
+    Paper: Fig. 21.
+    """
+    return log_eig_gap(evidence, at(case.place), at(imp(case.level)))
+
+
+CLAIMS = (
+    Claim(
+        id="R7",
+        statement="fine_tune has a smaller volume than w(N)",
+        paper="Fig. 21",
+        unit=LOG_EIG_UNIT,
+        cases=baselines("fine_tune"),
+        statistic=_curvature,
+    ),
+)

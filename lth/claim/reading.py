@@ -1,0 +1,111 @@
+"""What statistics read off evidence: None where something was not measured, does not exist or is not finite."""
+
+from __future__ import annotations
+
+import math
+
+from lth.evidence import Evidence
+from lth.graph import LineJob
+from lth.measure.interpolation import Interpolation
+from lth.measure.radius import BasinRadii
+from lth.place import Place, Point, imp
+
+LOG_EIG_UNIT = "Σ ln λ"
+LOSS_UNIT = "nats"
+
+
+def difference(larger: float | None, smaller: float | None) -> float | None:
+    """Return `larger - smaller`, or None if either is."""
+    return None if larger is None or smaller is None else larger - smaller
+
+
+def train_loss(evidence: Evidence, place: Place) -> float | None:
+    """Return the training loss of a solution."""
+    attained = evidence.attained.get(place)
+    return None if attained is None else _finite(attained.train_loss)
+
+
+def test_accuracy(evidence: Evidence, place: Place) -> float | None:
+    """Return the share of test examples that a solution classifies right; None if its loss diverged."""
+    attained = evidence.attained.get(place)
+    if attained is None or _finite(attained.train_loss) is None:
+        return None
+    return _finite(attained.test_accuracy)
+
+
+def log_eig_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | None:
+    """Return log_eig_product at `larger` minus that at `smaller`."""
+    if larger not in evidence.curvature or smaller not in evidence.curvature:
+        return None
+    return difference(evidence.log_eig_product(larger), evidence.log_eig_product(smaller))
+
+
+def radius_gap(evidence: Evidence, level: int, wider: Point, narrower: Point) -> float | None:
+    """Return the mean radius at `wider` minus that at `narrower`, as they were compared at a level.
+
+    A mean with a censored radius is a lower bound, and the gap then a bound too. It is returned if the true gap
+    must have its sign, and else is None. That keeps the seeds whose bound settles the sign and drops those
+    whose bound does not, so a verdict wants to be read beside the number of missing seeds.
+    """
+    first, second = _radii(evidence, level, wider), _radii(evidence, level, narrower)
+    if first is None or second is None:
+        return None
+    gap = first.mean - second.mean
+    undetermined = (first.num_censored > 0 and gap <= 0) or (second.num_censored > 0 and gap >= 0)
+    return None if undetermined else gap
+
+
+def line(evidence: Evidence, start: Point, end: Point, *, anew: bool = False) -> Interpolation | None:
+    """Return the line between two points, if all its losses are finite.
+
+    Args:
+        evidence: Of a seed.
+        start: At α = 0.
+        end: At α = 1.
+        anew: With BatchNorm statistics estimated anew at each point, instead of interpolated like the weights;
+            the same line if the network has none.
+    """
+    found = evidence.lines.get(LineJob(start, end))
+    if found is None:
+        return None
+    path = found.anew if anew and found.anew is not None else found.stored
+    return path if path.is_finite else None
+
+
+def highest_loss(path: Interpolation | None) -> float | None:
+    """Return the largest training loss on a line, ends included."""
+    return None if path is None else float(path.train_loss.max())
+
+
+def barrier_above_margin(evidence: Evidence, path: Interpolation | None) -> float | None:
+    """Return the barrier of the training loss on a line minus `loss_margin`."""
+    return None if path is None else path.barrier_loss - evidence.setting.analysis.loss_margin
+
+
+def sublevel_cutoff(evidence: Evidence) -> float | None:
+    """Return c of the sublevel set: the largest training loss of w(0) … w(N), plus `cutoff_margin`."""
+    losses = [train_loss(evidence, imp(level)) for level in range(evidence.last + 1)]
+    known = [loss for loss in losses if loss is not None]
+    return max(known) + evidence.setting.analysis.cutoff_margin if len(known) == len(losses) else None
+
+
+def steepness(evidence: Evidence, level: int, beside: int) -> float | None:
+    """Return how fast the log training loss of `level` falls over the epochs it shares with `beside`."""
+    if imp(level) not in evidence.attained or imp(beside) not in evidence.attained:
+        return None
+    shared = {record.epoch for record in evidence.attained[imp(beside)].history}
+    own = [record for record in evidence.attained[imp(level)].history if record.epoch in shared]
+    if len(own) < 2 or not all(math.isfinite(record.train.loss) for record in own):
+        return None  # a slope needs two epochs
+    return evidence.steepness(level, beside)
+
+
+def _radii(evidence: Evidence, level: int, point: Point) -> BasinRadii | None:
+    try:
+        return evidence.radii_at(level, point)
+    except KeyError:  # not measured
+        return None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

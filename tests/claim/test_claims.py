@@ -1,0 +1,454 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_evidence import made_evidence
+
+from lth.certainty import estimate_mean
+from lth.claim import CLAIMS, Case, Claim, as_table, evaluate
+from lth.evidence import Attained
+from lth.graph import LineJob, shared_space_points, successive_line
+from lth.landscape import Line
+from lth.measure.distance import Distances, Travel
+from lth.measure.interpolation import Interpolation
+from lth.place import Place, at, imp, next_larger, parse_place, projection, reverse
+from lth.recipe import BASELINES
+
+LAST = 3
+LEVELS = range(1, LAST + 1)
+OUTSIDERS = ("random_init", "random_prune_one_shot")
+
+
+def baseline(kind):
+    return Place(kind, LAST)
+
+
+def study(seed):
+    """A study in which all claims hold: barriers above the margin that stay in the sublevel set."""
+    return with_successive_lines(made_evidence(seed, LAST), 0.03 + 1e-4 * seed)
+
+
+def path(loss=0.0, error=0.0):
+    alphas = np.linspace(0, 1, 5)
+    hump = 4 * alphas * (1 - alphas)
+    return Interpolation(alphas, 0.01 + loss * hump, 0 * hump, 0.1 + loss * hump, 0.03 + error * hump)
+
+
+def with_successive_lines(evidence, loss, error=0.001):
+    lines = {successive_line(level): Line(path(loss, error), path(loss / 2, error)) for level in LEVELS}
+    return replace(evidence, lines={**evidence.lines, **lines})
+
+
+def with_flat_lines(evidence):
+    return replace(evidence, lines=dict.fromkeys(evidence.lines, Line(path(), path())))
+
+
+def with_worse_test_error(evidence):
+    return with_successive_lines(evidence, 0.03, error=0.3)
+
+
+def with_high_lines(evidence):
+    return with_successive_lines(evidence, 1.5)
+
+
+def with_swapped_curvature(*pairs):
+    def alter(evidence):
+        curvature = dict(evidence.curvature)
+        for first, second in pairs:
+            curvature[first], curvature[second] = evidence.curvature[second], evidence.curvature[first]
+        return replace(evidence, curvature=curvature)
+
+    return alter
+
+
+def with_curvature_as_of_imp(*kinds):
+    """The baselines have IMP's curvature and IMP has theirs."""
+
+    def alter(evidence):
+        own, theirs = at(imp(LAST)), [at(baseline(kind)) for kind in kinds]
+        changes = {own: evidence.curvature[theirs[0]]} | dict.fromkeys(theirs, evidence.curvature[own])
+        return replace(evidence, curvature={**evidence.curvature, **changes})
+
+    return alter
+
+
+def with_swapped_radii(space):
+    def alter(evidence):
+        radii = dict(evidence.radii)
+        for job, found in evidence.radii.items():
+            if any(job.points == shared_space_points(level)[space] for level in LEVELS):
+                first, second = job.points
+                radii[job] = {first: found[second], second: found[first]}
+        return replace(evidence, radii=radii)
+
+    return alter
+
+
+def with_swapped_travel(evidence):
+    travel = evidence.travel
+    return replace(evidence, travel=Travel(travel.level, travel.to_solution, travel.to_previous))
+
+
+def with_ever_steeper_paths(evidence):
+    reversed_ = {imp(level): evidence.attained[imp(LAST - level)] for level in range(LAST + 1)}
+    return replace(evidence, attained={**evidence.attained, **reversed_})
+
+
+def with_better_baselines(evidence):
+    better = dict.fromkeys(map(baseline, BASELINES), evidence.attained[imp(LAST)])
+    worse = {imp(LAST): evidence.attained[baseline("one_shot")]}
+    return replace(evidence, attained={**evidence.attained, **better, **worse})
+
+
+def with_near_outsiders(evidence):
+    names = evidence.distances.names
+    near = [names.index(baseline(kind).name) for kind in OUTSIDERS]
+    euclidean, cosine = evidence.distances.euclidean.copy(), evidence.distances.cosine.copy()
+    for matrix, value in ((euclidean, 0.1), (cosine, 0.999)):
+        matrix[near, :] = matrix[:, near] = value
+    return replace(evidence, distances=Distances(names, euclidean, cosine))
+
+
+REFUTING = {
+    "R0a": with_better_baselines,
+    "R0b": with_better_baselines,
+    "R1a": with_swapped_curvature(*[(projection(level), at(imp(level))) for level in LEVELS]),
+    "R1b": with_swapped_radii(0),
+    "R1c": with_swapped_curvature(*[(reverse(level), at(imp(level - 1))) for level in LEVELS]),
+    "R1d": with_swapped_radii(1),
+    "R1e": with_swapped_travel,
+    "R1f": with_ever_steeper_paths,
+    "R2a": with_flat_lines,
+    "R2b": with_curvature_as_of_imp("random_init"),
+    "R3": with_curvature_as_of_imp("one_shot"),
+    "R4a": with_flat_lines,
+    "R4b": with_worse_test_error,
+    "R4c": with_flat_lines,
+    "R5a": with_high_lines,
+    "R5b": with_flat_lines,
+    "R5c": with_near_outsiders,
+    "R5d": with_near_outsiders,
+    "R6a": with_swapped_curvature(*[(next_larger(level), projection(level)) for level in LEVELS]),
+    "R6b": with_curvature_as_of_imp("random_prune", "random_prune_one_shot"),
+    "R6c": with_flat_lines,
+    "R7": with_curvature_as_of_imp("fine_tune"),
+}
+each_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return [study(seed) for seed in range(3)]
+
+
+def claim_named(name):
+    (claim,) = [claim for claim in CLAIMS if claim.id == name]
+    return claim
+
+
+def finding_of(name, evidences):
+    return evaluate([claim_named(name)], evidences)[0]
+
+
+def value_of(name, evidence, where):
+    return claim_named(name).statistic(evidence, Case(parse_place(where, LAST)))
+
+
+# The list of claims
+
+
+def test_claims_are_complete_and_in_order():
+    assert [claim.id for claim in CLAIMS] == list(REFUTING)
+    assert [int(claim.id[1]) for claim in CLAIMS] == sorted(int(claim.id[1]) for claim in CLAIMS)
+    assert {claim.id[:2] for claim in CLAIMS} == {f"R{result}" for result in range(8)}
+
+
+@each_claim
+def test_rule_names_what_the_paper_shows(claim):
+    assert claim.rule.endswith(f"Paper: {claim.paper}.")
+    assert re.search(r"Fig\. \d", claim.paper)
+
+
+@each_claim
+def test_rule_says_what_is_subtracted_and_at_which_levels(claim):
+    assert re.search(r"\bminus\b", claim.rule)
+    levels = "L = 1 … N" if claim.cases(LAST)[0].place.kind == "imp" else "N"
+    assert levels in claim.rule
+
+
+def test_every_margin_is_named_where_it_is_used():
+    assert [claim.id for claim in CLAIMS if "`loss_margin`" in claim.rule] == [
+        "R2a",
+        "R4a",
+        "R4c",
+        "R6c",
+    ]
+    assert [claim.id for claim in CLAIMS if "`cutoff_margin`" in claim.rule] == ["R5a", "R5b"]
+    assert [claim.id for claim in CLAIMS if "`error_margin`" in claim.rule] == ["R4b"]
+
+
+@each_claim
+def test_a_study_of_the_dense_network_alone_has_no_case(claim):
+    assert claim.cases(0) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("R0a", list(BASELINES)),
+        ("R1a", ["level 1", "level 2", "level 3"]),
+        ("R6b", ["random_prune", "random_prune_one_shot"]),
+        ("R7", ["fine_tune"]),
+    ],
+)
+def test_cases_are_levels_or_baselines(name, labels):
+    assert [case.label for case in claim_named(name).cases(LAST)] == labels
+
+
+# Verdicts
+
+
+@each_claim
+def test_claim_is_supported_where_it_holds(claim, studies):
+    (finding,) = evaluate([claim], studies)
+    assert finding.verdict == "supported"
+    assert finding.num_agreeing == finding.num_measured == 3 * len(claim.cases(LAST))
+
+
+@each_claim
+def test_claim_is_refuted_where_its_opposite_holds(claim, studies):
+    (finding,) = evaluate([claim], [REFUTING[claim.id](evidence) for evidence in studies])
+    assert {outcome.verdict for outcome in finding.outcomes} == {"refuted"}
+    assert (finding.verdict, finding.num_agreeing) == ("refuted", 0)
+
+
+@each_claim
+def test_claim_is_undecided_where_seeds_disagree(claim, studies):
+    # One seed of three that says the opposite, about as strongly.
+    (finding,) = evaluate([claim], [REFUTING[claim.id](studies[0]), *studies[1:]])
+    assert finding.verdict == "undecided"
+    assert finding.num_agreeing == 2 * len(finding.outcomes)
+
+
+@each_claim
+def test_one_seed_gives_no_interval_and_decides_nothing(claim, studies):
+    (finding,) = evaluate([claim], studies[:1])
+    assert finding.verdict == "undecided"
+    assert all(
+        outcome.estimate.low is None and outcome.estimate.mean is not None for outcome in finding.outcomes
+    )
+
+
+def test_confidence_is_shared_among_the_cases_of_a_claim(studies):
+    for finding in evaluate(CLAIMS, studies):
+        assert {outcome.estimate.comparisons for outcome in finding.outcomes} == {len(finding.outcomes)}
+
+
+def test_order_of_seeds_changes_nothing(studies):
+    assert evaluate(CLAIMS, studies) == evaluate(CLAIMS, [studies[2], studies[0], studies[1]])
+
+
+@pytest.mark.parametrize(
+    ("by_case", "verdict"),
+    [
+        ((1.0, 1.0, 1.0), "supported"),
+        ((1.0, 0.0, 1.0), "undecided"),
+        ((1.0, 0.0, -1.0), "refuted"),
+        ((1.0, 1.0, None), "undecided"),
+        ((None, None, None), "undecided"),
+    ],
+)
+def test_one_refuted_case_refutes_and_only_support_everywhere_supports(by_case, verdict, studies):
+    def cases(last):
+        return tuple(Case(imp(level)) for level in range(last))
+
+    claim = Claim("T", "made up", "none", "1", cases, lambda evidence, case: by_case[case.level])
+    (finding,) = evaluate([claim], studies)
+    assert finding.verdict == verdict
+
+
+def test_a_claim_without_cases_is_undecided(studies):
+    claim = Claim("T", "made up", "none", "1", lambda last: (), lambda evidence, case: 1.0)
+    assert evaluate([claim], studies)[0].verdict == "undecided"
+
+
+# Values
+
+
+@pytest.mark.parametrize("name", ["R1a", "R6a"])
+def test_a_gap_in_curvature_is_the_difference_of_two_log_products(name, studies):
+    larger = {"R1a": projection(2), "R6a": next_larger(2)}[name]
+    smaller = {"R1a": at(imp(2)), "R6a": projection(2)}[name]
+    products = [studies[0].curvature[point].spectrum.log_eig_product for point in (larger, smaller)]
+    assert value_of(name, studies[0], "2") == pytest.approx(products[0] - products[1])
+
+
+def test_sublevel_set_reaches_a_margin_above_the_worst_solution(studies):
+    worst = max(studies[0].attained[imp(level)].train_loss for level in range(LAST + 1))
+    peak = 0.01 + 0.03
+    assert value_of("R5a", studies[0], "1") == pytest.approx(worst + 0.1 - peak)
+
+
+def test_wider_margin_makes_a_barrier_harder_to_claim(studies):
+    narrow = value_of("R4a", studies[0], "1")
+    setting = studies[0].setting
+    wide = replace(setting, analysis=replace(setting.analysis, loss_margin=0.02))
+    assert narrow - value_of("R4a", replace(studies[0], setting=wide), "1") == pytest.approx(0.01)
+
+
+def test_statistics_anew_are_the_stored_ones_in_a_network_without_them(studies):
+    assert value_of("R4c", studies[0], "1") == pytest.approx(0.015 - 0.01)
+    lines = {job: Line(line.stored, None) for job, line in studies[0].lines.items()}
+    without = replace(studies[0], lines=lines)
+    assert value_of("R4c", without, "1") == value_of("R4a", without, "1") == pytest.approx(0.03 - 0.01)
+
+
+def test_distance_is_held_against_the_farthest_solution(studies):
+    distances = studies[0].distances
+    row = distances.euclidean[distances.names.index("level 3")]
+    farthest = max(row[distances.names.index(name)] for name in ("dense", "level 1", "level 2"))
+    outside = row[distances.names.index("random_init at level 3")]
+    assert value_of("R5c", studies[0], "random_init") == outside - farthest
+
+
+# What is missing
+
+
+def test_a_log_product_that_does_not_exist_is_left_out_and_counted(studies):
+    point = projection(2)
+    found = studies[0].curvature[point]
+    values = np.concatenate([found.spectrum.eigenvalues[:-1], [-1.0]])
+    broken = replace(found, spectrum=replace(found.spectrum, eigenvalues=values))
+    without = replace(studies[0], curvature={**studies[0].curvature, point: broken})
+    finding = finding_of("R1a", [without, *studies[1:]])
+    assert [outcome.estimate.num_missing for outcome in finding.outcomes] == [0, 1, 0]
+    assert (finding.num_measured, finding.num_missing) == (8, 1)
+    assert finding.outcomes[1].estimate.values[0] is None
+
+
+def test_a_line_that_is_not_finite_is_missing(studies):
+    job = successive_line(1)
+    line = studies[0].lines[job]
+    loss = line.stored.train_loss.copy()
+    loss[2] = np.inf
+    lines = {**studies[0].lines, job: Line(replace(line.stored, train_loss=loss), line.anew)}
+    evidence = replace(studies[0], lines=lines)
+    assert [value_of(name, evidence, "1") for name in ("R4a", "R4b", "R5a")] == [None] * 3
+    assert value_of("R4c", evidence, "1") is not None
+
+
+def test_a_training_that_diverged_is_missing(studies):
+    place = baseline("one_shot")
+    attained = studies[0].attained[place]
+    final = attained.history[-1]
+    diverged = replace(final, train=replace(final.train, loss=float("nan")))
+    history = (*attained.history[:-1], diverged)
+    evidence = replace(studies[0], attained={**studies[0].attained, place: Attained(attained.density, history)})
+    assert [value_of(name, evidence, "one_shot") for name in ("R0a", "R0b")] == [None, None]
+
+
+def test_a_statistic_that_is_not_a_number_counts_as_missing(studies):
+    claim = Claim("T", "made up", "none", "1", CLAIMS[2].cases, lambda evidence, case: float("nan"))
+    assert evaluate([claim], studies)[0].num_missing == 9
+
+
+@each_claim
+def test_what_was_not_measured_is_missing_and_no_error(claim, studies):
+    nothing = replace(
+        studies[0],
+        attained={},
+        curvature={},
+        radii={},
+        lines={},
+        distances=Distances((), np.zeros((0, 0)), np.zeros((0, 0))),
+        travel=Travel(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
+    )
+    (finding,) = evaluate([claim], [nothing, *studies[1:]])
+    assert finding.num_missing == len(finding.outcomes)
+    assert all(outcome.estimate.values[0] is None for outcome in finding.outcomes)
+
+
+def with_censored(evidence, level, *points):
+    radii = dict(evidence.radii)
+    for job, found in evidence.radii.items():
+        censored = {
+            point: replace(found[point], censored=np.arange(len(found[point].radii)) == 0)
+            for point in points
+            if point in found and job.points in shared_space_points(level)
+        }
+        radii[job] = {**found, **censored}
+    return replace(evidence, radii=radii)
+
+
+def test_a_lower_bound_that_is_larger_already_settles_the_comparison(studies):
+    bounded = with_censored(studies[0], 2, at(imp(2)))
+    assert value_of("R1b", bounded, "2") == value_of("R1b", studies[0], "2") > 0
+
+
+@pytest.mark.parametrize("points", [(projection(2),), (projection(2), at(imp(2)))])
+def test_a_lower_bound_that_is_smaller_leaves_the_comparison_open(studies, points):
+    assert value_of("R1b", with_censored(studies[0], 2, *points), "2") is None
+
+
+def test_radii_are_those_of_the_settings_own_directions(studies):
+    plain = replace(studies[0].setting, analysis=replace(studies[0].setting.analysis, direction_norm="plain"))
+    evidence = replace(studies[0], setting=plain)
+    means = [evidence.radii_at(2, point, "plain").mean for point in (at(imp(2)), projection(2))]
+    assert value_of("R1b", evidence, "2") == means[0] - means[1] != value_of("R1b", studies[0], "2")
+
+
+def test_a_single_shared_epoch_has_no_slope(studies):
+    attained = studies[0].attained[imp(1)]
+    short = replace(attained, history=attained.history[-1:])
+    evidence = replace(studies[0], attained={**studies[0].attained, imp(1): short})
+    assert [value_of("R1f", evidence, level) for level in ("1", "2", "3")][:2] == [None, None]
+
+
+# What is refused, and the table
+
+
+def test_evidence_is_required():
+    with pytest.raises(ValueError, match="no evidence"):
+        evaluate(CLAIMS, [])
+
+
+def test_a_repeated_seed_is_refused(studies):
+    with pytest.raises(ValueError, match="seed 1 comes more than once"):
+        evaluate(CLAIMS, [studies[1], studies[0], studies[1]])
+
+
+def test_studies_of_different_length_are_refused(studies):
+    with pytest.raises(ValueError, match="levels 2, 3"):
+        evaluate(CLAIMS, [studies[0], made_evidence(1, last=2)])
+
+
+def test_table_has_a_row_for_each_case_and_a_column_for_each_seed(studies):
+    findings = evaluate(CLAIMS, [studies[2], studies[0]])
+    table = as_table(findings)
+    assert table.headings[:6] == ("claim", "case", "unit", "seeds", "seed 0", "seed 2")
+    assert len(table.rows) == sum(len(finding.outcomes) for finding in findings)
+    row = dict(zip(table.headings, table.rows[0], strict=True))
+    values = [value_of("R0a", studies[seed], "one_shot") for seed in (0, 2)]
+    expected = estimate_mean(values, comparisons=7)
+    assert (row["seed 0"], row["seed 2"], row["mean"]) == (*values, expected.mean)
+    assert (row["low"], row["high"], row["confidence"]) == (expected.low, expected.high, expected.confidence)
+    assert (row["claim"], row["case"], row["seeds"]) == ("R0a", "one_shot", 2)
+
+
+def test_table_of_one_seed_has_no_confidence(studies):
+    row = as_table(evaluate(CLAIMS, studies[:1])).rows[0]
+    assert row[-5] is not None
+    assert row[-4:] == (None, None, None, "undecided")
+
+
+def test_findings_of_different_seeds_make_no_table(studies):
+    mixed = [*evaluate(CLAIMS[:1], studies[:1]), *evaluate(CLAIMS[:1], studies[1:])]
+    with pytest.raises(ValueError, match="different seeds"):
+        as_table(mixed)
+
+
+def test_a_line_to_a_baseline_is_that_of_the_graph(studies):
+    job = LineJob(projection(LAST), at(baseline("random_init")))
+    expected = studies[0].lines[job].stored.barrier_loss - 0.01
+    assert value_of("R2a", studies[0], "random_init") == pytest.approx(expected)
