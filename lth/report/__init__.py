@@ -1,0 +1,8 @@
+"""The report of a study: every figure, table and claim in one page, from stored evidence alone.
+
+The same evidence gives the same bytes: nothing in a report depends on when, where or how often it is drawn.
+"""
+
+from lth.report.compose import Report, write_report
+
+__all__ = ["Report", "write_report"]

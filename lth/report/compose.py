@@ -1,0 +1,180 @@
+"""What goes into a report, as files by their artifact path."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from lth.claim import CLAIMS, Claim, Finding, as_table, evaluate
+from lth.evidence import Evidence
+from lth.exhibit import BEYOND, EXHIBITS, Exhibit
+from lth.figure.claims import draw_claims
+from lth.figure.interactive_surface import surface_html
+from lth.graph import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
+from lth.place import Place, at
+from lth.preset import changes_from_preset
+from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
+from lth.report.provenance import watched
+
+_DOTS_PER_INCH = 110
+SURFACE = "fig13_surface"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every file of a report, and what it says of the claims."""
+
+    files: Mapping[str, bytes]  # by artifact path
+    findings: tuple[Finding, ...]
+
+
+def write_report(evidences: Sequence[Evidence], link: Callable[[str], str]) -> Report:
+    """Draw every exhibit of every seed, judge the claims over the seeds, and write the page.
+
+    Args:
+        evidences: One a seed, of studies that differ in nothing else.
+        link: Returns the address of a run by its id.
+
+    Raises:
+        ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
+    """
+    findings = evaluate(CLAIMS, evidences)
+    ordered = sorted(evidences, key=lambda evidence: evidence.seed)
+    files = {"claims.csv": as_table(findings).csv().encode(), "claims.png": _png(draw_claims(findings))}
+    for evidence in ordered:
+        for exhibit in (*EXHIBITS, *BEYOND):
+            files |= _exhibit_files(exhibit, evidence)
+        files[f"{_folder(evidence)}/{SURFACE}.html"] = surface_html(evidence.surface).encode()
+    page = _page(ordered, findings, files, link)
+    files["report.html"] = html(page).encode()
+    files["report.md"] = markdown(page).encode()
+    return Report(files, findings)
+
+
+def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
+    path = f"{_folder(evidence)}/{exhibit.file}"
+    files = {f"{path}.csv": exhibit.numbers(evidence).csv().encode()}
+    if exhibit.draw is not None:
+        files[f"{path}.png"] = _png(exhibit.draw(evidence))
+    return files
+
+
+def _page(
+    evidences: Sequence[Evidence],
+    findings: Sequence[Finding],
+    files: Mapping[str, bytes],
+    link: Callable[[str], str],
+) -> Page:
+    setting = evidences[0].setting
+    seeds = tuple(evidence.seed for evidence in evidences)
+    return Page(
+        title=" · ".join(filter(None, (setting.preset, changes_from_preset(setting)))),
+        seeds=seeds,
+        setting=tuple((name, value) for name, value in setting.flat().items() if name != "seed"),
+        levels=tuple((evidence.seed, _level_cells(evidence, link)) for evidence in evidences),
+        claims=tuple(_claim_entry(finding, evidences, link) for finding in findings),
+        claims_image=files["claims.png"],
+        claims_table=as_table(findings),
+        exhibits=tuple(_exhibit_entry(exhibit, evidences, files, link) for exhibit in EXHIBITS),
+        beyond=tuple(_exhibit_entry(exhibit, evidences, files, link) for exhibit in BEYOND),
+        sources=tuple(_sources(evidence, evidence.runs, link) for evidence in evidences),
+    )
+
+
+def _claim_entry(finding: Finding, evidences: Sequence[Evidence], link: Callable[[str], str]) -> ClaimEntry:
+    claim = finding.claim
+    return ClaimEntry(
+        id=claim.id,
+        statement=claim.statement,
+        paper=claim.paper,
+        rule=claim.rule,
+        unit=claim.unit,
+        verdict=finding.verdict,
+        agreeing=f"{finding.num_agreeing} of {finding.num_measured}",
+        missing=finding.num_missing,
+        sources=tuple(_sources(evidence, _read_by(claim, evidence), link) for evidence in evidences),
+    )
+
+
+def _read_by(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
+    def statistics(watching: Evidence) -> None:
+        for case in claim.cases(evidence.last):
+            claim.statistic(watching, case)
+
+    return watched(statistics, evidence)[1]
+
+
+def _exhibit_entry(
+    exhibit: Exhibit, evidences: Sequence[Evidence], files: Mapping[str, bytes], link: Callable[[str], str]
+) -> ExhibitEntry:
+    first = evidences[0]
+    path = f"{_folder(first)}/{exhibit.file}"
+    return ExhibitEntry(
+        file=exhibit.file,
+        path=path,
+        title=exhibit.title,
+        paper=exhibit.paper,
+        found=tuple((evidence.seed, exhibit.found(evidence)) for evidence in evidences),
+        image=files.get(f"{path}.png"),
+        table=exhibit.numbers(first) if exhibit.draw is None else None,
+        interactive=f"{path}.html" if f"{path}.html" in files else None,
+        sources=tuple(
+            _sources(evidence, watched(exhibit.numbers, evidence)[1], link) for evidence in evidences
+        ),
+    )
+
+
+def _sources(
+    evidence: Evidence, names: Mapping[str, str] | Sequence[str], link: Callable[[str], str]
+) -> tuple[int, tuple[Source, ...]]:
+    return evidence.seed, tuple(
+        Source(name, link(evidence.runs[name])) for name in names if name in evidence.runs
+    )
+
+
+def _level_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[Cell, ...], ...]:
+    """Return the table of the solutions, each number linked to the run it is from."""
+
+    def cell(value: float | None, form: str, name: str) -> Cell:
+        return Cell("–" if value is None else format(value, form), link(evidence.runs[name]))
+
+    def row(place: Place) -> tuple[Cell, ...]:
+        reached, point = evidence.attained[place], at(place)
+        curvature = CurvatureJob(point).name
+        cells = [
+            Cell(place.name, link(evidence.runs[place.name])),
+            Cell(f"{reached.density:.1%}", None),
+            cell(reached.train_loss, ".4g", place.name),
+            cell(reached.test_accuracy, ".2%", place.name),
+            cell(evidence.log_eig_product(point), ".3f", curvature),
+            cell(evidence.curvature[point].trace.estimate, ".4g", curvature),
+        ]
+        if place.kind != "imp" or place.level == 0:
+            return (*cells, Cell("", None), Cell("", None), Cell("", None))
+        norm = evidence.setting.analysis.direction_norm
+        radii = RadiiJob(shared_space_points(place.level)[0], norm)
+        job: LineJob = successive_line(place.level)
+        line = evidence.lines[job].stored
+        loss, error = (line.barrier_loss, line.barrier_error) if line.is_finite else (None, None)
+        return (
+            *cells,
+            cell(evidence.radii[radii][point].mean, ".4f", radii.name),
+            cell(loss, ".4g", job.name),
+            cell(error, ".2%", job.name),
+        )
+
+    everywhere = places(evidence.last, evidence.setting.analysis.every_level)
+    return tuple(row(place) for place in everywhere)
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
+    return content.getvalue()
+
+
+def _folder(evidence: Evidence) -> str:
+    return f"seed_{evidence.seed}"

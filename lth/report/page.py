@@ -1,0 +1,126 @@
+"""The page of a report: HTML with all it shows inside, and Markdown with its pictures beside it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lth.exhibit.table import Table, rounded
+
+LEVEL_HEADINGS = (
+    "solution",
+    "density",
+    "train loss",
+    "test acc",
+    "log_eig_product",
+    "trace",
+    "mean radius",
+    "loss barrier to L-1",
+    "error barrier to L-1",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number as text, and the run it is from."""
+
+    text: str
+    link: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A solution or a measurement, and its run."""
+
+    name: str
+    link: str
+
+
+Sources = tuple[tuple[int, tuple[Source, ...]], ...]  # by seed
+
+
+@dataclass(frozen=True)
+class ClaimEntry:
+    """What the page says of a claim."""
+
+    id: str
+    statement: str
+    paper: str
+    rule: str
+    unit: str
+    verdict: str
+    agreeing: str
+    missing: int
+    sources: Sources
+
+
+@dataclass(frozen=True)
+class ExhibitEntry:
+    """What the page says of a figure or a table."""
+
+    file: str
+    path: str  # of its files, without the extension
+    title: str
+    paper: str
+    found: tuple[tuple[int, str], ...]  # a sentence a seed
+    image: bytes | None  # PNG, of the first seed
+    table: Table | None
+    interactive: str | None  # path of a page to play with
+    sources: Sources
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the page shows, in its order."""
+
+    title: str
+    seeds: tuple[int, ...]
+    setting: tuple[tuple[str, str], ...]
+    levels: tuple[tuple[int, tuple[tuple[Cell, ...], ...]], ...]
+    claims: tuple[ClaimEntry, ...]
+    claims_image: bytes
+    claims_table: Table
+    exhibits: tuple[ExhibitEntry, ...]
+    beyond: tuple[ExhibitEntry, ...]
+    sources: Sources
+
+
+def html(page: Page) -> str:
+    """Return one page that needs no other file and no network; whatever users can name is escaped."""
+    return _render("report.html", page, escape=True)
+
+
+def markdown(page: Page) -> str:
+    """Return the same as Markdown, for the folder that the pictures are in."""
+    return _render("report.md", page, escape=False)
+
+
+def _render(template: str, page: Page, *, escape: bool) -> str:
+    environment = Environment(
+        loader=PackageLoader("lth.report"),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    environment.filters["plain"] = _plain
+    environment.filters["shown"] = _shown
+    return environment.get_template(template).render(page=page, headings=LEVEL_HEADINGS)
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is, also inside a table."""
+    for mark in "\\`*_[]<>|#":
+        text = text.replace(mark, f"\\{mark}")
+    return text.replace("\n", " ")
+
+
+def _shown(cell: str | float | None) -> str:
+    """Return a cell of a table as people read it."""
+    if cell is None:
+        return "–"
+    return rounded(cell) if isinstance(cell, float) else str(cell)

@@ -1,0 +1,110 @@
+"""The report of made-up evidence: complete, self-contained, the same whenever it is drawn, and safe to open."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from made_evidence import made_evidence
+
+from lth.claim import CLAIMS
+from lth.evidence import Evidence
+from lth.exhibit import BEYOND, EXHIBITS
+from lth.report import Report, write_report
+
+LAST = 2
+
+
+def link(run_id: str) -> str:
+    return f"http://127.0.0.1:5000/#/experiments/1/runs/{run_id}"
+
+
+def quick(seed: int) -> Evidence:
+    return made_evidence(seed, LAST, directions=3, points=5)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return write_report([quick(1), quick(0)], link)
+
+
+@pytest.fixture(scope="module")
+def page(report: Report) -> str:
+    return report.files["report.html"].decode()
+
+
+def test_every_figure_and_table_of_every_seed_is_a_file_with_its_numbers_beside_it(report):
+    for seed in (0, 1):
+        for exhibit in (*EXHIBITS, *BEYOND):
+            path = f"seed_{seed}/{exhibit.file}"
+            assert report.files[f"{path}.csv"].decode().count("\n") > 1, path
+            if exhibit.draw is not None:
+                assert report.files[f"{path}.png"].startswith(b"\x89PNG"), path
+    assert {"report.html", "report.md", "claims.png", "claims.csv"} <= set(report.files)
+    assert "seed_0/fig13_surface.html" in report.files
+
+
+def test_the_page_holds_22_figures_7_tables_and_every_claim_with_its_verdict(page):
+    assert len(re.findall(r'<h3 id="fig\d\d_', page)) == 22
+    assert len(re.findall(r'<h3 id="table\d_', page)) == 7
+    for claim in CLAIMS:
+        assert f'id="claim-{claim.id}"' in page
+    assert page.count('class="verdict supported"') + page.count('class="verdict undecided"') >= len(CLAIMS)
+
+
+class References(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if "src" in given or tag in ("link", "script", "iframe"):
+            self.loaded.append(given.get("src") or given.get("href") or tag)
+        if tag == "a":
+            self.links.append(given["href"])
+        if "id" in given:
+            self.anchors.add(given["id"])
+
+
+def test_the_page_loads_nothing_from_anywhere_and_every_link_leads_somewhere(page, report):
+    found = References()
+    found.feed(page)
+    assert found.loaded
+    assert all(source.startswith("data:image/png;base64,") for source in found.loaded)
+    for target in found.links:
+        inside = target.startswith("#") and target[1:] in found.anchors
+        assert inside or target.startswith("http://127.0.0.1:5000/#/") or target in report.files, target
+
+
+def test_numbers_of_the_table_lead_to_the_run_they_are_from(page):
+    evidence = quick(0)
+    for name in ("dense", "curvature at level 1", "line from level 1 to level 2"):
+        assert link(evidence.runs[name]) in page
+
+
+def test_drawn_again_from_the_same_evidence_in_another_order_every_byte_is_the_same(report):
+    again = write_report([quick(0), quick(1)], link)
+    assert list(report.files) == list(again.files)
+    assert {name for name in report.files if report.files[name] != again.files[name]} == set()
+
+
+def test_one_seed_is_said_to_decide_nothing_and_what_a_user_can_name_is_escaped():
+    evidence = quick(0)
+    evil = "<script>alert(1)</script>"
+    alone = write_report([replace(evidence, setting=replace(evidence.setting, network=evil))], link)
+    page = alone.files["report.html"].decode()
+    assert "One seed gives no interval" in page
+    assert {finding.verdict for finding in alone.findings} == {"undecided"}
+    assert evil not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert evil not in alone.files["report.md"].decode()
+
+
+def test_markdown_shows_the_same_figures_by_their_files(report):
+    text = report.files["report.md"].decode()
+    pictures = re.findall(r"!\[.*?\]\(([^)]*)\)", text)
+    assert len([path for path in pictures if "/fig" in path]) == 22
+    assert set(pictures) <= set(report.files)
