@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from lth.replication import Replication
     from lth.solution import Solution
     from lth.study import Study
     from lth.tracking.store import Store
@@ -41,14 +42,20 @@ _SETTING_OPTIONS = {
     "precision": "fp32 or bf16.",
     "trajectory": "Which epochs' weights are kept: none, log or every.",
     "prune_fraction": "Share of the survivors pruned at each level.",
-    "levels": "How many levels main trains after the dense network.",
+    "levels": "How many levels a study has after the dense network.",
     "k": "Leading eigenvalues in log_eig_product.",
+    "second_k": "Share of k in a second log_eig_product.",
+    "trace_probes": "Random vectors for the Hessian's trace.",
     "hessian_examples": "For curvature, radii and surface: a number, a fraction or all.",
     "directions": "Random directions for radii.",
     "direction_norm": "filter (Li et al. 2018) or plain.",
     "cutoff_margin": "Nats by which a basin's cutoff lies above the worse solution's loss.",
     "points": "On a straight line, ends included.",
     "grid": "Points a side of the loss surface.",
+    "plane": "Three solutions that span the surface: levels, last, or baselines at the last level.",
+    "every_level": "Baselines that a study trains and measures at all levels, such as random_init,lr_rewind.",
+    "loss_margin": "Nats below which a barrier in the loss counts as none.",
+    "error_margin": "Share of test examples below which a barrier in the error counts as none.",
 }
 _COMMON_OPTIONS = {
     "preset": "digits, resnet20-cifar10, vgg16-cifar10 or resnet20-fashion-mnist. [default: digits]",
@@ -95,7 +102,7 @@ def study_options(command: Command) -> Command:
     return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-def parse_level(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
+def parse_level(_context: click.Context | None, _parameter: click.Parameter | None, value: str) -> int:
     """Read a level: a whole number, 0 for the dense network."""
     try:
         level = int(value)
@@ -122,24 +129,77 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
         options: As click parsed them; None where the user said nothing.
         level_of_from_run: The level that `from_run` must hold; None where it can't be given.
     """
+    given = _given(options)
+    with _told_as(click.UsageError):
+        study = _build_study(given, level_of_from_run)
+        _say(f"tracking in {study.store.description}")
+    with _told_as(click.ClickException):
+        yield study
+
+
+@contextmanager
+def opened_replication(options: Options, seeds: str | None) -> Iterator[Replication]:
+    """Build the same study under several seeds; user errors end the command as in `opened_study`.
+
+    Args:
+        options: As click parsed them.
+        seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
+    """
+    given = _given(options)
+    with _told_as(click.UsageError):
+        if seeds is not None and "seed" in given:
+            raise ValueError("seed and seeds both say which; leave one of them out")
+        studies: list[Study] = []
+        for seed in [{}] if seeds is None else [{"seed": seed} for seed in _split_seeds(seeds)]:
+            studies.append(_build_study({**given, **seed}, None, *studies[:1]))
+        from lth.replication import Replication
+
+        replication = Replication(studies, _say)
+        _say(f"tracking in {studies[0].store.description}")
+    with _told_as(click.ClickException):
+        yield replication
+
+
+def tell_report(replication: Replication, run_id: str) -> None:
+    """Say what was found, and where the report is."""
+    from lth.summary import text_table
+
+    for study in replication.studies:
+        click.echo(f"\n{study.name}\n{text_table(study.rows())}")
+    click.echo(f"\n{replication.verdicts(run_id)}\n")
+    click.echo(f"The report, report.html, is an artifact of run {run_id}.")
+    click.echo("To look at everything: make ui (or: mlflow ui), http://127.0.0.1:5000")
+
+
+def _given(options: Options) -> dict[str, str]:
+    """Prepare the process for a study, and return what the user said of it."""
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
-    given = {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
+    """Turn errors that a user can mend into one line."""
     try:
-        study = _build_study(given, level_of_from_run)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        yield study
+        yield
     except (ValueError, ArithmeticError) as error:
-        raise click.ClickException(str(error)) from error
+        raise kind(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs are kept, and the same command goes on from them")
         sys.exit(130)
 
 
-def _build_study(given: dict[str, str], level_of_from_run: int | None) -> Study:
+def _split_seeds(written: str) -> list[str]:
+    seeds = [part.strip() for part in written.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds={written!r} names one seed twice")
+    return seeds
+
+
+def _build_study(given: dict[str, str], level_of_from_run: int | None, sibling: Study | None = None) -> Study:
+    """Build the study of the given parameters; a sibling lends its data set and its store."""
     # Imported here so that --help and misspelt options answer at once.
     from lth.data import load_images
     from lth.preset import DEFAULT_PRESET, resolve
@@ -151,17 +211,19 @@ def _build_study(given: dict[str, str], level_of_from_run: int | None) -> Study:
     overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
     setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
     device = _device(given.get("device", "auto"))
-    store = Store()
+    store = Store() if sibling is None else sibling.store
     parent, pinned = None, {}
     if "from_run" in given:
         parent = _load_parent(store, given["from_run"], level_of_from_run)
         pinned = {parent.key: given["from_run"]}
         if "preset" not in given:
             setting = with_overrides(parent.setting, overrides)
-    data_dir = Path(given["data_dir"]) if "data_dir" in given else None
-    bench = set_up(setting, load_images(setting.data.dataset, data_dir), device, parent)
-    _say(f"tracking in {store.description}")
-    return Study(bench, store, _say, pinned)
+    if sibling is None:
+        data_dir = Path(given["data_dir"]) if "data_dir" in given else None
+        images = load_images(setting.data.dataset, data_dir)
+    else:
+        images = sibling.bench.images
+    return Study(set_up(setting, images, device, parent), store, _say, pinned)
 
 
 def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:

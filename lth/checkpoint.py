@@ -118,6 +118,19 @@ def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
     return solution
 
 
+def read_outcome(directory: Path) -> tuple[float, tuple[EpochRecord, ...]]:
+    """Return density and history of the solution in `directory`, of which only the manifest need be there.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    manifest = _read_manifest(directory)
+    try:
+        return float(manifest["density"]), tuple(_record_from_json(record) for record in manifest["history"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{directory} doesn't describe a solution ({error!r})") from error
+
+
 def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tensor]]) -> Solution:
     """Put a solution together from the manifest and the tensors of each file.
 

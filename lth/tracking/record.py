@@ -11,10 +11,8 @@ from lth.analysis import LevelAnalysis
 from lth.figure.interpolation import draw_interpolation
 from lth.figure.radius import draw_radii
 from lth.figure.spectrum import draw_spectra
-from lth.figure.surface import draw_surface
 from lth.figure.trajectory import draw_trajectory
 from lth.figure.trend import draw_trend
-from lth.level_surface import LevelSurface
 from lth.preset import changes_from_preset
 from lth.setting import spelled
 from lth.solution import Solution, solution_name
@@ -52,10 +50,11 @@ def measuring(bench: Workbench) -> str:
     return " ".join(f"{name}={value}" for name, value in spelled(bench.setting.analysis).items())
 
 
-def task_tags(bench: Workbench, kind: str, level: int, density: float, key: str) -> dict[str, str]:
-    """Return the tags of one task of a study."""
-    place = {"kind": kind, "level": str(level), "density": f"{density:.4g}", KEY: key}
-    return {**study_tags(bench), **place}
+def task_tags(bench: Workbench, kind: str, level: int, density: float | None, key: str) -> dict[str, str]:
+    """Return the tags of one task of a study; a measurement across levels has no density."""
+    place = {"kind": kind, "level": str(level), KEY: key}
+    kept = {} if density is None else {"density": f"{density:.4g}"}
+    return {**study_tags(bench), **place, **kept}
 
 
 def log_setting(run: RunLog, bench: Workbench, level: int | None, density: float | None) -> None:
@@ -64,8 +63,10 @@ def log_setting(run: RunLog, bench: Workbench, level: int | None, density: float
     run.params({**bench.setting.flat(), **place})
     run.tags({"device": bench.data.train.labels.device.type})
     numbers = {"seed": float(bench.setting.seed)}
-    if level is not None and density is not None:
-        numbers |= {"level": float(level), "density": density}
+    if level is not None:
+        numbers["level"] = float(level)
+    if density is not None:
+        numbers["density"] = density
     run.metrics(numbers)
     run.data(bench.images, "training")
 
@@ -101,18 +102,19 @@ def log_solution_trend(study: RunLog, solution: Solution) -> None:
     study.flush()
 
 
-def log_analysis(run: RunLog, analysis: LevelAnalysis, seconds: float) -> None:
+def log_analysis(run: RunLog, analysis: LevelAnalysis) -> None:
     """Log the numbers of an analysis, then its raw values, then its figures."""
     name = solution_name("imp", analysis.level)
     run.arrays(analysis.arrays(), "analysis.npz")
     if analysis.warnings():
         run.note("\n".join(f"- **warning**: {warning}" for warning in analysis.warnings()))
         run.tags({"lth.warnings": "; ".join(analysis.warnings())})
-    numbers = {**analysis.metrics(), **analysis.diagnostics(), "time/analysis_seconds": seconds}
-    run.metrics(numbers, analysis.level)
+    run.metrics({**analysis.metrics(), **analysis.diagnostics()}, analysis.level)
     run.flush()
-    run.figure(draw_spectra(analysis), "spectra.png")
-    run.figure(draw_radii(analysis), "radii.png")
+    if analysis.spectra:
+        run.figure(draw_spectra(analysis), "spectra.png")
+    if analysis.radii:
+        run.figure(draw_radii(analysis), "radii.png")
     if analysis.line is not None:
         before = solution_name("imp", analysis.level - 1)
         run.figure(draw_interpolation(analysis.line, before, name), "interpolation.png")
@@ -122,17 +124,6 @@ def log_analysis_trend(study: RunLog, analysis: LevelAnalysis) -> None:
     """Add the numbers of an analysis to the trends of the study, `step=level`."""
     study.metrics(analysis.metrics(), analysis.level)
     study.flush()
-
-
-def log_surface(run: RunLog, level_surface: LevelSurface) -> None:
-    """Log the raw values of a surface and its picture."""
-    surface = level_surface.surface
-    run.arrays({"x": surface.x, "y": surface.y, "loss": surface.loss}, "surface.npz")
-    markers = [vars(marker) for marker in surface.markers]
-    corners = list(level_surface.corners)
-    run.json({"corners": corners, "cutoff": level_surface.cutoff, "markers": markers}, "surface.json")
-    figure = draw_surface(surface, level_surface.corners, cutoff=level_surface.cutoff)
-    run.figure(figure, "surface.png")
 
 
 def log_results(study: RunLog, rows: Sequence[LevelRow]) -> None:

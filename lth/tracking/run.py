@@ -90,7 +90,7 @@ class RunLog:
 
     def directory(self, local: Path, path: str) -> None:
         """Attach every file under `local`."""
-        self._client.log_artifacts(self.run_id, str(local), path)
+        self._client.log_artifacts(self.run_id, str(local), path or None)
 
     def data(self, data: ImageData, context: str) -> None:
         """Link the data set, by name and digest, as an input of the run."""

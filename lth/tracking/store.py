@@ -13,16 +13,19 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
-from lth.checkpoint import CheckpointError, read_solution
+from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solution
+from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
 from lth.tracking.experiment import experiment_id, launched_run_id
 from lth.tracking.run import RunLog
+from lth.train import EpochRecord
 
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
 FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 CHECKPOINT = "checkpoint"  # the artifact folder of a solution
+MEASUREMENT = "measurement.npz"  # the artifact of a measurement
 _PARENT = "mlflow.parentRunId"
 
 
@@ -67,6 +70,10 @@ class Store:
     def latest_metrics(self, run_id: str) -> dict[str, float]:
         """Return the last value of every metric of a run."""
         return dict(self.run(run_id).data.metrics)
+
+    def note(self, run_id: str) -> str:
+        """Return the description of a run."""
+        return str(self.run(run_id).data.tags.get("mlflow.note.content", ""))
 
     @contextmanager
     def open(
@@ -128,6 +135,42 @@ class Store:
                 raise CheckpointError(
                     f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
                 ) from error
+
+    def load_outcome(self, run_id: str) -> tuple[float, tuple[EpochRecord, ...]]:
+        """Return density and history of the solution a run logged, without its tensors.
+
+        Raises:
+            CheckpointError: If the manifest is missing or damaged.
+        """
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                path = self._client.download_artifacts(run_id, f"{CHECKPOINT}/{MANIFEST}", dst_path=directory)
+                return read_outcome(Path(path).parent)
+            except (MlflowException, OSError, CheckpointError) as error:
+                raise CheckpointError(
+                    f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
+                ) from error
+
+    def load_measurement(self, run_id: str) -> Packed:
+        """Return the stored numbers of a measurement.
+
+        Raises:
+            PackedResultError: If they are missing or damaged.
+        """
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                path = self._client.download_artifacts(run_id, MEASUREMENT, dst_path=directory)
+                return Packed(Path(path).read_bytes())
+            except (MlflowException, OSError, PackedResultError) as error:
+                raise PackedResultError(
+                    f"the numbers of run {run_id} are not usable: {error}; measure again with fresh=true"
+                ) from error
+
+    def link(self, run_id: str) -> str:
+        """Return the address of a run in the UI: of the tracking server, else of one that `make ui` starts."""
+        uri = get_tracking_uri()
+        server = without_password(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def _fetch_checkpoint(self, run: Run, directory: str, *, trajectory: bool) -> Path:
         run_id = run.info.run_id

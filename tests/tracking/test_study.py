@@ -12,6 +12,7 @@ from tiny_problem import make_bench, make_study
 from torch import nn
 
 import lth
+from lth.graph import level_jobs
 from lth.solution import Solution
 from lth.solve import set_up
 from lth.study import Study
@@ -229,7 +230,9 @@ def test_changed_code_of_the_users_network_is_another_result(tracking, tmp_path,
 def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tracking):
     given = Store().load_solution(make_study().solution("imp", 1))
     keys = {
-        set_up(make_bench(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(1)
+        set_up(make_bench(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(
+            1, level_jobs(1)
+        )
         for seed in ("0", "1")
     }
     assert len(keys) == 2
@@ -259,7 +262,7 @@ def test_a_level_too_sparse_to_exist_is_refused_before_anything_is_trained(track
 def test_main_goes_on_with_a_study_that_was_begun_level_by_level(tracking):
     make_study().solution("imp", 1)
     (parent,) = Store().search("tags.kind = 'study'")
-    assert make_study().run_all() == parent.info.run_id
+    assert make_study().complete() == parent.info.run_id
     run = MlflowClient().get_run(parent.info.run_id)
     assert run.info.status == "FINISHED"
     assert "| level 2 |" in run.data.tags["mlflow.note.content"]

@@ -19,7 +19,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
     """Run the study once for all tests of this module, which only read it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_fresh_store(monkeypatch, tmp_path_factory.mktemp("whole"), empty_database)
-        yield make_study().run_all()
+        yield make_study().complete()
 
 
 def num_runs() -> int:
@@ -63,7 +63,7 @@ def test_a_finished_study_trains_and_measures_nothing_when_asked_for_again(whole
     parent = whole
     before = num_runs()
     said: list[str] = []
-    assert make_study(said).run_all() == parent
+    assert make_study(said).complete() == parent
     assert num_runs() == before
     assert all("nothing to compute" in line for line in said)
 

@@ -1,0 +1,81 @@
+"""What each kind of measurement looks like as an MLflow run: its numbers, what is read off them, a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lth.figure.interactive_surface import surface_html
+from lth.figure.interpolation import draw_interpolation
+from lth.figure.surface import draw_surface
+from lth.graph import CurvatureJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.landscape import Curvature, Line
+from lth.measure.radius import BasinRadii
+from lth.packed import Packed, pack
+from lth.place import Point
+from lth.survey import curvature_from, line_from, radii_from, surface_from
+from lth.tracking.run import RunLog
+from lth.tracking.store import MEASUREMENT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def log_measurement(
+    run: RunLog, job: Job, results: Mapping[str, DataclassInstance], drawn: Sequence[int], seconds: float
+) -> None:
+    """Log the raw numbers of a measurement, then what is read off them, then a figure where it has one."""
+    content = pack(results)
+    run.file(MEASUREMENT, content)
+    if job.measure in ("spectra", "radii", "surface"):
+        run.json(list(drawn), "measured_examples.json")
+    stored = Packed(content)
+    if isinstance(job, CurvatureJob):
+        numbers = _curvature_numbers(curvature_from(stored))
+    elif isinstance(job, RadiiJob):
+        numbers = _radii_numbers(radii_from(stored, job))
+    elif isinstance(job, LineJob):
+        line = line_from(stored)
+        numbers = _line_numbers(line)
+        run.figure(draw_interpolation(line.stored, job.start.name, job.end.name), "interpolation.png")
+    elif isinstance(job, SurfaceJob):
+        surface = surface_from(stored)
+        numbers = {"landscape/sublevel_cutoff": surface.cutoff}
+        run.figure(draw_surface(surface.surface, surface.corners, cutoff=surface.cutoff), "surface.png")
+        run.file("surface.html", surface_html(surface).encode())
+    else:
+        numbers = {}
+    run.metrics({**numbers, "time/measuring_seconds": seconds}, job.level)
+
+
+def _curvature_numbers(found: Curvature) -> dict[str, float]:
+    spectrum = found.spectrum
+    numbers = {
+        "landscape/hessian_trace": found.trace.estimate,
+        "landscape/weight_norm": found.size.weight_norm,
+        "solver/hessian_trace_standard_error": found.trace.standard_error,
+        "solver/positive_eigenvalues": spectrum.num_positive,
+        "solver/hessian_products": spectrum.num_products,
+        "solver/spectrum_converged": float(spectrum.converged),
+    }
+    if spectrum.num_positive == len(spectrum.eigenvalues):
+        numbers["landscape/log_eig_product"] = spectrum.log_eig_product
+    return numbers
+
+
+def _radii_numbers(found: Mapping[Point, BasinRadii]) -> dict[str, float]:
+    numbers = {}
+    for point, radii in found.items():
+        numbers[f"radius_mean/{point.name}"] = radii.mean
+        numbers[f"solver/radius_censored {point.name}"] = radii.num_censored
+        numbers["solver/radius_cutoff"] = radii.cutoff
+    return numbers
+
+
+def _line_numbers(line: Line) -> dict[str, float]:
+    numbers = {}
+    for name, path in (("", line.stored), ("_anew", line.anew)):
+        if path is not None and path.is_finite:
+            numbers[f"landscape/barrier_loss{name}"] = path.barrier_loss
+            numbers[f"landscape/barrier_error{name}"] = path.barrier_error
+    return numbers
