@@ -21,6 +21,7 @@ from lth.report.provenance import watched
 
 _DOTS_PER_INCH = 110
 SURFACE = "fig13_surface"
+_BLANK = Cell("", None)
 
 
 @dataclass(frozen=True)
@@ -152,16 +153,18 @@ def _level_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[
             cell(evidence.log_eig_product(point), ".3f", curvature),
             cell(evidence.curvature[point].trace.estimate, ".4g", curvature),
         ]
-        if place.kind != "imp" or place.level == 0:
-            return (*cells, Cell("", None), Cell("", None), Cell("", None))
+        if place.kind != "imp":
+            return (*cells, _BLANK, _BLANK, _BLANK)
         norm = evidence.setting.analysis.direction_norm
         radii = RadiiJob(shared_space_points(place.level)[0], norm)
+        cells.append(cell(evidence.radii[radii][point].mean, ".4f", radii.name))
+        if place.level == 0:
+            return (*cells, _BLANK, _BLANK)
         job: LineJob = successive_line(place.level)
         line = evidence.lines[job].stored
         loss, error = (line.barrier_loss, line.barrier_error) if line.is_finite else (None, None)
         return (
             *cells,
-            cell(evidence.radii[radii][point].mean, ".4f", radii.name),
             cell(loss, ".4g", job.name),
             cell(error, ".2%", job.name),
         )

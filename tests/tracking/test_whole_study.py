@@ -1,6 +1,5 @@
 """A whole study of a tiny problem: what its runs hold, seen through MLflow's own client."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,11 @@ from conftest import use_fresh_store
 from mlflow import MlflowClient
 from tiny_problem import make_study
 
+from lth.graph import study_jobs
+from lth.place import at, imp
 from lth.recipe import BASELINES
+from lth.replication import Replication
+from lth.study import MissingEvidenceError
 from lth.tracking.store import KEY, Store
 
 
@@ -27,7 +30,7 @@ def num_runs() -> int:
 
 
 def test_every_run_carries_its_place_as_tags_and_numbers_as_metrics(whole, tmp_path):
-    for kind, level in [("imp", 0), ("imp", 2), ("one_shot", 2), ("analysis", 1), ("surface", 2)]:
+    for kind, level in [("imp", 0), ("imp", 2), ("one_shot", 2), ("analysis", 1)]:
         (run,) = Store().search(f"tags.kind = '{kind}' AND tags.level = '{level}'")
         tags, metrics = run.data.tags, run.data.metrics
         assert (tags["seed"], tags["network"], tags["dataset"]) == ("0", "tiny_problem:network", "tiny")
@@ -37,12 +40,16 @@ def test_every_run_carries_its_place_as_tags_and_numbers_as_metrics(whole, tmp_p
         assert run.info.status == "FINISHED"
 
 
-def test_all_runs_of_a_study_are_children_of_one_run(whole, tmp_path):
-    parent = whole
-    runs = Store().search(f"tags.`{KEY}` LIKE '%'")
-    children = [run for run in runs if run.info.run_id != parent]
-    assert len(children) == 3 + len(BASELINES) + 3 + 1  # levels, baselines, analyses, surface
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent}
+def test_all_runs_of_a_study_are_under_one_run_and_measurements_one_deeper(whole, tmp_path):
+    runs = {run.info.run_id: run for run in Store().search(f"tags.`{KEY}` LIKE '%'")}
+    measurements = next(run for run in runs.values() if run.data.tags["kind"] == "measurements")
+    below: dict[str, list[str]] = {whole: [], measurements.info.run_id: []}
+    for run_id, run in runs.items():
+        if run_id != whole:
+            below[run.data.tags["mlflow.parentRunId"]].append(run.data.tags["kind"])
+    assert sorted(below[whole]) == sorted([*["imp"] * 3, *BASELINES, *["analysis"] * 3, "measurements"])
+    jobs = study_jobs(2, make_study().bench.setting.analysis)
+    assert below[measurements.info.run_id] == ["measurement"] * len(jobs)
 
 
 def test_the_study_carries_each_trend_with_level_as_step(whole, tmp_path):
@@ -90,26 +97,66 @@ def test_the_line_starts_and_ends_at_the_logged_losses(whole, tmp_path):
         assert error == pytest.approx(1 - run.data.metrics["test/accuracy"], abs=1e-9)
 
 
+def artifacts(run_id: str) -> dict[str, int]:
+    return {file.path: file.file_size for file in MlflowClient().list_artifacts(run_id)}
+
+
 def test_plots_and_raw_numbers_are_artifacts(whole, tmp_path):
-    parent = whole
-    client = MlflowClient()
-    expected = {
-        "analysis": {"analysis.npz", "spectra.png", "radii.png", "interpolation.png"},
-        "surface": {"surface.npz", "surface.json", "surface.png"},
-    }
-    for kind, names in expected.items():
-        (run,) = Store().search(f"tags.kind = '{kind}' AND tags.level = '2'")
-        found = {file.path: file.file_size for file in client.list_artifacts(run.info.run_id)}
-        assert names <= set(found)
-        assert all(found[name] > 0 for name in names)
-    assert {"trend.png", "results.md", "results.json"} <= {f.path for f in client.list_artifacts(parent)}
+    (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '2'")
+    (surface,) = Store().search("tags.measure = 'surface'")
+    found = artifacts(analysis.info.run_id) | artifacts(surface.info.run_id) | artifacts(whole)
+    expected = {"analysis.npz", "spectra.png", "radii.png", "interpolation.png"}
+    expected |= {"measurement.npz", "surface.png", "surface.html"}
+    expected |= {"trend.png", "results.md", "results.json"}
+    assert all(found[name] > 0 for name in expected)
 
 
 def test_the_surface_names_every_solution_with_true_loss_and_distance(whole, tmp_path):
-    (run,) = Store().search("tags.kind = 'surface'")
-    path = MlflowClient().download_artifacts(run.info.run_id, "surface.json", dst_path=str(tmp_path))
-    content = json.loads(Path(path).read_text())
-    markers = {marker["name"]: marker for marker in content["markers"]}
-    assert {"dense", "level 1", "level 2", *(f"{kind} at level 2" for kind in BASELINES)} <= set(markers)
-    for corner in content["corners"]:
-        assert markers[corner]["distance"] == pytest.approx(0, abs=1e-6)  # float64 geometry of float32 weights
+    surface = make_study().evidence().surface
+    markers = {marker.name: marker for marker in surface.surface.markers}
+    assert set(markers) == {"dense", "level 1", "level 2", *(f"{kind} at level 2" for kind in BASELINES)}
+    assert surface.corners == ("dense", "level 2", "random_init at level 2")
+    for corner in surface.corners:
+        assert markers[corner].distance == pytest.approx(0, abs=1e-6)  # float64 geometry of float32 weights
+
+
+def test_evidence_holds_what_the_runs_logged(whole, tmp_path):
+    evidence = make_study().evidence()
+    for level in range(3):
+        (run,) = Store().search(f"tags.kind = 'imp' AND tags.level = '{level}'")
+        assert evidence.attained[imp(level)].train_loss == run.data.metrics["train/loss"]
+        (analysis,) = Store().search(f"tags.kind = 'analysis' AND tags.level = '{level}'")
+        logged = analysis.data.metrics
+        assert evidence.log_eig_product(at(imp(level))) == logged["landscape/log_eig_product"]
+        assert evidence.radii_at(level, at(imp(level))).mean == logged["landscape/radius_mean"]
+    assert evidence.runs["level 2"] == run.info.run_id
+
+
+def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothing(whole, tmp_path):
+    said: list[str] = []
+    first = Replication([make_study(said)], said.append).complete()
+    before = num_runs()
+    again = Replication([make_study(said)], said.append).report()
+    assert num_runs() == before + 1
+    folders = []
+    for run_id in (first, again):
+        folder = tmp_path / run_id
+        folder.mkdir()
+        MlflowClient().download_artifacts(run_id, "", dst_path=str(folder))
+        folders.append(
+            {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        )
+    assert folders[0] == folders[1]
+    assert Path("seed_0/fig12_lines_successive.png") in folders[0]
+    assert Replication([make_study(said)], said.append).complete() == again
+    assert not any(line.startswith(("training", "measuring")) for line in said)
+    tags = MlflowClient().get_run(again).data.tags
+    assert (tags["kind"], tags["seeds"]) == ("report", "0")
+    assert "| R0a |" in tags["mlflow.note.content"]
+
+
+def test_a_report_of_what_is_not_measured_names_it_and_the_remedy(whole, tmp_path):
+    with pytest.raises(
+        MissingEvidenceError, match=r"lacks curvature at dense, .* and \d+ more; `mlflow run . -e study`"
+    ):
+        make_study(k="2").evidence()

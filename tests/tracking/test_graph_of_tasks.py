@@ -1,0 +1,114 @@
+"""Measurements are tasks of their own: any order, any process, and an interruption loses only the one it hit."""
+
+import random
+
+import pytest
+from conftest import use_fresh_store
+from mlflow import MlflowClient
+from tiny_problem import make_study
+
+import lth.study
+from lth.graph import places, study_jobs
+from lth.place import at, imp, projection
+from lth.tracking.store import Store
+
+QUICK = {"levels": "1"}
+
+
+def finished_measurements() -> list[str]:
+    runs = Store().search("tags.kind = 'measurement' AND attributes.status = 'FINISHED'")
+    return sorted(run.info.run_name for run in runs)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    perform, taken = lth.study.perform, []
+
+    def interrupted(job, *rest):
+        taken.append(job)
+        if len(taken) == number:
+            raise KeyboardInterrupt
+        return perform(job, *rest)
+
+    monkeypatch.setattr(lth.study, "perform", interrupted)
+
+
+def test_an_analysis_interrupted_in_the_middle_goes_on_from_what_is_finished(tracking, monkeypatch):
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 4)
+        with pytest.raises(KeyboardInterrupt):
+            make_study(**QUICK).analysis(1)
+    done = finished_measurements()
+    assert len(done) == 3
+    said: list[str] = []
+    make_study(said, **QUICK).analysis(1)
+    assert not any(line.startswith(f"measuring {name},") for line in said for name in done)
+    assert finished_measurements() == sorted(set(finished_measurements()))
+    (killed,) = Store().search("attributes.status = 'KILLED'")
+    assert killed.data.tags["kind"] == "measurement"
+
+
+def test_an_interrupted_study_completes_with_the_same_command(tracking, monkeypatch):
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 8)
+        with pytest.raises(KeyboardInterrupt):
+            make_study(**QUICK).complete()
+    (study,) = Store().search("tags.kind = 'study'")
+    assert study.info.status == "KILLED"
+    assert make_study(**QUICK).complete() == study.info.run_id
+    assert MlflowClient().get_run(study.info.run_id).info.status == "FINISHED"
+    jobs = study_jobs(1, make_study(**QUICK).bench.setting.analysis)
+    assert finished_measurements() == sorted(job.name for job in jobs)
+
+
+def test_tasks_done_in_any_order_by_separate_workers_give_the_same_numbers(
+    tmp_path, monkeypatch, empty_database
+):
+    def measured(order: int | None) -> list[tuple[str, float]]:
+        folder = tmp_path / str(order)
+        folder.mkdir()
+        use_fresh_store(monkeypatch, folder, empty_database)
+        for place in places(1):
+            make_study(**QUICK).solution(place.kind, place.level)
+        jobs = study_jobs(1, make_study(**QUICK).bench.setting.analysis)
+        if order is not None:
+            random.Random(order).shuffle(jobs)  # noqa: S311
+        for job in jobs:
+            make_study(**QUICK).measurement(job)  # a worker of its own: it shares nothing but the store
+        evidence = make_study(**QUICK).evidence()
+        numbers = [
+            (point.name, value)
+            for point in (at(imp(0)), projection(1))
+            if (value := evidence.log_eig_product(point))
+        ]
+        numbers += [(job.name, line.stored.barrier_loss) for job, line in evidence.lines.items()]
+        return numbers + [("trace", evidence.curvature[at(imp(1))].trace.estimate)]
+
+    assert measured(None) == measured(3)
+
+
+def test_measures_can_be_taken_in_parts_that_a_whole_analysis_then_finds(tracking):
+    make_study().analysis(1, ("radii",))
+    radii = finished_measurements()
+    assert radii
+    assert all("radii" in name for name in radii)
+    said: list[str] = []
+    make_study(said).analysis(1)
+    assert sum(line.startswith("filter radii") and "found in run" in line for line in said) == 2
+
+
+def test_baselines_at_every_level_are_trained_and_measured_on_request(tracking):
+    study = make_study(levels="2", every_level="lr_rewind")
+    study.measure_all(("spectra",))
+    assert {"curvature at lr_rewind at level 1", "curvature at lr_rewind at level 2"} <= set(
+        finished_measurements()
+    )
+    assert not any("one_shot at level 1" in name for name in finished_measurements())
+
+
+def test_a_measurement_whose_numbers_are_damaged_is_refused_with_its_run(tracking):
+    study = make_study(**QUICK)
+    run = study.measurement(study_jobs(1, study.bench.setting.analysis)[0])
+    path = next(tracking.rglob(f"{run}/artifacts/measurement.npz"))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match=f"the numbers of run {run} are not usable.*fresh=true"):
+        study.store.load_measurement(run)
