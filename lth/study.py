@@ -198,9 +198,8 @@ class Study:
         What is finished is found, so that an interrupted study goes on where it stopped.
         """
         self.check()
-        key = self.bench.keys.evidence()
-        parent = self._parent()
-        if self.store.run(parent).data.tags.get(COMPLETE) == key:
+        key, parent = self.bench.keys.evidence(), self._parent()
+        if self.store.run(parent).data.tags.get(COMPLETE) == key and None not in self._runs().values():
             self._say(f"{self.name}: complete in run {parent}, nothing to compute")
             return parent
         with self.store.resume(parent) as run:
@@ -228,12 +227,7 @@ class Study:
         Raises:
             MissingEvidenceError: If something was not trained or measured yet.
         """
-        keys, setting = self.bench.keys, self.bench.setting
-        last = setting.pruning.levels
-        jobs = study_jobs(last, setting.analysis)
-        tasks = {place.name: self._key(place) for place in self._places()}
-        tasks |= {job.name: keys.measurement(job) for job in jobs}
-        runs = {name: self._lookup(key) for name, key in tasks.items()}
+        runs, setting = self._runs(), self.bench.setting
         if missing := [name for name, run in runs.items() if run is None]:
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
             raise MissingEvidenceError(
@@ -241,6 +235,7 @@ class Study:
             )
         found = {name: run for name, run in runs.items() if run is not None}
         attained = {place: Attained(*self.store.load_outcome(found[place.name])) for place in self._places()}
+        jobs = study_jobs(setting.pruning.levels, setting.analysis)
         return gather(
             setting, attained, {job: self.store.load_measurement(found[job.name]) for job in jobs}, found
         )
@@ -261,6 +256,13 @@ class Study:
 
     def _places(self) -> list[Place]:
         return places(self.bench.setting.pruning.levels, self.bench.setting.analysis.every_level)
+
+    def _runs(self) -> dict[str, str | None]:
+        """Return the run of every solution and measurement by its name, None where it is missing."""
+        last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
+        keys = {place.name: self._key(place) for place in self._places()}
+        keys |= {job.name: self.bench.keys.measurement(job) for job in study_jobs(last, analysis)}
+        return {name: self._lookup(key) for name, key in keys.items()}
 
     def _key(self, place: Place) -> str:
         return self.bench.keys.solution(place.kind, place.level)

@@ -1,4 +1,4 @@
-"""Measurements are tasks of their own: any order, any process, and an interruption loses only the one it hit."""
+"""Measurements are tasks of their own: any order, any process, and an interruption loses only one."""
 
 import random
 
@@ -71,7 +71,7 @@ def test_tasks_done_in_any_order_by_separate_workers_give_the_same_numbers(
             make_study(**QUICK).solution(place.kind, place.level)
         jobs = study_jobs(1, make_study(**QUICK).bench.setting.analysis)
         if order is not None:
-            random.Random(order).shuffle(jobs)  # noqa: S311
+            random.Random(order).shuffle(jobs)
         for job in jobs:
             make_study(**QUICK).measurement(job)  # a worker of its own: it shares nothing but the store
         evidence = make_study(**QUICK).evidence()
@@ -81,7 +81,7 @@ def test_tasks_done_in_any_order_by_separate_workers_give_the_same_numbers(
             if (value := evidence.log_eig_product(point))
         ]
         numbers += [(job.name, line.stored.barrier_loss) for job, line in evidence.lines.items()]
-        return numbers + [("trace", evidence.curvature[at(imp(1))].trace.estimate)]
+        return [*numbers, ("trace", evidence.curvature[at(imp(1))].trace.estimate)]
 
     assert measured(None) == measured(3)
 
@@ -112,3 +112,17 @@ def test_a_measurement_whose_numbers_are_damaged_is_refused_with_its_run(trackin
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ValueError, match=f"the numbers of run {run} are not usable.*fresh=true"):
         study.store.load_measurement(run)
+
+
+def test_a_complete_study_of_which_a_run_was_deleted_is_completed_again(tracking):
+    make_study(**QUICK).complete()
+    (line,) = [
+        run
+        for run in Store().search("tags.measure = 'lines'")
+        if run.info.run_name == "line from dense to level 1"
+    ]
+    MlflowClient().delete_run(line.info.run_id)
+    said: list[str] = []
+    make_study(said, **QUICK).complete()
+    assert [line for line in said if line.startswith("measuring")] != []
+    make_study(**QUICK).evidence()
