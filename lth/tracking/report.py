@@ -17,10 +17,11 @@ _VERDICTS = {"supported": 1.0, "undecided": 0.0, "refuted": -1.0}
 
 def report_name(benches: Sequence[Workbench]) -> str:
     """Return what a person calls a report: its study, and the seeds."""
-    seeds = ", ".join(str(bench.setting.seed) for bench in benches)
-    return (
-        study_name(benches[0], "").replace(f"seed {benches[0].setting.seed}", f"seeds {seeds}", 1) + " · report"
-    )
+    first, seeds = benches[0], ", ".join(str(bench.setting.seed) for bench in benches)
+    of_all = study_name(first, "")
+    if len(benches) > 1:
+        of_all = of_all.replace(f"seed {first.setting.seed}", f"seeds {seeds}", 1)
+    return f"{of_all} · report"
 
 
 def report_tags(benches: Sequence[Workbench]) -> dict[str, str]:
@@ -46,13 +47,20 @@ def log_report(run: RunLog, report: Report, benches: Sequence[Workbench]) -> Non
 
 
 def claims_note(findings: Sequence[Finding]) -> str:
-    """Return the verdicts as a table in Markdown."""
-    rows = [
-        f"| {finding.claim.id} | {finding.claim.statement} | {finding.verdict} "
-        f"| {finding.num_agreeing} of {finding.num_measured} |"
+    """Return the verdicts as a table in Markdown, its columns aligned for a terminal too."""
+    rows = [("claim", "statement", "verdict", "sign agrees")]
+    rows += [
+        (
+            finding.claim.id,
+            finding.claim.statement,
+            finding.verdict,
+            f"{finding.num_agreeing} of {finding.num_measured}",
+        )
         for finding in findings
     ]
-    return "\n".join(["| claim | statement | verdict | sign agrees |", "|---|---|---|---|", *rows])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
 def _log_claim(run: RunLog, finding: Finding) -> None:
