@@ -158,7 +158,7 @@ class Study:
         analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.drawn))
         with self._task(name, "analysis", level, density, key, adopt=adopt) as run:
             log_analysis(run, analysis)
-        if self.store.run(self._parent()).data.tags.get(MEASURING) == measuring(self.bench):
+        if self._fits_trends():
             log_analysis_trend(self.store.append(self._parent()), analysis)
         else:
             self._say("  measured otherwise than the study's trends: not added to them")
@@ -253,6 +253,14 @@ class Study:
     def _surveyor(self) -> Surveyor:
         bench = self.bench
         return Surveyor(bench.network, bench.data, bench.setting.analysis, bench.setting.seed)
+
+    def _fits_trends(self) -> bool:
+        """Say whether the study's trends are of measurements like these; the first to come decide."""
+        parent, alike = self.store.run(self._parent()).data, measuring(self.bench)
+        if parent.tags.get(MEASURING) != alike and not any(map(_is_landscape, parent.metrics)):
+            self.store.append(self._parent()).tags({MEASURING: alike})
+            return True
+        return bool(parent.tags.get(MEASURING) == alike)
 
     def _places(self) -> list[Place]:
         return places(self.bench.setting.pruning.levels, self.bench.setting.analysis.every_level)
@@ -401,3 +409,7 @@ class Study:
         with self.store.open(name, tags, parent=parent) as run:
             log_setting(run, self.bench, None, None)
         return run.run_id
+
+
+def _is_landscape(metric: str) -> bool:
+    return metric.startswith("landscape/")

@@ -13,7 +13,15 @@ from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.table import Cell, Table, rounded
 from lth.figure.appearance import Appearance, appearance
-from lth.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, spans_a_decade, use_log_y
+from lth.figure.style import (
+    NEUTRAL_COLOUR,
+    SMALL_TEXT_SIZE,
+    dress,
+    new_figure,
+    spans_a_decade,
+    use_log_x,
+    use_log_y,
+)
 from lth.place import Place, imp
 from lth.recipe import BASELINES
 
@@ -113,7 +121,7 @@ def _draw_baselines(evidence: Evidence) -> Figure:
 
 def _draw_dots(axes: Axes, places: Sequence[Place], values: Sequence[float]) -> None:
     if spans_a_decade(np.array(values)):
-        axes.set_xscale("log")
+        use_log_x(axes)
     axes.axvline(values[0], color=NEUTRAL_COLOUR, linewidth=0.8, linestyle="--", zorder=1)
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
         look = appearance(place.kind, place.level)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 TEXT_SIZE = 9.0  # points
 SMALL_TEXT_SIZE = 8.0
@@ -36,6 +36,14 @@ def use_log_y(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(_PlainLogFormatter())
     axes.yaxis.set_minor_formatter(_PlainLogFormatter(minor_thresholds=(1.5, 0.6)))
+
+
+def use_log_x(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, labelled at 1, 2 and 5 of each decade, which stand clear."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def use_integer_x(axes: Axes) -> None:

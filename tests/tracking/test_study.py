@@ -278,6 +278,13 @@ def test_trends_hold_only_what_was_measured_alike(tracking):
     assert any("not added" in line for line in said)
 
 
+def test_trends_are_of_whatever_was_measured_first_however_the_study_was_begun(tracking):
+    make_study().solution("imp", 0)
+    make_study(k="2").analysis(0)
+    (parent,) = Store().search("tags.kind = 'study'")
+    assert "landscape/log_eig_product" in parent.data.metrics
+
+
 def test_from_run_of_the_studys_own_level_stays_in_the_study(tracking):
     run = make_study().solution("imp", 1)
     given = Store().load_solution(run)
