@@ -198,10 +198,12 @@ class Study:
         What is finished is found, so that an interrupted study goes on where it stopped.
         """
         self.check()
-        key, parent = self.bench.keys.evidence(), self._parent()
-        if self.store.run(parent).data.tags.get(COMPLETE) == key and None not in self._runs().values():
+        key, parent, runs = self.bench.keys.evidence(), self._parent(), self._runs()
+        missing = list(runs.values()).count(None)
+        if self.store.run(parent).data.tags.get(COMPLETE) == key and missing == 0:
             self._say(f"{self.name}: complete in run {parent}, nothing to compute")
             return parent
+        self._say(f"{self.name}: {missing} of {len(runs)} trainings and measurements to do")
         with self.store.resume(parent) as run:
             for place in self._places():
                 self.solution(place.kind, place.level)

@@ -134,7 +134,7 @@ def _draw_dots(axes: Axes, places: Sequence[Place], values: Sequence[float]) -> 
             va="center",
             fontsize=SMALL_TEXT_SIZE,
         )
-    axes.margins(x=0.2)  # leaves room for the numbers
+    axes.margins(x=0.25)  # leaves room for the numbers
 
 
 AGAINST_BASELINES = Exhibit(
