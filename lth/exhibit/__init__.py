@@ -6,6 +6,6 @@
 from lth.exhibit.beyond import BEYOND
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.paper import EXHIBITS
-from lth.exhibit.table import Table
+from lth.table import Table
 
 __all__ = ["BEYOND", "EXHIBITS", "Exhibit", "Table"]

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from lth.evidence import Attained, Evidence
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.exhibit.table import Cell, Table, rounded
 from lth.figure.appearance import Appearance, appearance
 from lth.figure.style import (
     NEUTRAL_COLOUR,
@@ -24,6 +23,7 @@ from lth.figure.style import (
 )
 from lth.place import Place, imp
 from lth.recipe import BASELINES
+from lth.table import Cell, Table, rounded
 
 Measure = Callable[[Attained], float]
 PANELS: tuple[tuple[str, str, Measure], ...] = (
@@ -94,12 +94,12 @@ def _say_baselines(evidence: Evidence) -> str:
     less = sum(evidence.attained[place].test_accuracy < solution.test_accuracy for place in others)
     lowest = min(others, key=lambda place: evidence.attained[place].train_loss)
     best = max(others, key=lambda place: evidence.attained[place].test_accuracy)
+    theirs = f"{lowest.kind}, {rounded(evidence.attained[lowest].train_loss)}"
     return (
         f"w({evidence.last}) has a lower training loss ({rounded(solution.train_loss)} nats) than {worse} of "
-        f"{len(others)} baselines, of which {lowest.kind} has the lowest "
-        f"({rounded(evidence.attained[lowest].train_loss)}), and a higher test accuracy ({_percent(solution)}) "
-        f"than {less} of {len(others)}, of which {best.kind} has the highest "
-        f"({_percent(evidence.attained[best])})."
+        f"{len(others)} baselines (the lowest of theirs: {theirs}), and a higher test accuracy "
+        f"({_percent(solution)}) than {less} of {len(others)} (the highest of theirs: {best.kind}, "
+        f"{_percent(evidence.attained[best])})."
     )
 
 

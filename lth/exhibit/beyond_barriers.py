@@ -16,11 +16,11 @@ from lth.exhibit.lines import (
     treatments,
 )
 from lth.exhibit.panels import legend_above
-from lth.exhibit.table import Cell, Table
 from lth.figure.appearance import Appearance
 from lth.figure.style import NEUTRAL_COLOUR, new_figure
 from lth.graph import LineJob, successive_line
 from lth.measure.interpolation import barrier_over_mean
+from lth.table import Cell, Table
 
 _Row = tuple[int, str, float | None, float | None, float | None]
 

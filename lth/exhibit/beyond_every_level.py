@@ -11,13 +11,13 @@ from lth.evidence import Evidence
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.spectra import say_not_converged
-from lth.exhibit.table import Cell, Table, yes_no
 from lth.exhibit.wording import count, sentence
 from lth.figure.appearance import Appearance, appearance
 from lth.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure, spans_a_decade, use_log_y
 from lth.place import Place, at, imp
 from lth.recipe import BASELINES
 from lth.solution import Kind
+from lth.table import Cell, Table, yes_no
 
 _DODGE = 0.06  # levels between the markers of two kinds
 _Measure = Callable[[Evidence, Place], float | None]

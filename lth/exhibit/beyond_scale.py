@@ -25,10 +25,10 @@ from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.panels import legend_above
 from lth.exhibit.spectra import ABSENT, say_not_converged
-from lth.exhibit.table import Cell, Table, yes_no
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import new_figure
 from lth.place import Point
+from lth.table import Cell, Table, yes_no
 
 _LOOKS = {
     PROJECTION.sharper: PROJECTION_LOOK,
@@ -129,7 +129,7 @@ def _series(evidence: Evidence, measure: _Measure, comparison: Comparison) -> di
 
 SCALE = Exhibit(
     file="beyond_scale",
-    title="Beyond the paper: measures that a rescaling of the weights leaves alone, beside those it changes",
+    title="Beyond the paper: measures less dependent on the scale of the weights, beside the raw ones",
     paper="The paper gives log-products and radii as they are; both depend on the norm of the weights, which "
     "BatchNorm makes arbitrary.",
     found=_say,

@@ -15,11 +15,11 @@ from lth.exhibit.comparison import PROJECTION, PROJECTION_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.panels import legend_above
-from lth.exhibit.table import Cell, Table
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import new_figure
 from lth.place import Point
+from lth.table import Cell, Table
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from lth.evidence import Evidence
-from lth.exhibit.table import Table
+from lth.table import Table
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from lth.evidence import Evidence
 from lth.exhibit.exhibit import Exhibit
-from lth.exhibit.table import Cell, Table, rounded
 from lth.exhibit.wording import sentence
 from lth.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
 from lth.place import Place, imp
 from lth.solution import Kind
+from lth.table import Cell, Table, rounded
 
 _OUTSIDERS: tuple[Kind, ...] = ("random_init", "random_prune_one_shot")
 _CELL_INCHES = 0.46

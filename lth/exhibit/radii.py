@@ -14,13 +14,13 @@ from lth.evidence import Evidence
 from lth.exhibit.comparison import Comparison, Pair, looks
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
-from lth.exhibit.table import Cell, Table, rounded, yes_no
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.measure.radius import BasinRadii
 from lth.place import Point
 from lth.setting import DirectionNorm
+from lth.table import Cell, Table, rounded, yes_no
 
 UNITS = {"plain": "radius (L2)", "filter": "radius (× direction)"}
 DIRECTIONS = {"plain": "plain", "filter": "filter-normalised"}

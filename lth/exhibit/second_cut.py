@@ -10,11 +10,11 @@ from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.panels import legend_above
 from lth.exhibit.spectra import ABSENT, flagged, say_not_converged
-from lth.exhibit.table import Cell, Table, yes_no
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import new_figure
 from lth.place import Point, at, imp, projection, reverse
+from lth.table import Cell, Table, yes_no
 
 
 def _cuts(evidence: Evidence) -> tuple[int, int]:

@@ -13,11 +13,11 @@ from lth.evidence import Evidence
 from lth.exhibit.comparison import Comparison, Pair, looks
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
-from lth.exhibit.table import Cell, Table, yes_no
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import use_integer_x, use_log_y
 from lth.place import Point
+from lth.table import Cell, Table, yes_no
 
 ABSENT = "not all leading eigenvalues are positive beyond doubt"
 

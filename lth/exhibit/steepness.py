@@ -9,26 +9,17 @@ from lth.evidence import Evidence
 from lth.exhibit.comparison import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
-from lth.exhibit.table import Cell, Table, rounded
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import use_integer_x, use_log_y
 from lth.place import imp
-
-
-def steepness_if_any(evidence: Evidence, level: int, beside: int) -> float | None:
-    """Return the steepness; None if the two trainings share no two epochs, or a loss there is not finite."""
-    beside_epochs = {record.epoch for record in evidence.attained[imp(beside)].history}
-    shared = [record for record in evidence.attained[imp(level)].history if record.epoch in beside_epochs]
-    if len(shared) < 2 or not np.isfinite([record.train.loss for record in shared]).all():
-        return None
-    return evidence.steepness(level, beside)
+from lth.table import Cell, Table, rounded
 
 
 def _of_pair(evidence: Evidence, level: int) -> tuple[tuple[int, float | None], tuple[int, float | None]]:
     before = level - 1
     return (
-        (before, steepness_if_any(evidence, before, beside=level)),
-        (level, steepness_if_any(evidence, level, beside=before)),
+        (before, evidence.steepness(before, beside=level)),
+        (level, evidence.steepness(level, beside=before)),
     )
 
 
@@ -39,7 +30,7 @@ def _say(evidence: Evidence) -> str:
         found.append(Compared(level, before, here))
     quantity = "The steepness (nats of log loss an epoch)"
     absent = "no two shared epochs of finite loss"
-    return sentence([compare(quantity, "level L-1", "level L", found, absent=absent).replace(" at ", " of ")])
+    return sentence([compare(quantity, "level L-1", "level L", found, absent=absent)])
 
 
 def _numbers(evidence: Evidence) -> Table:

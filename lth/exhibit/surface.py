@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from lth.evidence import Evidence
 from lth.exhibit.exhibit import Exhibit
-from lth.exhibit.table import Cell, Table, rounded, yes_no
 from lth.figure.surface import draw_surface
 from lth.place import Place
 from lth.recipe import BASELINES
+from lth.table import Cell, Table, rounded, yes_no
 
 
 def _say(evidence: Evidence) -> str:
@@ -21,9 +21,10 @@ def _say(evidence: Evidence) -> str:
     inside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if loss <= cutoff]
     farthest = max(marker.distance for marker in evidence.surface.surface.markers)
     return (
-        f"With {rounded(cutoff)} nats, the loss of the worst IMP solution, as cutoff (so all of IMP's lie in "
-        f"the set), {_listed(outside)} lie outside by their own loss and {_listed(inside)} inside; solutions "
-        f"lie up to {rounded(farthest)} (L2) off the plane that is drawn."
+        f"With {rounded(cutoff)} nats, the loss of the worst IMP solution on the examples drawn, as cutoff (so "
+        "all of IMP's lie in the set; claims allow a margin above it), "
+        f"{_listed(outside)} lie outside by their own loss and {_listed(inside)} inside; solutions lie up to "
+        f"{rounded(farthest)} (L2) off the plane that is drawn."
     )
 
 

@@ -9,9 +9,9 @@ from lth.exhibit.comparison import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.panels import legend_above
-from lth.exhibit.table import Table
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import new_figure
+from lth.table import Table
 
 
 def _rows(evidence: Evidence) -> list[tuple[int, float, float]]:
@@ -24,9 +24,7 @@ def _rows(evidence: Evidence) -> list[tuple[int, float, float]]:
 
 def _say(evidence: Evidence) -> str:
     found = [Compared(*row) for row in _rows(evidence)]
-    return sentence(
-        [compare("The L2 distance from m(L-1)⊙wk", "w(L-1)", "w(L)", found, absent="").replace(" at ", " to ")]
-    )
+    return sentence([compare("The L2 distance from m(L-1)⊙wk", "w(L-1)", "w(L)", found, absent="")])
 
 
 def _draw(evidence: Evidence) -> Figure:

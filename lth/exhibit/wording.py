@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lth.exhibit.table import rounded
+from lth.table import rounded
 
 
 @dataclass(frozen=True)
