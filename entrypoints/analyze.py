@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from entrypoints.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
+
+if TYPE_CHECKING:
+    from lth.graph import Measure
 
 _OF_A_LEVEL = "spectra,radii,lines"
 
@@ -21,26 +26,35 @@ _OF_A_LEVEL = "spectra,radii,lines"
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:
     """Measure, and train first what is missing."""
-    from lth.graph import parse_measures
-
     fresh = is_fresh(options)
-    if level.strip() == "all":
+    whole = level.strip() == "all"
+    wanted = _parse_measures(measures or ("all" if whole else _OF_A_LEVEL))
+    if whole:
         if fresh:
             raise click.UsageError("fresh=true needs a level; name one")
         with opened_study(options) as study:
             study.check()
-            run = study.measure_all(parse_measures(measures))
+            run = study.measure_all(wanted)
+            study.store.point_to(run, "measurements of the study", run)
             click.echo(f"Everything measured is under run {run}")
         return
     place = parse_level(None, None, level)
     with opened_study(options, level_of_from_run=place) as study:
-        wanted = parse_measures(measures or _OF_A_LEVEL)
         if set(wanted) & {"spectra", "radii", "lines"}:
             study.analysis(place, wanted, adopt=True, fresh=fresh)
         if "surface" in wanted:
             study.surface(place, adopt=True, fresh=fresh)
         if "distances" in wanted:
             study.distances(place, adopt=True, fresh=fresh)
+
+
+def _parse_measures(written: str) -> tuple[Measure, ...]:
+    from lth.graph import parse_measures
+
+    try:
+        return parse_measures(written)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -193,7 +193,9 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
 
 def _split_seeds(written: str) -> list[str]:
     seeds = [part.strip() for part in written.split(",")]
-    if len(set(seeds)) < len(seeds):
+    if not all(part.isdecimal() for part in seeds):
+        raise ValueError(f"seeds={written!r} are not whole numbers; write 0,1,2")
+    if len(set(map(int, seeds))) < len(seeds):
         raise ValueError(f"seeds={written!r} names one seed twice")
     return seeds
 

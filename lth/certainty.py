@@ -36,7 +36,7 @@ class Estimate:
 
     values: tuple[float | None, ...]  # one a seed; None where there is none
     mean: float | None  # of the values there are; None if there are none
-    low: float | None  # None with fewer than two values
+    low: float | None  # None with fewer than two values, or none that differ
     high: float | None
     comparisons: int  # m
 
@@ -67,7 +67,7 @@ class Estimate:
         if count == 0:
             return f"no value{missing}"
         if self.low is None:
-            return f"one seed{missing}: no interval"
+            return f"{'one seed' if count == 1 else 'no spread over seeds'}{missing}: no interval"
         return f"mean and {100 * self.confidence:.4g} % t interval over {count} seeds{missing}"
 
 
@@ -77,15 +77,16 @@ def estimate_mean(values: Sequence[float | None], *, comparisons: int = 1) -> Es
     mean ± t(1 - α/(2m), n - 1) s / √n, with s² = Σ (x - mean)² / (n - 1) over the n values there are.
 
     The interval is exact if the values are independent and normal. Values that are all the same number have
-    s = 0 and the interval [mean, mean]: it is what the formula gives, but it knows nothing of spread that n
-    seeds happened not to show. Two seeds give an interval, a very wide one.
+    s = 0, from which nothing is known of a spread that n seeds happened not to show: no interval. Two seeds
+    that differ give an interval, a very wide one.
 
     Args:
         values: One a seed, finite; None where it was not measured or does not exist. Those are left out.
         comparisons: m >= 1, how many intervals the claim reads at once.
 
     Returns:
-        The estimate, the same to the last bit in whatever order the values come; without an interval if n < 2.
+        The estimate, the same to the last bit in whatever order the values come; without an interval if n < 2
+        or s = 0.
 
     Raises:
         ValueError: If a value is not finite, or `comparisons` is below 1.
@@ -98,8 +99,8 @@ def estimate_mean(values: Sequence[float | None], *, comparisons: int = 1) -> Es
     count = len(measured)
     if count < 2:
         return Estimate(tuple(values), measured[0] if measured else None, None, None, comparisons)
-    if min(measured) == max(measured):  # the rounded mean of equal numbers can differ from them
-        return Estimate(tuple(values), measured[0], measured[0], measured[0], comparisons)
+    if min(measured) == max(measured):
+        return Estimate(tuple(values), measured[0], None, None, comparisons)
     mean = math.fsum(measured) / count
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in measured) / (count - 1))
     quantile = float(student.ppf(1 - ALPHA / (2 * comparisons), count - 1))
@@ -110,10 +111,10 @@ def estimate_mean(values: Sequence[float | None], *, comparisons: int = 1) -> Es
 def verdict_on(estimate: Estimate) -> Verdict:
     """Return what an estimate says of a claim that its mean is > 0.
 
-    `supported` if the whole interval is above zero, `refuted` if it is below, else `undecided`; without an
-    interval always `undecided`.
+    `supported` if the whole interval is above zero, `refuted` if it is below, else `undecided`. Always
+    `undecided` without an interval, and if a seed has no value: which seeds have one may depend on what it is.
     """
-    if estimate.low is None or estimate.high is None:
+    if estimate.low is None or estimate.high is None or estimate.num_missing > 0:
         return "undecided"
     if estimate.low > 0:
         return "supported"

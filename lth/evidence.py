@@ -76,7 +76,11 @@ class Evidence:
         return float(np.log(spectrum.eigenvalues[:count]).sum())
 
     def scaled_log_eig_product(self, point: Point) -> float | None:
-        """Return Σ log(λᵢ ‖w‖²), which a rescaling of the weights of a BatchNorm network leaves as it is."""
+        """Return Σ log(λᵢ ‖w‖²), which depends less on the scale of the weights.
+
+        Rescaling all weights that BatchNorm follows by c divides their part of the Hessian by c², and ‖w‖²
+        makes up for it: exactly only where those weights are all of the norm and of the eigenvectors.
+        """
         raw, found = self.log_eig_product(point), self.curvature[point]
         if raw is None:
             return None
@@ -96,13 +100,16 @@ class Evidence:
                 return self.radii[RadiiJob(shared, norm)][point]
         raise ValueError(f"no radii at {point.name} are compared at level {level}")
 
-    def steepness(self, level: int, beside: int) -> float:
+    def steepness(self, level: int, beside: int) -> float | None:
         """Return how fast the log training loss of `level` falls, in nats an epoch, positive where it falls.
 
-        It is minus the least-squares slope over the epochs that the histories of `level` and `beside` share.
+        It is minus the least-squares slope over the epochs that the histories of `level` and `beside` share;
+        None if they share fewer than two, or a loss there is not finite.
         """
         epochs = self._shared_epochs(level, beside)
         losses = [record.train.loss for record in self.attained[imp(level)].history if record.epoch in epochs]
+        if len(losses) < 2 or not np.isfinite(losses).all():
+            return None
         logs = np.log(np.maximum(losses, np.finfo(np.float64).tiny))
         return float(-np.polyfit(sorted(epochs), logs, 1)[0])
 

@@ -233,13 +233,13 @@ def chosen(jobs: Iterable[Job], measures: Iterable[Measure]) -> list[Job]:
     return [job for job in jobs if job.measure in wanted]
 
 
-def parse_measures(written: str | None) -> tuple[Measure, ...]:
-    """Read `spectra,radii`; nothing and `all` are every measure.
+def parse_measures(written: str) -> tuple[Measure, ...]:
+    """Read `spectra,radii`; `all` is every measure.
 
     Raises:
         ValueError: If a name is unknown.
     """
-    if written is None or written.strip() == "all":
+    if written.strip() == "all":
         return MEASURES
     named = {part.strip() for part in written.split(",")}
     if unknown := sorted(named - set(MEASURES)):

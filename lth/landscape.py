@@ -173,6 +173,10 @@ class Surveyor:
         anew = interpolate(train, test, *ends, self._setting.points, restate=estimate, label=f"{label}, anew")
         return Line(stored, anew)
 
+    def release(self) -> None:
+        """Free what is kept for a neighbouring measurement of curvature, which can be gigabytes."""
+        self._last = None
+
     def _operator(self, weights: Weights, space: LevelSpace) -> HessianOperator:
         if self._last is None or not _same(self._last[0], weights):
             self._last = None  # frees the graphs before new ones are made

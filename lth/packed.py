@@ -70,9 +70,7 @@ class Packed:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 self._arrays = {name: _array(archive[name]) for name in archive.files}
         except _DAMAGE as error:
-            raise PackedResultError(
-                f"the results are damaged ({error}); measure again with fresh=true"
-            ) from error
+            raise PackedResultError(f"the results are damaged ({error})") from error
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,9 +89,7 @@ class Packed:
         }
         if not wanted.keys() <= found:
             missing = ", ".join(sorted(wanted.keys() - found))
-            raise PackedResultError(
-                f"{name} lacks {missing} of a {kind.__name__}; measure again with fresh=true"
-            )
+            raise PackedResultError(f"{name} lacks {missing} of a {kind.__name__}")
         return kind(
             **{
                 field: _restore(f"{name}.{field}", self._arrays[f"{name}.{field}"], type_)
@@ -112,7 +108,5 @@ def _restore(name: str, array: np.ndarray, type_: str) -> Any:
     if type_ == "np.ndarray":
         return array
     if array.ndim != type_.startswith("tuple["):
-        raise PackedResultError(
-            f"{name} has shape {array.shape} where a {type_} is expected; measure again with fresh=true"
-        )
+        raise PackedResultError(f"{name} has shape {array.shape} where a {type_} is expected")
     return tuple(array.tolist()) if array.ndim else array.item()

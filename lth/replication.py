@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lth.key import content_key
-from lth.report import Report, write_report
+from lth.report import REPORT_VERSION, Report, write_report
 from lth.study import Study
 from lth.tracking.report import log_report, report_name, report_tags
 from lth.tracking.store import KEY
@@ -26,13 +26,13 @@ class Replication:
         """Complete every study, and report on them; what is finished is found."""
         for study in self.studies:
             study.check()
+        for study in self.studies:
+            study.complete()
         found = self._store.find(self._key())
         if found is not None:
             self._say(f"{self.name}: found in run {found}, nothing to compute")
             self._store.point_to(found, self.name)
             return found
-        for study in self.studies:
-            study.complete()
         return self.report()
 
     def report(self) -> str:
@@ -61,5 +61,9 @@ class Replication:
 
     def _key(self) -> str:
         return content_key(
-            {"task": "report", "evidence": [study.bench.keys.evidence() for study in self.studies]}
+            {
+                "task": "report",
+                "report_version": REPORT_VERSION,
+                "evidence": [study.bench.keys.evidence() for study in self.studies],
+            }
         )

@@ -95,6 +95,23 @@ def check_level(bench: Workbench, level: int, k: int = 0) -> None:
         )
 
 
+def check_next_larger(bench: Workbench, last: int) -> None:
+    """Check that the next-larger band can be pruned at every level, before anything is trained for it.
+
+    Raises:
+        ValueError: If a level keeps fewer weights than twice what is pruned of them.
+    """
+    fraction, kept = bench.setting.pruning.prune_fraction, Mask.dense(bench.network).num_prunable
+    for level in range(1, last + 1):
+        after = survivors(kept, fraction, 1)
+        if 2 * (kept - after) > kept:
+            raise ValueError(
+                f"prune_fraction={fraction} prunes {kept - after} of {kept} weights at level {level}, and the "
+                "next-larger band needs as many again; choose at most 0.5"
+            )
+        kept = after
+
+
 def check_measurable(bench: Workbench) -> None:
     """Check that there are as many examples as are to be measured on, before anything is trained for it.
 

@@ -37,7 +37,7 @@ from lth.landscape import Surveyor
 from lth.place import Place, at, imp
 from lth.recipe import Start
 from lth.solution import Kind, Solution, solution_name
-from lth.solve import Workbench, check_level, check_measurable, plan, solve
+from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan, solve
 from lth.summary import LevelRow
 from lth.survey import perform
 from lth.tracking.measurement import log_measurement
@@ -131,6 +131,8 @@ class Study:
         with self._task(job.name, "measurement", job.level, None, key, adopt=adopt, tags=tags) as run:
             self._say(f"measuring {job.name}, in run {run.run_id}")
             began = time.monotonic()
+            if not isinstance(job, CurvatureJob):
+                self._surveyor.release()
             results = perform(job, self._load, self._surveyor, bench.network, bench.setting)
             seconds = time.monotonic() - began
             log_measurement(run, job, results, self._surveyor.drawn, seconds)
@@ -148,6 +150,10 @@ class Study:
         """Return the run that sums up a level, after taking the measurements of it that are missing."""
         name = f"analysis of {solution_name('imp', level)}"
         jobs = chosen(level_jobs(level), measures)
+        if not jobs:
+            raise ValueError(
+                f"{solution_name('imp', level)} has no {', '.join(measures)} of its own; name others"
+            )
         key = self.bench.keys.analysis(level, jobs)
         if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
             return found
@@ -168,6 +174,7 @@ class Study:
 
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with what the study has trained up to it drawn."""
+        check_measurable(self.bench)
         corners = surface_job(level, self.bench.setting.analysis).corners
         name = f"the surface at level {level}"
         for place in corners:
@@ -190,6 +197,8 @@ class Study:
         for job in chosen(study_jobs(last, analysis), measures):
             if self._lookup(self.bench.keys.measurement(job)) is None:
                 self.measurement(job)
+        self._surveyor.release()
+        self._recent.clear()
         return self._parent()
 
     def complete(self) -> str:
@@ -221,6 +230,7 @@ class Study:
         last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
         check_measurable(self.bench)
         check_level(self.bench, last, analysis.k)
+        check_next_larger(self.bench, last)
         study_jobs(last, analysis)
 
     def evidence(self) -> Evidence:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from lth.amount import ALL
 from lth.evaluate import Evaluation
-from lth.graph import CurvatureJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.graph import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, Line, Located, Size, Surveyor, locate
 from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
 from lth.measure.distance import Distances, Travel, pairwise, travel
@@ -20,6 +21,7 @@ from lth.packed import Packed
 from lth.place import Place, Point
 from lth.setting import Setting
 from lth.solution import Solution
+from lth.weights import Weights
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,7 +36,7 @@ def perform(
 
     Args:
         job: What to measure.
-        load: Returns a solution the job needs. Few are held at a time.
+        load: Returns a solution the job needs.
         surveyor: Measures; it may keep what the next job shares.
         network: Gives the structure.
         setting: Of the study.
@@ -51,19 +53,31 @@ def perform(
         return surveyor.radii({point.name: located(point) for point in job.points}, job.direction_norm)
     if isinstance(job, LineJob):
         ends = {0.0: job.start, 1.0: job.end}
-        known = {alpha: _logged(load(point.place)) for alpha, point in ends.items() if point.form == "solution"}
+        known = {
+            alpha: logged
+            for alpha, point in ends.items()
+            if point.form == "solution" and (logged := _logged(load(point.place), setting)) is not None
+        }
         line = surveyor.line(located(job.start).weights, located(job.end).weights, job.name, known)
         return {"stored": line.stored} | ({"anew": line.anew} if line.anew is not None else {})
-    finals = {place: load(place).final for place in job.needs}
     if isinstance(job, SurfaceJob):
+        finals = {place: load(place).final for place in job.needs}
         drawn = survey_surface(network, job, finals, surveyor.examples, setting.analysis.grid)
         return {"surface": flatten(drawn)}
-    levels = sorted(place for place in job.places if place.kind == "imp")
-    starts = [(solution := load(place)).mask.apply(solution.rewind.weights) for place in levels]
-    return {
-        "distances": pairwise({place.name: weights for place, weights in finals.items()}),
-        "travel": travel(starts, [finals[place] for place in levels]),
-    }
+    return _distances(job, load)
+
+
+def _distances(job: DistanceJob, load: Load) -> Mapping[str, DataclassInstance]:
+    finals: dict[str, Weights] = {}
+    starts, levels = [], []
+    for place in sorted(job.places, key=lambda place: place.kind != "imp"):  # the levels first, in their order
+        solution = load(place)
+        finals[place.name] = solution.final
+        if place.kind == "imp":
+            levels.append(solution.final)
+            starts.append(solution.mask.apply(solution.rewind.weights))
+    ordered = {place.name: finals[place.name] for place in job.places}
+    return {"distances": pairwise(ordered), "travel": travel(starts, levels)}
 
 
 def curvature_from(stored: Packed) -> Curvature:
@@ -92,6 +106,10 @@ def distances_from(stored: Packed) -> tuple[Distances, Travel]:
     return stored.read(Distances, "distances"), stored.read(Travel, "travel")
 
 
-def _logged(solution: Solution) -> tuple[Evaluation, Evaluation]:
+def _logged(solution: Solution, setting: Setting) -> tuple[Evaluation, Evaluation] | None:
+    """Return what was logged at the end of a training, if it was on the examples of this study."""
+    own, here = solution.setting.data.train_examples, setting.data.train_examples
+    if own != here or (here != ALL and solution.setting.seed != setting.seed):
+        return None
     last = solution.history[-1]
     return last.train, last.test

@@ -44,7 +44,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         },
         lines={job: _line(job, setting, stream) for job in jobs if isinstance(job, LineJob)},
         surface=_surface(everywhere, last),
-        distances=_distances(everywhere),
+        distances=_distances(everywhere, stream),
         travel=Travel(
             level=np.arange(1, last + 1),
             to_previous=5.0 + stream.random(last) * 0.01,
@@ -126,9 +126,11 @@ def _surface(everywhere: list[Place], last: int) -> LevelSurface:
     return LevelSurface(Surface(x, y, loss, markers), corners, cutoff=0.02)
 
 
-def _distances(everywhere: list[Place]) -> Distances:
+def _distances(everywhere: list[Place], stream: np.random.Generator) -> Distances:
     count = len(everywhere)
-    far = np.array([20.0 if place.kind in OUTSIDERS else 1.0 for place in everywhere])
+    far = (1 + 1e-3 * stream.random()) * np.array(
+        [20.0 if place.kind in OUTSIDERS else 1.0 for place in everywhere]
+    )
     position = np.arange(count, dtype=np.float64)
     euclidean = np.abs(position[:, None] - position[None, :]) * 0.5 + np.maximum(far[:, None], far[None, :])
     np.fill_diagonal(euclidean, 0)

@@ -70,11 +70,19 @@ def test_nothing_measured_is_undecided():
     assert verdict_on(estimate) == "undecided"
 
 
-@pytest.mark.parametrize(("value", "verdict"), [(0.1, "supported"), (0.0, "undecided"), (-0.1, "refuted")])
-def test_equal_values_have_an_interval_of_no_length(value, verdict):
+@pytest.mark.parametrize("value", [0.1, 0.0, -0.1])
+def test_equal_values_have_no_interval_and_decide_nothing(value):
     estimate = estimate_mean([value] * 3)  # 0.1 + 0.1 + 0.1 is not 0.3
-    assert (estimate.low, estimate.mean, estimate.high) == (value, value, value)
-    assert verdict_on(estimate) == verdict
+    assert (estimate.low, estimate.mean, estimate.high) == (None, value, None)
+    assert "no spread" in estimate.method
+    assert verdict_on(estimate) == "undecided"
+
+
+def test_a_seed_without_a_value_leaves_it_undecided_whatever_the_others_say():
+    estimate = estimate_mean([1.0, 1.1, 1.2, None])
+    assert estimate.low is not None
+    assert estimate.low > 0
+    assert verdict_on(estimate) == "undecided"
 
 
 @pytest.mark.parametrize(

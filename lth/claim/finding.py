@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lth.certainty import Estimate, Verdict, estimate_mean, verdict_on
 from lth.claim.claim import Case, Claim
 from lth.evidence import Evidence
-from lth.exhibit.table import Table
+from lth.table import Table
 
 
 @dataclass(frozen=True)

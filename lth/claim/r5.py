@@ -81,7 +81,7 @@ def _siblings(row: Mapping[str, float], last: int) -> list[float] | None:
 CLAIMS = (
     Claim(
         id="R5a",
-        statement="All w(L) lie in one connected loss sublevel set",
+        statement="The straight lines through all w(L) stay in one loss sublevel set",
         paper="Fig. 13",
         unit=LOSS_UNIT,
         cases=every_level,
@@ -89,7 +89,7 @@ CLAIMS = (
     ),
     Claim(
         id="R5b",
-        statement="random_init and random_prune_one_shot lie outside that sublevel set",
+        statement="The straight lines from w(N) to random_init and random_prune_one_shot leave it",
         paper="Fig. 13",
         unit=LOSS_UNIT,
         cases=_outside,

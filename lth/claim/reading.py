@@ -6,7 +6,7 @@ import math
 
 from lth.evidence import Evidence
 from lth.graph import LineJob
-from lth.measure.interpolation import Interpolation
+from lth.measure.interpolation import Interpolation, rise
 from lth.measure.radius import BasinRadii
 from lth.place import Place, Point, imp
 
@@ -34,8 +34,10 @@ def test_accuracy(evidence: Evidence, place: Place) -> float | None:
 
 
 def log_eig_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | None:
-    """Return log_eig_product at `larger` minus that at `smaller`."""
+    """Return log_eig_product at `larger` minus that at `smaller`, if both spectra converged."""
     if larger not in evidence.curvature or smaller not in evidence.curvature:
+        return None
+    if not all(evidence.curvature[point].spectrum.converged for point in (larger, smaller)):
         return None
     return difference(evidence.log_eig_product(larger), evidence.log_eig_product(smaller))
 
@@ -44,8 +46,7 @@ def radius_gap(evidence: Evidence, level: int, wider: Point, narrower: Point) ->
     """Return the mean radius at `wider` minus that at `narrower`, as they were compared at a level.
 
     A mean with a censored radius is a lower bound, and the gap then a bound too. It is returned if the true gap
-    must have its sign, and else is None. That keeps the seeds whose bound settles the sign and drops those
-    whose bound does not, so a verdict wants to be read beside the number of missing seeds.
+    must have its sign, and else is None, which leaves the claim undecided.
     """
     first, second = _radii(evidence, level, wider), _radii(evidence, level, narrower)
     if first is None or second is None:
@@ -78,8 +79,11 @@ def highest_loss(path: Interpolation | None) -> float | None:
 
 
 def barrier_above_margin(evidence: Evidence, path: Interpolation | None) -> float | None:
-    """Return the barrier of the training loss on a line minus `loss_margin`."""
-    return None if path is None else path.barrier_loss - evidence.setting.analysis.loss_margin
+    """Return the greatest height of the training loss over the chord of a line, minus `loss_margin`.
+
+    The height is the barrier, or below zero where there is none, so that it varies between seeds also there.
+    """
+    return None if path is None else rise(path.train_loss) - evidence.setting.analysis.loss_margin
 
 
 def sublevel_cutoff(evidence: Evidence) -> float | None:
@@ -93,10 +97,6 @@ def steepness(evidence: Evidence, level: int, beside: int) -> float | None:
     """Return how fast the log training loss of `level` falls over the epochs it shares with `beside`."""
     if imp(level) not in evidence.attained or imp(beside) not in evidence.attained:
         return None
-    shared = {record.epoch for record in evidence.attained[imp(beside)].history}
-    own = [record for record in evidence.attained[imp(level)].history if record.epoch in shared]
-    if len(own) < 2 or not all(math.isfinite(record.train.loss) for record in own):
-        return None  # a slope needs two epochs
     return evidence.steepness(level, beside)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lth.weights import Weights
 
@@ -41,18 +39,29 @@ def pairwise(solutions: Mapping[str, Weights]) -> Distances:
     Raises:
         ValueError: If a solution is all zero, and so has no direction.
     """
-    flats = [_flatten(weights) for weights in solutions.values()]
-    norms = [float(flat.norm()) for flat in flats]
-    for name, length in zip(solutions, norms, strict=True):
+    names, count = tuple(solutions), len(solutions)
+    squares, products = np.zeros((count, count)), np.zeros((count, count))
+    for tensor in next(iter(solutions.values())).parameters if solutions else ():
+        # A tensor at a time, so that float64 copies of whole networks never exist.
+        flats = [
+            weights.parameters[tensor].detach().cpu().double().reshape(-1) for weights in solutions.values()
+        ]
+        for i in range(count):
+            for j in range(i + 1):
+                squares[i, j] += float((flats[i] - flats[j]).square().sum())
+                products[i, j] += float(flats[i] @ flats[j])
+    norms = np.sqrt(np.diag(products))
+    for name, length in zip(names, norms, strict=True):
         if length == 0:
             raise ValueError(f"all parameters of {name} are zero, so it has no cosine with anything")
-    count = len(flats)
-    euclidean, cosine = np.zeros((count, count)), np.eye(count)
-    for i in range(count):
-        for j in range(i):
-            euclidean[i, j] = euclidean[j, i] = float((flats[i] - flats[j]).norm())
-            cosine[i, j] = cosine[j, i] = np.clip(float(flats[i] @ flats[j]) / (norms[i] * norms[j]), -1, 1)
-    return Distances(tuple(solutions), euclidean, cosine)
+    cosine = np.clip(products / np.outer(norms, norms), -1, 1)
+    np.fill_diagonal(cosine, 1)
+    return Distances(names, _symmetric(np.sqrt(squares)), _symmetric(cosine))
+
+
+def _symmetric(lower: np.ndarray) -> np.ndarray:
+    full: np.ndarray = np.tril(lower) + np.tril(lower, -1).T
+    return full
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,3 @@ def travel(starts: Sequence[Weights], solutions: Sequence[Weights]) -> Travel:
         to_previous=np.array([distance(solutions[level - 1], starts[level - 1]) for level in levels]),
         to_solution=np.array([distance(solutions[level], starts[level - 1]) for level in levels]),
     )
-
-
-def _flatten(weights: Weights) -> Tensor:
-    return torch.cat([tensor.detach().cpu().double().reshape(-1) for tensor in weights.parameters.values()])

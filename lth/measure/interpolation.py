@@ -106,11 +106,23 @@ def barrier(values: np.ndarray) -> float:
     Source: arXiv 2110.06296. `barrier_over_mean` is the form of arXiv 1912.05671.
     """
     _check_path(values)
+    return max(0.0, rise(values)) if len(values) > 2 else 0.0
+
+
+def rise(values: np.ndarray) -> float:
+    """Return the greatest height over the chord between the ends of a path, strictly between them.
+
+    It is the barrier where that is above zero, and says by how much a path without one stays under its chord.
+
+    Raises:
+        ValueError: If there is no point between the ends, or a value is not finite.
+    """
+    _check_path(values)
+    if len(values) < 3:
+        raise ValueError(f"a path of {len(values)} points has none between its ends; take at least 3")
     position = np.linspace(0, 1, len(values))
     chord = (1 - position) * values[0] + position * values[-1]
-    heights = values - chord
-    heights[[0, -1]] = 0.0  # exactly, whatever the rounding of the chord
-    return float(heights.max())
+    return float((values - chord)[1:-1].max())
 
 
 def barrier_over_mean(values: np.ndarray) -> float:

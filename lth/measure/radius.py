@@ -11,7 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from lth.space import LevelSpace
 from lth.weights import Weights
 
 _FAR_OUTSIDE = 1e6  # nats: what a loss that is not finite counts as, for a bracket needs a number
-_NOWHERE = 1e-30  # a radius no float32 weights resolve: the loss at the point is not the one that was given
+_NOWHERE = math.log(
+    1e-30
+)  # of a radius no float32 weights resolve: the loss at the point is not the one that was given
 
 
 @dataclass(frozen=True)
@@ -172,16 +174,17 @@ def _crossing(
     excess: Callable[[float], float], tolerance: float, smallest: float, growth: float, largest: float
 ) -> tuple[float, bool]:
     """Return the first crossing, and False; or the largest radius tried, and True if it never crosses."""
-    inside, outside = 0.0, smallest
-    while excess(outside) <= 0:
-        if outside >= largest:
-            return outside, True
-        inside, outside = outside, min(outside * growth, largest)
-    if inside == 0.0:  # crossed at once: walk inwards until back inside
-        inside = outside / growth
-        while excess(inside) > 0:
+    at = cache(lambda log_r: excess(math.exp(log_r)))  # Brent's method asks again for both ends of the bracket
+    step, last = math.log(growth), math.log(largest)
+    inside, outside = -math.inf, math.log(smallest)
+    while at(outside) <= 0:
+        if outside >= last:
+            return largest, True
+        inside, outside = outside, min(outside + step, last)
+    if inside == -math.inf:  # crossed at once: walk inwards until back inside
+        inside = outside - step
+        while at(inside) > 0:
             if inside < _NOWHERE:
                 raise ValueError("the loss is above the cutoff however near the point; is loss_at_point right?")
-            inside, outside = inside / growth, inside
-    root = brentq(lambda log_r: excess(math.exp(log_r)), math.log(inside), math.log(outside), xtol=tolerance)
-    return math.exp(root), False
+            inside, outside = inside - step, inside
+    return math.exp(brentq(at, inside, outside, xtol=tolerance)), False

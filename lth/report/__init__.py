@@ -3,6 +3,6 @@
 The same evidence gives the same bytes: nothing in a report depends on when, where or how often it is drawn.
 """
 
-from lth.report.compose import Report, write_report
+from lth.report.compose import REPORT_VERSION, Report, write_report
 
-__all__ = ["Report", "write_report"]
+__all__ = ["REPORT_VERSION", "Report", "write_report"]

@@ -14,12 +14,17 @@ from lth.exhibit import BEYOND, EXHIBITS, Exhibit
 from lth.figure.claims import draw_claims
 from lth.figure.interactive_surface import surface_html
 from lth.graph import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
+from lth.landscape import Curvature
+from lth.measure.radius import BasinRadii
 from lth.place import Place, at
 from lth.preset import changes_from_preset
 from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
+from lth.table import Table
 
 _DOTS_PER_INCH = 110
+# Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
+REPORT_VERSION = 1
 SURFACE = "fig13_surface"
 _BLANK = Cell("", None)
 
@@ -112,19 +117,22 @@ def _exhibit_entry(
     exhibit: Exhibit, evidences: Sequence[Evidence], files: Mapping[str, bytes], link: Callable[[str], str]
 ) -> ExhibitEntry:
     first = evidences[0]
+
+    def everything(evidence: Evidence) -> tuple[Table, str]:
+        return exhibit.numbers(evidence), exhibit.found(evidence)
+
+    shown = {evidence.seed: watched(everything, evidence) for evidence in evidences}
     path = f"{_folder(first)}/{exhibit.file}"
     return ExhibitEntry(
         file=exhibit.file,
         path=path,
         title=exhibit.title,
         paper=exhibit.paper,
-        found=tuple((evidence.seed, exhibit.found(evidence)) for evidence in evidences),
+        found=tuple((seed, sentence) for seed, ((_, sentence), _) in shown.items()),
         image=files.get(f"{path}.png"),
-        table=exhibit.numbers(first) if exhibit.draw is None else None,
+        tables=tuple((seed, table) for seed, ((table, _), _) in shown.items() if exhibit.draw is None),
         interactive=f"{path}.html" if f"{path}.html" in files else None,
-        sources=tuple(
-            _sources(evidence, watched(exhibit.numbers, evidence)[1], link) for evidence in evidences
-        ),
+        sources=tuple(_sources(evidence, shown[evidence.seed][1], link) for evidence in evidences),
     )
 
 
@@ -139,25 +147,27 @@ def _sources(
 def _level_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[Cell, ...], ...]:
     """Return the table of the solutions, each number linked to the run it is from."""
 
-    def cell(value: float | None, form: str, name: str) -> Cell:
-        return Cell("–" if value is None else format(value, form), link(evidence.runs[name]))
+    def cell(value: float | None, form: str, name: str, doubt: str = "") -> Cell:
+        return Cell("–" if value is None else f"{value:{form}}{doubt}", link(evidence.runs[name]))
 
     def row(place: Place) -> tuple[Cell, ...]:
         reached, point = evidence.attained[place], at(place)
         curvature = CurvatureJob(point).name
         cells = [
             Cell(place.name, link(evidence.runs[place.name])),
-            Cell(f"{reached.density:.1%}", None),
+            cell(reached.density, ".1%", place.name),
             cell(reached.train_loss, ".4g", place.name),
             cell(reached.test_accuracy, ".2%", place.name),
-            cell(evidence.log_eig_product(point), ".3f", curvature),
+            cell(evidence.log_eig_product(point), ".3f", curvature, _doubt(evidence.curvature[point])),
             cell(evidence.curvature[point].trace.estimate, ".4g", curvature),
         ]
         if place.kind != "imp":
             return (*cells, _BLANK, _BLANK, _BLANK)
         norm = evidence.setting.analysis.direction_norm
         radii = RadiiJob(shared_space_points(place.level)[0], norm)
-        cells.append(cell(evidence.radii[radii][point].mean, ".4f", radii.name))
+        cells.append(
+            cell(evidence.radii[radii][point].mean, ".4f", radii.name, _bound(evidence.radii[radii][point]))
+        )
         if place.level == 0:
             return (*cells, _BLANK, _BLANK)
         job: LineJob = successive_line(place.level)
@@ -171,6 +181,14 @@ def _level_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[
 
     everywhere = places(evidence.last, evidence.setting.analysis.every_level)
     return tuple(row(place) for place in everywhere)
+
+
+def _doubt(found: Curvature) -> str:
+    return "" if found.spectrum.converged else " (not converged)"
+
+
+def _bound(radii: BasinRadii) -> str:
+    return f" (lower bound: {radii.num_censored} never cross)" if radii.num_censored else ""
 
 
 def _png(figure: Figure) -> bytes:

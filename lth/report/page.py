@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lth.exhibit.table import Table, rounded
+from lth.table import Table, rounded
 
 LEVEL_HEADINGS = (
     "solution",
@@ -66,7 +66,7 @@ class ExhibitEntry:
     paper: str
     found: tuple[tuple[int, str], ...]  # a sentence a seed
     image: bytes | None  # PNG, of the first seed
-    table: Table | None
+    tables: tuple[tuple[int, Table], ...]  # one a seed, of a table; none of a figure
     interactive: str | None  # path of a page to play with
     sources: Sources
 

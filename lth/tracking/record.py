@@ -46,8 +46,10 @@ def study_name(bench: Workbench, origin: str) -> str:
 
 
 def measuring(bench: Workbench) -> str:
-    """Return how finely a study measures, in the spelling a user would type it."""
-    return " ".join(f"{name}={value}" for name, value in spelled(bench.setting.analysis).items())
+    """Return how finely a study measures what its trends show, in the spelling a user would type it."""
+    shown = ("k", "trace_probes", "hessian_examples", "directions", "direction_norm", "cutoff_margin", "points")
+    setting = spelled(bench.setting.analysis)
+    return " ".join(f"{name}={setting[name]}" for name in shown)
 
 
 def task_tags(bench: Workbench, kind: str, level: int, density: float | None, key: str) -> dict[str, str]:
@@ -57,12 +59,15 @@ def task_tags(bench: Workbench, kind: str, level: int, density: float | None, ke
     return {**study_tags(bench), **place, **kept}
 
 
-def log_setting(run: RunLog, bench: Workbench, level: int | None, density: float | None) -> None:
+def log_setting(
+    run: RunLog, bench: Workbench, level: int | None, density: float | None, *, one_seed: bool = True
+) -> None:
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
-    run.params({**bench.setting.flat(), **place})
+    setting = {name: value for name, value in bench.setting.flat().items() if name != "seed" or one_seed}
+    run.params({**setting, **place})
     run.tags({"device": bench.data.train.labels.device.type})
-    numbers = {"seed": float(bench.setting.seed)}
+    numbers = {"seed": float(bench.setting.seed)} if one_seed else {}
     if level is not None:
         numbers["level"] = float(level)
     if density is not None:

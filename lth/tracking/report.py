@@ -34,7 +34,7 @@ def report_tags(benches: Sequence[Workbench]) -> dict[str, str]:
 
 def log_report(run: RunLog, report: Report, benches: Sequence[Workbench]) -> None:
     """Log every file of a report, and each claim's mean, interval and verdict, with `step=level`."""
-    log_setting(run, benches[0], None, None)
+    log_setting(run, benches[0], None, None, one_seed=len(benches) == 1)
     with tempfile.TemporaryDirectory() as directory:
         for path, content in report.files.items():
             local = Path(directory, path)

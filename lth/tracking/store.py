@@ -163,7 +163,8 @@ class Store:
                 return Packed(Path(path).read_bytes())
             except (MlflowException, OSError, PackedResultError) as error:
                 raise PackedResultError(
-                    f"the numbers of run {run_id} are not usable: {error}; measure again with fresh=true"
+                    f"the numbers of run {run_id} are not usable: {error}; after "
+                    f"`mlflow runs delete --run-id {run_id}` the same command measures again"
                 ) from error
 
     def link(self, run_id: str) -> str:

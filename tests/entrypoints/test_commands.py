@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tiny_problem import OPTIONS
 
-from entrypoints import analyze, baseline, imp_level, main, train_dense
+from entrypoints import analyze, baseline, imp_level, main, report, study, train_dense
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,19 +29,29 @@ def test_imp_level_trains_the_chain_and_the_second_call_finds_it(tracking):
     assert "training" not in second.output
 
 
-def test_main_ends_with_a_row_per_solution_and_how_to_open_the_ui(tracking):
-    result = call(main)
+def test_study_ends_with_a_row_per_solution_the_verdicts_and_how_to_open_the_ui(tracking):
+    result = call(study, "--seeds", "1")
     assert result.exit_code == 0, result.output
     for name in ("dense", "level 1", "level 2", "one_shot at level 2", "prune_larger at level 2"):
         assert f"\n{name}" in result.output
     assert "make ui" in result.output
+    assert "| R4b " in result.output
+    assert "report.html, is an artifact of run" in " ".join(result.output.split())
+    assert "drawing the report" in call(report, "--seeds", "1").output
+    assert "nothing to compute" in call(study, "--seeds", "1").output
 
 
 def test_analyze_trains_what_it_measures(tracking):
     result = call(analyze, "--level", "1")
     assert result.exit_code == 0, result.output
     kinds = {run.data.tags["kind"] for run in Store().search("attributes.status = 'FINISHED'")}
-    assert kinds == {"study", "imp", "analysis", "surface"}
+    assert kinds == {"study", "imp", "analysis", "measurements", "measurement"}
+
+
+def test_analyze_takes_parts_of_a_whole_study(tracking):
+    result = call(analyze, "--measures", "distances")
+    assert result.exit_code == 0, result.output
+    assert {run.data.tags["measure"] for run in Store().search("tags.kind = 'measurement'")} == {"distances"}
 
 
 def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
@@ -87,6 +97,17 @@ def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
         (train_dense, ["--fresh", "maybe"], "'maybe' is neither true nor false"),
         (train_dense, ["--from_run", "abc"], "from_run has no meaning here"),
         (imp_level, ["--level", "1", "--from_run", "abc"], "there is no run 'abc'"),
+        (report, ["--fresh", "true"], "report draws anew anyway"),
+        (study, ["--seeds", "0,x"], "seeds='0,x' are not whole numbers"),
+        (study, ["--seeds", "0,00"], "seeds='0,00' names one seed twice"),
+        (study, ["--seeds", "1", "--seed", "1"], "leave one of them out"),
+        (study, ["--plane", "0,last"], "plane=0,last is out of range"),
+        (study, ["--second_k", "1"], "second_k=1.0 is out of range"),
+        (study, ["--trace_probes", "1"], "trace_probes=1 is out of range"),
+        (study, ["--loss_margin", "0"], "loss_margin=0.0 is out of range"),
+        (study, ["--error_margin", "2"], "error_margin=2.0 is out of range"),
+        (analyze, ["--measures", "volume"], "'volume' unknown"),
+        (analyze, ["--fresh", "true"], "fresh=true needs a level"),
         (main, ["--levels", "0"], "levels=0 is out of range"),
         (main, ["--fresh", "true"], "one entry point at a time"),
         (analyze, ["--level", "1", "--points", "1"], "points=1 is out of range"),

@@ -3,13 +3,19 @@
 import random
 
 import pytest
+import torch
 from conftest import use_fresh_store
 from mlflow import MlflowClient
-from tiny_problem import make_study
+from tiny_problem import images, make_bench, make_study
 
 import lth.study
-from lth.graph import places, study_jobs
+from lth.evaluate import Evaluator
+from lth.graph import places, study_jobs, successive_line
 from lth.place import at, imp, projection
+from lth.replication import Replication
+from lth.solve import set_up
+from lth.study import Study
+from lth.survey import line_from
 from lth.tracking.store import Store
 
 QUICK = {"levels": "1"}
@@ -110,8 +116,42 @@ def test_a_measurement_whose_numbers_are_damaged_is_refused_with_its_run(trackin
     run = study.measurement(study_jobs(1, study.bench.setting.analysis)[0])
     path = next(tracking.rglob(f"{run}/artifacts/measurement.npz"))
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(ValueError, match=f"the numbers of run {run} are not usable.*fresh=true"):
+    with pytest.raises(
+        ValueError, match=f"the numbers of run {run} are not usable.*runs delete --run-id {run}"
+    ):
         study.store.load_measurement(run)
+
+
+def test_a_report_is_not_found_while_something_it_shows_is_lost(tracking):
+    said: list[str] = []
+    first = Replication([make_study(said, **QUICK)], said.append).complete()
+    (lost,) = Store().search("tags.measure = 'distances'")
+    MlflowClient().delete_run(lost.info.run_id)
+    assert Replication([make_study(said, **QUICK)], said.append).complete() == first
+    assert len(Store().search("tags.measure = 'distances'")) == 1
+    assert make_study(**QUICK).evidence().distances.names
+
+
+def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
+    run = make_study().solution("imp", 1)
+    given = Store().load_solution(run)
+    few = make_bench(train_examples="24", seed="3").setting
+    study = Study(set_up(few, images(None), torch.device("cpu"), given), Store(), [].append, {given.key: run})
+    line = line_from(study.store.load_measurement(study.measurement(successive_line(1)))).stored
+    evaluate = Evaluator(study.bench.network, study.bench.data.train)
+    assert line.train_loss[-1] == evaluate(given.final).loss
+    assert line.train_loss[-1] != given.history[-1].train.loss
+
+
+def test_the_next_larger_band_must_exist_at_every_level_before_anything_is_trained(tracking):
+    with pytest.raises(ValueError, match=r"prune_fraction=0.6 prunes 29 of 48 weights at level 1.*at most 0.5"):
+        make_study(prune_fraction="0.6").complete()
+    assert Store().search("tags.kind = 'imp'") == []
+
+
+def test_a_level_without_the_measure_asked_for_is_refused(tracking):
+    with pytest.raises(ValueError, match="dense has no lines of its own"):
+        make_study().analysis(0, ("lines",))
 
 
 def test_a_complete_study_of_which_a_run_was_deleted_is_completed_again(tracking):
