@@ -120,10 +120,7 @@ class Study:
         if (found := self._find(job.name, key, adopt=adopt, fresh=fresh)) is not None:
             return found
         check_measurable(self.bench)
-        for place in job.needs:
-            check_level(
-                self.bench, place.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0
-            )
+        check_level(self.bench, job.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
         bench = self.bench
