@@ -43,6 +43,7 @@ from lth.survey import perform
 from lth.tracking.measurement import log_measurement
 from lth.tracking.model import log_model
 from lth.tracking.record import (
+    ANALYSIS_TREND,
     log_analysis,
     log_analysis_trend,
     log_epoch,
@@ -51,6 +52,7 @@ from lth.tracking.record import (
     log_solution,
     log_solution_trend,
     measuring,
+    solution_trend,
     study_name,
     study_tags,
     task_tags,
@@ -111,7 +113,8 @@ class Study:
         with self._task(name, kind, level, start.mask.density, key, adopt=adopt) as run:
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
             solution = self._solve_and_log(run, kind, level, start, previous)
-        log_solution_trend(self.store.append(self._parent()), solution)
+        place, last = Place(kind, level), solution.history[-1]
+        log_solution_trend(self.store.append(self._parent()), place, solution.density, last)
         return run.run_id
 
     def measurement(self, job: Job, *, adopt: bool = False, fresh: bool = False) -> str:
@@ -162,7 +165,7 @@ class Study:
         with self._task(name, "analysis", level, density, key, adopt=adopt) as run:
             log_analysis(run, analysis)
         if self._fits_trends():
-            log_analysis_trend(self.store.append(self._parent()), analysis)
+            log_analysis_trend(self.store.append(self._parent()), analysis.metrics(), level)
         else:
             self._say("  measured otherwise than the study's trends: not added to them")
         for warning in analysis.warnings():
@@ -214,6 +217,7 @@ class Study:
             for place in self._places():
                 self.solution(place.kind, place.level)
             self.measure_all()
+            self._mend_trends(run)
             log_results(run, self.rows())
             run.tags({COMPLETE: key})
         return parent
@@ -270,6 +274,21 @@ class Study:
             self.store.append(self._parent()).tags({MEASURING: alike})
             return True
         return bool(parent.tags.get(MEASURING) == alike)
+
+    def _mend_trends(self, study: RunLog) -> None:
+        """Add to the study's trends what a process could not that was killed between a task and its trend."""
+        for place in self._places():
+            found = self._lookup(self._key(place))
+            if found is not None and place.level not in self.store.steps(study.run_id, solution_trend(place)):
+                density, history = self.store.load_outcome(found)
+                log_solution_trend(study, place, density, history[-1])
+        if not self._fits_trends():
+            return
+        there = self.store.steps(study.run_id, ANALYSIS_TREND)
+        for level in set(range(self.bench.setting.pruning.levels + 1)) - there:
+            found = self._measured_at(imp(level))
+            if found is not None:
+                log_analysis_trend(study, self.store.latest_metrics(found), level)
 
     def _places(self) -> list[Place]:
         return places(self.bench.setting.pruning.levels, self.bench.setting.analysis.every_level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -13,6 +13,7 @@ from lth.figure.radius import draw_radii
 from lth.figure.spectrum import draw_spectra
 from lth.figure.trajectory import draw_trajectory
 from lth.figure.trend import draw_trend
+from lth.place import Place
 from lth.preset import changes_from_preset
 from lth.setting import spelled
 from lth.solution import Solution, solution_name
@@ -95,15 +96,19 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, drawn: Tensor
     )
 
 
-def log_solution_trend(study: RunLog, solution: Solution) -> None:
-    """Add the solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
-    last = solution.history[-1]
-    if solution.kind == "imp":
-        numbers = {**_evaluations(last), "density": solution.density}
+def solution_trend(place: Place) -> str:
+    """Return a metric that the study's trends have of a solution, `step=level`."""
+    return "train/loss" if place.kind == "imp" else f"versus/{place.kind}_train_loss"
+
+
+def log_solution_trend(study: RunLog, place: Place, density: float, last: EpochRecord) -> None:
+    """Add a solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
+    if place.kind == "imp":
+        numbers = {**_evaluations(last), "density": density}
     else:
         attained = {"train_loss": last.train.loss, "test_accuracy": last.test.accuracy}
-        numbers = {f"versus/{solution.kind}_{name}": value for name, value in attained.items()}
-    study.metrics(numbers, solution.level)
+        numbers = {f"versus/{place.kind}_{name}": value for name, value in attained.items()}
+    study.metrics(numbers, place.level)
     study.flush()
 
 
@@ -125,9 +130,14 @@ def log_analysis(run: RunLog, analysis: LevelAnalysis) -> None:
         run.figure(draw_interpolation(analysis.line, before, name), "interpolation.png")
 
 
-def log_analysis_trend(study: RunLog, analysis: LevelAnalysis) -> None:
-    """Add the numbers of an analysis to the trends of the study, `step=level`."""
-    study.metrics(analysis.metrics(), analysis.level)
+ANALYSIS_TREND = (
+    "landscape/hessian_trace"  # a metric that the study's trends have of every analysis, `step=level`
+)
+
+
+def log_analysis_trend(study: RunLog, metrics: Mapping[str, float], level: int) -> None:
+    """Add the landscape among an analysis' metrics to the trends of the study, `step=level`."""
+    study.metrics({name: value for name, value in metrics.items() if name.startswith("landscape/")}, level)
     study.flush()
 
 

@@ -75,6 +75,10 @@ class Store:
         """Return the description of a run."""
         return str(self.run(run_id).data.tags.get("mlflow.note.content", ""))
 
+    def steps(self, run_id: str, metric: str) -> set[int]:
+        """Return the steps at which a run has a metric."""
+        return {point.step for point in self._client.get_metric_history(run_id, metric)}
+
     @contextmanager
     def open(
         self, name: str, tags: Mapping[str, str], *, parent: str | None = None, adopt: bool = False

@@ -154,6 +154,20 @@ def test_a_level_without_the_measure_asked_for_is_refused(tracking):
         make_study().analysis(0, ("lines",))
 
 
+def test_trends_that_a_killed_process_could_not_write_are_written_when_the_study_is_completed(
+    tracking, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(lth.study, "log_solution_trend", lambda *_: None)
+        patched.setattr(lth.study, "log_analysis_trend", lambda *_: None)
+        make_study(**QUICK).solution("imp", 1)
+        make_study(**QUICK).analysis(1)
+    study = make_study(**QUICK).complete()
+    steps = Store().steps
+    assert steps(study, "train/loss") == steps(study, "landscape/log_eig_product") == {0, 1}
+    assert steps(study, "landscape/barrier_loss") == steps(study, "versus/one_shot_train_loss") == {1}
+
+
 def test_a_complete_study_of_which_a_run_was_deleted_is_completed_again(tracking):
     make_study(**QUICK).complete()
     (line,) = [
