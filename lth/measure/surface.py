@@ -105,13 +105,19 @@ def loss_surface(
     *,
     label: str = "surface",
 ) -> Surface:
-    """Evaluate the loss on a grid that covers the corners and every solution's foot, with a margin."""
+    """Evaluate the loss on a grid that covers the corners and every solution's foot, with a margin.
+
+    The lines of the grid are evenly spaced but for those nearest to a corner, which go through it: a narrow
+    valley through two corners would else fall between two lines.
+    """
     feet = {name: plane.coordinates(weights) for name, weights in solutions.items()}
     covered = np.vstack([plane.corner_coordinates, *[xy for xy, _ in feet.values()]])
     low, high = covered.min(axis=0), covered.max(axis=0)
     margin = _MARGIN * (high - low).max()
-    xs = np.linspace(low[0] - margin, high[0] + margin, grid)
-    ys = np.linspace(low[1] - margin, high[1] + margin, grid)
+    xs, ys = (
+        _through(np.linspace(low[axis] - margin, high[axis] + margin, grid), plane.corner_coordinates[:, axis])
+        for axis in (0, 1)
+    )
     cells = progress([(x, y) for y in ys for x in xs], label)
     losses = np.array([loss(plane.weights_at(float(x), float(y))) for x, y in cells]).reshape(grid, grid)
     markers = tuple(
@@ -119,6 +125,17 @@ def loss_surface(
         for name, (xy, distance) in feet.items()
     )
     return Surface(xs, ys, losses, markers)
+
+
+def _through(lines: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Return evenly spaced lines with the nearest inner one moved to each corner, if it is free."""
+    moved, taken = lines.copy(), set[int]()
+    for corner in np.unique(corners):
+        nearest = 1 + int(np.abs(lines[1:-1] - corner).argmin())
+        if nearest not in taken:
+            moved[nearest] = corner
+            taken.add(nearest)
+    return moved
 
 
 def _carry_over(name: str, buffers: list[Tensor], coefficients: np.ndarray) -> Tensor:

@@ -174,3 +174,12 @@ def test_measuring_leaves_the_corners_alone():
         tensor.fill_(9)
     for corner, kept in zip(CORNERS, before, strict=True):
         assert_same_weights(corner, kept)
+
+
+@pytest.mark.parametrize("grid", [5, 8, 25])
+def test_the_grid_goes_through_the_corners_in_ascending_lines(grid):
+    surface = loss_surface(lambda _: 0.0, PLANE, {}, grid)
+    for axis, lines in enumerate((surface.x, surface.y)):
+        assert len(lines) == grid
+        assert (np.diff(lines) > 0).all()
+        assert set(PLANE.corner_coordinates[:, axis]) <= set(lines)
