@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import CPU, image_data
+
+from lth.amount import Amount
+from lth.data import ImageData, prepare
+from lth.data.examples import draw
+
+DATA = image_data()
+
+
+@given(st.integers(1, 300), st.integers(0, 100), st.data())
+def test_draws_are_distinct_ascending_and_as_many_as_asked(total, seed, data):
+    count = data.draw(st.integers(1, total))
+    drawn = draw(total, Amount(count), seed, "test").tolist()
+    assert len(drawn) == count
+    assert drawn == sorted(set(drawn))
+    assert 0 <= drawn[0] <= drawn[-1] < total
+
+
+def test_draws_are_functions_of_seed_and_purpose():
+    first = draw(1000, Amount(50), 3, "a")
+    assert torch.equal(first, draw(1000, Amount(50), 3, "a"))
+    assert not torch.equal(first, draw(1000, Amount(50), 4, "a"))
+    assert not torch.equal(first, draw(1000, Amount(50), 3, "b"))
+
+
+def test_every_position_is_drawn_equally_often():
+    times = sum(torch.bincount(draw(20, Amount(5), seed, "test"), minlength=20) for seed in range(2000))
+    # Each count is binomial(2000, 1/4), standard deviation 19.4; five of them for the extremes of 20 counts.
+    assert (times - 500).abs().max() < 5 * 19.4
+
+
+def test_more_than_there_are_raises():
+    with pytest.raises(ValueError, match="41 examples were asked for, but there are 40"):
+        prepare(DATA, Amount(41), 0, CPU)
+
+
+def test_all_examples_come_in_their_order():
+    data = prepare(DATA, Amount(None), 0, CPU)
+    assert data.drawn.tolist() == list(range(40))
+    assert torch.equal(data.train.images, DATA.train_images)
+
+
+def test_a_subset_holds_the_drawn_examples_and_the_whole_test_split():
+    data = prepare(DATA, Amount(0.25), 5, CPU)
+    assert len(data.train) == len(data.drawn) == 10
+    assert torch.equal(data.train.images, DATA.train_images[data.drawn])
+    assert torch.equal(data.train.labels, DATA.train_labels[data.drawn])
+    assert torch.equal(data.test.images, DATA.test_images)
+
+
+def test_both_splits_are_normalised_by_the_whole_training_splits_statistics():
+    whole, subset = prepare(DATA, Amount(None), 0, CPU), prepare(DATA, Amount(7), 0, CPU)
+    pixels = DATA.train_images.numpy().astype(np.float64)
+    for examples in (whole.train, whole.test, subset.train, subset.test):
+        # numpy's float64 against float64 rounded once to float32
+        np.testing.assert_allclose(examples.mean.numpy().ravel(), pixels.mean((0, 2, 3)), rtol=1e-7)
+        np.testing.assert_allclose(examples.std.numpy().ravel(), pixels.std((0, 2, 3)), rtol=1e-7)
+
+
+def test_channels_are_normalised_each_by_its_own_and_constant_ones_only_shifted():
+    stream = torch.Generator().manual_seed(0)
+    images = torch.randn(12, 3, 4, 4, generator=stream) * torch.tensor([1.0, 50.0, 0.0]).reshape(3, 1, 1) + 7
+    labels = torch.arange(12) % 2
+    train = prepare(ImageData("made", images, labels, images, labels), Amount(None), 0, CPU).train
+    normal = train.normalise(train.images)
+    # float32 rounding of values around 7, relative to standard deviations of 1 and 50
+    torch.testing.assert_close(normal.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        normal.std((0, 2, 3), correction=0), torch.tensor([1.0, 1, 0]), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_bytes_are_normalised_in_float32():
+    train = prepare(DATA, Amount(None), 0, CPU).train
+    normal = train.normalise(train.images[:2])
+    assert normal.dtype == torch.float32
+    torch.testing.assert_close(normal, (train.images[:2].float() - train.mean) / train.std)
+
+
+def test_taken_examples_come_in_the_order_asked_for():
+    train = prepare(DATA, Amount(None), 0, CPU).train
+    taken = train.take(torch.tensor([5, 2, 2]))
+    assert torch.equal(taken.images, DATA.train_images[[5, 2, 2]])
+    assert taken.labels.tolist() == DATA.train_labels[[5, 2, 2]].tolist()
+    assert torch.equal(taken.mean, train.mean)

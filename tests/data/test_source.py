@@ -1,0 +1,73 @@
+import pytest
+import torch
+from problems import image_data
+
+from lth.data import ImageData, load_images
+
+
+def test_digits_are_the_1797_of_scikit_learn_with_360_for_testing():
+    data = load_images("digits")
+    assert data.train_images.shape == (1437, 1, 8, 8)
+    assert data.test_images.shape == (360, 1, 8, 8)
+    assert data.train_images.dtype == torch.uint8
+    assert int(data.train_images.max()) == 16
+    assert data.num_classes == 10
+    assert torch.bincount(data.test_labels).min() >= 30
+
+
+def test_digits_have_a_digest_that_stays():
+    assert load_images("digits").digest == load_images("digits").digest
+
+
+def test_digits_read_no_directory(tmp_path):
+    with pytest.raises(ValueError, match="digits is embedded and reads no data_dir"):
+        load_images("digits", tmp_path)
+
+
+def test_an_unknown_name_raises_and_lists_those_that_exist():
+    with pytest.raises(
+        ValueError, match=r"dataset='mnist' is unknown; choose one of digits, cifar10, .*imagefolder"
+    ):
+        load_images("mnist")
+
+
+def made(data_dir):
+    return image_data(name=f"made in {data_dir}")
+
+
+def no_images(data_dir):
+    return [1, 2]
+
+
+def test_a_users_function_is_given_the_directory(tmp_path):
+    assert load_images(f"{__name__}:made", tmp_path).name == f"made in {tmp_path}"
+    assert isinstance(load_images(f"{__name__}:made"), ImageData)
+
+
+def test_a_users_function_that_returns_something_else_raises():
+    with pytest.raises(ValueError, match=r"returned list; expected an lth\.data\.ImageData"):
+        load_images(f"{__name__}:no_images")
+
+
+def test_torchvision_sets_that_cannot_be_had_raise_and_say_where_they_belong(tmp_path, monkeypatch):
+    def refuse(**_options):
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
+    with pytest.raises(ValueError, match=r"cifar10 is not in .* could not be downloaded \(no network\); put"):
+        load_images("cifar10", tmp_path)
+
+
+def test_torchvision_images_become_channels_first(tmp_path, monkeypatch):
+    class Fake:
+        def __init__(self, root, train, download):
+            count = 20 if train else 10
+            self.data = (torch.arange(count * 4 * 5 * 3) % 256).to(torch.uint8).reshape(count, 4, 5, 3).numpy()
+            self.targets = [i % 10 for i in range(count)]
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", Fake)
+    data = load_images("cifar10", tmp_path)
+    assert data.input_shape == (3, 4, 5)
+    assert data.train_images[0, :, 0, 0].tolist() == [0, 1, 2]
+    assert data.train_images[0, 0, 0].tolist() == [0, 3, 6, 9, 12]
+    assert data.test_labels.tolist() == list(range(10))
