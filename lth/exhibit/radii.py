@@ -7,7 +7,6 @@ from functools import partial
 from typing import get_args
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.evidence import Evidence
@@ -15,7 +14,7 @@ from lth.exhibit.comparison import Comparison, Pair, looks
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
 from lth.exhibit.wording import Compared, compare, sentence
-from lth.figure.appearance import Appearance
+from lth.figure.radius import plot_radii
 from lth.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.measure.radius import BasinRadii
 from lth.place import Point
@@ -150,7 +149,8 @@ def draw_radii(comparison: Comparison, evidence: Evidence) -> Figure:
             use_log_y(axes)
         use_integer_x(axes)
         for point, look in looks(pair).items():
-            _draw_point(axes, evidence.radii_at(pair.level, point, norm), look, point)
+            radii = evidence.radii_at(pair.level, point, norm)
+            plot_radii(axes, radii, look, _label(radii, point), size=3.2)
         cutoff = evidence.radii_at(pair.level, pair.flatter, norm).cutoff
         legend_above(axes, f"level {pair.level}, up to {cutoff:.3g} nats")
     return figure
@@ -160,22 +160,9 @@ def _order(pair: Pair) -> Sequence[Point]:
     return pair.flatter, pair.sharper
 
 
-def _draw_point(axes: Axes, radii: BasinRadii, look: Appearance, point: Point) -> None:
-    order = np.argsort(radii.radii, kind="stable")
-    rank = np.arange(1, len(order) + 1)
-    censored = radii.censored[order]
+def _label(radii: BasinRadii, point: Point) -> str:
     bound = "≥ " if radii.num_censored else ""
     label = f"{point.symbol}: mean {bound}{rounded(radii.mean)}"
     if radii.num_censored:
-        label += f"\n{radii.num_censored} of {len(order)} never cross (▲)"
-    for chosen, marker, size, text in ((~censored, look.marker, 3.2, label), (censored, "^", 6, "_censored")):
-        axes.plot(
-            rank[chosen],
-            radii.radii[order][chosen],
-            color=look.colour,
-            marker=marker,
-            markersize=size,
-            linestyle="none",
-            label=text,
-        )
-    axes.axhline(radii.mean, color=look.colour, linestyle="--", linewidth=0.9, label="_mean")
+        label += f"\n{radii.num_censored} of {len(radii.radii)} never cross (▲)"
+    return label

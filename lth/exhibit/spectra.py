@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.evidence import Evidence
@@ -14,7 +12,7 @@ from lth.exhibit.comparison import Comparison, Pair, looks
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
 from lth.exhibit.wording import Compared, compare, sentence
-from lth.figure.appearance import Appearance
+from lth.figure.spectrum import plot_eigenvalues
 from lth.figure.style import use_integer_x, use_log_y
 from lth.place import Point
 from lth.table import Cell, Table, yes_no
@@ -151,40 +149,14 @@ def draw_spectra(comparison: Comparison, evidence: Evidence) -> Figure:
         use_log_y(axes)
         use_integer_x(axes)
         for place, (point, look) in enumerate(looks(pair).items()):
-            _draw_spectrum(axes, evidence, point, look, edge=0.02 + 0.04 * place)
+            spectrum, text = evidence.curvature[point].spectrum, _label(evidence, point)
+            plot_eigenvalues(axes, spectrum, look, text, edge=0.02 + 0.04 * place, size=2.6 * look.scale)
         legend_above(axes, _title(pair))
     return figure
 
 
 def _title(pair: Pair) -> str:
     return f"level {pair.level}"
-
-
-def _draw_spectrum(axes: Axes, evidence: Evidence, point: Point, look: Appearance, *, edge: float) -> None:
-    spectrum = evidence.curvature[point].spectrum
-    rank = np.arange(1, len(spectrum.eigenvalues) + 1)
-    positive = spectrum.eigenvalues > 0
-    axes.plot(
-        rank,
-        np.where(positive, spectrum.eigenvalues, np.nan),
-        color=look.colour,
-        marker=look.marker,
-        markersize=2.6 * look.scale,
-        linewidth=1,
-        label=_label(evidence, point),
-    )
-    if not positive.all():
-        axes.plot(
-            rank[~positive],
-            np.full(int((~positive).sum()), edge),
-            color=look.colour,
-            marker="x",
-            markersize=4,
-            linestyle="none",
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-            label="_not positive",
-        )
 
 
 def _label(evidence: Evidence, point: Point) -> str:

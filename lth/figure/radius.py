@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis
+from lth.figure.appearance import Appearance
 from lth.figure.point import POINTS, point_name
 from lth.figure.style import SMALL_TEXT_SIZE, dress, new_figure, spans_a_decade, use_integer_x, use_log_y
 from lth.measure.radius import BasinRadii
@@ -68,22 +69,33 @@ def _draw_space(axes: Axes, space: int, points: dict[str, BasinRadii], level: in
     axes.legend(fontsize=SMALL_TEXT_SIZE)
 
 
-def _draw_point(axes: Axes, suffix: str, radii: BasinRadii, label: str, *, highest: bool) -> None:
-    look = POINTS[suffix]
+def plot_radii(axes: Axes, radii: BasinRadii, look: Appearance, label: str, *, size: float = 4) -> None:
+    """Draw the radii of a point in ascending order over their rank, and their mean as a dashed line.
+
+    A censored direction is an upward triangle at its lower bound.
+    """
     order = np.argsort(radii.radii, kind="stable")
     rank = np.arange(1, len(order) + 1)
     censored = radii.censored[order]
-    for chosen, marker, size, text in ((~censored, look.marker, 4, label), (censored, "^", 7, "_censored")):
+    for chosen, marker, points, text in (
+        (~censored, look.marker, size, label),
+        (censored, "^", 1.75 * size, "_censored"),
+    ):
         axes.plot(
             rank[chosen],
             radii.radii[order][chosen],
             color=look.colour,
             marker=marker,
-            markersize=size,
+            markersize=points,
             linestyle="none",
             label=text,
         )
     axes.axhline(radii.mean, color=look.colour, linestyle="--", linewidth=1, label="_mean")
+
+
+def _draw_point(axes: Axes, suffix: str, radii: BasinRadii, label: str, *, highest: bool) -> None:
+    look = POINTS[suffix]
+    plot_radii(axes, radii, look, label)
     axes.annotate(
         _mean_text(radii),
         xy=(1, radii.mean),

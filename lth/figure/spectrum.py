@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.analysis import LevelAnalysis
+from lth.figure.appearance import Appearance
 from lth.figure.point import POINTS, point_name
 from lth.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y
 from lth.measure.spectrum import Spectrum
@@ -34,7 +35,9 @@ def draw_spectra(analysis: LevelAnalysis) -> Figure:
     use_log_y(axes)
     use_integer_x(axes)
     for suffix, spectrum in analysis.spectra.items():
-        _draw(axes, suffix, spectrum, legend_text(point_name(suffix, analysis.level), spectrum))
+        text = legend_text(point_name(suffix, analysis.level), spectrum)
+        edge = 0.02 + 0.03 * list(POINTS).index(suffix)
+        plot_eigenvalues(axes, spectrum, POINTS[suffix], text, edge=edge)
     axes.legend(fontsize=SMALL_TEXT_SIZE)
     return figure
 
@@ -51,8 +54,19 @@ def legend_text(name: str, spectrum: Spectrum) -> str:
     return text
 
 
-def _draw(axes: Axes, suffix: str, spectrum: Spectrum, label: str) -> None:
-    look = POINTS[suffix]
+def plot_eigenvalues(
+    axes: Axes, spectrum: Spectrum, look: Appearance, label: str, *, edge: float, size: float = 3
+) -> None:
+    """Draw eigenvalues over their rank on a logarithmic axis.
+
+    Args:
+        axes: Logarithmic already.
+        spectrum: What to draw.
+        look: Its colour and marker.
+        label: What the legend says.
+        edge: Height of the crosses of eigenvalues that are not positive, as a share of the axis.
+        size: Of the markers, in points.
+    """
     rank = np.arange(1, len(spectrum.eigenvalues) + 1)
     positive = spectrum.eigenvalues > 0
     axes.plot(
@@ -60,7 +74,7 @@ def _draw(axes: Axes, suffix: str, spectrum: Spectrum, label: str) -> None:
         np.where(positive, spectrum.eigenvalues, np.nan),
         color=look.colour,
         marker=look.marker,
-        markersize=3,
+        markersize=size,
         linewidth=1,
         label=label,
     )
@@ -68,7 +82,7 @@ def _draw(axes: Axes, suffix: str, spectrum: Spectrum, label: str) -> None:
         axes.margins(y=0.2)  # leaves the lower edge to the crosses
         axes.plot(
             rank[~positive],
-            np.full(int((~positive).sum()), 0.02 + 0.03 * list(POINTS).index(suffix)),
+            np.full(int((~positive).sum()), edge),
             color=look.colour,
             marker="x",
             linestyle="none",
