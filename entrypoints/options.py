@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -39,7 +40,9 @@ _SETTING_OPTIONS = {
     "rewind_step": "The rewind point k: 1000 or 2ep.",
     "fine_tune_epochs": "Of the fine_tune baseline.",
     "fine_tune_lr": "Of the fine_tune baseline: a number, or last for the schedule's last.",
-    "precision": "fp32 or bf16.",
+    "precision": "fp32, bf16, or auto: bf16 where the device computes it natively.",
+    "compile": "on, off, or auto: on for a long training on a GPU.",
+    "epoch_examples": "Training examples whose loss is recorded after an epoch; the last takes all.",
     "trajectory": "Which epochs' weights are kept: none, log or every.",
     "prune_fraction": "Share of the survivors pruned at each level.",
     "levels": "How many levels a study has after the dense network.",
@@ -62,6 +65,7 @@ _COMMON_OPTIONS = {
     "data_dir": "Where the data set's files are; downloaded into ./data if left out.",
     "device": "auto, cpu, cuda or cuda:N. [default: auto]",
     "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
+    "keep_every": "Seconds between two times that a training keeps its progress. [default: 30]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
@@ -133,7 +137,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
     with _told_as(click.UsageError):
         study = _build_study(given, level_of_from_run)
         _say(f"tracking in {study.store.description}")
-    with _told_as(click.ClickException):
+    with _told_as(click.ClickException), study.store.attending():
         yield study
 
 
@@ -156,7 +160,7 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
 
         replication = Replication(studies, _say)
         _say(f"tracking in {studies[0].store.description}")
-    with _told_as(click.ClickException):
+    with _told_as(click.ClickException), studies[0].store.attending():
         yield replication
 
 
@@ -173,6 +177,7 @@ def tell_report(replication: Replication, run_id: str) -> None:
 
 def _given(options: Options) -> dict[str, str]:
     """Prepare the process for a study, and return what the user said of it."""
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
@@ -187,7 +192,7 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
     except (ValueError, ArithmeticError) as error:
         raise kind(str(error)) from error
     except KeyboardInterrupt:
-        _say("interrupted; finished runs are kept, and the same command goes on from them")
+        _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
         sys.exit(130)
 
 
@@ -213,7 +218,12 @@ def _build_study(given: dict[str, str], level_of_from_run: int | None, sibling: 
     overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
     setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
     device = _device(given.get("device", "auto"))
-    store = Store() if sibling is None else sibling.store
+    if sibling is None:
+        store = Store()
+        for name in store.close_dead():
+            _say(f"{name} was left running by a process that is gone: marked KILLED")
+    else:
+        store = sibling.store
     parent, pinned = None, {}
     if "from_run" in given:
         parent = _load_parent(store, given["from_run"], level_of_from_run)
@@ -225,7 +235,20 @@ def _build_study(given: dict[str, str], level_of_from_run: int | None, sibling: 
         images = load_images(setting.data.dataset, data_dir)
     else:
         images = sibling.bench.images
-    return Study(set_up(setting, images, device, parent), store, _say, pinned)
+    return Study(set_up(setting, images, device, parent), store, _say, pinned, _keep_every(given))
+
+
+def _keep_every(given: dict[str, str]) -> float:
+    from lth.study import KEEP_EVERY
+
+    written = given.get("keep_every", str(KEEP_EVERY))
+    try:
+        seconds = float(written)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"keep_every={written!r} is not a number of seconds; write 30, or 0 for every step")
+    return seconds
 
 
 def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
@@ -266,6 +289,8 @@ def _device(name: str) -> Any:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    # `mlflow run` answers Ctrl-C, which reaches us too, with SIGTERM: what is being kept now goes on.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -44,9 +44,11 @@ class CheckpointError(ValueError):
     """A checkpoint is missing, damaged, or not of this version."""
 
 
-def write_snapshot(directory: Path, epoch: int, weights: Weights) -> None:
+def write_snapshot(directory: Path, epoch: int, weights: Weights) -> Path:
     """Write the weights after `epoch` into the trajectory of the checkpoint being built in `directory`."""
-    _write_tensors(directory / TRAJECTORY / f"epoch-{epoch:04d}.safetensors", _named(weights))
+    path = directory / TRAJECTORY / f"epoch-{epoch:04d}.safetensors"
+    _write_tensors(path, _named(weights))
+    return path
 
 
 def write_solution(directory: Path, solution: Solution) -> None:
@@ -78,7 +80,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         "data_digest": solution.data_digest,
         "key": solution.key,
         "ancestors": list(solution.ancestors),
-        "history": [_record_to_json(record) for record in solution.history],
+        "history": [record_to_json(record) for record in solution.history],
         "files": {path.relative_to(directory).as_posix(): _digest(path.read_bytes()) for path in files},
     }
     _write_atomically(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
@@ -126,7 +128,7 @@ def read_outcome(directory: Path) -> tuple[float, tuple[EpochRecord, ...]]:
     """
     manifest = _read_manifest(directory)
     try:
-        return float(manifest["density"]), tuple(_record_from_json(record) for record in manifest["history"])
+        return float(manifest["density"]), tuple(record_from_json(record) for record in manifest["history"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{directory} doesn't describe a solution ({error!r})") from error
 
@@ -172,7 +174,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
             _count(manifest["rewind_iteration"], "rewind_iteration"),
         ),
         final=weights("final.safetensors"),
-        history=tuple(_record_from_json(record) for record in manifest["history"]),
+        history=tuple(record_from_json(record) for record in manifest["history"]),
         data_digest=str(manifest["data_digest"]),
         key=str(manifest["key"]),
         ancestors=tuple(map(str, manifest["ancestors"])),
@@ -277,12 +279,14 @@ def _named(weights: Weights) -> dict[str, Tensor]:
     return parameters | {f"buffers/{name}": tensor for name, tensor in weights.buffers.items()}
 
 
-def _record_to_json(record: EpochRecord) -> list[float]:
+def record_to_json(record: EpochRecord) -> list[float]:
+    """Return a record as JSON numbers, which keep every bit."""
     train, test = record.train, record.test
     return [record.epoch, train.loss, train.accuracy, test.loss, test.accuracy]
 
 
-def _record_from_json(record: list[float]) -> EpochRecord:
+def record_from_json(record: list[float]) -> EpochRecord:
+    """Return the record that `record_to_json` wrote."""
     epoch, train_loss, train_accuracy, test_loss, test_accuracy = record
     return EpochRecord(int(epoch), Evaluation(train_loss, train_accuracy), Evaluation(test_loss, test_accuracy))
 

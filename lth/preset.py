@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lth.amount import Amount
+from lth.amount import ALL, Amount
 from lth.setting import (
     AnalysisSetting,
     DataSetting,
@@ -44,6 +44,8 @@ PRESETS: dict[str, Setting] = {
             milestones=(Step(15, "ep"), Step(23, "ep")),
             rewind_step=Step(2, "ep"),
             fine_tune_epochs=8,
+            precision="fp32",  # with 8 channels bf16 is no faster
+            epoch_examples=ALL,
         ),
         pruning=PruningSetting(0.2, levels=5),
         analysis=AnalysisSetting(k=30, hessian_examples=Amount(256), directions=20, grid=25),

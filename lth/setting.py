@@ -14,7 +14,8 @@ from lth.amount import ALL, Amount
 from lth.step import Step
 
 Augmentation = Literal["none", "crop", "crop_flip"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
+Compile = Literal["auto", "on", "off"]
 Snapshots = Literal["none", "log", "every"]
 DirectionNorm = Literal["plain", "filter"]
 
@@ -57,7 +58,9 @@ class TrainingSetting:
     rewind_step: Step
     fine_tune_epochs: int
     fine_tune_lr: float | None = None  # None: the last learning rate of the schedule
-    precision: Precision = "fp32"
+    precision: Precision = "auto"
+    compile: Compile = "auto"
+    epoch_examples: Amount = TENTH  # whose loss is recorded after every epoch but the last, which takes all
     trajectory: Snapshots = "log"
 
     def __post_init__(self) -> None:
@@ -70,6 +73,7 @@ class TrainingSetting:
         if self.fine_tune_lr is not None:
             _require(0 < self.fine_tune_lr < math.inf, "fine_tune_lr", self.fine_tune_lr, "positive")
         _require_choice("precision", self.precision, get_args(Precision))
+        _require_choice("compile", self.compile, get_args(Compile))
         _require_choice("trajectory", self.trajectory, get_args(Snapshots))
 
 
@@ -265,6 +269,8 @@ _FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
     "fine_tune_epochs": ("training", _whole),
     "fine_tune_lr": ("training", _last_or_number),
     "precision": ("training", _text),
+    "compile": ("training", _text),
+    "epoch_examples": ("training", _amount),
     "trajectory": ("training", _text),
     "prune_fraction": ("pruning", _number),
     "levels": ("pruning", _whole),

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from lth.compilation import is_compiled
 from lth.data import ImageData, TrainingData, prepare
 from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
+from lth.precision import training_format
 from lth.prune import survivors
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.setting import Setting
 from lth.solution import Kind, Solution, solution_name
 from lth.task import TaskKeys
-from lth.train import EpochRecord, Procedure, train
+from lth.train import EpochRecord, Keeper, Procedure, Progress, train
 from lth.user_code import code_digest, is_reference
 from lth.weights import Weights
 
@@ -134,28 +136,44 @@ def plan(bench: Workbench, kind: Kind, level: int, previous: Solution | None, de
     return start_sparse(kind, Ingredients(bench.setting, bench.schedule, level, previous, dense))
 
 
+def procedure(bench: Workbench, start: Start) -> Procedure:
+    """Return how the training from `start` computes on the device of the examples."""
+    training, device = bench.setting.training, bench.data.train.labels.device
+    return Procedure(
+        augmentation=bench.setting.data.augmentation,
+        precision=training_format(training.precision, device),
+        seed=bench.setting.seed,
+        compiled=is_compiled(training.compile, device, start.schedule.num_iterations - start.state.step),
+        epoch_examples=training.epoch_examples,
+    )
+
+
 def solve(
     bench: Workbench,
     kind: Kind,
     level: int,
     start: Start,
     previous: Solution | None = None,
-    on_epoch: Callable[[EpochRecord, Callable[[], Weights]], None] | None = None,
+    *,
+    resumed: Progress | None = None,
+    keeper: Keeper | None = None,
+    on_epoch: Callable[[EpochRecord, Weights], None] | None = None,
 ) -> Solution:
-    """Train from `start` to the solution of `kind` at `level`.
+    """Train from `start`, or on from `resumed`, to the solution of `kind` at `level`; see `train`.
 
     Raises:
         TrainingDivergedError: If a loss becomes NaN or infinite.
     """
-    training = bench.setting.training
     result = train(
         bench.network,
         start.state,
         start.mask,
         bench.data,
         start.schedule,
-        Procedure(bench.setting.data.augmentation, training.precision, bench.setting.seed),
+        procedure(bench, start),
         capture_at=start.capture_at,
+        resumed=resumed,
+        keeper=keeper,
         on_epoch=on_epoch,
         label=solution_name(kind, level),
     )

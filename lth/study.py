@@ -1,24 +1,21 @@
 """The tasks of a study's graph, each found by its content key or else done and logged.
 
 `lth.graph` says which there are. Tasks need nothing of each other but the tracking store, so any of them can be
-done anywhere once what it needs is there. What is finished under a key is not computed again; two processes
-that start the same task at once both do it.
+done anywhere once what it needs is there. What is finished under a key is not computed again, what another
+process is at is waited for, and what a process left unfinished is taken over in the same run.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 import torch
 
 from lth.analysis import analysis_from
-from lth.checkpoint import write_snapshot, write_solution
 from lth.evidence import Attained, Evidence, gather
 from lth.graph import (
     MEASURES,
@@ -35,21 +32,18 @@ from lth.graph import (
 )
 from lth.landscape import Surveyor
 from lth.place import Place, at, imp
-from lth.recipe import Start
 from lth.solution import Kind, Solution, solution_name
-from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan, solve
+from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.summary import LevelRow
 from lth.survey import perform
 from lth.tracking.measurement import log_measurement
-from lth.tracking.model import log_model
+from lth.tracking.process import described
 from lth.tracking.record import (
     ANALYSIS_TREND,
     log_analysis,
     log_analysis_trend,
-    log_epoch,
     log_results,
     log_setting,
-    log_solution,
     log_solution_trend,
     measuring,
     solution_trend,
@@ -59,11 +53,12 @@ from lth.tracking.record import (
 )
 from lth.tracking.run import RunLog
 from lth.tracking.store import FROM_RUN, KEY, Store
-from lth.train import EpochRecord, snapshot_epochs
-from lth.weights import Weights
+from lth.training_task import train_on
 
 MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 COMPLETE = "lth.complete"  # on the study's run: the key of the evidence that it holds
+KEEP_EVERY = 30.0  # seconds
+_POLL_SECONDS = 2.0
 _MOST_HELD = 4  # solutions in memory
 
 
@@ -77,7 +72,7 @@ class Study:
     Methods return the id of the run that holds the result. With `adopt`, the result is logged to the run that
     `mlflow run` created, or that run points to where the result was found. With `fresh`, the task is done
     again even if its result exists; what it needs is reused all the same. `pinned` names the run to use for a
-    key, whichever others there are.
+    key, whichever others there are. The progress of a training is kept every `keep_every` seconds.
     """
 
     def __init__(
@@ -86,8 +81,10 @@ class Study:
         store: Store,
         say: Callable[[str], None],
         pinned: Mapping[str, str] = MappingProxyType({}),
+        keep_every: float = KEEP_EVERY,
     ) -> None:
         self.bench = bench
+        self._keep_every = keep_every
         self._pinned = pinned
         self.store = store
         self._say = say
@@ -112,7 +109,16 @@ class Study:
         start = plan(self.bench, kind, level, previous, dense)
         with self._task(name, kind, level, start.mask.density, key, adopt=adopt) as run:
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
-            solution = self._solve_and_log(run, kind, level, start, previous)
+            solution = train_on(
+                run,
+                self.bench,
+                kind,
+                level,
+                start,
+                previous,
+                keep_every=self._keep_every,
+                say=self._say,
+            )
         place, last = Place(kind, level), solution.history[-1]
         log_solution_trend(self.store.append(self._parent()), place, solution.density, last)
         return run.run_id
@@ -303,39 +309,22 @@ class Study:
     def _key(self, place: Place) -> str:
         return self.bench.keys.solution(place.kind, place.level)
 
-    def _solve_and_log(
-        self, run: RunLog, kind: Kind, level: int, start: Start, previous: Solution | None
-    ) -> Solution:
-        """Train, writing the checkpoint as it goes, and log what came of it."""
-        keep = snapshot_epochs(self.bench.setting.training.trajectory, start.schedule.num_epochs)
-        with tempfile.TemporaryDirectory() as directory:
-
-            def on_epoch(record: EpochRecord, weights: Callable[[], Weights]) -> None:
-                log_epoch(run, record)
-                if record.epoch in keep:
-                    write_snapshot(Path(directory), record.epoch, weights())
-
-            began = time.monotonic()
-            solution = solve(self.bench, kind, level, start, previous, on_epoch)
-            seconds = time.monotonic() - began
-            write_solution(Path(directory), solution)
-            log_solution(run, solution, Path(directory), self.bench.data.drawn, seconds)
-        run.flush()
-        if (reason := log_model(run.run_id, solution, self.bench.network)) is not None:
-            run.tags({"lth.warnings": reason})
-            self._say(f"  warning: {reason}")
-        last = solution.history[-1]
-        self._say(
-            f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s"
-        )
-        return solution
-
     def _find(self, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
-        found = None if fresh else self._lookup(key)
+        found = None if fresh else self._wait_for(name, key)
         if found is not None:
             self._say(f"{name}: found in run {found}, nothing to compute")
             if adopt:
                 self.store.point_to(found, name, self._parent())
+        return found
+
+    def _wait_for(self, name: str, key: str) -> str | None:
+        """Return the finished run of a key, after another process that is at it has ended."""
+        told = False
+        while (found := self._lookup(key)) is None and (busy := self.store.alive(key)) is not None:
+            if not told:
+                self._say(f"{name}: {described(busy.data.tags)} is at it, in run {busy.info.run_id}; waiting")
+                told = True
+            time.sleep(_POLL_SECONDS)
         return found
 
     def _lookup(self, key: str) -> str | None:

@@ -11,21 +11,26 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from lth.amount import ALL, Amount
 from lth.augment import Augmenter
+from lth.compilation import compiled
 from lth.data import TrainingData
+from lth.data.examples import draw
 from lth.evaluate import Evaluation, Evaluator
+from lth.interruption import held_back
 from lth.mask import Mask
 from lth.network import fastest_memory_format
-from lth.precision import full_float32
+from lth.precision import Format, full_float32
 from lth.progress import progress
 from lth.randomness import generator, restored, seed_global
 from lth.schedule import Schedule
-from lth.setting import Augmentation, Precision, Snapshots
+from lth.setting import Augmentation, Snapshots
 from lth.weights import Weights
 
 
@@ -57,6 +62,25 @@ class EpochRecord:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """A training under way, between two steps: what it takes to go on as if it had never stopped."""
+
+    state: TrainingState
+    captured: TrainingState | None
+    history: tuple[EpochRecord, ...]
+
+
+class Keeper(Protocol):
+    """Keeps the progress of a training, for it to go on from."""
+
+    def is_due(self) -> bool:
+        """Say whether to keep the progress now; asked after every step, so it must cost nothing."""
+
+    def keep(self, progress: Progress) -> None:
+        """Keep it. An interruption waits until that is done."""
+
+
+@dataclass(frozen=True)
 class Training:
     """The end of a training, and the state captured on the way."""
 
@@ -67,11 +91,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Procedure:
-    """How examples become gradients, besides the schedule."""
+    """How examples become gradients, and what is recorded, besides the schedule."""
 
     augmentation: Augmentation
-    precision: Precision
+    precision: Format
     seed: int  # of the data order and augmentation
+    compiled: bool = False  # the step by torch.compile; another rounding
+    epoch_examples: Amount = ALL  # training examples that all records but the last are of, in `precision`
 
 
 def snapshot_epochs(snapshots: Snapshots, num_epochs: int) -> frozenset[int]:
@@ -92,7 +118,9 @@ def train(
     procedure: Procedure,
     *,
     capture_at: int | None = None,
-    on_epoch: Callable[[EpochRecord, Callable[[], Weights]], None] | None = None,
+    resumed: Progress | None = None,
+    keeper: Keeper | None = None,
+    on_epoch: Callable[[EpochRecord, Weights], None] | None = None,
     label: str = "training",
 ) -> Training:
     """Train a copy of `network` from `start` to the end of `schedule`.
@@ -103,66 +131,112 @@ def train(
         mask: The weights that may move.
         data: Training and test examples, on the device to train on.
         schedule: Learning rates and the last step.
-        procedure: Augmentation, precision and the seed of the data order.
+        procedure: Augmentation, precision, compilation, the seed of the data order, and what is recorded.
         capture_at: The step whose state is returned as `captured` (the rewind point).
-        on_epoch: Called at the end of every epoch, the start too if it is one, with its record, and with a
-            function that returns a copy of the weights.
+        resumed: Go on from here; everything else as it was in the training that kept it.
+        keeper: Is given the progress when it says so, and when the training is interrupted.
+        on_epoch: Called at the end of every epoch, the start too if it is one, with its record and weights;
+            again for the last one kept, if a training was interrupted before it could keep that record.
         label: What the progress bar says.
 
     Raises:
         ValueError: If `start` is not zero where it is pruned, or lies beyond the end of `schedule`.
-        TrainingDivergedError: If a loss becomes NaN or infinite.
+        TrainingDivergedError: If a loss becomes NaN or infinite. Such progress is never kept.
+        KeyboardInterrupt: If it is interrupted, after its progress was kept.
     """
     _check_start(start, mask, schedule)
     assert schedule.iterations_per_epoch == math.ceil(len(data.train) / schedule.batch_size)
     device = data.train.labels.device
-    run = _Run(network, start, mask, schedule, device)
-    evaluate_train, evaluate_test = Evaluator(network, data.train), Evaluator(network, data.test)
-    history: list[EpochRecord] = []
+    run = _Run(network, start if resumed is None else resumed.state, mask, schedule, procedure, device)
+    recorder = _Recorder(network, data, schedule, procedure)
+    augmenter = Augmenter(data.train, procedure.augmentation, procedure.seed)
+    captured = None if resumed is None else resumed.captured
+    history = [] if resumed is None else list(resumed.history)
 
     def record(epoch: int) -> None:
         weights = run.weights()
-        history.append(EpochRecord(epoch, evaluate_train(weights), evaluate_test(weights)))
-        _check_finite(history[-1].train.loss, run.step, schedule, "training loss")
-        _check_finite(history[-1].test.loss, run.step, schedule, "test loss")
+        latest = recorder.record(epoch, weights)
         if on_epoch is not None:
-            on_epoch(history[-1], lambda: weights.map(torch.clone))
+            on_epoch(latest, weights)
+        history.append(latest)
 
-    captured = None
-    augmenter = Augmenter(data.train, procedure.augmentation, procedure.seed)
-    first, into_epoch = divmod(start.step, schedule.iterations_per_epoch)
-    if into_epoch == 0:  # else the start belongs to no epoch's end
-        record(first)
-    for epoch in progress(range(first, schedule.num_epochs), label):
-        order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch)).to(device)
-        draws = augmenter.epoch(epoch)
-        total_loss = torch.zeros((), device=device)
-        with restored(device), full_float32():  # an epoch at a time: reading a GPU's random state waits for it
-            for position, index in enumerate(torch.split(order, schedule.batch_size)):
-                step = epoch * schedule.iterations_per_epoch + position
-                if step < start.step or step >= schedule.num_iterations:
-                    continue
-                if step == capture_at:
-                    captured = run.state()
-                inputs, labels = augmenter.batch(index, draws)
-                seed_global(device, procedure.seed, "forward", step)
-                total_loss += run.take_step(inputs, labels, procedure.precision)
-        _check_finite(total_loss.item(), run.step, schedule, "loss of a batch")
-        record(epoch + 1)
+    def keep() -> None:
+        if keeper is not None:
+            run.check()
+            with held_back():
+                keeper.keep(Progress(run.state(), captured, tuple(history)))
+
+    try:
+        first, into_epoch = divmod(run.step, schedule.iterations_per_epoch)
+        if into_epoch == 0 and not (history and history[-1].epoch == first):
+            record(first)  # else the start belongs to no epoch's end, or was recorded before it was kept
+        for epoch in progress(range(first, schedule.num_epochs), label):
+            order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch))
+            batches = torch.split(order.to(device), schedule.batch_size)
+            draws = augmenter.epoch(epoch)
+            with restored(device), full_float32():  # an epoch at a time: reading a GPU's random state waits
+                for index in batches[run.step - epoch * schedule.iterations_per_epoch :]:
+                    if run.step == schedule.num_iterations:
+                        break
+                    if run.step == capture_at:
+                        captured = run.state()
+                    inputs, labels = augmenter.batch(index, draws)
+                    with held_back():
+                        seed_global(device, procedure.seed, "forward", run.step)
+                        run.take_step(inputs, labels)
+                    if keeper is not None and keeper.is_due():
+                        keep()
+            run.check()
+            record(epoch + 1)
+    except KeyboardInterrupt:
+        keep()
+        raise
     return Training(run.weights(), captured, tuple(history))
+
+
+class _Recorder:
+    """Evaluates the weights at the end of an epoch: on everything in float32 at the last, cheaper before."""
+
+    def __init__(
+        self, network: nn.Module, data: TrainingData, schedule: Schedule, procedure: Procedure
+    ) -> None:
+        self._schedule = schedule
+        drawn = draw(len(data.train), procedure.epoch_examples, procedure.seed, "epoch_examples")
+        self._each_epoch = [
+            Evaluator(network, examples, precision=procedure.precision)
+            for examples in (data.train.take(drawn), data.test)
+        ]
+        self._last_epoch = [Evaluator(network, examples) for examples in (data.train, data.test)]
+
+    def record(self, epoch: int, weights: Weights) -> EpochRecord:
+        evaluators = self._last_epoch if epoch == self._schedule.num_epochs else self._each_epoch
+        train, test = (evaluate(weights) for evaluate in evaluators)
+        step = epoch * self._schedule.iterations_per_epoch
+        _check_finite(train.loss, step, self._schedule, "training loss")
+        _check_finite(test.loss, step, self._schedule, "test loss")
+        return EpochRecord(epoch, train, test)
 
 
 class _Run:
     """A private copy of the network and its optimiser, moving along the schedule."""
 
     def __init__(
-        self, network: nn.Module, start: TrainingState, mask: Mask, schedule: Schedule, device: torch.device
+        self,
+        network: nn.Module,
+        start: TrainingState,
+        mask: Mask,
+        schedule: Schedule,
+        procedure: Procedure,
+        device: torch.device,
     ) -> None:
         self._network = copy.deepcopy(network)
         start.weights.load_into(self._network)
         self._layout = fastest_memory_format(network)
         self._network.to(device).to(memory_format=self._layout).train()
         self._schedule = schedule
+        self._bf16 = procedure.precision == "bf16"
+        self._loss_of_whole_batch = compiled(self._loss, device) if procedure.compiled else self._loss
+        self._total_loss = torch.zeros((), device=device)  # since the last check
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
         self._optimiser = torch.optim.SGD(
@@ -170,6 +244,7 @@ class _Run:
             lr=schedule.lr,
             momentum=schedule.momentum,
             weight_decay=schedule.weight_decay,
+            fused=True,
         )
         for name, momentum in start.momentum.items():
             parameter = self._parameters[name]
@@ -180,20 +255,26 @@ class _Run:
             if not bool(kept.all())
         ]
 
-    def take_step(self, inputs: Tensor, labels: Tensor, precision: Precision) -> Tensor:
-        """Take one SGD step and return the loss of its batch, detached, on the device."""
+    def take_step(self, inputs: Tensor, labels: Tensor) -> None:
+        """Take one SGD step; nothing waits for the device."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._schedule.lr_at(self.step)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            loss = cross_entropy(self._network(inputs.contiguous(memory_format=self._layout)), labels)
+        # A last smaller batch is not worth a compilation of its own.
+        whole = len(labels) == self._schedule.batch_size
+        loss = (self._loss_of_whole_batch if whole else self._loss)(inputs, labels)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        for parameter, keep in self._masked:
-            if parameter.grad is not None:
-                parameter.grad.mul_(keep)
+        pruned = [(p.grad, keep) for p, keep in self._masked if p.grad is not None]
+        if pruned:
+            torch._foreach_mul_([grad for grad, _ in pruned], [keep for _, keep in pruned])
         self._optimiser.step()
         self.step += 1
-        return loss.detach().float()
+        self._total_loss += loss.detach()
+
+    def check(self) -> None:
+        """Raise if a loss was not finite since the last check; this waits for the device."""
+        _check_finite(self._total_loss.item(), self.step, self._schedule, "loss of a batch")
+        self._total_loss.zero_()
 
     def weights(self) -> Weights:
         return Weights.of(self._network)
@@ -207,6 +288,11 @@ class _Run:
             if "momentum_buffer" in self._optimiser.state[parameter]
         }
         return TrainingState(self.weights(), momentum, self.step)
+
+    def _loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bf16):
+            logits = self._network(inputs.contiguous(memory_format=self._layout))
+        return cross_entropy(logits.float(), labels)
 
 
 def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:

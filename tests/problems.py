@@ -161,7 +161,7 @@ def run_start(start: Start, setting: Setting, kind: Kind, level: int, rewind: Tr
         start.schedule,
         procedure(setting.seed),
         capture_at=start.capture_at,
-        on_epoch=lambda record, weights: trajectory.update({record.epoch: weights()}),
+        on_epoch=lambda record, weights: trajectory.update({record.epoch: weights}),
     )
     captured = rewind if training.captured is None else training.captured
     assert captured is not None

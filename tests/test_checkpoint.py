@@ -136,7 +136,7 @@ def test_nothing_is_pickled_and_no_temporary_file_is_left(checkpoint):
 
 
 def test_the_manifest_is_written_last(tmp_path, monkeypatch):
-    monkeypatch.setattr("lth.checkpoint._record_to_json", lambda record: 1 / 0)
+    monkeypatch.setattr("lth.checkpoint.record_to_json", lambda record: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_solution(tmp_path, dense_solution())
     with pytest.raises(CheckpointError, match=r"holds no manifest\.json"):

@@ -220,7 +220,7 @@ def test_a_start_at_or_after_the_end_raises(step):
 def test_history_evaluates_each_epochs_weights_without_augmentation():
     start, mask = masked_start()
     data, seen = training_data(), []
-    training = run(start, mask, on_epoch=lambda record, weights: seen.append((record, weights())))
+    training = run(start, mask, on_epoch=lambda record, weights: seen.append((record, weights)))
     assert [record.epoch for record, _ in seen] == [2, 3, 4]  # a start within epoch 1 ends no epoch
     assert tuple(record for record, _ in seen) == training.history
     for record, weights in seen:
@@ -232,7 +232,7 @@ def test_history_evaluates_each_epochs_weights_without_augmentation():
 def test_a_start_at_the_end_of_an_epoch_is_recorded_as_that_epochs():
     start, mask = masked_start()
     aligned, seen = TrainingState(start.weights, start.momentum, 5), []
-    run(aligned, mask, on_epoch=lambda record, weights: seen.append((record.epoch, weights())))
+    run(aligned, mask, on_epoch=lambda record, weights: seen.append((record.epoch, weights)))
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4]
     assert_same_weights(seen[0][1], start.weights)
 
@@ -241,7 +241,7 @@ def test_weights_handed_to_on_epoch_are_copies():
     start, mask = masked_start()
 
     def spoil(_record, weights):
-        for tensor in weights().parameters.values():
+        for tensor in weights.parameters.values():
             tensor.fill_(7)
 
     assert_same_weights(run(start, mask, on_epoch=spoil).final, run(start, mask).final)

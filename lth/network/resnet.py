@@ -22,8 +22,9 @@ class _Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
-        return relu(residual + self.shortcut(x))
+        residual = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)), inplace=True)))
+        residual += self.shortcut(x)
+        return relu(residual, inplace=True)
 
 
 class CifarResNet(nn.Module):
@@ -54,5 +55,5 @@ class CifarResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, (n, num_classes), for images (n, channels, height, width)."""
-        x = self.blocks(relu(self.bn(self.conv(x))))
+        x = self.blocks(relu(self.bn(self.conv(x)), inplace=True))
         return self.fc(x.mean(dim=(2, 3)))  # type: ignore[no-any-return]

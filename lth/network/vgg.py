@@ -39,7 +39,7 @@ class Vgg(nn.Module):
                 layers += [
                     nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
                     nn.BatchNorm2d(out_channels),
-                    nn.ReLU(),
+                    nn.ReLU(inplace=True),
                 ]
                 channels = out_channels
             if side >= 2:

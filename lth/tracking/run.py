@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,54 +17,111 @@ from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from lth.data import ImageData
+from lth.tracking.process import BEAT_SECONDS, heartbeat
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FLUSH_SECONDS = 5.0  # a call costs 24 ms whatever it carries, so metrics travel together
+NOTE = "mlflow.note.content"  # the description that the UI shows on top of a run
 _METRICS_A_CALL = 1000  # the REST limit
 _DIGEST_LENGTH = 32  # MLflow stores 36 characters
 
 
 class RunLog:
-    """Writes to one run. Metrics are buffered: call `flush`, or close the run, to see all of them."""
+    """Writes to one run. Metrics are buffered: call `flush`, or close the run, to see all of them.
 
-    def __init__(self, client: MlflowClient, run_id: str, name: str) -> None:
+    Args:
+        client: Of the tracking store.
+        run_id: Of a run that exists.
+        name: What the UI calls it.
+        logged: Metrics that the run has already, as (name, step); they are not logged again.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        run_id: str,
+        name: str,
+        logged: frozenset[tuple[str, int]] = frozenset(),
+    ) -> None:
         self._client = client
         self.run_id = run_id
         self.name = name
+        self._logged = logged
         self._buffer: list[Metric] = []
-        self._flushed = time.monotonic()
+        self._sending = threading.Lock()
+        self.seconds = 0.0  # that the caller waited for the store
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers at `step`, soon."""
+        """Log numbers at `step`, soon: a call costs 24 ms whatever it carries, so they travel together."""
         now = int(time.time() * 1000)
-        self._buffer += [Metric(name, float(value), now, step) for name, value in values.items()]
-        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
-            self.flush()
+        self._buffer += [
+            Metric(name, float(value), now, step)
+            for name, value in values.items()
+            if (name, step) not in self._logged
+        ]
 
     def flush(self) -> None:
         """Send every buffered metric."""
-        while self._buffer:
-            batch, self._buffer = self._buffer[:_METRICS_A_CALL], self._buffer[_METRICS_A_CALL:]
-            self._client.log_batch(self.run_id, metrics=batch)
-        self._flushed = time.monotonic()
+        with self._waited():
+            self._send()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Send metrics and a sign of life every few seconds, beside whatever the caller does."""
+        done = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(done,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _beat(self, done: threading.Event) -> None:
+        while not done.wait(BEAT_SECONDS):
+            try:
+                self._send(heartbeat())
+            except MlflowException:
+                continue  # what was not sent is still there; the flush at the end tells
+
+    def _send(self, tags: Mapping[str, str] | None = None) -> None:
+        with self._sending:
+            marks = [RunTag(name, value) for name, value in (tags or {}).items()]
+            while batch := self._buffer[:_METRICS_A_CALL]:
+                self._client.log_batch(self.run_id, metrics=batch, tags=marks)
+                del self._buffer[: len(batch)]
+                marks = []
+            if marks:
+                self._client.log_batch(self.run_id, tags=marks)
+
+    @contextmanager
+    def _waited(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - began
 
     def params(self, values: Mapping[str, str]) -> None:
         """Log parameters; those that `mlflow run` logged already keep the user's spelling."""
         present = self._client.get_run(self.run_id).data.params
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        self._client.log_batch(self.run_id, params=missing)
+        with self._waited():
+            self._client.log_batch(self.run_id, params=missing)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
-        self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+        with self._waited():
+            self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
 
     def note(self, markdown: str) -> None:
         """Set the description that the UI shows on top of the run."""
-        self.tags({"mlflow.note.content": markdown})
+        self.tags({NOTE: markdown})
 
     def figure(self, figure: Figure, path: str) -> None:
         """Attach a figure as PNG."""
@@ -80,17 +139,32 @@ class RunLog:
         """Attach a JSON document."""
         self.file(path, json.dumps(content, indent=1, allow_nan=False).encode())
 
+    def files(self, path: str) -> list[str]:
+        """Return the names of the files in an artifact folder; empty if there is none."""
+        return [Path(file.path).name for file in self._client.list_artifacts(self.run_id, path)]
+
+    def read(self, path: str) -> bytes:
+        """Return the content of an artifact."""
+        with self._waited(), tempfile.TemporaryDirectory() as directory:
+            return Path(self._client.download_artifacts(self.run_id, path, dst_path=directory)).read_bytes()
+
+    def remove(self, path: str) -> None:
+        """Delete an artifact, where the store can."""
+        with self._waited(), suppress(NotImplementedError):
+            get_artifact_repository(self._client.get_run(self.run_id).info.artifact_uri).delete_artifacts(path)
+
     def file(self, path: str, content: bytes) -> None:
         """Attach a file under the artifact path `path`."""
         folder, _, name = path.rpartition("/")
-        with tempfile.TemporaryDirectory() as directory:
+        with self._waited(), tempfile.TemporaryDirectory() as directory:
             local = Path(directory, name)
             local.write_bytes(content)
             self._client.log_artifact(self.run_id, str(local), folder or None)
 
     def directory(self, local: Path, path: str) -> None:
         """Attach every file under `local`."""
-        self._client.log_artifacts(self.run_id, str(local), path or None)
+        with self._waited():
+            self._client.log_artifacts(self.run_id, str(local), path or None)
 
     def data(self, data: ImageData, context: str) -> None:
         """Link the data set, by name and digest, as an input of the run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient, get_tracking_uri
@@ -17,7 +17,8 @@ from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solutio
 from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
 from lth.tracking.experiment import experiment_id, launched_run_id
-from lth.tracking.run import RunLog
+from lth.tracking.process import described, is_alive, is_own, ownership
+from lth.tracking.run import NOTE, RunLog
 from lth.train import EpochRecord
 
 KEY = "lth.key"  # the tag that holds a run's content key
@@ -36,6 +37,8 @@ class Store:
         self._client = MlflowClient()
         self.experiment_id = experiment_id(self._client)
         self._launched = launched_run_id()
+        if self._launched is not None:  # it would else stay RUNNING for ever if this process were killed now
+            RunLog(self._client, self._launched, "").tags(ownership())
 
     @property
     def description(self) -> str:
@@ -47,6 +50,24 @@ class Store:
         """Return the latest finished run of this content key, by one search on its tag."""
         runs = self.search(f"tags.`{KEY}` = '{key}' AND attributes.status = 'FINISHED'")
         return runs[0].info.run_id if runs else None
+
+    def alive(self, key: str) -> Run | None:
+        """Return the run in which another process that is alive does the task of this key, if there is one."""
+        for run in self.search(f"tags.`{KEY}` = '{key}' AND attributes.status = 'RUNNING'"):
+            if is_alive(run.data.tags) and not is_own(run.data.tags):
+                return run
+        return None
+
+    def close_dead(self) -> list[str]:
+        """Mark every run whose process died without a word as KILLED, and return their names."""
+        dead = [run for run in self.search("attributes.status = 'RUNNING'") if is_alive(run.data.tags) is False]
+        for run in dead:
+            reason = f"{described(run.data.tags)} is gone"
+            log = RunLog(self._client, run.info.run_id, run.info.run_name)
+            log.tags({FAILURE: reason})
+            log.note(f"**KILLED**: {reason}. The same command goes on from what it kept.")
+            self._client.set_terminated(run.info.run_id, "KILLED")
+        return [run.info.run_name for run in dead]
 
     def search(self, filter_string: str) -> list[Run]:
         """Return the active runs that match, latest first."""
@@ -73,7 +94,7 @@ class Store:
 
     def note(self, run_id: str) -> str:
         """Return the description of a run."""
-        return str(self.run(run_id).data.tags.get("mlflow.note.content", ""))
+        return str(self.run(run_id).data.tags.get(NOTE, ""))
 
     def steps(self, run_id: str, metric: str) -> set[int]:
         """Return the steps at which a run has a metric."""
@@ -85,25 +106,44 @@ class Store:
     ) -> Iterator[RunLog]:
         """Open a run for writing; it ends FINISHED, FAILED with its reason as a tag, or KILLED.
 
+        If the task of this key was begun before and its process did not finish it, that run is taken over.
+
         Args:
             name: What the UI calls it.
-            tags: Set at once.
+            tags: Set at once; among them the content key.
             parent: The run it is shown under.
             adopt: Write to the run that `mlflow run` created for this process, if it is still unused.
         """
-        tags = {**tags, **({_PARENT: parent} if parent else {})}
-        run_id = self._adopt(name, tags) if adopt else self._create(name, tags)
-        with self._ended(RunLog(self._client, run_id, name)) as run:
-            yield run
+        tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
+        unfinished = self._unfinished(tags[KEY])
+        if unfinished is None:
+            run = RunLog(self._client, self._adopt(name, tags) if adopt else self._create(name, tags), name)
+            with self._ended(run):
+                yield run
+            return
+        with ExitStack() as stack:
+            if adopt and (pointer := self._point_to(unfinished, name, parent)) is not None:
+                stack.enter_context(self._ended(pointer))
+            run = RunLog(self._client, unfinished, name, self._logged(unfinished))
+            self._reopen(run, tags)
+            yield stack.enter_context(self._ended(run))
 
     @contextmanager
     def resume(self, run_id: str) -> Iterator[RunLog]:
         """Open a run that has ended, to add what it lacks; it ends anew as `open` says."""
-        if FAILURE in self.run(run_id).data.tags:
-            self._client.delete_tag(run_id, FAILURE)
-        self._client.update_run(run_id, status="RUNNING")
-        with self._ended(RunLog(self._client, run_id, "")) as run:
+        run = RunLog(self._client, run_id, "")
+        self._reopen(run, ownership())
+        with self._ended(run):
             yield run
+
+    @contextmanager
+    def attending(self) -> Iterator[None]:
+        """Show that the run which `mlflow run` created is alive, for as long as the block lasts."""
+        if self._launched is None:
+            yield
+            return
+        with RunLog(self._client, self._launched, "").beating():
+            yield
 
     def append(self, run_id: str) -> RunLog:
         """Return a log that adds to a run that exists; its status stays as it is."""
@@ -111,12 +151,8 @@ class Store:
 
     def point_to(self, found: str, name: str, parent: str | None = None) -> None:
         """Turn the run that `mlflow run` created, if it is unused, into a pointer to the run `found`."""
-        if self._launched is None:
-            return
-        tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
-        run_id = self._adopt(f"{name} (found)", tags)
-        link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
-        RunLog(self._client, run_id, name).note(f"**{name}** is in run {link}, where it was found.")
+        if (pointer := self._point_to(found, name, parent)) is not None:
+            self._client.set_terminated(pointer.run_id, "FINISHED")
 
     def load_solution(self, run_id: str, *, trajectory: bool = False) -> Solution:
         """Return the solution a run logged, verified.
@@ -206,11 +242,39 @@ class Store:
         RunLog(self._client, run_id, name).tags(tags)
         return run_id
 
+    def _unfinished(self, key: str) -> str | None:
+        """Return the latest run of this key that no process works on any more, and that did not finish."""
+        for run in self.search(f"tags.`{KEY}` = '{key}' AND attributes.status != 'FINISHED'"):
+            if run.info.status != "RUNNING" or is_alive(run.data.tags) is False:
+                return str(run.info.run_id)
+        return None
+
+    def _logged(self, run_id: str) -> frozenset[tuple[str, int]]:
+        names = self.run(run_id).data.metrics
+        return frozenset((name, step) for name in names for step in self.steps(run_id, name))
+
+    def _reopen(self, run: RunLog, tags: Mapping[str, str]) -> None:
+        if FAILURE in self.run(run.run_id).data.tags:
+            self._client.delete_tag(run.run_id, FAILURE)
+            self._client.delete_tag(run.run_id, NOTE)
+        self._client.update_run(run.run_id, status="RUNNING")
+        run.tags(tags)
+
+    def _point_to(self, found: str, name: str, parent: str | None) -> RunLog | None:
+        if self._launched is None:
+            return None
+        tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
+        pointer = RunLog(self._client, self._adopt(f"{name} (found)", tags), name)
+        link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
+        pointer.note(f"**{name}** is in run {link}, where it was found.")
+        return pointer
+
     @contextmanager
     def _ended(self, run: RunLog) -> Iterator[RunLog]:
         """Give a run its status when the work on it ends, however it ends."""
         try:
-            yield run
+            with run.beating():
+                yield run
             run.flush()
         except BaseException as error:
             killed = isinstance(error, KeyboardInterrupt)
@@ -238,4 +302,4 @@ def explain_launched_run(reason: str) -> None:
         entry_point = client.get_run(run_id).data.tags.get("mlflow.project.entryPoint", "run")
         client.update_run(run_id, name=f"{entry_point} (failed)")
         client.set_tag(run_id, FAILURE, reason[:5000])
-        client.set_tag(run_id, "mlflow.note.content", f"**FAILED**: {reason}")
+        client.set_tag(run_id, NOTE, f"**FAILED**: {reason}")

@@ -43,14 +43,15 @@ def test_an_analysis_interrupted_in_the_middle_goes_on_from_what_is_finished(tra
         interrupt_at(patched, 4)
         with pytest.raises(KeyboardInterrupt):
             make_study(**QUICK).analysis(1)
+    (killed,) = Store().search("attributes.status = 'KILLED'")
+    assert killed.data.tags["kind"] == "measurement"
     done = finished_measurements()
     assert len(done) == 3
     said: list[str] = []
     make_study(said, **QUICK).analysis(1)
     assert not any(line.startswith(f"measuring {name},") for line in said for name in done)
     assert finished_measurements() == sorted(set(finished_measurements()))
-    (killed,) = Store().search("attributes.status = 'KILLED'")
-    assert killed.data.tags["kind"] == "measurement"
+    assert Store().run(killed.info.run_id).info.status == "FINISHED"  # taken over, in the same run
 
 
 def test_an_interrupted_study_completes_with_the_same_command(tracking, monkeypatch):

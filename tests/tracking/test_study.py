@@ -159,7 +159,7 @@ def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finish
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("lth.study.solve", interrupt)
+        patched.setattr("lth.training_task.solve", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make_study().solution("imp", 0)
     (run,) = Store().search("tags.kind = 'imp'")

@@ -1,0 +1,34 @@
+"""Whether and how a training step is compiled by torch.compile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import ParamSpec, TypeVar
+
+import torch
+
+from lth.setting import Compile
+
+_WORTH_STEPS = 20_000  # a compilation takes about a minute
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def is_compiled(asked: Compile, device: torch.device, steps: int) -> bool:
+    """Return whether a training of so many steps is compiled: what is asked for, or for `auto` if that pays.
+
+    On a CPU it does not: what it gains on ResNet-20 (benchmarks/README.md) a study's many short trainings lose.
+    On a GPU, where it saves the launch of hundreds of small kernels, it is taken to pay from 20,000 steps
+    on (not measured).
+    """
+    if asked != "auto":
+        return asked == "on"
+    return device.type == "cuda" and steps >= _WORTH_STEPS and find_spec("triton") is not None
+
+
+def compiled(function: Callable[P, R], device: torch.device) -> Callable[P, R]:
+    """Return `function` compiled for inputs of one shape, on a GPU as a CUDA graph."""
+    mode = "reduce-overhead" if device.type == "cuda" else "default"
+    return torch.compile(function, dynamic=False, mode=mode)

@@ -1,0 +1,141 @@
+"""The progress of a training as one safetensors file, from which it goes on after its process died.
+
+Its name holds the step and the digest of its content: a file that was written in part is told by it. The header
+holds the content key of the solution, what must be the same for the same bits, and the history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as tensors_to_bytes
+from torch import Tensor
+
+from lth.checkpoint import CheckpointError, record_from_json, record_to_json
+from lth.train import Progress, TrainingState
+from lth.weights import Weights
+
+FORMAT_VERSION: Final = 1
+_NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors", re.ASCII)
+_HEADER_LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class KeptProgress:
+    """A training's progress, and what whoever goes on from it has to know."""
+
+    progress: Progress
+    key: str  # of the solution that is being trained
+    environment: str  # what computes: in another one the bits would differ
+    seconds: float  # trained so far
+    snapshots: Mapping[str, str]  # trajectory files logged so far, with their SHA-256
+
+
+def progress_environment(device: torch.device, precision: str, *, compiled: bool) -> str:
+    """Return what, besides the parameters, decides the bits of a training on this machine."""
+    if device.type == "cuda":
+        processor = torch.cuda.get_device_name(device)
+    else:
+        processor = f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    return f"torch {torch.__version__}, {processor}, {precision}{', compiled' if compiled else ''}"
+
+
+def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
+    """Return the name and the content of a file that holds `kept`."""
+    progress = kept.progress
+    states = {"state": progress.state}
+    if progress.captured is not None:
+        states["captured"] = progress.captured
+    header = {
+        "format": "lth-progress",
+        "version": FORMAT_VERSION,
+        "key": kept.key,
+        "environment": kept.environment,
+        "seconds": kept.seconds,
+        "snapshots": dict(kept.snapshots),
+        "history": [record_to_json(record) for record in progress.history],
+        # In the network's order, which safetensors does not keep.
+        "states": {
+            name: {
+                "step": state.step,
+                "parameters": list(state.weights.parameters),
+                "buffers": list(state.weights.buffers),
+                "momentum": list(state.momentum),
+            }
+            for name, state in states.items()
+        },
+    }
+    tensors = {
+        f"{name}/{group}/{parameter}": tensor.cpu().contiguous()
+        for name, state in states.items()
+        for group, members in _groups(state).items()
+        for parameter, tensor in members.items()
+    }
+    content = tensors_to_bytes(tensors, metadata={"lth": json.dumps(header, allow_nan=False)})
+    return f"step-{progress.state.step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors", content
+
+
+def step_of(name: str) -> int | None:
+    """Return the step that a file of this name was kept at; None if it is no such file."""
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def read_progress(name: str, content: bytes) -> KeptProgress:
+    """Return what the file of this name holds; nothing in it is executed.
+
+    Raises:
+        CheckpointError: If it was not written whole, is damaged, or of another version.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or hashlib.sha256(content).hexdigest() != match[2]:
+        raise CheckpointError(f"{name} is not what was written (its SHA-256 differs)")
+    try:
+        header = _header(content)
+        if (header["format"], header["version"]) != ("lth-progress", FORMAT_VERSION):
+            raise CheckpointError(f"{name} is {header['format']} of version {header['version']}")
+        tensors = tensors_from_bytes(content)
+        states = {key: _state(key, fields, tensors) for key, fields in header["states"].items()}
+        history = tuple(record_from_json(record) for record in header["history"])
+        return KeptProgress(
+            Progress(states["state"], states.get("captured"), history),
+            key=str(header["key"]),
+            environment=str(header["environment"]),
+            seconds=float(header["seconds"]),
+            snapshots={str(file): str(digest) for file, digest in header["snapshots"].items()},
+        )
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{name} doesn't describe a training's progress ({error!r})") from error
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    length = int.from_bytes(content[:_HEADER_LENGTH_BYTES], "little")
+    metadata = json.loads(content[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])["__metadata__"]
+    header = json.loads(metadata["lth"])
+    if not isinstance(header, dict):
+        raise TypeError("its header is no object")
+    return header
+
+
+def _groups(state: TrainingState) -> dict[str, Mapping[str, Tensor]]:
+    return {
+        "parameters": state.weights.parameters,
+        "buffers": state.weights.buffers,
+        "momentum": state.momentum,
+    }
+
+
+def _state(name: str, fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TrainingState:
+    parameters, buffers, momentum = (
+        {member: tensors[f"{name}/{group}/{member}"] for member in fields[group]}
+        for group in ("parameters", "buffers", "momentum")
+    )
+    return TrainingState(Weights(parameters, buffers), momentum, int(fields["step"]))

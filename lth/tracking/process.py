@@ -1,0 +1,71 @@
+"""Which process writes a run, and whether it is still alive."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+HOST = "lth.host"
+PID = "lth.pid"
+PROCESS = "lth.process"  # its machine, pid and start time
+HEARTBEAT = "lth.heartbeat"  # when it was last known to be alive
+
+BEAT_SECONDS = 20.0
+_SILENCE = timedelta(minutes=5)  # after which a process on another machine is taken for dead
+_CLOCK_STEP_SECONDS = 2.0  # by which the start time of one process may be read differently
+
+
+def ownership() -> dict[str, str]:
+    """Return the tags that mark a run as written by this process."""
+    started = psutil.Process().create_time()
+    identity = f"{_machine()} {os.getpid()} {started:.2f}"
+    return {HOST: socket.gethostname(), PID: str(os.getpid()), PROCESS: identity, **heartbeat()}
+
+
+def heartbeat() -> dict[str, str]:
+    """Return the tag that says that this process is alive now."""
+    return {HEARTBEAT: datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def is_own(tags: Mapping[str, str]) -> bool:
+    """Say whether a run with these tags is written by this process."""
+    return tags.get(PROCESS) == ownership()[PROCESS]
+
+
+def is_alive(tags: Mapping[str, str]) -> bool | None:
+    """Say whether the process that writes a run with these tags is alive; None if the tags do not tell.
+
+    A process of this machine is looked up. One elsewhere is alive if its last heartbeat is at most five minutes
+    old, by this machine's clock.
+    """
+    identity = tags.get(PROCESS, "").rsplit(" ", 2)
+    if len(identity) != 3:
+        return None
+    machine, pid, started = identity
+    if machine != _machine():
+        seen = datetime.fromisoformat(tags.get(HEARTBEAT, datetime.min.replace(tzinfo=UTC).isoformat()))
+        return datetime.now(UTC) - seen <= _SILENCE
+    try:
+        process = psutil.Process(int(pid))
+        same = abs(process.create_time() - float(started)) <= _CLOCK_STEP_SECONDS
+        return same and str(process.status()) != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def described(tags: Mapping[str, str]) -> str:
+    """Return what a person calls the process that writes a run with these tags."""
+    return f"process {tags.get(PID, '?')} on {tags.get(HOST, '?')}"
+
+
+def _machine() -> str:
+    """Return what tells this machine since it was started, and within it this container, from others."""
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    known = [boot.read_text().strip()] if boot.exists() else []
+    known += [str(namespace.readlink())] if namespace.is_symlink() else []
+    return "/".join([socket.gethostname(), *known])

@@ -1,0 +1,107 @@
+"""A training's progress among the artifacts of its run, for the same command to go on from."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from lth.checkpoint import TRAJECTORY, CheckpointError, write_snapshot
+from lth.resume import KeptProgress, read_progress, step_of, write_progress
+from lth.tracking.run import RunLog
+from lth.tracking.store import CHECKPOINT
+from lth.train import Progress
+from lth.weights import Weights
+
+PROGRESS = "progress"  # the artifact folder
+_MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
+_SHARE = 0.01  # of the time that keeping may take
+
+
+class ProgressKeeper:
+    """Keeps the progress of one training among the artifacts of its run, and its snapshots as they come.
+
+    Args:
+        run: The training's.
+        directory: Where the checkpoint is being built.
+        key: Of the solution.
+        environment: What decides its bits besides.
+        every: Seconds between two times; more, where keeping takes more than a hundredth of that.
+    """
+
+    def __init__(self, run: RunLog, directory: Path, key: str, environment: str, every: float) -> None:
+        self._run = run
+        self._directory = directory
+        self._every = every
+        self._pause = every
+        self._began = self._last = time.monotonic()
+        self._key = key
+        self._environment = environment
+        self._seconds_before = 0.0
+        self._snapshots: dict[str, str] = {}  # their SHA-256 by file name
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, in this process and those before it."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def find(self, say: Callable[[str], None]) -> Progress | None:
+        """Return the latest progress that the run holds, if it can be gone on from, with its snapshots."""
+        names = [name for name in self._run.files(PROGRESS) if step_of(name) is not None]
+        for name in sorted(names, reverse=True):
+            try:
+                kept = read_progress(name, self._run.read(f"{PROGRESS}/{name}"))
+                if kept.key != self._key:
+                    raise CheckpointError("it is of another solution")
+                if kept.environment != self._environment:
+                    raise CheckpointError(f"it was trained by {kept.environment}; here is {self._environment}")
+                self._fetch_snapshots(kept)
+            except (CheckpointError, MlflowException, OSError) as error:
+                say(f"  can't go on from {name}: {error}")
+                continue
+            self._seconds_before = kept.seconds
+            self._snapshots = dict(kept.snapshots)
+            return kept.progress
+        return None
+
+    def is_due(self) -> bool:
+        """Say whether so much time has passed."""
+        return time.monotonic() - self._last >= self._pause
+
+    def keep(self, progress: Progress) -> None:
+        """Write the progress after all that led to it, and delete what it replaces."""
+        began = time.monotonic()
+        self._run.flush()
+        kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
+        name, content = write_progress(kept)
+        self._run.file(f"{PROGRESS}/{name}", content)
+        for old in sorted(filter(step_of, self._run.files(PROGRESS)))[:-_MOST_KEPT]:
+            self._run.remove(f"{PROGRESS}/{old}")
+        self._last = time.monotonic()
+        self._pause = max(self._every, (self._last - began) / _SHARE)
+
+    def snapshot(self, epoch: int, weights: Weights) -> None:
+        """Log the weights after an epoch, as a part of the checkpoint to come."""
+        path = write_snapshot(self._directory, epoch, weights)
+        content = path.read_bytes()
+        self._run.file(f"{CHECKPOINT}/{TRAJECTORY}/{path.name}", content)
+        self._snapshots[path.name] = hashlib.sha256(content).hexdigest()
+
+    def clear(self) -> None:
+        """Delete what is kept, when the solution is logged."""
+        if self._run.files(PROGRESS):
+            self._run.remove(PROGRESS)
+
+    def _fetch_snapshots(self, kept: KeptProgress) -> None:
+        folder = self._directory / TRAJECTORY
+        folder.mkdir(exist_ok=True)
+        for name, digest in kept.snapshots.items():
+            if Path(name).name != name:
+                raise CheckpointError(f"it names {name!r}, which lies outside the trajectory")
+            content = self._run.read(f"{CHECKPOINT}/{TRAJECTORY}/{name}")
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise CheckpointError(f"the snapshot {name} is not what was written (its SHA-256 differs)")
+            (folder / name).write_bytes(content)

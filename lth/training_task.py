@@ -1,0 +1,73 @@
+"""One training as a task of a study: on a tracked run, resumed where a process before this one stopped."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lth.checkpoint import write_solution
+from lth.recipe import Start
+from lth.resume import progress_environment
+from lth.solution import Kind, Solution
+from lth.solve import Workbench, procedure, solve
+from lth.tracking.model import log_model
+from lth.tracking.progress import ProgressKeeper
+from lth.tracking.record import log_epoch, log_solution
+from lth.tracking.run import RunLog
+from lth.train import EpochRecord, snapshot_epochs
+from lth.weights import Weights
+
+
+def train_on(
+    run: RunLog,
+    bench: Workbench,
+    kind: Kind,
+    level: int,
+    start: Start,
+    previous: Solution | None,
+    *,
+    keep_every: float,
+    say: Callable[[str], None],
+) -> Solution:
+    """Train a solution, keeping its progress on `run` as it goes, and log what came of it.
+
+    Args:
+        run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
+        bench: The study's.
+        kind: Of the solution.
+        level: Of the solution.
+        start: Its mask, state and schedule.
+        previous: w(L-1); None for the dense network.
+        keep_every: Seconds between two times that the progress is kept.
+        say: Tells the user.
+    """
+    how = procedure(bench, start)
+    device = bench.data.train.labels.device
+    environment = progress_environment(device, how.precision, compiled=how.compiled)
+    run.tags({"lth.computed_by": environment})
+    keep = snapshot_epochs(bench.setting.training.trajectory, start.schedule.num_epochs)
+    with tempfile.TemporaryDirectory() as directory:
+        keeper = ProgressKeeper(run, Path(directory), bench.keys.solution(kind, level), environment, keep_every)
+        resumed = keeper.find(say)
+        if resumed is not None:
+            done = f"{resumed.state.step} of {start.schedule.num_iterations}"
+            say(f"  going on after step {done}, where an earlier process stopped")
+
+        def on_epoch(record: EpochRecord, weights: Weights) -> None:
+            log_epoch(run, record)
+            if record.epoch in keep:
+                keeper.snapshot(record.epoch, weights)
+
+        solution = solve(bench, kind, level, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)
+        seconds = keeper.seconds
+        write_solution(Path(directory), solution)
+        log_solution(run, solution, Path(directory), bench.data.drawn, seconds)
+    run.flush()
+    if (reason := log_model(run.run_id, solution, bench.network)) is not None:
+        run.tags({"lth.warnings": reason})
+        say(f"  warning: {reason}")
+    keeper.clear()
+    last = solution.history[-1]
+    say(f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s")
+    return solution
