@@ -1,0 +1,1 @@
+"""Programs that measure how fast lth is beside the programs people would use instead."""
