@@ -1,17 +1,21 @@
 # make study   set up and run the default study    make test   set up and run the tests
 # make ui      look at the results                 make check  formatting, lint, types
+# make nightly the tests that take minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: study test ui check setup clean
+.PHONY: study test nightly ui check setup clean
 
 study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local
 
 test: setup check
 	$(BIN)/python -m pytest -q --numprocesses=auto --dist=loadfile
+
+nightly: setup
+	$(BIN)/python -m pytest -q -m nightly
 
 check: setup
 	$(BIN)/ruff format --check .

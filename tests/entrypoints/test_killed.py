@@ -1,0 +1,145 @@
+"""A command that is killed, and asked for again: the same run, the same bits."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import use_fresh_store
+from mlflow import MlflowClient
+from problems import assert_same_weights
+from tiny_problem import PARAMETERS
+
+from entrypoints import imp_level
+from lth.solution import Solution
+from lth.tracking.progress import PROGRESS
+from lth.tracking.store import Store
+
+ROOT = Path(__file__).parent.parent.parent
+LONGEST_WAIT = 2.0  # seconds from the first step to a kill
+Numbers = set[tuple[str, int, float]]
+
+
+def options(epochs: int) -> list[str]:
+    parameters = {**PARAMETERS, "epochs": str(epochs), "epoch_examples": "24", "augmentation": "crop_flip"}
+    return ["--level=1", *(f"--{name}={value}" for name, value in parameters.items())]
+
+
+def begin(epochs: int) -> subprocess.Popen[str]:
+    """Start a process that keeps its progress after every step, and return it once it trains."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "entrypoints.imp_level", *options(epochs), "--keep_every=0"],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("training"):
+            return process
+    raise AssertionError(f"it ended before it trained: {''.join(said)}")
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals, wait: float) -> tuple[int, str]:
+    """Send a signal after so many seconds, or do nothing if it ended before; its status and what it said."""
+    try:
+        process.wait(wait)
+    except subprocess.TimeoutExpired:
+        process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def finish(epochs: int) -> str:
+    """Ask for the same in this process, and return what it said."""
+    result = CliRunner().invoke(imp_level.main, options(epochs))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def outcome() -> dict[str, tuple[Solution, Numbers]]:
+    """Return the solutions of the store, by name, and every metric but what was timed."""
+    found = {}
+    for run in Store().search("tags.kind = 'imp'"):
+        assert run.info.run_name not in found, "a level was trained in two runs"
+        assert run.info.status == "FINISHED"
+        numbers = [
+            (name, point.step, point.value)
+            for name in run.data.metrics
+            if not name.startswith("time/")
+            for point in MlflowClient().get_metric_history(run.info.run_id, name)
+        ]
+        assert len(numbers) == len(set(numbers)), "a metric was logged twice"
+        solution = Store().load_solution(run.info.run_id, trajectory=True)
+        found[run.info.run_name] = (solution, set(numbers))
+    return found
+
+
+def assert_same_outcome(
+    ours: dict[str, tuple[Solution, Numbers]], theirs: dict[str, tuple[Solution, Numbers]]
+) -> None:
+    assert ours.keys() == theirs.keys() == {"dense", "level 1"}
+    for name, (solution, numbers) in ours.items():
+        other, other_numbers = theirs[name]
+        assert numbers == other_numbers
+        assert solution.history == other.history
+        assert_same_weights(solution.final, other.final)
+        assert_same_weights(solution.rewind.weights, other.rewind.weights)
+        assert solution.trajectory.keys() == other.trajectory.keys()
+        for epoch, weights in solution.trajectory.items():
+            assert_same_weights(weights, other.trajectory[epoch])
+
+
+def kill_and_compare(
+    kills: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+) -> None:
+    epochs = 40 * kills
+    stores = [tmp_path / "undisturbed", tmp_path / "killed"]
+    for store in stores:
+        store.mkdir()
+    use_fresh_store(monkeypatch, stores[0], empty_database)
+    finish(epochs)
+    undisturbed = outcome()
+    use_fresh_store(monkeypatch, stores[1], empty_database)
+    waits = random.Random(seed)
+    for _ in range(kills):
+        status, said = stop(begin(epochs), signal.SIGKILL, waits.uniform(0, LONGEST_WAIT))
+        assert status == -signal.SIGKILL, f"it was to be killed in the middle of its work: {said}"
+        assert Store().search("attributes.status = 'RUNNING'"), "the killed process left its run running"
+    finish(epochs)
+    assert_same_outcome(outcome(), undisturbed)
+    assert not Store().search("attributes.status = 'RUNNING'")
+    for run in Store().search("tags.kind = 'imp'"):
+        assert not MlflowClient().list_artifacts(run.info.run_id, PROGRESS)
+
+
+def test_a_training_killed_twice_ends_in_the_same_run_with_the_same_bits(tmp_path, monkeypatch, empty_database):
+    kill_and_compare(2, 0, tmp_path, monkeypatch, empty_database)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_training_killed_ten_times_ends_in_the_same_run_with_the_same_bits(
+    seed, tmp_path, monkeypatch, empty_database
+):
+    kill_and_compare(10, seed, tmp_path, monkeypatch, empty_database)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_training_keeps_its_progress_and_marks_its_run_killed(number, tracking):
+    status, said = stop(begin(40), number, 0.5)
+    assert status == 130, said
+    assert "the same command goes on" in said
+    (killed,) = Store().search("tags.kind = 'imp'")
+    assert killed.info.status == "KILLED"
+    assert killed.data.tags["lth.failure"] == "interrupted"
+    assert "going on after step" in finish(40)
+    assert Store().run(killed.info.run_id).info.status == "FINISHED"
+    assert len(outcome()) == 2
