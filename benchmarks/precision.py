@@ -3,8 +3,8 @@
     python -m benchmarks.precision --data IMAGES
 
 For every seed the same network, data order and augmentation, once with fp32 and once with bf16 products; both
-are evaluated in full float32 on all images. What is reported is the paired difference bf16 - fp32 over seeds with
-the 95 % interval of Student's t. Trainings that are in the results file already are not repeated.
+are evaluated in full float32 on all images. Reported is the paired difference bf16 - fp32 over seeds, with the
+95 % interval of Student's t. Trainings that are in the results file already are not repeated.
 """
 
 from __future__ import annotations

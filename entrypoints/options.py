@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -179,6 +180,7 @@ def _given(options: Options) -> dict[str, str]:
     """Prepare the process for a study, and return what the user said of it."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
+    _follow_launcher()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
     return {name: value for name, value in options.items() if value is not None}
@@ -193,6 +195,9 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
         raise kind(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
+        from lth.tracking.killed import mark_launched_run
+
+        mark_launched_run()
         sys.exit(130)
 
 
@@ -292,6 +297,23 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     # `mlflow run` answers Ctrl-C, which reaches us too, with SIGTERM: what is being kept now goes on.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _follow_launcher() -> None:
+    """Stop, as by SIGTERM, when the `mlflow run` that started this process is gone: it passes no signal on."""
+    import psutil
+
+    launcher = psutil.Process().parent()
+    if "MLFLOW_RUN_ID" not in os.environ or launcher is None:
+        return
+    if not any("mlflow" in word for word in launcher.cmdline()):
+        return
+
+    def follow() -> None:
+        launcher.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _say(line: str) -> None:

@@ -47,6 +47,13 @@ def begin(epochs: int) -> subprocess.Popen[str]:
     raise AssertionError(f"it ended before it trained: {''.join(said)}")
 
 
+def wait_for_progress(process: subprocess.Popen[str], store: Path) -> None:
+    """Return when the store holds a training's progress."""
+    while not list(store.rglob(f"{PROGRESS}/*")):
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.1)
+
+
 def stop(process: subprocess.Popen[str], number: signal.Signals, wait: float) -> tuple[int, str]:
     """Send a signal after so many seconds, or do nothing if it ended before; its status and what it said."""
     try:
@@ -109,11 +116,14 @@ def kill_and_compare(
     undisturbed = outcome()
     use_fresh_store(monkeypatch, stores[1], empty_database)
     waits = random.Random(seed)
-    for _ in range(kills):
-        status, said = stop(begin(epochs), signal.SIGKILL, waits.uniform(0, LONGEST_WAIT))
+    for number in range(kills):
+        process = begin(epochs)
+        if number > 0:
+            wait_for_progress(process, stores[1])
+        status, said = stop(process, signal.SIGKILL, waits.uniform(0, LONGEST_WAIT))
         assert status == -signal.SIGKILL, f"it was to be killed in the middle of its work: {said}"
-        assert Store().search("attributes.status = 'RUNNING'"), "the killed process left its run running"
-    finish(epochs)
+        assert Store().search("attributes.status = 'RUNNING'"), "a killed process leaves its run as it was"
+    assert "going on after step" in finish(epochs)
     assert_same_outcome(outcome(), undisturbed)
     assert not Store().search("attributes.status = 'RUNNING'")
     for run in Store().search("tags.kind = 'imp'"):
@@ -134,7 +144,9 @@ def test_a_training_killed_ten_times_ends_in_the_same_run_with_the_same_bits(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_training_keeps_its_progress_and_marks_its_run_killed(number, tracking):
-    status, said = stop(begin(40), number, 0.5)
+    process = begin(40)
+    wait_for_progress(process, tracking)
+    status, said = stop(process, number, 0)
     assert status == 130, said
     assert "the same command goes on" in said
     (killed,) = Store().search("tags.kind = 'imp'")
