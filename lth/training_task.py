@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def train_on(
                 keeper.snapshot(record.epoch, weights)
 
         solution = solve(bench, kind, level, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)
-        seconds = keeper.seconds
+        seconds, solved = keeper.seconds, time.monotonic()
         write_solution(Path(directory), solution)
         log_solution(run, solution, Path(directory), bench.data.drawn, seconds)
     run.flush()
@@ -68,6 +69,7 @@ def train_on(
         run.tags({"lth.warnings": reason})
         say(f"  warning: {reason}")
     keeper.clear()
+    run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - solved})
     last = solution.history[-1]
     say(f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s")
     return solution

@@ -41,6 +41,7 @@ class ProgressKeeper:
         self._key = key
         self._environment = environment
         self._seconds_before = 0.0
+        self.spent = 0.0  # seconds on keeping, in this process
         self._snapshots: dict[str, str] = {}  # their SHA-256 by file name
 
     @property
@@ -81,14 +82,17 @@ class ProgressKeeper:
         for old in sorted(filter(step_of, self._run.files(PROGRESS)))[:-_MOST_KEPT]:
             self._run.remove(f"{PROGRESS}/{old}")
         self._last = time.monotonic()
+        self.spent += self._last - began
         self._pause = max(self._every, (self._last - began) / _SHARE)
 
     def snapshot(self, epoch: int, weights: Weights) -> None:
         """Log the weights after an epoch, as a part of the checkpoint to come."""
+        began = time.monotonic()
         path = write_snapshot(self._directory, epoch, weights)
         content = path.read_bytes()
         self._run.file(f"{CHECKPOINT}/{TRAJECTORY}/{path.name}", content)
         self._snapshots[path.name] = hashlib.sha256(content).hexdigest()
+        self.spent += time.monotonic() - began
 
     def clear(self) -> None:
         """Delete what is kept, when the solution is logged."""

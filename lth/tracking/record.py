@@ -84,7 +84,7 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
 
 def log_solution(run: RunLog, solution: Solution, directory: Path, drawn: Tensor, seconds: float) -> None:
     """Log the checkpoint that was written to `directory`, and what it cost."""
-    run.metrics({"time/training_seconds": seconds, "time/tracking_seconds": run.seconds})
+    run.metrics({"time/training_seconds": seconds})
     run.json(drawn.tolist(), "train_examples.json")
     run.directory(directory, CHECKPOINT)
     run.figure(draw_trajectory({solution.name: solution.history}), "trajectory.png")

@@ -54,7 +54,6 @@ class RunLog:
         self._logged = logged
         self._buffer: list[Metric] = []
         self._sending = threading.Lock()
-        self.seconds = 0.0  # that the caller waited for the store
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log numbers at `step`, soon: a call costs 24 ms whatever it carries, so they travel together."""
@@ -67,8 +66,7 @@ class RunLog:
 
     def flush(self) -> None:
         """Send every buffered metric."""
-        with self._waited():
-            self._send()
+        self._send()
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -99,25 +97,15 @@ class RunLog:
             if marks:
                 self._client.log_batch(self.run_id, tags=marks)
 
-    @contextmanager
-    def _waited(self) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds += time.monotonic() - began
-
     def params(self, values: Mapping[str, str]) -> None:
         """Log parameters; those that `mlflow run` logged already keep the user's spelling."""
         present = self._client.get_run(self.run_id).data.params
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        with self._waited():
-            self._client.log_batch(self.run_id, params=missing)
+        self._client.log_batch(self.run_id, params=missing)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
-        with self._waited():
-            self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+        self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
 
     def note(self, markdown: str) -> None:
         """Set the description that the UI shows on top of the run."""
@@ -145,26 +133,25 @@ class RunLog:
 
     def read(self, path: str) -> bytes:
         """Return the content of an artifact."""
-        with self._waited(), tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory() as directory:
             return Path(self._client.download_artifacts(self.run_id, path, dst_path=directory)).read_bytes()
 
     def remove(self, path: str) -> None:
         """Delete an artifact, where the store can."""
-        with self._waited(), suppress(NotImplementedError):
+        with suppress(NotImplementedError):
             get_artifact_repository(self._client.get_run(self.run_id).info.artifact_uri).delete_artifacts(path)
 
     def file(self, path: str, content: bytes) -> None:
         """Attach a file under the artifact path `path`."""
         folder, _, name = path.rpartition("/")
-        with self._waited(), tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory() as directory:
             local = Path(directory, name)
             local.write_bytes(content)
             self._client.log_artifact(self.run_id, str(local), folder or None)
 
     def directory(self, local: Path, path: str) -> None:
         """Attach every file under `local`."""
-        with self._waited():
-            self._client.log_artifacts(self.run_id, str(local), path or None)
+        self._client.log_artifacts(self.run_id, str(local), path or None)
 
     def data(self, data: ImageData, context: str) -> None:
         """Link the data set, by name and digest, as an input of the run."""
