@@ -2,7 +2,7 @@
 
     python -m benchmarks.ensemble
 
-Gradients of R networks of one shape, each on its own batch, by `vmap(grad(…))` over their stacked weights, beside
+Gradients of R networks of one shape, each on its own batch, by `vmap(grad(…))` over stacked weights, beside
 the same gradients one network after the other; fp32, BatchNorm with the statistics of the batch. The images are
 random: only the time counts.
 """

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import reduce
 from pathlib import Path
 from types import FrameType
@@ -66,7 +66,7 @@ _COMMON_OPTIONS = {
     "data_dir": "Where the data set's files are; downloaded into ./data if left out.",
     "device": "auto, cpu, cuda or cuda:N. [default: auto]",
     "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
-    "keep_every": "Seconds between two times that a training keeps its progress. [default: 30]",
+    "keep_every": "Seconds between two times that a training keeps its progress, at the least. [default: 30]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
@@ -135,11 +135,12 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
         level_of_from_run: The level that `from_run` must hold; None where it can't be given.
     """
     given = _given(options)
-    with _told_as(click.UsageError):
-        study = _build_study(given, level_of_from_run)
-        _say(f"tracking in {study.store.description}")
-    with _told_as(click.ClickException), study.store.attending():
-        yield study
+    with ExitStack() as attended:
+        with _told_as(click.UsageError):
+            study = _build_study(given, level_of_from_run, attended)
+            _say(f"tracking in {study.store.description}")
+        with _told_as(click.ClickException):
+            yield study
 
 
 @contextmanager
@@ -151,18 +152,19 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
         seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
     """
     given = _given(options)
-    with _told_as(click.UsageError):
-        if seeds is not None and "seed" in given:
-            raise ValueError("seed and seeds both say which; leave one of them out")
-        studies: list[Study] = []
-        for seed in [{}] if seeds is None else [{"seed": seed} for seed in _split_seeds(seeds)]:
-            studies.append(_build_study({**given, **seed}, None, *studies[:1]))
-        from lth.replication import Replication
+    with ExitStack() as attended:
+        with _told_as(click.UsageError):
+            if seeds is not None and "seed" in given:
+                raise ValueError("seed and seeds both say which; leave one of them out")
+            studies: list[Study] = []
+            for seed in [{}] if seeds is None else [{"seed": seed} for seed in _split_seeds(seeds)]:
+                studies.append(_build_study({**given, **seed}, None, attended, *studies[:1]))
+            from lth.replication import Replication
 
-        replication = Replication(studies, _say)
-        _say(f"tracking in {studies[0].store.description}")
-    with _told_as(click.ClickException), studies[0].store.attending():
-        yield replication
+            replication = Replication(studies, _say)
+            _say(f"tracking in {studies[0].store.description}")
+        with _told_as(click.ClickException):
+            yield replication
 
 
 def tell_report(replication: Replication, run_id: str) -> None:
@@ -210,8 +212,13 @@ def _split_seeds(written: str) -> list[str]:
     return seeds
 
 
-def _build_study(given: dict[str, str], level_of_from_run: int | None, sibling: Study | None = None) -> Study:
-    """Build the study of the given parameters; a sibling lends its data set and its store."""
+def _build_study(
+    given: dict[str, str], level_of_from_run: int | None, attended: ExitStack, sibling: Study | None = None
+) -> Study:
+    """Build the study of the given parameters; a sibling lends its data set and its store.
+
+    The run of `mlflow run` shows that it is alive from here on until `attended` is closed.
+    """
     # Imported here so that --help and misspelt options answer at once.
     from lth.data import load_images
     from lth.preset import DEFAULT_PRESET, resolve
@@ -225,6 +232,7 @@ def _build_study(given: dict[str, str], level_of_from_run: int | None, sibling: 
     device = _device(given.get("device", "auto"))
     if sibling is None:
         store = Store()
+        attended.enter_context(store.attending())
         for name in store.close_dead():
             _say(f"{name} was left running by a process that is gone: marked KILLED")
     else:
@@ -252,7 +260,7 @@ def _keep_every(given: dict[str, str]) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"keep_every={written!r} is not a number of seconds; write 30, or 0 for every step")
+        raise ValueError(f"keep_every={written!r} is not a number of seconds; write 30")
     return seconds
 
 
@@ -306,7 +314,10 @@ def _follow_launcher() -> None:
     launcher = psutil.Process().parent()
     if "MLFLOW_RUN_ID" not in os.environ or launcher is None:
         return
-    if not any("mlflow" in word for word in launcher.cmdline()):
+    try:
+        if not any("mlflow" in word for word in launcher.cmdline()):
+            return
+    except psutil.Error:
         return
 
     def follow() -> None:

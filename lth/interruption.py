@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Handler = Callable[[int, FrameType | None], object]
 
 
 @contextmanager
@@ -20,15 +22,34 @@ def held_back() -> Iterator[None]:
         yield
         return
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    arrived: list[int] = []
-    for number, handler in handlers.items():
-        if callable(handler):
-            signal.signal(number, lambda received, _frame: arrived.append(received))
+    hold = _Hold()
     try:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, hold.instead_of(handler))
         yield
     finally:
+        hold.is_over = True
+        # A signal between two of these lines takes effect, and leaves nothing but a handler that passes on.
         for number, handler in handlers.items():
             if callable(handler):
                 signal.signal(number, handler)
-        if arrived:
-            signal.raise_signal(arrived[0])
+        if hold.arrived:
+            signal.raise_signal(hold.arrived[0])
+
+
+class _Hold:
+    """Notes the signals that arrive until it is over, and from then on passes them on."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.arrived: list[int] = []
+
+    def instead_of(self, handler: _Handler) -> _Handler:
+        def note(number: int, frame: FrameType | None) -> None:
+            if self.is_over:
+                handler(number, frame)
+            else:
+                self.arrived.append(number)
+
+        return note

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -44,8 +46,17 @@ def progress_environment(device: torch.device, precision: str, *, compiled: bool
     if device.type == "cuda":
         processor = torch.cuda.get_device_name(device)
     else:
-        processor = f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+        capability, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+        processor = f"{_cpu_model()} ({capability}), {threads} {'thread' if threads == 1 else 'threads'}"
     return f"torch {torch.__version__}, {processor}, {precision}{', compiled' if compiled else ''}"
+
+
+def _cpu_model() -> str:
+    """Return the name of the processor; one of the same instruction set may sum in another order."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
@@ -104,6 +115,8 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
             raise CheckpointError(f"{name} is {header['format']} of version {header['version']}")
         tensors = tensors_from_bytes(content)
         states = {key: _state(key, fields, tensors) for key, fields in header["states"].items()}
+        if states["state"].step != int(match[1]):
+            raise ValueError("the step in its name is another")
         history = tuple(record_from_json(record) for record in header["history"])
         return KeptProgress(
             Progress(states["state"], states.get("captured"), history),
@@ -112,7 +125,9 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
             seconds=float(header["seconds"]),
             snapshots={str(file): str(digest) for file, digest in header["snapshots"].items()},
         )
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    except CheckpointError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, SafetensorError) as error:
         raise CheckpointError(f"{name} doesn't describe a training's progress ({error!r})") from error
 
 

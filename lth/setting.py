@@ -166,6 +166,7 @@ def setting_from_flat(content: Mapping[str, object]) -> Setting:
     """
     measuring = {name for name, (stage, _) in _FIELDS.items() if stage == "analysis"}
     known = {"preset", *_FIELDS}
+    content = {**_BEFORE, **content}
     if odd := sorted((known - measuring - content.keys()) | (content.keys() - known)):
         raise ValueError(f"not a setting of this version of lth: {', '.join(odd)} missing or unknown")
     stages: dict[str, dict[str, Any]] = {}
@@ -180,6 +181,10 @@ def setting_from_flat(content: Mapping[str, object]) -> Setting:
         analysis=AnalysisSetting(**stages.get("analysis", {})),
         **stages["setting"],
     )
+
+
+# What versions did that had no such parameter of training.
+_BEFORE = {"compile": "off", "epoch_examples": "all"}
 
 
 def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting:

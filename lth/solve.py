@@ -59,6 +59,11 @@ def set_up(
     if given is not None and given.kind != "imp":
         raise ValueError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     data = prepare(images, setting.data.train_examples, setting.seed, device)
+    recorded = setting.training.epoch_examples
+    try:
+        recorded.of(len(data.train))
+    except ValueError as error:
+        raise ValueError(f"epoch_examples={recorded}: {error}") from error
     schedule = resolve_schedule(setting.training, len(data.train))
     if given is not None and given.rewind.step != rewind_iteration(setting.training, schedule):
         raise ValueError(

@@ -38,6 +38,7 @@ from lth.summary import LevelRow
 from lth.survey import perform
 from lth.tracking.measurement import log_measurement
 from lth.tracking.process import described
+from lth.tracking.progress import clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,
     log_analysis,
@@ -52,8 +53,8 @@ from lth.tracking.record import (
     task_tags,
 )
 from lth.tracking.run import RunLog
-from lth.tracking.store import FROM_RUN, KEY, Store
-from lth.training_task import train_on
+from lth.tracking.store import COMPUTED_BY, FRESH, FROM_RUN, KEY, Store
+from lth.training_task import computed_by, train_on
 
 MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 COMPLETE = "lth.complete"  # on the study's run: the key of the evidence that it holds
@@ -106,8 +107,11 @@ class Study:
         check_level(self.bench, level)
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if kind == "one_shot" else None
+        if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
+            return found  # another process did it while this one was at what it needs
         start = plan(self.bench, kind, level, previous, dense)
-        with self._task(name, kind, level, start.mask.density, key, adopt=adopt) as run:
+        tags = {COMPUTED_BY: computed_by(self.bench, start), **({FRESH: "true"} if fresh else {})}
+        with self._task(name, kind, level, start.mask.density, key, adopt=adopt, tags=tags) as run:
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
             solution = train_on(
                 run,
@@ -119,6 +123,7 @@ class Study:
                 keep_every=self._keep_every,
                 say=self._say,
             )
+        clear_progress(run)
         place, last = Place(kind, level), solution.history[-1]
         log_solution_trend(self.store.append(self._parent()), place, solution.density, last)
         return run.run_id
@@ -132,6 +137,8 @@ class Study:
         check_level(self.bench, job.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
+        if (found := self._find(job.name, key, adopt=adopt, fresh=fresh)) is not None:
+            return found  # another process did it while this one was at what it needs
         bench = self.bench
         tags = {"measure": job.measure}
         with self._task(job.name, "measurement", job.level, None, key, adopt=adopt, tags=tags) as run:
@@ -215,7 +222,7 @@ class Study:
         self.check()
         key, parent, runs = self.bench.keys.evidence(), self._parent(), self._runs()
         missing = list(runs.values()).count(None)
-        if self.store.run(parent).data.tags.get(COMPLETE) == key and missing == 0:
+        if self.store.run(parent).data.tags.get(COMPLETE) == key and missing == 0 and self._is_finished(parent):
             self._say(f"{self.name}: complete in run {parent}, nothing to compute")
             return parent
         self._say(f"{self.name}: {missing} of {len(runs)} trainings and measurements to do")
@@ -227,6 +234,9 @@ class Study:
             log_results(run, self.rows())
             run.tags({COMPLETE: key})
         return parent
+
+    def _is_finished(self, run_id: str) -> bool:
+        return bool(self.store.run(run_id).info.status == "FINISHED")
 
     def check(self) -> None:
         """Check that everything a whole study does can be done, before anything is trained for it.

@@ -188,8 +188,11 @@ def train(
                         keep()
             run.check()
             record(epoch + 1)
-    except KeyboardInterrupt:
-        keep()
+    except KeyboardInterrupt as interruption:
+        try:
+            keep()
+        except TrainingDivergedError as error:  # a bad state is no progress
+            raise interruption from error
         raise
     return Training(run.weights(), captured, tuple(history))
 
@@ -244,7 +247,7 @@ class _Run:
             lr=schedule.lr,
             momentum=schedule.momentum,
             weight_decay=schedule.weight_decay,
-            fused=True,
+            fused=self._layout == torch.channels_last,  # for ours: all parameters have gradients from the start
         )
         for name, momentum in start.momentum.items():
             parameter = self._parameters[name]

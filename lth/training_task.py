@@ -20,6 +20,12 @@ from lth.train import EpochRecord, snapshot_epochs
 from lth.weights import Weights
 
 
+def computed_by(bench: Workbench, start: Start) -> str:
+    """Return what decides the bits of a training besides its key: in which only it can be gone on from."""
+    how = procedure(bench, start)
+    return progress_environment(bench.data.train.labels.device, how.precision, compiled=how.compiled)
+
+
 def train_on(
     run: RunLog,
     bench: Workbench,
@@ -43,14 +49,17 @@ def train_on(
         keep_every: Seconds between two times that the progress is kept.
         say: Tells the user.
     """
-    how = procedure(bench, start)
-    device = bench.data.train.labels.device
-    environment = progress_environment(device, how.precision, compiled=how.compiled)
-    run.tags({"lth.computed_by": environment})
     keep = snapshot_epochs(bench.setting.training.trajectory, start.schedule.num_epochs)
     with tempfile.TemporaryDirectory() as directory:
-        keeper = ProgressKeeper(run, Path(directory), bench.keys.solution(kind, level), environment, keep_every)
-        resumed = keeper.find(say)
+        keeper = ProgressKeeper(
+            run,
+            Path(directory),
+            bench.keys.solution(kind, level),
+            computed_by(bench, start),
+            keep_every,
+            say,
+        )
+        resumed = keeper.find()
         if resumed is not None:
             done = f"{resumed.state.step} of {start.schedule.num_iterations}"
             say(f"  going on after step {done}, where an earlier process stopped")
@@ -68,7 +77,6 @@ def train_on(
     if (reason := log_model(run.run_id, solution, bench.network)) is not None:
         run.tags({"lth.warnings": reason})
         say(f"  warning: {reason}")
-    keeper.clear()
     run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - solved})
     last = solution.history[-1]
     say(f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s")

@@ -1,6 +1,7 @@
 """A tracking store of its own for every test that needs one."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,16 @@ def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Pa
     """Give the test a tracking store of its own; its directory."""
     use_fresh_store(monkeypatch, tmp_path, empty_database)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def _shared_store(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        use_fresh_store(patched, tmp_path_factory.mktemp("tracking"), empty_database)
+        yield
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _shared_store: None) -> None:
+    """Give the test an experiment of its own, in a store that the tests of its file share: that is faster."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", request.node.name)

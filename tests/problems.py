@@ -217,6 +217,13 @@ def assert_same_weights(a: Weights, b: Weights) -> None:
             assert torch.equal(ours[name], theirs[name]), name
 
 
+def assert_same_state(a: TrainingState, b: TrainingState) -> None:
+    """Fail unless SGD goes on from both alike: the same step, weights, momentum and names in the same order."""
+    assert a.step == b.step
+    assert_same_weights(a.weights, b.weights)
+    assert_same_weights(Weights(a.momentum, {}), Weights(b.momentum, {}))
+
+
 def reference_logits(p: dict[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """Return what `SmallConv` returns in evaluation mode, from sums and products alone."""
     for layer in "12":

@@ -59,9 +59,11 @@ class Folded:
             if not isinstance(norm, nn.BatchNorm2d):
                 continue
             before = node.args[0]
-            convolution = modules[str(before.target)]
+            convolution = modules.get(str(before.target)) if before.op == "call_module" else None
+            plain = isinstance(convolution, nn.Conv2d) and convolution.bias is None and len(before.users) == 1
+            if not (plain and norm.affine and norm.track_running_stats):
+                continue  # a user's variant of one of ours
             assert isinstance(convolution, nn.Conv2d)
-            assert len(before.users) == 1
             convolution.bias = nn.Parameter(convolution.weight.new_zeros(convolution.out_channels))
             node.replace_all_uses_with(before)
             network.graph.erase_node(node)

@@ -21,23 +21,28 @@ _PATIENCE = 60.0  # seconds for `mlflow run` to end
 
 
 def mark_launched_run() -> None:
-    """Let the run that `mlflow run` created for this process end as KILLED; call it last."""
+    """Let the run that `mlflow run` created for this process end as KILLED, or FINISHED if it is that already.
+
+    Call it last.
+    """
     run_id, launcher = launched_run_id(), psutil.Process().ppid()
     if run_id is not None:
-        command = [sys.executable, "-m", "lth.tracking.killed", run_id, str(launcher)]
-        subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        status = "FINISHED" if MlflowClient().get_run(run_id).info.status == "FINISHED" else "KILLED"
+        command = [sys.executable, "-m", "lth.tracking.killed", run_id, str(launcher), status]
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload]
 
 
-def _main(run_id: str, launcher: int) -> None:
-    with suppress(psutil.NoSuchProcess):
+def _main(run_id: str, launcher: int, status: str) -> None:
+    with suppress(psutil.Error):
         process = psutil.Process(launcher)
         if any("mlflow" in word for word in process.cmdline()):
             process.wait(_PATIENCE)
     client = MlflowClient()
     run = client.get_run(run_id)
     if run.info.status == "FAILED" or is_alive(run.data.tags) is False:  # else it was taken over already
-        client.set_terminated(run_id, "KILLED")
+        client.set_terminated(run_id, status)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], int(sys.argv[2]))
+    _main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

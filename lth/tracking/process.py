@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -22,9 +24,7 @@ _CLOCK_STEP_SECONDS = 2.0  # by which the start time of one process may be read 
 
 def ownership() -> dict[str, str]:
     """Return the tags that mark a run as written by this process."""
-    started = psutil.Process().create_time()
-    identity = f"{_machine()} {os.getpid()} {started:.2f}"
-    return {HOST: socket.gethostname(), PID: str(os.getpid()), PROCESS: identity, **heartbeat()}
+    return {HOST: socket.gethostname(), PID: str(os.getpid()), PROCESS: _identity(os.getpid()), **heartbeat()}
 
 
 def heartbeat() -> dict[str, str]:
@@ -34,28 +34,33 @@ def heartbeat() -> dict[str, str]:
 
 def is_own(tags: Mapping[str, str]) -> bool:
     """Say whether a run with these tags is written by this process."""
-    return tags.get(PROCESS) == ownership()[PROCESS]
+    return tags.get(PROCESS) == _identity(os.getpid())
 
 
 def is_alive(tags: Mapping[str, str]) -> bool | None:
     """Say whether the process that writes a run with these tags is alive; None if the tags do not tell.
 
-    A process of this machine is looked up. One elsewhere is alive if its last heartbeat is at most five minutes
-    old, by this machine's clock.
+    A process of this machine is looked up by its pid and start. One elsewhere, or whose start seems to be
+    another (the pid was given out again, or the clock was set), is alive if its last heartbeat is at most five
+    minutes old, by this machine's clock.
     """
     identity = tags.get(PROCESS, "").rsplit(" ", 2)
-    if len(identity) != 3:
+    if len(identity) != 3 or not identity[1].isdecimal():
         return None
     machine, pid, started = identity
+    seen = datetime.fromisoformat(tags.get(HEARTBEAT, datetime.min.replace(tzinfo=UTC).isoformat()))
+    heard_of = datetime.now(UTC) - seen <= _SILENCE
     if machine != _machine():
-        seen = datetime.fromisoformat(tags.get(HEARTBEAT, datetime.min.replace(tzinfo=UTC).isoformat()))
-        return datetime.now(UTC) - seen <= _SILENCE
+        return heard_of
     try:
         process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(started)) <= _CLOCK_STEP_SECONDS
-        return same and str(process.status()) != psutil.STATUS_ZOMBIE
+        if abs(process.create_time() - float(started)) > _CLOCK_STEP_SECONDS:
+            return heard_of
+        return str(process.status()) != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:
+        return heard_of
 
 
 def described(tags: Mapping[str, str]) -> str:
@@ -63,9 +68,15 @@ def described(tags: Mapping[str, str]) -> str:
     return f"process {tags.get(PID, '?')} on {tags.get(HOST, '?')}"
 
 
+@cache
+def _identity(pid: int) -> str:
+    return f"{_machine()} {pid} {psutil.Process(pid).create_time():.2f}"
+
+
 def _machine() -> str:
     """Return what tells this machine since it was started, and within it this container, from others."""
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     known = [boot.read_text().strip()] if boot.exists() else []
     known += [str(namespace.readlink())] if namespace.is_symlink() else []
+    known = known or [f"{uuid.getnode():x}"]
     return "/".join([socket.gethostname(), *known])

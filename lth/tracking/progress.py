@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from lth.checkpoint import TRAJECTORY, CheckpointError, write_snapshot
 from lth.resume import KeptProgress, read_progress, step_of, write_progress
-from lth.tracking.run import RunLog
+from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT
 from lth.train import Progress
 from lth.weights import Weights
@@ -19,6 +19,12 @@ from lth.weights import Weights
 PROGRESS = "progress"  # the artifact folder
 _MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
 _SHARE = 0.01  # of the time that keeping may take
+
+
+def clear_progress(run: RunLog) -> None:
+    """Delete what a run kept, when it is finished."""
+    if run.files(PROGRESS):
+        run.remove(PROGRESS)
 
 
 class ProgressKeeper:
@@ -30,9 +36,18 @@ class ProgressKeeper:
         key: Of the solution.
         environment: What decides its bits besides.
         every: Seconds between two times; more, where keeping takes more than a hundredth of that.
+        say: Tells the user.
     """
 
-    def __init__(self, run: RunLog, directory: Path, key: str, environment: str, every: float) -> None:
+    def __init__(
+        self,
+        run: RunLog,
+        directory: Path,
+        key: str,
+        environment: str,
+        every: float,
+        say: Callable[[str], None],
+    ) -> None:
         self._run = run
         self._directory = directory
         self._every = every
@@ -40,6 +55,8 @@ class ProgressKeeper:
         self._began = self._last = time.monotonic()
         self._key = key
         self._environment = environment
+        self._say = say
+        self._valid: list[str] = []  # names of the files to go on from, the latest last
         self._seconds_before = 0.0
         self.spent = 0.0  # seconds on keeping, in this process
         self._snapshots: dict[str, str] = {}  # their SHA-256 by file name
@@ -49,10 +66,9 @@ class ProgressKeeper:
         """How long the training has taken, in this process and those before it."""
         return self._seconds_before + time.monotonic() - self._began
 
-    def find(self, say: Callable[[str], None]) -> Progress | None:
+    def find(self) -> Progress | None:
         """Return the latest progress that the run holds, if it can be gone on from, with its snapshots."""
-        names = [name for name in self._run.files(PROGRESS) if step_of(name) is not None]
-        for name in sorted(names, reverse=True):
+        for name in sorted(self._names(), reverse=True):
             try:
                 kept = read_progress(name, self._run.read(f"{PROGRESS}/{name}"))
                 if kept.key != self._key:
@@ -61,10 +77,11 @@ class ProgressKeeper:
                     raise CheckpointError(f"it was trained by {kept.environment}; here is {self._environment}")
                 self._fetch_snapshots(kept)
             except (CheckpointError, MlflowException, OSError) as error:
-                say(f"  can't go on from {name}: {error}")
+                self._say(f"  can't go on from {name}: {error}")
                 continue
             self._seconds_before = kept.seconds
             self._snapshots = dict(kept.snapshots)
+            self._valid = [name]
             return kept.progress
         return None
 
@@ -73,14 +90,27 @@ class ProgressKeeper:
         return time.monotonic() - self._last >= self._pause
 
     def keep(self, progress: Progress) -> None:
-        """Write the progress after all that led to it, and delete what it replaces."""
+        """Write the progress after all that led to it, and delete what it replaces.
+
+        A store that does not take it now is asked again later: the training does not end for it.
+
+        Raises:
+            LostRunError: If another process has taken the run over.
+        """
         began = time.monotonic()
-        self._run.flush()
-        kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
-        name, content = write_progress(kept)
-        self._run.file(f"{PROGRESS}/{name}", content)
-        for old in sorted(filter(step_of, self._run.files(PROGRESS)))[:-_MOST_KEPT]:
-            self._run.remove(f"{PROGRESS}/{old}")
+        try:
+            self._run.check_owner()
+            self._run.flush()
+            kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
+            name, content = write_progress(kept)
+            self._run.file(f"{PROGRESS}/{name}", content)
+            self._valid = [*self._valid, name][-_MOST_KEPT:]
+            for other in set(self._names()) - set(self._valid):  # also what could not be gone on from
+                self._run.remove(f"{PROGRESS}/{other}")
+        except LostRunError:
+            raise
+        except Exception as error:  # MLflow lets through whatever its stores raise
+            self._say(f"  the progress at step {progress.state.step} could not be kept: {error}")
         self._last = time.monotonic()
         self.spent += self._last - began
         self._pause = max(self._every, (self._last - began) / _SHARE)
@@ -94,10 +124,8 @@ class ProgressKeeper:
         self._snapshots[path.name] = hashlib.sha256(content).hexdigest()
         self.spent += time.monotonic() - began
 
-    def clear(self) -> None:
-        """Delete what is kept, when the solution is logged."""
-        if self._run.files(PROGRESS):
-            self._run.remove(PROGRESS)
+    def _names(self) -> list[str]:
+        return [name for name in self._run.files(PROGRESS) if step_of(name) is not None]
 
     def _fetch_snapshots(self, kept: KeptProgress) -> None:
         folder = self._directory / TRAJECTORY

@@ -17,11 +17,10 @@ from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from lth.data import ImageData
-from lth.tracking.process import BEAT_SECONDS, heartbeat
+from lth.tracking.process import BEAT_SECONDS, PROCESS, described, heartbeat, is_own
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +30,10 @@ _METRICS_A_CALL = 1000  # the REST limit
 _DIGEST_LENGTH = 32  # MLflow stores 36 characters
 
 
+class LostRunError(ValueError):
+    """Another process writes the run that this one was writing."""
+
+
 class RunLog:
     """Writes to one run. Metrics are buffered: call `flush`, or close the run, to see all of them.
 
@@ -38,7 +41,7 @@ class RunLog:
         client: Of the tracking store.
         run_id: Of a run that exists.
         name: What the UI calls it.
-        logged: Metrics that the run has already, as (name, step); they are not logged again.
+        logged: Metrics that the run has already, as (name, step, value); they are not logged again.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class RunLog:
         client: MlflowClient,
         run_id: str,
         name: str,
-        logged: frozenset[tuple[str, int]] = frozenset(),
+        logged: frozenset[tuple[str, int, float]] = frozenset(),
     ) -> None:
         self._client = client
         self.run_id = run_id
@@ -61,8 +64,18 @@ class RunLog:
         self._buffer += [
             Metric(name, float(value), now, step)
             for name, value in values.items()
-            if (name, step) not in self._logged
+            if (name, step, float(value)) not in self._logged
         ]
+
+    def check_owner(self) -> None:
+        """Check that no other process has taken the run over.
+
+        Raises:
+            LostRunError: If one has.
+        """
+        tags = self._client.get_run(self.run_id).data.tags
+        if PROCESS in tags and not is_own(tags):
+            raise LostRunError(f"run {self.run_id} was taken over by {described(tags)}, which took us for dead")
 
     def flush(self) -> None:
         """Send every buffered metric."""
@@ -84,7 +97,7 @@ class RunLog:
         while not done.wait(BEAT_SECONDS):
             try:
                 self._send(heartbeat())
-            except MlflowException:
+            except Exception:  # MLflow lets through whatever its stores raise
                 continue  # what was not sent is still there; the flush at the end tells
 
     def _send(self, tags: Mapping[str, str] | None = None) -> None:
@@ -137,8 +150,8 @@ class RunLog:
             return Path(self._client.download_artifacts(self.run_id, path, dst_path=directory)).read_bytes()
 
     def remove(self, path: str) -> None:
-        """Delete an artifact, where the store can."""
-        with suppress(NotImplementedError):
+        """Delete an artifact, if the store can and lets us."""
+        with suppress(Exception):
             get_artifact_repository(self._client.get_run(self.run_id).info.artifact_uri).delete_artifacts(path)
 
     def file(self, path: str, content: bytes) -> None:

@@ -17,16 +17,19 @@ from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solutio
 from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
 from lth.tracking.experiment import experiment_id, launched_run_id
-from lth.tracking.process import described, is_alive, is_own, ownership
-from lth.tracking.run import NOTE, RunLog
+from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
+from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.train import EpochRecord
 
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
 FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
+COMPUTED_BY = "lth.computed_by"  # what decides the bits of a training besides its key
+FRESH = "lth.fresh"  # on runs that `fresh` began
 CHECKPOINT = "checkpoint"  # the artifact folder of a solution
 MEASUREMENT = "measurement.npz"  # the artifact of a measurement
+_NOBODY = "nobody any more"  # writes a run that has ended without finishing
 _PARENT = "mlflow.parentRunId"
 
 
@@ -37,8 +40,6 @@ class Store:
         self._client = MlflowClient()
         self.experiment_id = experiment_id(self._client)
         self._launched = launched_run_id()
-        if self._launched is not None:  # it would else stay RUNNING for ever if this process were killed now
-            RunLog(self._client, self._launched, "").tags(ownership())
 
     @property
     def description(self) -> str:
@@ -53,21 +54,26 @@ class Store:
 
     def alive(self, key: str) -> Run | None:
         """Return the run in which another process that is alive does the task of this key, if there is one."""
-        for run in self.search(f"tags.`{KEY}` = '{key}' AND attributes.status = 'RUNNING'"):
+        for run in self.search(f"tags.`{KEY}` = '{key}' AND attributes.status != 'FINISHED'"):
             if is_alive(run.data.tags) and not is_own(run.data.tags):
                 return run
         return None
 
     def close_dead(self) -> list[str]:
         """Mark every run whose process died without a word as KILLED, and return their names."""
-        dead = [run for run in self.search("attributes.status = 'RUNNING'") if is_alive(run.data.tags) is False]
-        for run in dead:
+        closed = []
+        for found in self.search("attributes.status = 'RUNNING'"):
+            if is_alive(found.data.tags) is not False:
+                continue
+            run = self.run(found.info.run_id)  # it may have been taken over meanwhile
+            if run.info.status != "RUNNING" or is_alive(run.data.tags) is not False:
+                continue
             reason = f"{described(run.data.tags)} is gone"
-            log = RunLog(self._client, run.info.run_id, run.info.run_name)
-            log.tags({FAILURE: reason})
-            log.note(f"**KILLED**: {reason}. The same command goes on from what it kept.")
+            note = f"**KILLED**: {reason}. The same command goes on from what it kept."
+            RunLog(self._client, run.info.run_id, "").tags({FAILURE: reason, NOTE: note, PROCESS: _NOBODY})
             self._client.set_terminated(run.info.run_id, "KILLED")
-        return [run.info.run_name for run in dead]
+            closed.append(str(run.info.run_name))
+        return closed
 
     def search(self, filter_string: str) -> list[Run]:
         """Return the active runs that match, latest first."""
@@ -115,12 +121,14 @@ class Store:
             adopt: Write to the run that `mlflow run` created for this process, if it is still unused.
         """
         tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
-        unfinished = self._unfinished(tags[KEY])
+        unfinished = self._unfinished(tags)
         if unfinished is None:
-            run = RunLog(self._client, self._adopt(name, tags) if adopt else self._create(name, tags), name)
-            with self._ended(run):
+            run_id = self._adopt(name, tags) if adopt else self._create(name, tags)
+            with self._ended(RunLog(self._client, run_id, name, self._logged(run_id))) as run:
                 yield run
             return
+        if unfinished == self._launched:
+            self._launched = None  # begun under it before, and taken over without a pointer
         with ExitStack() as stack:
             if adopt and (pointer := self._point_to(unfinished, name, parent)) is not None:
                 stack.enter_context(self._ended(pointer))
@@ -142,7 +150,9 @@ class Store:
         if self._launched is None:
             yield
             return
-        with RunLog(self._client, self._launched, "").beating():
+        run = RunLog(self._client, self._launched, "")
+        run.tags(ownership())  # it would else stay RUNNING for ever if this process were killed
+        with run.beating():
             yield
 
     def append(self, run_id: str) -> RunLog:
@@ -242,23 +252,35 @@ class Store:
         RunLog(self._client, run_id, name).tags(tags)
         return run_id
 
-    def _unfinished(self, key: str) -> str | None:
-        """Return the latest run of this key that no process works on any more, and that did not finish."""
-        for run in self.search(f"tags.`{KEY}` = '{key}' AND attributes.status != 'FINISHED'"):
-            if run.info.status != "RUNNING" or is_alive(run.data.tags) is False:
+    def _unfinished(self, wanted: Mapping[str, str]) -> str | None:
+        """Return the latest run of the same key that no process works on any more, and that did not finish.
+
+        One that other bits were computed in, on another machine say, is left as it is; and for `fresh`, one
+        that was not begun so.
+        """
+        for run in self.search(f"tags.`{KEY}` = '{wanted[KEY]}' AND attributes.status != 'FINISHED'"):
+            tags, running = run.data.tags, run.info.status == "RUNNING"
+            alive = is_alive(tags)
+            abandoned = alive is False or (not running and (alive is None or is_own(tags)))
+            same = COMPUTED_BY not in tags or tags[COMPUTED_BY] == wanted.get(COMPUTED_BY)
+            if abandoned and same and (FRESH in tags or FRESH not in wanted):
                 return str(run.info.run_id)
         return None
 
-    def _logged(self, run_id: str) -> frozenset[tuple[str, int]]:
-        names = self.run(run_id).data.metrics
-        return frozenset((name, step) for name in names for step in self.steps(run_id, name))
+    def _logged(self, run_id: str) -> frozenset[tuple[str, int, float]]:
+        return frozenset(
+            (name, point.step, point.value)
+            for name in self.run(run_id).data.metrics
+            for point in self._client.get_metric_history(run_id, name)
+        )
 
     def _reopen(self, run: RunLog, tags: Mapping[str, str]) -> None:
-        if FAILURE in self.run(run.run_id).data.tags:
-            self._client.delete_tag(run.run_id, FAILURE)
-            self._client.delete_tag(run.run_id, NOTE)
+        present = self.run(run.run_id).data.tags
+        if FAILURE in present:  # and the description says it too
+            for tag in {FAILURE, NOTE} & present.keys():
+                self._client.delete_tag(run.run_id, tag)
+        run.tags(tags)  # first: running in the name of a dead process, it could be closed by another
         self._client.update_run(run.run_id, status="RUNNING")
-        run.tags(tags)
 
     def _point_to(self, found: str, name: str, parent: str | None) -> RunLog | None:
         if self._launched is None:
@@ -266,7 +288,7 @@ class Store:
         tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
         pointer = RunLog(self._client, self._adopt(f"{name} (found)", tags), name)
         link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
-        pointer.note(f"**{name}** is in run {link}, where it was found.")
+        pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
         return pointer
 
     @contextmanager
@@ -279,10 +301,12 @@ class Store:
         except BaseException as error:
             killed = isinstance(error, KeyboardInterrupt)
             reason = "interrupted" if killed else f"{type(error).__name__}: {error}"
-            run.tags({FAILURE: reason[:5000]})
-            run.note(f"**{'KILLED' if killed else 'FAILED'}**: {reason}")
-            run.flush()
-            self._client.set_terminated(run.run_id, "KILLED" if killed else "FAILED")
+            status = "KILLED" if killed else "FAILED"
+            if not isinstance(error, LostRunError):
+                run.flush()
+                note = f"**{status}**: {reason}"
+                run.tags({FAILURE: reason[:5000], NOTE: note[:5000], PROCESS: _NOBODY})
+                self._client.set_terminated(run.run_id, status)
             raise
         self._client.set_terminated(run.run_id, "FINISHED")
 

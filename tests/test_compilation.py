@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from lth import compilation
+from lth.compilation import compiled, is_compiled
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def triton(monkeypatch):
+    """Return a function that says whether triton is installed; it is, unless a test says otherwise."""
+
+    def say(*, installed: bool) -> None:
+        monkeypatch.setattr(compilation, "find_spec", lambda name: name if installed else None)
+
+    say(installed=True)
+    return say
+
+
+@pytest.mark.parametrize("device", [CPU, GPU], ids=str)
+@pytest.mark.parametrize("steps", [1, 1_000_000])
+def test_what_is_asked_for_is_done_on_every_device(device, steps, triton):
+    triton(installed=False)
+    assert is_compiled("on", device, steps) is True
+    assert is_compiled("off", device, steps) is False
+
+
+@pytest.mark.parametrize(
+    ("device", "steps", "expected"),
+    [
+        (GPU, 20_000, True),
+        (GPU, 19_999, False),
+        (GPU, 1_000_000, True),
+        (CPU, 20_000, False),
+        (CPU, 10**9, False),
+    ],
+)
+def test_auto_compiles_long_trainings_on_a_gpu(device, steps, expected):
+    assert is_compiled("auto", device, steps) is expected
+
+
+def test_auto_does_not_compile_where_a_gpu_lacks_triton(triton):
+    triton(installed=False)
+    assert is_compiled("auto", GPU, 1_000_000) is False
+
+
+@pytest.mark.parametrize(("device", "mode"), [(CPU, "default"), (GPU, "reduce-overhead")])
+def test_a_step_is_compiled_for_one_shape_and_on_a_gpu_as_a_cuda_graph(device, mode, monkeypatch):
+    def double(x):
+        return 2 * x
+
+    given = {}
+    monkeypatch.setattr(torch, "compile", lambda function, **options: given.update(options) or function)
+    assert compiled(double, device)(3) == 6
+    assert given == {"dynamic": False, "mode": mode}
