@@ -210,6 +210,10 @@ def test_the_second_cut_is_a_share_of_k_and_at_least_one(k, share, cut):
 NEW = ("second_k", "trace_probes", "plane", "every_level", "loss_margin", "error_margin")
 
 
+# What that version did, which had no such parameters of training.
+AS_BEFORE = {"compile": "off", "epoch_examples": "all"}
+
+
 def without(*names: str) -> dict[str, str]:
     return {name: text for name, text in DIGITS.flat().items() if name not in names}
 
@@ -238,6 +242,11 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
     assert found.analysis.k == 3
 
 
+@pytest.mark.parametrize("name", AS_BEFORE)
+def test_a_training_of_the_version_before_is_read_as_what_that_version_did(name):
+    assert setting_from_flat(without(name)).flat() == {**DIGITS.flat(), name: AS_BEFORE[name]}
+
+
 def test_measuring_fields_may_all_be_missing():
     measuring = tuple(AnalysisSetting.__dataclass_fields__)
     assert setting_from_flat(without(*measuring)).analysis == AnalysisSetting()
@@ -250,7 +259,7 @@ def test_measuring_fields_may_all_be_missing():
         "seed",
         "network",
         *DataSetting.__dataclass_fields__,
-        *TrainingSetting.__dataclass_fields__,
+        *(name for name in TrainingSetting.__dataclass_fields__ if name not in AS_BEFORE),
         *PruningSetting.__dataclass_fields__,
     ],
 )

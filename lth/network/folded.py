@@ -8,27 +8,30 @@ saves a pass over every activation; the new weights are computed once a point, i
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
 from lth.network.build import fastest_memory_format
+from lth.network.resnet import CifarResNet
+from lth.network.vgg import Vgg
 from lth.weights import Weights
 
 
 class Folded:
     """The function that a network computes in evaluation mode, for any weights.
 
-    Only our convolutional networks are folded: a user's own is called as it is, because tracing it might
-    change what it does. The network is copied.
+    Only our convolutional networks are folded: a user's own, also one derived from ours, is called as it
+    is, because tracing it might change what it does. The network is copied.
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self._network: nn.Module = copy.deepcopy(network).to(device).eval()
         self.layout = fastest_memory_format(network)
         self._folds: list[tuple[str, str, float]] = []  # convolution, its BatchNorm, ε
-        if self.layout == torch.channels_last:
+        if type(network) in (CifarResNet, Vgg):
             self._network = self._fold(fx.symbolic_trace(self._network))
 
     def state(self, weights: Weights) -> dict[str, Tensor]:
@@ -54,6 +57,7 @@ class Folded:
 
     def _fold(self, network: fx.GraphModule) -> fx.GraphModule:
         modules = dict(network.named_modules())
+        calls = Counter(node.target for node in network.graph.nodes if node.op == "call_module")
         for node in list(network.graph.nodes):
             norm = modules.get(str(node.target)) if node.op == "call_module" else None
             if not isinstance(norm, nn.BatchNorm2d):
@@ -61,8 +65,9 @@ class Folded:
             before = node.args[0]
             convolution = modules.get(str(before.target)) if before.op == "call_module" else None
             plain = isinstance(convolution, nn.Conv2d) and convolution.bias is None and len(before.users) == 1
-            if not (plain and norm.affine and norm.track_running_stats):
-                continue  # a user's variant of one of ours
+            once = calls[node.target] == calls[before.target] == 1
+            if not (plain and once and norm.affine and norm.track_running_stats):
+                continue  # one of ours, of which a user replaced a module
             assert isinstance(convolution, nn.Conv2d)
             convolution.bias = nn.Parameter(convolution.weight.new_zeros(convolution.out_channels))
             node.replace_all_uses_with(before)

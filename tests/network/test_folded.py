@@ -135,27 +135,26 @@ def test_an_order_of_images_does_not_matter():
     assert torch.equal(folded("resnet8-w8", weights, inputs), folded("resnet8-w8", weights, channels_last))
 
 
-class Varied(CifarResNet):
-    """A user's variant of one of ours: what is changed in it can't be folded, or only partly."""
-
-    def __init__(self, change: str) -> None:
-        super().__init__(8, 4, 3, 10)
-        block = self.blocks[0]
-        match change:
-            case "a convolution with a bias":
-                self.conv = nn.Conv2d(3, 4, 3, padding=1)
-            case "a BatchNorm without scale and shift":
-                self.bn = nn.BatchNorm2d(4, affine=False)
-            case "a BatchNorm of the batch":
-                self.bn = nn.BatchNorm2d(4, track_running_stats=False)
-            case "a BatchNorm of the images":
-                self.conv = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3, padding=1, bias=False))
-            case "a BatchNorm after a sum":
-                self.bn = nn.Sequential(nn.Identity(), nn.BatchNorm2d(4))
-            case "a convolution that is called twice":
-                block.conv2 = block.conv1
-            case "a BatchNorm that is called twice":
-                block.bn2 = block.bn1
+def varied(change: str) -> CifarResNet:
+    """Return one of ours of which a user replaced a module: that can't be folded, or only partly."""
+    network = CifarResNet(8, 4, 3, 10)
+    block = network.blocks[0]
+    match change:
+        case "a convolution with a bias":
+            network.conv = nn.Conv2d(3, 4, 3, padding=1)
+        case "a BatchNorm without scale and shift":
+            network.bn = nn.BatchNorm2d(4, affine=False)
+        case "a BatchNorm of the batch":
+            network.bn = nn.BatchNorm2d(4, track_running_stats=False)
+        case "a BatchNorm of the images":
+            network.conv = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3, padding=1, bias=False))
+        case "a BatchNorm after a sum":
+            network.bn = nn.Sequential(nn.Identity(), nn.BatchNorm2d(4))
+        case "a convolution that is called twice":
+            block.conv2 = block.conv1
+        case "a BatchNorm that is called twice":
+            block.bn2 = block.bn1
+    return network
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ class Varied(CifarResNet):
 )
 def test_a_users_variant_of_one_of_ours_is_the_same_function(change):
     torch.manual_seed(0)
-    network = Varied(change).double().eval()
+    network = varied(change).double().eval()
     weights, inputs = in_double(random_state(Weights.of(network))), images("resnet8-w8", 3).double()
     weights.load_into(network)
     function = Folded(network, CPU)
