@@ -2,7 +2,8 @@
 
 BatchNorm stays in evaluation mode with the statistics of the point, so the loss is a mean over examples and
 splitting the examples into chunks changes nothing but rounding. The gradient graphs of as many chunks as the
-memory budget allows are kept between products, which saves their forward and first backward pass.
+memory budget allows are kept between products, which saves their forward and first backward pass. Where
+BatchNorm follows a convolution it is folded into it, and derivatives pass through its scale to the weights.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
+from lth.measure.convolution import FastSecondDerivatives
+from lth.network.folded import Folded
 from lth.precision import full_float32
 from lth.space import LevelSpace
 from lth.weights import Weights
 
-_CHUNK = 256  # examples a forward pass
+_CHUNK = 128  # examples a forward pass; on a CPU larger ones leave its cache
 _GRAPH_BUDGET_BYTES = 4 * 2**30
 
 
@@ -31,7 +33,7 @@ class HessianOperator:
         weights: The point and its BatchNorm statistics.
         space: Which coordinates are free.
         examples: What the loss is the mean over.
-        dtype: Precision of the products; float64 for reference.
+        dtype: Precision of the products; float64 for reference, bfloat16 for rough ones.
         graph_budget_bytes: Keep gradient graphs while they take up to about this much memory.
     """
 
@@ -45,16 +47,15 @@ class HessianOperator:
         dtype: torch.dtype = torch.float32,
         graph_budget_bytes: int = _GRAPH_BUDGET_BYTES,
     ) -> None:
-        self._network = copy.deepcopy(network).to(examples.labels.device).eval()
+        self._function = Folded(network, examples.labels.device)
         self._space = space
         self._dtype = dtype
+        self._outer = torch.promote_types(dtype, torch.float32)  # of weights, the loss and sums
         self._parameters = {
-            name: tensor.detach().to(dtype).requires_grad_(True) for name, tensor in weights.parameters.items()
+            name: tensor.detach().to(self._outer).requires_grad_(True)
+            for name, tensor in weights.parameters.items()
         }
-        self._buffers = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in weights.buffers.items()
-        }
+        self._buffers = {name: _cast(tensor, self._outer) for name, tensor in weights.buffers.items()}
         self._examples = examples
         indices = torch.split(torch.arange(len(examples), device=examples.labels.device), _CHUNK)
         affordable = graph_budget_bytes // (_CHUNK * _graph_bytes_per_example(network, examples, dtype))
@@ -86,7 +87,7 @@ class HessianOperator:
             return self._multiply(vector)
 
     def _multiply(self, vector: Tensor) -> Tensor:
-        direction = tuple(self._space.embed(vector.to(self._dtype)).values())
+        direction = tuple(self._space.embed(vector.to(self._outer)).values())
         total = [torch.zeros_like(parameter) for parameter in self._parameters.values()]
         for gradient in self._kept:
             torch._foreach_add_(total, self._product(gradient, direction, keep=True))
@@ -100,9 +101,12 @@ class HessianOperator:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
         examples = self._examples.take(index)
         inputs = examples.normalise(examples.images).to(self._dtype)
-        logits = functional_call(self._network, (self._parameters, self._buffers), (inputs,))
-        loss = cross_entropy(logits, examples.labels, reduction="sum") / len(self._examples)
         parameters = tuple(self._parameters.values())
+        with FastSecondDerivatives():
+            exact = self._function.state(Weights(self._parameters, self._buffers))
+            state = {name: _cast(tensor, self._dtype) for name, tensor in exact.items()}
+            logits = self._function(state, inputs)
+        loss = cross_entropy(logits.to(self._outer), examples.labels, reduction="sum") / len(self._examples)
         return torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
 
     def _product(
@@ -110,6 +114,10 @@ class HessianOperator:
     ) -> tuple[Tensor, ...]:
         parameters = tuple(self._parameters.values())
         return torch.autograd.grad(gradient, parameters, direction, retain_graph=keep, materialize_grads=True)
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:

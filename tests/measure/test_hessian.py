@@ -12,10 +12,12 @@ from problems import (
     random_state,
 )
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
 
 from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
-from lth.network import build_network
+from lth.network import NetworkSpec, build_network
 from lth.space import LevelSpace
 from lth.weights import Weights
 
@@ -49,6 +51,35 @@ def test_reverse_projection_sees_the_pruned_coordinates_of_the_same_point():
     point = sparse.apply(POINT)
     expected = dense_hessian(point, EXAMPLES)
     torch.testing.assert_close(materialised(operator(dense, point)), expected, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["resnet8-w4", "vgg11-w4"])
+def test_folding_batchnorm_and_our_convolutions_change_no_product(name):
+    spec = NetworkSpec(name, (3, 32, 32), 10)
+    network = build_network(spec, 0)
+    kernels = {key: tensor for key, tensor in Weights.of(network).parameters.items() if tensor.dim() > 1}
+    drawn = random_state(Weights.of(network))  # BatchNorms far from the identity
+    point = Weights({**drawn.parameters, **kernels}, drawn.buffers).map(
+        lambda tensor: tensor.double() if tensor.is_floating_point() else tensor
+    )
+    mask = random_mask(network, 0.5)
+    space = LevelSpace(mask, point)
+    examples = random_examples(5, (3, 32, 32))
+    vector = torch.randn(space.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
+    parameters = {key: tensor.clone().requires_grad_() for key, tensor in point.parameters.items()}
+    inputs = examples.normalise(examples.images).double()
+    logits = functional_call(network.double(), {**parameters, **point.buffers}, (inputs,))
+    gradient = torch.autograd.grad(
+        cross_entropy(logits, examples.labels), parameters.values(), create_graph=True
+    )
+    along = tuple(space.embed(vector).values())
+    product = torch.autograd.grad(gradient, parameters.values(), along)
+    expected = space.restrict(dict(zip(parameters, product, strict=True)))
+    for budget in (0, 2**32):
+        operator = HessianOperator(
+            build_network(spec, 1), point, space, examples, dtype=DOUBLE, graph_budget_bytes=budget
+        )
+        torch.testing.assert_close(operator(vector), expected, rtol=1e-9, atol=1e-12 * float(expected.norm()))
 
 
 def test_logistic_regression_has_the_hessian_on_paper():
