@@ -66,6 +66,9 @@ class LevelAnalysis:
             numbers[f"solver/positive_eigenvalues{suffix}"] = spectrum.num_positive
             numbers[f"solver/hessian_products{suffix}"] = spectrum.num_products
             numbers[f"solver/spectrum_converged{suffix}"] = float(spectrum.converged)
+            if spectrum.num_positive == len(spectrum.eigenvalues):
+                lower, upper = spectrum.log_eig_interval
+                numbers[f"solver/log_eig_product_interval{suffix}"] = upper - lower
         for suffix, radii in self.radii.items():
             numbers[f"solver/radius_censored{suffix}"] = radii.num_censored
             numbers[f"solver/radius_cutoff{suffix}"] = radii.cutoff
@@ -99,6 +102,7 @@ class LevelAnalysis:
         raw: dict[str, np.ndarray] = {"drawn_examples": self.drawn.numpy()}
         for suffix, spectrum in self.spectra.items():
             raw[f"eigenvalues{suffix}"] = spectrum.eigenvalues
+            raw[f"eigenvalue_upper_bounds{suffix}"] = spectrum.upper
             raw[f"eigenvalue_residuals{suffix}"] = spectrum.residuals
         for suffix, radii in self.radii.items():
             raw[f"radii{suffix}"] = radii.radii

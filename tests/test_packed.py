@@ -22,7 +22,7 @@ from lth.packed import Packed, PackedResultError, pack
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
 NUMBERS = np.array([0.1, -0.0, 1e-310, np.inf, -np.inf, np.nan])
-SPECTRUM = Spectrum(NUMBERS, NUMBERS[::-1].copy(), num_products=40, converged=False)
+SPECTRUM = Spectrum(NUMBERS, 2 * NUMBERS, NUMBERS[::-1].copy(), 0.5, num_products=40, converged=False)
 RESULTS = {
     "spectrum": SPECTRUM,
     "trace": Trace(NUMBERS * 3),
@@ -192,7 +192,9 @@ def test_a_missing_result_is_named_with_its_kind():
 def test_a_missing_field_is_named():
     content = io.BytesIO()
     np.savez(content, **{"spectrum.eigenvalues": NUMBERS, "spectrum.num_products": 3})
-    with pytest.raises(PackedResultError, match=r"spectrum lacks converged, residuals of a Spectrum"):
+    with pytest.raises(
+        PackedResultError, match=r"spectrum lacks converged, noise, residuals, upper of a Spectrum"
+    ):
         Packed(content.getvalue()).read(Spectrum, "spectrum")
 
 

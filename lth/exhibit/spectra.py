@@ -120,15 +120,25 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
                     point.symbol,
                     rank,
                     float(value),
+                    float(upper),
                     float(residual),
                     yes_no(spectrum.converged),
                     product,
                 )
-                for rank, (value, residual) in enumerate(
-                    zip(spectrum.eigenvalues, spectrum.residuals, strict=True), start=1
+                for rank, (value, upper, residual) in enumerate(
+                    zip(spectrum.eigenvalues, spectrum.upper, spectrum.residuals, strict=True), start=1
                 )
             ]
-    headings = ("level", "point", "rank", "eigenvalue", "residual", "converged", "log_eig_product")
+    headings = (
+        "level",
+        "point",
+        "rank",
+        "eigenvalue",
+        "upper_bound",
+        "residual",
+        "converged",
+        "log_eig_product",
+    )
     return Table(headings, tuple(rows))
 
 

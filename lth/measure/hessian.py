@@ -33,7 +33,7 @@ class HessianOperator:
         weights: The point and its BatchNorm statistics.
         space: Which coordinates are free.
         examples: What the loss is the mean over.
-        dtype: Precision of the products; float64 for reference, bfloat16 for rough ones.
+        dtype: Precision of the products; float64 for reference.
         graph_budget_bytes: Keep gradient graphs while they take up to about this much memory.
     """
 
@@ -50,12 +50,13 @@ class HessianOperator:
         self._function = Folded(network, examples.labels.device)
         self._space = space
         self._dtype = dtype
-        self._outer = torch.promote_types(dtype, torch.float32)  # of weights, the loss and sums
         self._parameters = {
-            name: tensor.detach().to(self._outer).requires_grad_(True)
-            for name, tensor in weights.parameters.items()
+            name: tensor.detach().to(dtype).requires_grad_(True) for name, tensor in weights.parameters.items()
         }
-        self._buffers = {name: _cast(tensor, self._outer) for name, tensor in weights.buffers.items()}
+        self._buffers = {
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in weights.buffers.items()
+        }
         self._examples = examples
         indices = torch.split(torch.arange(len(examples), device=examples.labels.device), _CHUNK)
         affordable = graph_budget_bytes // (_CHUNK * _graph_bytes_per_example(network, examples, dtype))
@@ -81,13 +82,18 @@ class HessianOperator:
         """Where vectors of the space live."""
         return self._examples.labels.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the products."""
+        return self._dtype
+
     def __call__(self, vector: Tensor) -> Tensor:
         """Return E^T H E v for `vector`, (dimension,), in the vector's dtype."""
         with full_float32():
             return self._multiply(vector)
 
     def _multiply(self, vector: Tensor) -> Tensor:
-        direction = tuple(self._space.embed(vector.to(self._outer)).values())
+        direction = tuple(self._space.embed(vector.to(self._dtype)).values())
         total = [torch.zeros_like(parameter) for parameter in self._parameters.values()]
         for gradient in self._kept:
             torch._foreach_add_(total, self._product(gradient, direction, keep=True))
@@ -103,10 +109,9 @@ class HessianOperator:
         inputs = examples.normalise(examples.images).to(self._dtype)
         parameters = tuple(self._parameters.values())
         with FastSecondDerivatives():
-            exact = self._function.state(Weights(self._parameters, self._buffers))
-            state = {name: _cast(tensor, self._dtype) for name, tensor in exact.items()}
+            state = self._function.state(Weights(self._parameters, self._buffers))
             logits = self._function(state, inputs)
-        loss = cross_entropy(logits.to(self._outer), examples.labels, reduction="sum") / len(self._examples)
+        loss = cross_entropy(logits, examples.labels, reduction="sum") / len(self._examples)
         return torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
 
     def _product(
@@ -114,10 +119,6 @@ class HessianOperator:
     ) -> tuple[Tensor, ...]:
         parameters = tuple(self._parameters.values())
         return torch.autograd.grad(gradient, parameters, direction, retain_graph=keep, materialize_grads=True)
-
-
-def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:

@@ -1,42 +1,32 @@
-"""The algebraically largest eigenvalues of a symmetric matrix known by its products, and their log-product.
+"""The algebraically largest eigenvalues of a symmetric matrix known by its products, and how certain they are.
 
-Lanczos with full reorthogonalisation: every new basis vector is orthogonalised twice against all others, in
-float64, so no ghost copies of converged eigenvalues appear (Paige 1976 explains how they do). It stops when
-each of the k leading Ritz pairs has met the tolerance, not after a fixed number of steps.
+Lanczos stops when the interval that the log-product of the eigenvalues lies in is as narrow as asked, not
+after a fixed number of products. With V the basis, T = VᵀAV, A V = V T + F C (lth/measure/krylov.py), and c no
+less than the largest eigenvalue of A on what is orthogonal to V:
+
+    T is a compression of A, so      λᵢ ≥ θᵢ, the i-th eigenvalue of T                          (Cauchy)
+    A ≤ [[T, Cᵀ], [C, c I]], so      λᵢ ≤ max(c, i-th eigenvalue of that small matrix)          (Weyl)
+
+All of it is proved but c, which products can only estimate; it is taken from the last vectors of the basis
+(`KrylovBasis.projection`). Eigenvalues close together look like one until they are told apart, which misleads
+that estimate: so the upper bound is made no less than θᵢ + 2 rᵢ, rᵢ = ‖A y - θᵢ y‖ the residual of the pair,
+and a tenth of the tolerance is added. A direction that the start vector had no part in, as further copies of a
+multiple eigenvalue, would be missed: a second random start, orthogonal to all that was found, looks for them
+before an interval is believed. Copies that stand out are found so, others change the product little.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from scipy.linalg import eigh_tridiagonal
-from torch import Tensor
 
+from lth.measure.krylov import WINDOW, KrylovBasis, Projection, SymmetricOperator
 from lth.progress import progress
-from lth.randomness import generator
 
-_INVARIANT = 1e-14  # a remainder this small against the matrix is rounding
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
-_CHECK_EVERY = 10  # steps between looks at the Ritz values, whose cost grows with the square of the steps
-
-
-class SymmetricOperator(Protocol):
-    """A symmetric matrix that can only be multiplied with."""
-
-    @property
-    def dimension(self) -> int:
-        """Side of the matrix."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where vectors live."""
-
-    def __call__(self, vector: Tensor) -> Tensor:
-        """Return the product with `vector`, (dimension,)."""
+_CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis
+_BASIS_BYTES = 8 * 2**30
 
 
 class TooFewPositiveEigenvaluesError(ValueError):
@@ -47,15 +37,17 @@ class TooFewPositiveEigenvaluesError(ValueError):
 class Spectrum:
     """The leading eigenvalues of a symmetric matrix, largest first."""
 
-    eigenvalues: np.ndarray  # (k,), float64
+    eigenvalues: np.ndarray  # (k,), float64: Ritz values, each a lower bound but for `noise`
+    upper: np.ndarray  # (k,): upper bounds
     residuals: np.ndarray  # (k,): ‖A y - θ y‖ of each Ritz pair; an eigenvalue lies within it of θ
+    noise: float  # by which rounding in the products may move an eigenvalue; bounds are meant up to it
     num_products: int
-    converged: bool  # every residual is at most `tolerance · θ`
+    converged: bool  # the bounds were as close as asked
 
     @property
     def num_positive(self) -> int:
         """How many of the k are positive beyond doubt: above their residual and the noise of the products."""
-        noise = _NOISE * np.abs(self.eigenvalues).max()
+        noise = max(self.noise, _NOISE * np.abs(self.eigenvalues).max())
         return int((self.eigenvalues > self.residuals + noise).sum())
 
     @property
@@ -72,6 +64,29 @@ class Spectrum:
             )
         return float(np.log(self.eigenvalues).sum())
 
+    @property
+    def log_eig_interval(self) -> tuple[float, float]:
+        """What Σ log λᵢ lies between: (Σ log(θᵢ - noise), Σ log(upperᵢ + noise)).
+
+        Raises:
+            TooFewPositiveEigenvaluesError: If one of them is not positive beyond doubt.
+        """
+        assert self.log_eig_product is not None  # or raises
+        lower, upper = self.eigenvalues - self.noise, self.upper + self.noise
+        return float(np.log(lower).sum()), float(np.log(upper).sum())
+
+    def meets(self, tolerance: float) -> bool:
+        """Whether the bounds are as close as asked.
+
+        That is `upper - lower ≤ tolerance · max(1, |Σ log λ|)` of the interval; where a log-product does not
+        exist, `upperᵢ - θᵢ ≤ tolerance · |θᵢ|`, or of a thousandth of the largest for those near zero.
+        """
+        if self.num_positive == len(self.eigenvalues):
+            lower, upper = self.log_eig_interval
+            return upper - lower <= tolerance * max(1.0, abs(self.log_eig_product))
+        size = np.abs(self.eigenvalues)
+        return bool((self.upper - self.eigenvalues <= tolerance * np.maximum(size, 1e-3 * size.max())).all())
+
 
 def leading_spectrum(
     matrix: SymmetricOperator,
@@ -80,17 +95,18 @@ def leading_spectrum(
     seed: int,
     tolerance: float = 1e-3,
     max_products: int | None = None,
+    basis_bytes: int = _BASIS_BYTES,
     label: str = "eigenvalues",
 ) -> Spectrum:
     """Return the k algebraically largest eigenvalues of `matrix`.
 
     Args:
-        matrix: Products may be float32; the basis and the recurrence are float64.
+        matrix: The basis is kept in the precision of its products, the recurrence is float64.
         k: How many, at most the dimension.
-        seed: Of the random start vector. One start can miss further copies of a multiple eigenvalue;
-            Hessians of trained networks have none but by accident.
-        tolerance: Largest residual of a Ritz pair relative to its Ritz value.
-        max_products: Give up after so many; by default `10 k + 100`, at most the dimension.
+        seed: Of the random start vectors.
+        tolerance: Largest width of the interval that the log-product lies in, relative to it.
+        max_products: Give up after so many; by default `10 k + 100`.
+        basis_bytes: What the basis may take. It holds at least k + 50 vectors, and is restarted when full.
         label: What the progress bar says.
 
     Returns:
@@ -102,73 +118,47 @@ def leading_spectrum(
     dimension = matrix.dimension
     if not 1 <= k <= dimension:
         raise ValueError(f"k={k} eigenvalues of a matrix of side {dimension}; choose k from 1 to {dimension}")
-    limit = min(dimension, 10 * k + 100 if max_products is None else max_products)
+    limit = 10 * k + 100 if max_products is None else max_products
     if limit < k:
         raise ValueError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")
-    basis = _Basis(dimension, matrix.device)
-    diagonal: list[float] = []
-    off_diagonal: list[float] = []
-    vector = _random_unit_vector(matrix, seed, "start")
+    capacity = min(dimension, max(k + 50, basis_bytes // (dimension * matrix.dtype.itemsize)))
+    basis = KrylovBasis(matrix, seed, capacity)
+    unconfirmed: Spectrum | None = None
     for step in progress(range(1, limit + 1), label):
-        basis.append(vector)
-        product = matrix(vector).double()
-        diagonal.append(float(vector @ product))
-        if not math.isfinite(diagonal[-1]):
-            raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
-        remainder = basis.orthogonalise(product)
-        off_diagonal.append(float(remainder.norm()))
-        invariant = off_diagonal[-1] <= _INVARIANT * max(map(abs, diagonal))
-        if step >= k and (step == limit or (step % _CHECK_EVERY == 0 and not invariant)):
-            values, residuals = _ritz(diagonal, off_diagonal, k, complete=step == dimension)
-            converged = bool((residuals <= tolerance * np.abs(values)).all())
-            if converged or step == limit:
-                return Spectrum(values, residuals, step, converged)
-        if invariant:  # all residuals vanish, yet copies of an eigenvalue may lie outside: go on there
-            remainder = basis.orthogonalise(_random_unit_vector(matrix, seed, f"restart {step}"))
-            off_diagonal[-1] = 0.0
-        vector = remainder / remainder.norm()
+        if len(basis) == capacity:
+            basis.restart(k + (capacity - k) // 3)
+        basis.grow()
+        is_last = step == limit or basis.is_complete
+        informed = basis.since >= WINDOW
+        if len(basis) < k or not (is_last or (informed and step % _CHECK_EVERY == 0)):
+            continue
+        found = _spectrum(basis.projection(), k, basis.num_products, tolerance)
+        if is_last or (found.converged and unconfirmed is not None and _agree(unconfirmed, found)):
+            return found
+        if found.converged:
+            unconfirmed = found
+            basis.start_afresh()
     raise AssertionError("the last step of the loop returns")
 
 
-def _random_unit_vector(matrix: SymmetricOperator, seed: int, purpose: str) -> Tensor:
-    stream = generator(seed, "lanczos", purpose)
-    vector = torch.randn(matrix.dimension, dtype=torch.float64, generator=stream)
-    unit: Tensor = vector / torch.linalg.vector_norm(vector)
-    return unit.to(matrix.device)
+def _spectrum(known: Projection, k: int, num_products: int, tolerance: float) -> Spectrum:
+    values, vectors = np.linalg.eigh(known.inside)
+    order = np.argsort(values)[::-1][:k]
+    residuals = np.linalg.norm(known.leaving @ vectors[:, order], axis=0)
+    upper = values[order]
+    if known.outside == np.inf:
+        upper = np.full(k, np.inf)
+    elif len(known.leaving):
+        corner = known.outside * np.eye(len(known.leaving))
+        around = np.block([[known.inside, known.leaving.T], [known.leaving, corner]])
+        upper = np.maximum(np.linalg.eigvalsh(around)[::-1][:k], known.outside)
+        # Eigenvalues not told apart yet look like one, at their mean; the residual is how far they spread.
+        upper = np.maximum(upper, values[order] + 2 * residuals)
+        upper = upper + 0.1 * tolerance * np.abs(upper)
+    found = Spectrum(values[order], upper, residuals, known.noise, num_products, converged=False)
+    return replace(found, converged=found.meets(tolerance))
 
 
-class _Basis:
-    """Orthonormal vectors in blocks, so that memory grows with the steps taken and nothing is copied."""
-
-    _BLOCK = 32
-
-    def __init__(self, dimension: int, device: torch.device) -> None:
-        self._dimension, self._device = dimension, device
-        self._blocks: list[Tensor] = []  # each (_BLOCK, dimension), float64
-        self._size = 0
-
-    def append(self, vector: Tensor) -> None:
-        if self._size % self._BLOCK == 0:
-            block = torch.zeros(self._BLOCK, self._dimension, dtype=torch.float64, device=self._device)
-            self._blocks.append(block)
-        self._blocks[-1][self._size % self._BLOCK] = vector
-        self._size += 1
-
-    def orthogonalise(self, vector: Tensor) -> Tensor:
-        """Return the part of `vector` orthogonal to the basis; twice is enough (Parlett 1998, section 6.9)."""
-        for _ in range(2):
-            for block in self._blocks:
-                vector = vector.addmv(block.T, block @ vector, alpha=-1)
-        return vector
-
-
-def _ritz(
-    diagonal: list[float], off_diagonal: list[float], k: int, *, complete: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k largest Ritz values, largest first, and their residuals |β s_last|."""
-    size = len(diagonal)
-    values, vectors = eigh_tridiagonal(
-        np.array(diagonal), np.array(off_diagonal[:-1]), select="i", select_range=(size - k, size - 1)
-    )
-    beta = 0.0 if complete else off_diagonal[-1]
-    return values[::-1].copy(), np.abs(beta * vectors[-1])[::-1].copy()
+def _agree(before: Spectrum, after: Spectrum) -> bool:
+    """Whether no eigenvalue has left the bounds that were given before the new start."""
+    return bool((after.eigenvalues <= before.upper + before.noise).all())

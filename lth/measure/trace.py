@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lth.measure.spectrum import SymmetricOperator
+from lth.measure.krylov import SymmetricOperator
 from lth.progress import progress
 from lth.randomness import generator
 

@@ -59,7 +59,9 @@ def _curvature_numbers(found: Curvature) -> dict[str, float]:
         "solver/spectrum_converged": float(spectrum.converged),
     }
     if spectrum.num_positive == len(spectrum.eigenvalues):
+        lower, upper = spectrum.log_eig_interval
         numbers["landscape/log_eig_product"] = spectrum.log_eig_product
+        numbers["solver/log_eig_product_interval"] = upper - lower
     return numbers
 
 

@@ -11,7 +11,7 @@ from lth.measure.spectrum import Spectrum
 def make_spectrum():
     def make(eigenvalues, *, converged=True):
         values = np.array(eigenvalues, dtype=np.float64)
-        return Spectrum(values, np.zeros_like(values), 40, converged)
+        return Spectrum(values, values, np.zeros_like(values), 0.0, 40, converged)
 
     return make
 

@@ -3,6 +3,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from problems import (
     SPEC,
     dense_hessian,
@@ -65,26 +67,98 @@ def test_leading_eigenvalues_are_those_of_numpy(name, k):
     spectrum = leading_spectrum(matrix, k, seed=0, tolerance=1e-6, max_products=matrix.dimension)
     expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:k]
     assert spectrum.converged
-    # A Ritz value errs by at most its residual, which is at most 1e-6 of it.
-    np.testing.assert_allclose(spectrum.eigenvalues, expected, rtol=1e-6)
+    # Each errs by no more than the log-product may; that is at most 47 here.
+    np.testing.assert_allclose(spectrum.eigenvalues, expected, rtol=1e-6 * 47)
     assert spectrum.num_products == matrix.count
 
 
+def spectra(sizes: st.SearchStrategy[int]) -> st.SearchStrategy[np.ndarray]:
+    """Clustered, near-equal, multiple and negative eigenvalues, over several orders of magnitude."""
+    scales = st.sampled_from([1e-3, 1.0, 30.0])
+    clusters = st.tuples(
+        st.floats(-1, 1), scales, st.sampled_from([0.0, 1e-9, 1e-4, 1e-2, 1.0]), st.integers(1, 25)
+    )
+
+    def eigenvalues(parts: list[tuple[float, float, float, int]], size: int) -> np.ndarray:
+        stream = np.random.default_rng(size)
+        drawn = [scale * (at + spread * stream.standard_normal(count)) for at, scale, spread, count in parts]
+        bulk = 1e-2 * stream.standard_normal(size)
+        return np.concatenate([bulk, *drawn])
+
+    return st.builds(eigenvalues, st.lists(clusters, min_size=1, max_size=6), sizes)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(spectra(st.integers(60, 200)), st.integers(1, 15), st.sampled_from([40, 2000]), st.integers(0, 3))
+def test_the_certificate_never_excludes_the_truth(eigenvalues, k, vectors, seed):
+    entries = with_spectrum(eigenvalues, seed)
+    matrix = Matrix(entries)
+    found = leading_spectrum(matrix, k, seed=seed, basis_bytes=vectors * matrix.dimension * 8)
+    truth = np.sort(eigenvalues)[::-1][:k]
+    slack = found.noise + 1e-12 * np.abs(eigenvalues).max()
+    assert (found.eigenvalues <= truth + slack).all()
+    if found.converged:
+        assert (truth <= found.upper + slack).all()
+    if found.converged and found.num_positive == k:
+        lower, upper = found.log_eig_interval
+        assert lower - 1e-9 <= np.log(truth).sum() <= upper + 1e-9
+        assert upper - lower <= 1e-3 * max(1, abs(found.log_eig_product))
+
+
 @pytest.mark.parametrize("name", SPECTRA)
-def test_default_tolerance_bounds_the_error_by_the_residual(name):
+def test_eigenvalues_lie_between_their_bounds_and_within_their_residuals(name):
     matrix = Matrix(with_spectrum(SPECTRA[name]))
     spectrum = leading_spectrum(matrix, 8, seed=1)
     expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:8]
     assert spectrum.converged
     slack = 1e-12 * np.abs(expected).max()  # rounding of numpy's own answer
     assert (np.abs(spectrum.eigenvalues - expected) <= spectrum.residuals + slack).all()
+    assert (spectrum.eigenvalues <= expected + slack).all()
+    assert (expected <= spectrum.upper + slack).all()
 
 
-def test_residuals_are_those_of_vectors_that_satisfy_the_tolerance():
-    matrix = Matrix(with_spectrum(SPECTRA["decaying"]))
-    spectrum = leading_spectrum(matrix, 10, seed=0, tolerance=1e-3)
+def test_the_interval_is_as_narrow_as_asked_and_a_narrower_one_takes_more_products():
+    truth, counts = float(np.log(SPECTRA["decaying"][:20]).sum()), []
+    for tolerance in (1e-1, 1e-3):
+        matrix = Matrix(with_spectrum(SPECTRA["decaying"]))
+        spectrum = leading_spectrum(matrix, 20, seed=0, tolerance=tolerance)
+        lower, upper = spectrum.log_eig_interval
+        assert spectrum.converged
+        assert lower - 1e-12 <= truth <= upper + 1e-12
+        assert 0 < upper - lower <= tolerance * abs(spectrum.log_eig_product)
+        counts.append(matrix.count)
+    assert counts == sorted(set(counts))
+
+
+def test_more_positive_eigenvalues_than_there_are_have_no_interval():
+    spectrum = Spectrum(np.array([2.0, -1.0]), np.array([2.0, -1.0]), np.zeros(2), 0.0, 4, converged=True)
+    with pytest.raises(TooFewPositiveEigenvaluesError, match="only 1 of the 2"):
+        _ = spectrum.log_eig_interval
+
+
+@pytest.mark.parametrize("copies", [2, 3, 7])
+def test_copies_of_an_eigenvalue_that_one_start_is_blind_to_are_found_before_the_space_is_exhausted(copies):
+    bulk = np.linspace(0, 1, 590)
+    matrix = Matrix(torch.diag(torch.from_numpy(np.concatenate([bulk, [5.0] * copies, [7.0, 8.0, 9.0]]))))
+    spectrum = leading_spectrum(matrix, 3 + copies, seed=0)
+    np.testing.assert_allclose(spectrum.eigenvalues, [9, 8, 7] + [5] * copies, rtol=1e-3)
     assert spectrum.converged
-    assert (spectrum.residuals <= 1e-3 * np.abs(spectrum.eigenvalues)).all()
+    assert matrix.count < matrix.dimension / 2
+
+
+@pytest.mark.parametrize("name", [name for name in SPECTRA if name != "negative"])  # it adds nothing on top
+@pytest.mark.parametrize("room", [0, 5])
+def test_a_basis_that_is_restarted_finds_the_same_eigenvalues(name, room):
+    matrix = Matrix(with_spectrum(np.concatenate([np.linspace(-1e-3, 1e-3, 300), SPECTRA[name]])))
+    spectrum = leading_spectrum(
+        matrix, 6, seed=0, basis_bytes=(56 + room) * matrix.dimension * 8, max_products=2000
+    )
+    expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:6]
+    assert spectrum.converged
+    np.testing.assert_allclose(spectrum.eigenvalues, expected, rtol=1e-3 * 30)
+    slack = spectrum.noise + 1e-12 * np.abs(expected).max()
+    assert (spectrum.eigenvalues <= expected + slack).all()
+    assert (expected <= spectrum.upper + slack).all()
 
 
 def test_products_in_float32_give_the_spectrum_of_float64_to_their_precision():
@@ -102,7 +176,7 @@ def test_log_eig_product_is_the_sum_of_natural_logarithms():
 
 @pytest.mark.parametrize("eigenvalues", [[5.0, 3.0, 0.0, -1.0], [5.0, 3.0, -0.5, -1.0]])
 def test_fewer_than_k_positive_eigenvalues_raise_and_say_how_many_there_are(eigenvalues):
-    spectrum = Spectrum(np.array(eigenvalues), np.zeros(4), 4, converged=True)
+    spectrum = Spectrum(np.array(eigenvalues), np.array(eigenvalues), np.zeros(4), 0.0, 4, converged=True)
     with pytest.raises(TooFewPositiveEigenvaluesError, match=r"only 2 of the 4 .* set k to at most 2"):
         _ = spectrum.log_eig_product
 

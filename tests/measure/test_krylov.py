@@ -1,0 +1,141 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lth.measure.krylov import KrylovBasis
+
+DOUBLE = torch.float64
+
+
+@dataclass
+class Matrix:
+    entries: Tensor
+    device = torch.device("cpu")
+
+    @property
+    def dimension(self) -> int:
+        return len(self.entries)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.entries.dtype
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        assert vector.dtype == self.dtype
+        return self.entries @ vector
+
+
+def symmetric(size: int, dtype: torch.dtype = DOUBLE) -> Tensor:
+    entries = torch.randn(size, size, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    return (entries + entries.T).to(dtype)
+
+
+def vectors(basis: KrylovBasis) -> Tensor:
+    return torch.cat(list(basis._vectors._used())).double()
+
+
+def ends(basis: KrylovBasis) -> Tensor:
+    return torch.stack([end for end, _ in basis._ends])
+
+
+def check(basis: KrylovBasis, entries: Tensor, tolerance: float) -> None:
+    """Assert that V is orthonormal and A V = V T + F C, with F orthonormal and orthogonal to V."""
+    v, f, known = vectors(basis), ends(basis), basis.projection()
+    both = torch.cat([v, f])
+    torch.testing.assert_close(both @ both.T, torch.eye(len(both), dtype=DOUBLE), rtol=0, atol=tolerance)
+    inside, leaving = torch.from_numpy(known.inside), torch.from_numpy(known.leaving)
+    scale = float(entries.double().norm())
+    expected = inside @ v + leaving.T @ f
+    torch.testing.assert_close(v @ entries.double(), expected, rtol=0, atol=tolerance * scale)
+    assert known.noise <= tolerance * scale
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(DOUBLE, 1e-13), (torch.float32, 2e-6)])
+def test_products_leave_the_basis_only_along_its_open_ends(dtype, tolerance):
+    entries = symmetric(120, dtype)
+    basis = KrylovBasis(Matrix(entries), 0, 40)
+    for _ in range(15):
+        basis.grow()
+    check(basis, entries, tolerance)
+    basis.start_afresh()
+    for _ in range(15):
+        basis.grow()
+    assert (basis.num_starts, basis.num_products, len(basis), len(ends(basis))) == (2, 30, 30, 2)
+    check(basis, entries, tolerance)
+    basis.restart(12)
+    check(basis, entries, tolerance)
+    for _ in range(28):
+        basis.grow()
+    check(basis, entries, tolerance)
+    with pytest.raises(ValueError, match="full with 40 vectors"):
+        basis.grow()
+
+
+def test_a_restart_keeps_the_leading_ritz_values():
+    basis = KrylovBasis(Matrix(symmetric(90)), 0, 60)
+    for _ in range(50):
+        basis.grow()
+    before = np.linalg.eigvalsh(basis.projection().inside)[::-1]
+    basis.restart(20)
+    assert len(basis) == 20
+    np.testing.assert_allclose(np.diag(basis.projection().inside), before[:20], rtol=1e-12)
+
+
+@pytest.mark.parametrize("starts", [1, 2, 3])
+def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_the_matrix(starts):
+    entries = symmetric(30)
+    basis = KrylovBasis(Matrix(entries), 0, 30)
+    for step in range(30):
+        assert not basis.is_complete
+        basis.grow()
+        if step < starts - 1:
+            basis.start_afresh()
+    known = basis.projection()
+    assert basis.is_complete
+    assert known.leaving.shape == (0, 30)
+    expected = np.linalg.eigvalsh(entries.numpy())
+    np.testing.assert_allclose(np.linalg.eigvalsh(known.inside), expected, atol=1e-12)
+
+
+def test_where_no_direction_is_left_a_new_start_changes_nothing():
+    entries = symmetric(10)
+    basis = KrylovBasis(Matrix(entries), 0, 10)
+    for _ in range(9):
+        basis.grow()
+    basis.start_afresh()
+    assert basis.num_starts == 1
+    basis.grow()
+    assert basis.is_complete
+
+
+def test_what_is_outside_is_no_larger_than_estimated_once_the_leading_eigenvalues_are_inside():
+    eigenvalues = torch.cat([torch.linspace(0, 1, 180, dtype=DOUBLE), torch.arange(2, 22, dtype=DOUBLE)])
+    basis = KrylovBasis(Matrix(torch.diag(eigenvalues)), 0, 200)
+    for _ in range(70):
+        basis.grow()
+    v = vectors(basis)
+    rest = torch.eye(200, dtype=DOUBLE) - v.T @ v
+    outside = float(torch.linalg.eigvalsh(rest @ torch.diag(eigenvalues) @ rest)[-1])
+    assert outside <= basis.projection().outside <= 1.1
+
+
+def test_before_enough_vectors_tell_nothing_is_known_of_what_is_outside():
+    basis = KrylovBasis(Matrix(symmetric(50)), 0, 50)
+    for _ in range(5):
+        basis.grow()
+    assert basis.projection().outside == np.inf
+
+
+def test_basis_and_projection_depend_on_the_seed_alone():
+    found = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(len(found))
+        basis = KrylovBasis(Matrix(symmetric(50)), seed, 50)
+        for _ in range(10):
+            basis.grow()
+        found.append(basis.projection().inside)
+    assert np.array_equal(found[0], found[1])
+    assert not np.allclose(found[0], found[2])
