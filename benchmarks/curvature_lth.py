@@ -1,0 +1,42 @@
+"""lth as a contender of `benchmarks.curvature`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.curvature_setup import CurvatureSetup, Found, load_problem
+from lth.data import Examples
+from lth.mask import Mask
+from lth.measure.hessian import HessianOperator
+from lth.measure.spectrum import leading_spectrum
+from lth.space import LevelSpace
+from lth.weights import Weights
+
+
+def prepare(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
+    """Return a function that finds the eigenvalues to the tolerance `variant`."""
+    problem = load_problem(setup)
+    zero, one = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
+    examples = Examples(problem.inputs, problem.labels, zero, one)
+    weights = Weights.of(problem.network)
+    space = LevelSpace(Mask.dense(problem.network), weights)
+
+    def act(command: str) -> Found:
+        began = time.perf_counter()
+        operator = HessianOperator(problem.network, weights, space, examples)
+        if command == "one":
+            vector = torch.randn(operator.dimension)
+            operator(vector)
+            began = time.perf_counter()
+            operator(vector)
+            return Found(time.perf_counter() - began, 1, ())
+        found = leading_spectrum(operator, setup.k, seed=0, tolerance=float(variant))
+        seconds = time.perf_counter() - began
+        if not found.converged:
+            raise RuntimeError(f"it did not converge in {found.num_products} products")
+        return Found(seconds, operator.num_products, tuple(found.eigenvalues.tolist()))
+
+    return act

@@ -1,0 +1,77 @@
+"""What every contender of `benchmarks.curvature` finds the leading eigenvalues of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from lth.data import ImageData
+from lth.network import NetworkSpec, build_network
+
+SPEC = NetworkSpec("resnet20", (3, 32, 32), 10)
+_BATCH, _LEARNING_RATE = 64, 0.05
+
+
+@dataclass(frozen=True)
+class CurvatureSetup:
+    """The Hessian of the mean loss of a trained ResNet-20 on images, all in the file `tensors`."""
+
+    tensors: Path
+    k: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The content of `CurvatureSetup.tensors`."""
+
+    network: nn.Module  # in evaluation mode
+    inputs: Tensor  # (n, 3, 32, 32), normalised
+    labels: Tensor  # (n,)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a contender found, how long that took, and in how many Hessian-vector products."""
+
+    seconds: float
+    products: int
+    eigenvalues: tuple[float, ...]  # largest first
+
+
+def save_problem(setup: CurvatureSetup, images: ImageData, epochs: int, measured: int) -> float:
+    """Train ResNet-20 by SGD; write it with `measured` of the images, evenly drawn; return its loss there."""
+    pixels = images.train_images.float() / 255
+    inputs = (pixels - pixels.mean(dim=(0, 2, 3), keepdim=True)) / pixels.std(dim=(0, 2, 3), keepdim=True)
+    labels = images.train_labels
+    network = build_network(SPEC, 0).train()
+    optimiser = torch.optim.SGD(network.parameters(), lr=_LEARNING_RATE, momentum=0.9, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, _LEARNING_RATE, total_steps=epochs * (len(inputs) // _BATCH)
+    )
+    stream = torch.Generator().manual_seed(0)
+    for _ in range(epochs):
+        for batch in torch.randperm(len(inputs), generator=stream).split(_BATCH)[: len(inputs) // _BATCH]:
+            optimiser.zero_grad()
+            cross_entropy(network(inputs[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    network.eval()
+    chosen = torch.arange(measured) * len(inputs) // measured
+    inputs, labels = inputs[chosen].contiguous(), labels[chosen].contiguous()
+    save_file({"inputs": inputs, "labels": labels, **network.state_dict()}, setup.tensors)
+    with torch.no_grad():
+        return float(cross_entropy(network(inputs), labels))
+
+
+def load_problem(setup: CurvatureSetup) -> Problem:
+    """Return what `save_problem` wrote."""
+    content = load_file(setup.tensors)
+    inputs, labels = content.pop("inputs"), content.pop("labels")
+    network = build_network(SPEC, 1)
+    network.load_state_dict(content)
+    return Problem(network.eval(), inputs, labels)
