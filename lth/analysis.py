@@ -66,9 +66,9 @@ class LevelAnalysis:
             numbers[f"solver/positive_eigenvalues{suffix}"] = spectrum.num_positive
             numbers[f"solver/hessian_products{suffix}"] = spectrum.num_products
             numbers[f"solver/spectrum_converged{suffix}"] = float(spectrum.converged)
-            if spectrum.num_positive == len(spectrum.eigenvalues):
-                lower, upper = spectrum.log_eig_interval
-                numbers[f"solver/log_eig_product_interval{suffix}"] = upper - lower
+            exists = spectrum.num_positive == len(spectrum.eigenvalues)
+            if exists and (width := spectrum.log_eig_width) < np.inf:
+                numbers[f"solver/log_eig_product_interval{suffix}"] = width
         for suffix, radii in self.radii.items():
             numbers[f"solver/radius_censored{suffix}"] = radii.num_censored
             numbers[f"solver/radius_cutoff{suffix}"] = radii.cutoff

@@ -9,6 +9,7 @@ BatchNorm follows a convolution it is folded into it, and derivatives pass throu
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ from lth.weights import Weights
 
 _CHUNK = 128  # examples a forward pass; on a CPU larger ones leave its cache
 _GRAPH_BUDGET_BYTES = 4 * 2**30
+_FOLDING = (
+    5  # copies of the weights that a chunk's graph holds: kernels with BatchNorm folded in, some in float64
+)
 
 
 class HessianOperator:
@@ -35,6 +39,10 @@ class HessianOperator:
         examples: What the loss is the mean over.
         dtype: Precision of the products; float64 for reference.
         graph_budget_bytes: Keep gradient graphs while they take up to about this much memory.
+
+    Raises:
+        ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
+            a batch, even in evaluation mode.
     """
 
     def __init__(
@@ -58,8 +66,11 @@ class HessianOperator:
             for name, tensor in weights.buffers.items()
         }
         self._examples = examples
+        self._check_mean_over_examples()
         indices = torch.split(torch.arange(len(examples), device=examples.labels.device), _CHUNK)
-        affordable = graph_budget_bytes // (_CHUNK * _graph_bytes_per_example(network, examples, dtype))
+        folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
+        of_examples = _CHUNK * _graph_bytes_per_example(network, examples, dtype)
+        affordable = graph_budget_bytes // (of_examples + folding)
         with full_float32():
             self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]
@@ -103,12 +114,33 @@ class HessianOperator:
         flat = self._space.restrict(dict(zip(self._parameters, total, strict=True)))
         return flat.to(vector.dtype)
 
+    @torch.no_grad()
+    def _check_mean_over_examples(self) -> None:
+        examples = self._examples.take(torch.arange(min(2, len(self._examples))))
+        inputs = examples.normalise(examples.images).to(self._dtype)
+        state = self._function.state(Weights(self._parameters, self._buffers))
+        with full_float32():
+            together, again = self._function(state, inputs), self._function(state, inputs)
+            other = self._function(state, inputs[:1].expand_as(inputs))
+        near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
+        if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
+            raise ValueError(
+                "the network gives the same images different logits in evaluation mode, so its loss has no "
+                "Hessian; let its dropout follow `self.training`"
+            )
+        if not torch.allclose(together[:1], other[:1], rtol=0, atol=near, equal_nan=True):
+            raise ValueError(
+                "an image's logits depend on the others of its batch in evaluation mode, so the loss is no "
+                "mean over images; keep BatchNorm's track_running_stats=True"
+            )
+
     def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
         examples = self._examples.take(index)
         inputs = examples.normalise(examples.images).to(self._dtype)
         parameters = tuple(self._parameters.values())
-        with FastSecondDerivatives():
+        # A user's own network may do with its convolutions what our function has no rule for.
+        with FastSecondDerivatives() if self._function.is_folded else nullcontext():
             state = self._function.state(Weights(self._parameters, self._buffers))
             logits = self._function(state, inputs)
         loss = cross_entropy(logits, examples.labels, reduction="sum") / len(self._examples)

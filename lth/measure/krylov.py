@@ -1,9 +1,10 @@
 """A growing orthonormal basis and the projection of a symmetric matrix on it, by Lanczos' recurrence.
 
 A V = V T + F C, where the rows of C say how A V leaves the basis along the few unit vectors F at its open
-ends: one, until a second start is made. Every new vector is orthogonalised twice against all others, so no
-ghost copies of converged eigenvalues appear (Paige 1976 explains how they do). When the basis is full it is
-replaced by its leading Ritz vectors and goes on (thick restart: Wu and Simon 2000).
+ends: one, until a second start is made; then they grow in turn, as in block Lanczos. Every new vector is
+orthogonalised twice against all others, so no ghost copies of converged eigenvalues appear (Paige 1976 explains
+how they do). When the basis is full it is replaced by its leading Ritz vectors and goes on (thick restart: Wu
+and Simon 2000).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Projection:
 
     inside: np.ndarray  # (m, m): T = VᵀAV
     leaving: np.ndarray  # (e, m): C, in an orthonormal basis of where AV leaves V
-    outside: float  # estimate of the largest eigenvalue of A on all that is orthogonal to V
-    noise: float  # largest difference between two entries of VᵀAV that should be equal
+    outside: float  # estimate of the largest eigenvalue of A on all that is orthogonal to V; ∞ if none yet
+    noise: float  # largest difference between two entries of VᵀAV that should be equal: rounding of products
 
 
 class KrylovBasis:
@@ -70,21 +71,19 @@ class KrylovBasis:
         self._vectors = _Vectors(matrix.dimension, matrix.dtype, matrix.device)
         self._inside = np.zeros((0, 0))
         self._ends: list[tuple[Tensor, np.ndarray]] = []  # unit vector, (m,): how A V leaves along it
-        self._outside = math.inf  # as it was seen before the last start or restart
-        self._trusted_from = WINDOW  # vectors since, from which on that is outdated
         self._since = 0  # vectors since the last start or restart
         self._noise = 0.0
         self.num_products = 0
         self.num_starts = 0
-        self.start_afresh()
+        self._begin()
 
     def __len__(self) -> int:
         return len(self._vectors)
 
     @property
-    def since(self) -> int:
-        """Vectors since the last start or restart, which know of what is outside."""
-        return self._since
+    def is_informed(self) -> bool:
+        """Whether enough vectors were added since the last start or restart to tell what is outside."""
+        return self._since >= self._window
 
     @property
     def is_complete(self) -> bool:
@@ -92,33 +91,24 @@ class KrylovBasis:
         return len(self) == self._matrix.dimension
 
     def start_afresh(self) -> None:
-        """Go on from a random vector orthogonal to the basis: it sees what the starts before were blind to.
+        """Go on from a random vector orthogonal to the basis, too: it sees what others were blind to.
 
         The products of a vector stay in the span of its own eigencomponents: of an eigenspace it sees one
-        direction. Where basis and open ends leave no other direction, the ends are gone on with instead.
+        direction. Where basis and open ends leave no other direction, nothing is done.
         """
-        if len(self) + len(self._ends) >= self._matrix.dimension:
-            return
-        if self._ends:
-            self._outside = self._seen_outside()
-        self._ends = [end for end in self._ends if end[1].any()]
-        stream = generator(self._seed, "lanczos", self.num_starts)
-        drawn = torch.randn(self._matrix.dimension, dtype=torch.float64, generator=stream)
-        drawn = self._orthogonal(drawn.to(self._matrix.device))
-        self._ends.append((drawn / drawn.norm(), np.zeros(len(self))))
-        self._since = 0
-        self._trusted_from = WINDOW if self.num_starts == 0 else 2 * WINDOW
-        self.num_starts += 1
+        if len(self) + len(self._ends) < self._matrix.dimension:
+            self._since = 0
+            self._begin()
 
     def grow(self) -> None:
-        """Add the last open end to the basis and multiply with it.
+        """Add the open end that waited longest to the basis and multiply with it.
 
         Raises:
             ValueError: If the product is not finite.
         """
         if len(self) == self._capacity:
             raise ValueError(f"the basis is full with {self._capacity} vectors; restart it")
-        vector, coupling = self._ends.pop()
+        vector, coupling = self._ends.pop(0)
         product = self._matrix(vector.to(self._matrix.dtype)).double()
         self.num_products += 1
         self._vectors.append(vector)
@@ -140,23 +130,33 @@ class KrylovBasis:
             remainder = remainder - row[-1] * end
         remainder = self._orthogonal(remainder)
         length = float(remainder.norm())
-        if self.is_complete:
-            self._ends = []
-        elif length > _INVARIANT * np.abs(self._inside).max():
-            self._ends.append((remainder / length, np.append(np.zeros(size - 1), length)))
-        elif not self._ends:
-            self.start_afresh()
+        room = self._matrix.dimension - size - len(self._ends)
+        if room > 0 and length > _INVARIANT * np.abs(self._inside).max():
+            # What rounding left of a product that stays inside is not orthogonal once it is normalised.
+            unit = self._orthogonal(remainder / length)
+            if float(unit.norm()) > 0.5:
+                self._ends.append((unit / unit.norm(), np.append(np.zeros(size - 1), length)))
+                return
+        if room > 0 and not self._ends:
+            self._begin()
+
+    def _begin(self) -> None:
+        stream = generator(self._seed, "lanczos", self.num_starts)
+        drawn = torch.randn(self._matrix.dimension, dtype=torch.float64, generator=stream)
+        drawn = drawn.to(self._matrix.device)
+        for _ in range(2):  # the basis may be float32, whose rounding the first pass leaves
+            drawn = self._orthogonal(drawn / drawn.norm())
+        self._ends.append((drawn / drawn.norm(), np.zeros(len(self))))
+        self.num_starts += 1
 
     def restart(self, keep: int) -> None:
         """Replace the basis by its `keep` leading Ritz vectors."""
         values, vectors = np.linalg.eigh(self._inside)
-        rotation, dropped = vectors[:, ::-1][:, :keep], vectors[:, ::-1][:, keep]
-        residual = math.hypot(*(float(row @ dropped) for _, row in self._ends))
-        self._outside = max(self._seen_outside(), float(values[::-1][keep]) + residual)
+        rotation = vectors[:, ::-1][:, :keep]
         self._vectors.rotate(torch.from_numpy(rotation.copy()))
         self._inside = np.diag(values[::-1][:keep])
         self._ends = [(end, row @ rotation) for end, row in self._ends]
-        self._since, self._trusted_from = 0, 2 * WINDOW
+        self._since = 0
 
     def projection(self) -> Projection:
         """Return what the products say of the matrix."""
@@ -171,13 +171,16 @@ class KrylovBasis:
         """
         if self.is_complete:
             return -math.inf
-        window = min(self._since, WINDOW)
-        if window == 0:
-            return self._outside
+        if not self.is_informed:
+            return math.inf
+        window = self._window
         values, vectors = np.linalg.eigh(self._inside[-window:, -window:])
         residual = math.hypot(*(float(row[-window:] @ vectors[:, -1]) for _, row in self._ends))
-        seen = float(values[-1]) + residual
-        return seen if self._since >= self._trusted_from else max(seen, self._outside)
+        return float(values[-1]) + residual
+
+    @property
+    def _window(self) -> int:
+        return WINDOW * max(1, len(self._ends))
 
     def _orthogonal(self, vector: Tensor) -> Tensor:
         """Return the part orthogonal to basis and ends; twice is enough (Parlett 1998, section 6.9)."""

@@ -1,18 +1,19 @@
 """The algebraically largest eigenvalues of a symmetric matrix known by its products, and how certain they are.
 
 Lanczos stops when the interval that the log-product of the eigenvalues lies in is as narrow as asked, not
-after a fixed number of products. With V the basis, T = VᵀAV, A V = V T + F C (lth/measure/krylov.py), and c no
-less than the largest eigenvalue of A on what is orthogonal to V:
+after a fixed number of products. With Y the k leading Ritz vectors, Θ = YᵀAY their Ritz values, R = A Y - Y Θ
+what is left over, and c no less than the largest eigenvalue of A on what is orthogonal to Y:
 
-    T is a compression of A, so      λᵢ ≥ θᵢ, the i-th eigenvalue of T                          (Cauchy)
-    A ≤ [[T, Cᵀ], [C, c I]], so      λᵢ ≤ max(c, i-th eigenvalue of that small matrix)          (Weyl)
+    Θ is a compression of A, so      λᵢ ≥ θᵢ                                                (Cauchy)
+    A ≤ [[Θ, Rᵀ], [R, c I]], so      λᵢ ≤ max(c, i-th eigenvalue of that small matrix)      (Weyl)
 
-All of it is proved but c, which products can only estimate; it is taken from the last vectors of the basis
-(`KrylovBasis.projection`). Eigenvalues close together look like one until they are told apart, which misleads
-that estimate: so the upper bound is made no less than θᵢ + 2 rᵢ, rᵢ = ‖A y - θᵢ y‖ the residual of the pair,
-and a tenth of the tolerance is added. A direction that the start vector had no part in, as further copies of a
-multiple eigenvalue, would be missed: a second random start, orthogonal to all that was found, looks for them
-before an interval is believed. Copies that stand out are found so, others change the product little.
+All of it is proved but c, which products can only estimate: it is the next Ritz value with its residual, or
+what is seen outside the basis if that is larger (`KrylovBasis.projection`). Eigenvalues close together look
+like one until they are told apart, which misleads that estimate: so the upper bound is made no less than
+θᵢ + 2 rᵢ, rᵢ = ‖A y - θᵢ y‖, and a tenth of the tolerance is added. A direction that the start vector had no
+part in, as further copies of a multiple eigenvalue, would be missed: a second random start, orthogonal to all
+that was found, looks for them before an interval is believed. Copies that stand out are found so; of others
+too close to tell apart one may be missed, which changes the product little.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lth.measure.krylov import WINDOW, KrylovBasis, Projection, SymmetricOperator
+from lth.measure.krylov import KrylovBasis, Projection, SymmetricOperator
 from lth.progress import progress
 
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
 _CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis
+_STARTS = 4  # at most: what is outside is told from 8 vectors a start, and that many must fit between restarts
 _BASIS_BYTES = 8 * 2**30
 
 
@@ -40,7 +42,7 @@ class Spectrum:
     eigenvalues: np.ndarray  # (k,), float64: Ritz values, each a lower bound but for `noise`
     upper: np.ndarray  # (k,): upper bounds
     residuals: np.ndarray  # (k,): ‖A y - θ y‖ of each Ritz pair; an eigenvalue lies within it of θ
-    noise: float  # by which rounding in the products may move an eigenvalue; bounds are meant up to it
+    noise: float  # rounding seen in the products; bounds are meant up to it
     num_products: int
     converged: bool  # the bounds were as close as asked
 
@@ -57,12 +59,15 @@ class Spectrum:
         Raises:
             TooFewPositiveEigenvaluesError: If one of them is not positive beyond doubt.
         """
+        self._require_positive()
+        return float(np.log(self.eigenvalues).sum())
+
+    def _require_positive(self) -> None:
         if self.num_positive < len(self.eigenvalues):
             raise TooFewPositiveEigenvaluesError(
                 f"only {self.num_positive} of the {len(self.eigenvalues)} leading eigenvalues are positive "
                 f"beyond rounding; set k to at most {self.num_positive}"
             )
-        return float(np.log(self.eigenvalues).sum())
 
     @property
     def log_eig_interval(self) -> tuple[float, float]:
@@ -71,9 +76,19 @@ class Spectrum:
         Raises:
             TooFewPositiveEigenvaluesError: If one of them is not positive beyond doubt.
         """
-        assert self.log_eig_product is not None  # or raises
+        self._require_positive()
         lower, upper = self.eigenvalues - self.noise, self.upper + self.noise
         return float(np.log(lower).sum()), float(np.log(upper).sum())
+
+    @property
+    def log_eig_width(self) -> float:
+        """Width of `log_eig_interval`; infinite if products were spent before anything was certain.
+
+        Raises:
+            TooFewPositiveEigenvaluesError: If one of them is not positive beyond doubt.
+        """
+        lower, upper = self.log_eig_interval
+        return upper - lower
 
     def meets(self, tolerance: float) -> bool:
         """Whether the bounds are as close as asked.
@@ -82,8 +97,7 @@ class Spectrum:
         exist, `upperᵢ - θᵢ ≤ tolerance · |θᵢ|`, or of a thousandth of the largest for those near zero.
         """
         if self.num_positive == len(self.eigenvalues):
-            lower, upper = self.log_eig_interval
-            return upper - lower <= tolerance * max(1.0, abs(self.log_eig_product))
+            return self.log_eig_width <= tolerance * max(1.0, abs(self.log_eig_product))
         size = np.abs(self.eigenvalues)
         return bool((self.upper - self.eigenvalues <= tolerance * np.maximum(size, 1e-3 * size.max())).all())
 
@@ -110,7 +124,8 @@ def leading_spectrum(
         label: What the progress bar says.
 
     Returns:
-        The spectrum; `converged` is False if `max_products` were spent before the tolerance was met.
+        The spectrum; `converged` is False if `max_products` were spent before the tolerance was met, or before
+        a second start had looked for what the first was blind to.
 
     Raises:
         ValueError: If k is out of range or a product is not finite.
@@ -129,34 +144,45 @@ def leading_spectrum(
             basis.restart(k + (capacity - k) // 3)
         basis.grow()
         is_last = step == limit or basis.is_complete
-        informed = basis.since >= WINDOW
+        informed = basis.is_informed
         if len(basis) < k or not (is_last or (informed and step % _CHECK_EVERY == 0)):
             continue
         found = _spectrum(basis.projection(), k, basis.num_products, tolerance)
-        if is_last or (found.converged and unconfirmed is not None and _agree(unconfirmed, found)):
-            return found
+        confirmed = basis.is_complete or (unconfirmed is not None and _agree(unconfirmed, found))
+        if is_last or (found.converged and confirmed):
+            return replace(found, converged=found.converged and confirmed and (informed or basis.is_complete))
         if found.converged:
             unconfirmed = found
-            basis.start_afresh()
+            if basis.num_starts < _STARTS:
+                basis.start_afresh()
     raise AssertionError("the last step of the loop returns")
 
 
 def _spectrum(known: Projection, k: int, num_products: int, tolerance: float) -> Spectrum:
     values, vectors = np.linalg.eigh(known.inside)
-    order = np.argsort(values)[::-1][:k]
-    residuals = np.linalg.norm(known.leaving @ vectors[:, order], axis=0)
-    upper = values[order]
-    if known.outside == np.inf:
-        upper = np.full(k, np.inf)
-    elif len(known.leaving):
-        corner = known.outside * np.eye(len(known.leaving))
-        around = np.block([[known.inside, known.leaving.T], [known.leaving, corner]])
-        upper = np.maximum(np.linalg.eigvalsh(around)[::-1][:k], known.outside)
-        # Eigenvalues not told apart yet look like one, at their mean; the residual is how far they spread.
-        upper = np.maximum(upper, values[order] + 2 * residuals)
-        upper = upper + 0.1 * tolerance * np.abs(upper)
-    found = Spectrum(values[order], upper, residuals, known.noise, num_products, converged=False)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    leaving = known.leaving @ vectors  # (e, m): how A y leaves the basis, for every Ritz vector y
+    residuals = np.linalg.norm(leaving, axis=0)
+    ritz, upper = values[:k], values[:k]
+    if len(known.leaving):
+        rest = values[k] + residuals[k] if len(values) > k else np.inf
+        rest = max(rest, known.outside)
+        if rest < np.inf:
+            corner = rest * np.eye(len(leaving))
+            around = np.block([[np.diag(ritz), leaving[:, :k].T], [leaving[:, :k], corner]])
+            upper = np.maximum(np.linalg.eigvalsh(around)[::-1][:k], rest)
+            # Eigenvalues not told apart yet look like one, at their mean; the residual is how far they spread.
+            upper = np.maximum(upper, ritz + 2 * residuals[:k])
+            upper = upper + 0.1 * tolerance * _share(ritz) * np.abs(upper)
+        else:
+            upper = np.full(k, np.inf)
+    found = Spectrum(ritz, upper, residuals[:k], known.noise, num_products, converged=False)
     return replace(found, converged=found.meets(tolerance))
+
+
+def _share(values: np.ndarray) -> float:
+    """Return an eigenvalue's share in the interval that is allowed, were it spread evenly, in tolerances."""
+    return max(1.0, abs(float(np.log(values).sum()))) / len(values) if (values > 0).all() else 1.0
 
 
 def _agree(before: Spectrum, after: Spectrum) -> bool:

@@ -31,7 +31,8 @@ class Folded:
         self._network: nn.Module = copy.deepcopy(network).to(device).eval()
         self.layout = fastest_memory_format(network)
         self._folds: list[tuple[str, str, float]] = []  # convolution, its BatchNorm, ε
-        if type(network) in (CifarResNet, Vgg):
+        self.is_folded = type(network) in (CifarResNet, Vgg)
+        if self.is_folded:
             self._network = self._fold(fx.symbolic_trace(self._network))
 
     def state(self, weights: Weights) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lth.figure.interactive_surface import surface_html
 from lth.figure.interpolation import draw_interpolation
 from lth.figure.surface import draw_surface
@@ -59,9 +61,9 @@ def _curvature_numbers(found: Curvature) -> dict[str, float]:
         "solver/spectrum_converged": float(spectrum.converged),
     }
     if spectrum.num_positive == len(spectrum.eigenvalues):
-        lower, upper = spectrum.log_eig_interval
         numbers["landscape/log_eig_product"] = spectrum.log_eig_product
-        numbers["solver/log_eig_product_interval"] = upper - lower
+        if (width := spectrum.log_eig_width) < np.inf:
+            numbers["solver/log_eig_product_interval"] = width
     return numbers
 
 

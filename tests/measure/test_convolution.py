@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -48,7 +50,7 @@ def derivatives(options: dict[str, object], wanted: tuple[bool, bool, bool], fas
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 @pytest.mark.parametrize(
-    "wanted", [(True, True, True), (False, True, True), (True, False, False), (False, True, False)]
+    "wanted", [pattern for pattern in itertools.product([False, True], repeat=3) if any(pattern[:2])]
 )
 def test_two_derivatives_are_those_of_torch(options, wanted):
     ours, theirs = (derivatives(options, wanted, fast) for fast in (True, False))
@@ -78,6 +80,23 @@ def test_part_of_the_gradients_can_be_differentiated_alone():
             found.append(torch.autograd.grad((gradient**2).sum(), tensors[:2]))
         for one, other in zip(*found, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-9)
+
+
+def test_channels_last_float32_tensors_have_the_same_derivatives():
+    found = []
+    for fast in (True, False):
+        tensors = [tensor.float() for tensor in arguments()]
+        tensors[:2] = [tensor.contiguous(memory_format=torch.channels_last) for tensor in tensors[:2]]
+        for tensor in tensors:
+            tensor.requires_grad_()
+        with FastSecondDerivatives() if fast else torch.enable_grad():
+            output = conv2d(*tensors, padding=1)
+        first = torch.autograd.grad((output**2).sum(), tensors, create_graph=True)
+        found.append([output, *first, *torch.autograd.grad(sum((g**2).sum() for g in first), tensors)])
+    assert type(found[0][0].grad_fn).__name__ == "_ConvolutionBackward"
+    assert found[0][0].is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.detach().abs().max()))
 
 
 def test_a_third_derivative_is_refused():

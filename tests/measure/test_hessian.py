@@ -13,7 +13,7 @@ from problems import (
 )
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 
 from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
@@ -121,7 +121,8 @@ def test_some_graphs_are_kept_and_others_rebuilt_within_the_budget(monkeypatch):
     monkeypatch.setattr("lth.measure.hessian._CHUNK", 10)
     monkeypatch.setattr("lth.measure.hessian._graph_bytes_per_example", lambda *_: 100)
     mask = random_mask(NETWORK, 0.5)
-    mixed = operator(mask, graph_budget_bytes=2 * 10 * 100)
+    of_weights = 5 * 8 * sum(tensor.numel() for tensor in POINT.parameters.values())
+    mixed = operator(mask, graph_budget_bytes=2 * (10 * 100 + of_weights))
     assert (len(mixed._kept), len(mixed._rebuilt)) == (2, 1)
     vector = torch.randn(mixed.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(mixed(vector), operator(mask)(vector), rtol=1e-10, atol=1e-12)
@@ -237,3 +238,31 @@ def test_measuring_leaves_network_weights_mode_gradients_and_random_state_alone(
     assert all((parameter.grad == 1).all() for parameter in network.parameters())
     assert not any(tensor.requires_grad for tensor in point.parameters.values())
     assert torch.equal(torch.get_rng_state(), random_before)
+
+
+class Odd(nn.Module):
+    """A network whose loss is no mean over examples, in evaluation mode too."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.fc = how, nn.Linear(36, 3)
+        self.norm = nn.BatchNorm1d(3, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.fc(x.flatten(1))
+        return dropout(logits, training=True) if self.how == "dropout" else self.norm(logits)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("dropout", "same images different logits .* let its dropout follow `self.training`"),
+        ("batch", "depend on the others of its batch .* keep BatchNorm's track_running_stats=True"),
+    ],
+)
+def test_a_network_whose_loss_is_no_mean_over_examples_is_refused_with_the_remedy(how, message):
+    torch.manual_seed(0)
+    network = Odd(how)
+    point = Weights.of(network)
+    with pytest.raises(ValueError, match=message):
+        HessianOperator(network, point, LevelSpace(Mask.dense(network), point), EXAMPLES)

@@ -84,9 +84,12 @@ def test_a_restart_keeps_the_leading_ritz_values():
     np.testing.assert_allclose(np.diag(basis.projection().inside), before[:20], rtol=1e-12)
 
 
-@pytest.mark.parametrize("starts", [1, 2, 3])
-def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_the_matrix(starts):
-    entries = symmetric(30)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(DOUBLE, 1e-12), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("starts", [1, 2, 3, 5])
+def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_the_matrix(
+    starts, dtype, tolerance
+):
+    entries = symmetric(30, dtype)
     basis = KrylovBasis(Matrix(entries), 0, 30)
     for step in range(30):
         assert not basis.is_complete
@@ -96,8 +99,8 @@ def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_th
     known = basis.projection()
     assert basis.is_complete
     assert known.leaving.shape == (0, 30)
-    expected = np.linalg.eigvalsh(entries.numpy())
-    np.testing.assert_allclose(np.linalg.eigvalsh(known.inside), expected, atol=1e-12)
+    expected = np.linalg.eigvalsh(entries.double().numpy())
+    np.testing.assert_allclose(np.linalg.eigvalsh(known.inside), expected, atol=tolerance)
 
 
 def test_where_no_direction_is_left_a_new_start_changes_nothing():

@@ -140,10 +140,79 @@ def test_more_positive_eigenvalues_than_there_are_have_no_interval():
 def test_copies_of_an_eigenvalue_that_one_start_is_blind_to_are_found_before_the_space_is_exhausted(copies):
     bulk = np.linspace(0, 1, 590)
     matrix = Matrix(torch.diag(torch.from_numpy(np.concatenate([bulk, [5.0] * copies, [7.0, 8.0, 9.0]]))))
-    spectrum = leading_spectrum(matrix, 3 + copies, seed=0)
+    spectrum = leading_spectrum(matrix, 3 + copies, seed=0, max_products=10_000)
     np.testing.assert_allclose(spectrum.eigenvalues, [9, 8, 7] + [5] * copies, rtol=1e-3)
     assert spectrum.converged
     assert matrix.count < matrix.dimension / 2
+
+
+def test_copies_that_enter_by_rounding_alone_are_found():
+    """After one start has converged, what it was blind to is in the remainder and nowhere else."""
+    outliers = np.geomspace(1.5, 40, 12)
+    eigenvalues = np.concatenate([np.geomspace(1e-4, 5, 1500), outliers, [outliers[10]] * 2])
+    spectrum = leading_spectrum(Matrix(torch.diag(torch.from_numpy(eigenvalues))), 5, seed=0)
+    assert spectrum.converged
+    np.testing.assert_allclose(spectrum.eigenvalues, np.sort(eigenvalues)[::-1][:5], rtol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_second_start_does_not_keep_the_search_from_converging(seed):
+    stream = np.random.default_rng(seed)
+    k = int(stream.integers(5, 17))
+    eigenvalues = np.concatenate(
+        [
+            0.3 * np.abs(stream.standard_normal(1500)),
+            stream.uniform(1, 40, k),
+            [20.0] * int(stream.integers(1, 4)),
+        ]
+    )
+    spectrum = leading_spectrum(Matrix(torch.diag(torch.from_numpy(eigenvalues))), k, seed=seed)
+    truth = np.sort(eigenvalues)[::-1][:k]
+    assert spectrum.converged
+    assert (spectrum.eigenvalues <= truth + 1e-9).all()
+    assert (truth <= spectrum.upper + 1e-9).all()
+
+
+def test_a_log_product_near_zero_has_an_interval_as_narrow_as_asked():
+    eigenvalues = np.concatenate([np.geomspace(0.25, 4, 20), np.linspace(-1e-3, 1e-3, 300)])
+    spectrum = leading_spectrum(Matrix(with_spectrum(eigenvalues)), 20, seed=0)
+    lower, upper = spectrum.log_eig_interval
+    assert spectrum.converged
+    assert lower - 1e-9 <= 0 <= upper
+    assert upper - lower <= 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("found", "k"), [([3.0, 2.0, 1.0], 2), ([], 2), ([1.0] * 500, 3)])
+def test_a_matrix_whose_products_stay_inside_a_few_dimensions_is_done_soon(dtype, found, k):
+    diagonal = torch.tensor([*found, *[0.0] * (500 - len(found))], dtype=dtype)
+    matrix = Matrix(torch.diag(diagonal), dtype)
+    spectrum = leading_spectrum(matrix, k, seed=0, max_products=400)
+    np.testing.assert_allclose(spectrum.eigenvalues, diagonal.sort(descending=True).values[:k], atol=1e-5)
+    assert spectrum.converged
+    assert matrix.count < 60
+
+
+@pytest.mark.parametrize("basis_bytes", [0, 2**30])
+def test_float32_products_and_a_float32_basis_give_certified_eigenvalues(basis_bytes):
+    eigenvalues = np.concatenate([np.geomspace(1e-3, 2, 600), [7.0, 7.0, 7.0, 9.0]])
+    matrix = Matrix(with_spectrum(eigenvalues), torch.float32)
+    spectrum = leading_spectrum(matrix, 8, seed=0, basis_bytes=basis_bytes)
+    truth = np.sort(eigenvalues)[::-1][:8]
+    assert spectrum.converged
+    slack = spectrum.noise + 1e-5
+    assert (spectrum.eigenvalues <= truth + slack).all()
+    assert (truth <= spectrum.upper + slack).all()
+
+
+def test_the_last_product_allowed_does_not_make_an_unconfirmed_interval_converged():
+    free = leading_spectrum(Matrix(with_spectrum(SPECTRA["decaying"])), 8, seed=0)
+    assert free.converged
+    stopped = leading_spectrum(
+        Matrix(with_spectrum(SPECTRA["decaying"])), 8, seed=0, max_products=free.num_products - 6
+    )
+    np.testing.assert_allclose(stopped.eigenvalues, free.eigenvalues, rtol=1e-6)
+    assert not stopped.converged
 
 
 @pytest.mark.parametrize("name", [name for name in SPECTRA if name != "negative"])  # it adds nothing on top
