@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -32,6 +33,27 @@ CPU = torch.device("cpu")
 IMAGE_SHAPE = (1, 6, 6)
 NUM_CLASSES = 3
 SPEC = NetworkSpec("problems:small_conv", IMAGE_SHAPE, NUM_CLASSES)
+
+
+@dataclass
+class Matrix:
+    """A dense symmetric matrix that counts its products; `dtype` is what they are rounded to."""
+
+    entries: Tensor
+    dtype: torch.dtype = DOUBLE
+    count: int = 0
+    device = CPU
+
+    @property
+    def dimension(self) -> int:
+        """Side of the matrix."""
+        return len(self.entries)
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """Return the product with `vector`, which must be of `dtype`."""
+        assert vector.dtype == self.dtype
+        self.count += 1
+        return self.entries.to(self.dtype) @ vector
 
 
 class SmallConv(nn.Module):

@@ -1,31 +1,10 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
+from problems import DOUBLE, Matrix
 from torch import Tensor
 
 from lth.measure.krylov import KrylovBasis
-
-DOUBLE = torch.float64
-
-
-@dataclass
-class Matrix:
-    entries: Tensor
-    device = torch.device("cpu")
-
-    @property
-    def dimension(self) -> int:
-        return len(self.entries)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.entries.dtype
-
-    def __call__(self, vector: Tensor) -> Tensor:
-        assert vector.dtype == self.dtype
-        return self.entries @ vector
 
 
 def symmetric(size: int, dtype: torch.dtype = DOUBLE) -> Tensor:
@@ -56,7 +35,7 @@ def check(basis: KrylovBasis, entries: Tensor, tolerance: float) -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(DOUBLE, 1e-13), (torch.float32, 2e-6)])
 def test_products_leave_the_basis_only_along_its_open_ends(dtype, tolerance):
     entries = symmetric(120, dtype)
-    basis = KrylovBasis(Matrix(entries), 0, 40)
+    basis = KrylovBasis(Matrix(entries, entries.dtype), 0, 40)
     for _ in range(15):
         basis.grow()
     check(basis, entries, tolerance)
@@ -90,7 +69,7 @@ def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_th
     starts, dtype, tolerance
 ):
     entries = symmetric(30, dtype)
-    basis = KrylovBasis(Matrix(entries), 0, 30)
+    basis = KrylovBasis(Matrix(entries, entries.dtype), 0, 30)
     for step in range(30):
         assert not basis.is_complete
         basis.grow()
@@ -105,7 +84,7 @@ def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_th
 
 def test_where_no_direction_is_left_a_new_start_changes_nothing():
     entries = symmetric(10)
-    basis = KrylovBasis(Matrix(entries), 0, 10)
+    basis = KrylovBasis(Matrix(entries, entries.dtype), 0, 10)
     for _ in range(9):
         basis.grow()
     basis.start_afresh()

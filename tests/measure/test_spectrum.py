@@ -1,12 +1,12 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import (
+    DOUBLE,
     SPEC,
+    Matrix,
     dense_hessian,
     dense_solution,
     free_coordinates,
@@ -20,26 +20,6 @@ from lth.measure.hessian import HessianOperator
 from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum
 from lth.network import build_network
 from lth.space import LevelSpace
-
-DOUBLE = torch.float64
-
-
-@dataclass
-class Matrix:
-    """A dense symmetric matrix that counts its products; `dtype` is what they are rounded to."""
-
-    entries: Tensor
-    dtype: torch.dtype = DOUBLE
-    count: int = 0
-    device = torch.device("cpu")
-
-    @property
-    def dimension(self) -> int:
-        return len(self.entries)
-
-    def __call__(self, vector: Tensor) -> Tensor:
-        self.count += 1
-        return (self.entries.to(self.dtype) @ vector.to(self.dtype)).to(vector.dtype)
 
 
 def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:

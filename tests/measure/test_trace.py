@@ -1,10 +1,18 @@
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from problems import DOUBLE, SPEC, dense_hessian, free_coordinates, random_examples, random_mask, random_state
+from problems import (
+    DOUBLE,
+    SPEC,
+    Matrix,
+    dense_hessian,
+    free_coordinates,
+    random_examples,
+    random_mask,
+    random_state,
+)
 from torch import Tensor
 
 from lth.measure.hessian import HessianOperator
@@ -12,24 +20,6 @@ from lth.measure.trace import Trace, hutchinson_trace
 from lth.network import build_network
 from lth.space import LevelSpace
 from lth.weights import Weights
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A symmetric matrix that is there."""
-
-    entries: Tensor
-
-    @property
-    def dimension(self) -> int:
-        return len(self.entries)
-
-    @property
-    def device(self) -> torch.device:
-        return self.entries.device
-
-    def __call__(self, vector: Tensor) -> Tensor:
-        return self.entries @ vector
 
 
 def random_symmetric(dimension: int, seed: int = 0) -> Tensor:
