@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import click
 import torch
+
+from lth.resume import cpu_model
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -29,7 +30,7 @@ def environment(threads: int, peers: Mapping[str, Path]) -> dict[str, object]:
     """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
@@ -63,8 +64,17 @@ def write_results(
     parameters: Mapping[str, object],
     results: Mapping[str, object],
 ) -> Path:
-    """Write one run to `benchmarks/results/<name>.json`, whole or not at all, and return the path."""
-    content = {"benchmark": benchmark, "environment": environment, "parameters": parameters, "results": results}
+    """Write one run, with the load it ends under, to `benchmarks/results/<name>.json`, whole or not at all.
+
+    Returns:
+        The path.
+    """
+    content = {
+        "benchmark": benchmark,
+        "environment": {**environment, "load_average_after": list(os.getloadavg())},
+        "parameters": parameters,
+        "results": results,
+    }
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     temporary = path.with_suffix(f".{os.getpid()}.new")
@@ -80,15 +90,6 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
     for row in [headings, ["-" * width for width in widths], *rows]:
         cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
         click.echo("  ".join(cells).rstrip())
-
-
-def _cpu_model() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        found = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE)
-        if found is not None:
-            return found[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def _git(directory: Path, *arguments: str) -> str | None:

@@ -24,7 +24,6 @@ two differ by more than 1e-5, absolutely or relative to a loss above 1, the prog
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -130,7 +129,7 @@ def main(
     path = write_results(
         "evaluation",
         name,
-        {**surroundings, "load_average_after": list(os.getloadavg())},
+        surroundings,
         {
             "data": drawn.name,
             "images": images,

@@ -24,7 +24,6 @@ dash: the program does not do that. The test accuracy after the epoch shows that
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -118,7 +117,7 @@ def main(
     path = write_results(
         "training",
         name,
-        {**surroundings, "load_average_after": list(os.getloadavg())},
+        surroundings,
         {
             "data": drawn.name,
             "images": images,

@@ -47,11 +47,11 @@ def progress_environment(device: torch.device, precision: str, *, compiled: bool
         processor = torch.cuda.get_device_name(device)
     else:
         capability, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
-        processor = f"{_cpu_model()} ({capability}), {threads} {'thread' if threads == 1 else 'threads'}"
+        processor = f"{cpu_model()} ({capability}), {threads} {'thread' if threads == 1 else 'threads'}"
     return f"torch {torch.__version__}, {processor}, {precision}{', compiled' if compiled else ''}"
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     """Return the name of the processor; one of the same instruction set may sum in another order."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
