@@ -23,7 +23,7 @@ from lth.randomness import generator
 _INVARIANT = 1e-14  # a remainder this small against the matrix is rounding
 # Vectors that tell what is outside: of 5 to 40, on spectra like those of trained networks, 8 gave estimates
 # that were never too low and closest to the truth; longer ones lag behind what is outside now.
-WINDOW = 8
+_WINDOW = 8
 _BLOCK = 32  # vectors allocated at once, so that memory grows with the basis
 _COLUMNS = 2**16  # of the basis, rotated at once
 
@@ -180,7 +180,7 @@ class KrylovBasis:
 
     @property
     def _window(self) -> int:
-        return WINDOW * max(1, len(self._ends))
+        return _WINDOW * max(1, len(self._ends))
 
     def _orthogonal(self, vector: Tensor) -> Tensor:
         """Return the part orthogonal to basis and ends; twice is enough (Parlett 1998, section 6.9)."""
