@@ -2,9 +2,9 @@
 
 A V = V T + F C, where the rows of C say how A V leaves the basis along the few unit vectors F at its open
 ends: one, until a second start is made; then they grow in turn, as in block Lanczos. Every new vector is
-orthogonalised twice against all others, so no ghost copies of converged eigenvalues appear (Paige 1976 explains
-how they do). When the basis is full it is replaced by its leading Ritz vectors and goes on (thick restart: Wu
-and Simon 2000).
+orthogonalised against all others until that changes it no more, so no ghost copies of converged eigenvalues
+appear (Paige 1976 explains how they do). When the basis is full it is replaced by its leading Ritz vectors and
+goes on (thick restart: Wu and Simon 2000).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 from lth.randomness import generator
 
 _INVARIANT = 1e-14  # a remainder this small against the matrix is rounding
+_PASSES = 4  # of orthogonalisation; a vector that still shrinks after them was inside but for rounding
 # Vectors that tell what is outside: of 5 to 40, on spectra like those of trained networks, 8 gave estimates
 # that were never too low and closest to the truth; longer ones lag behind what is outside now.
 _WINDOW = 8
@@ -112,7 +113,8 @@ class KrylovBasis:
         product = self._matrix(vector.to(self._matrix.dtype)).double()
         self.num_products += 1
         self._vectors.append(vector)
-        inner = self._vectors.inner(product).cpu().numpy()
+        along = self._vectors.inner(product)
+        inner = along.cpu().numpy()
         inner[-1] = float(vector @ product)
         if not np.isfinite(inner).all():
             raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
@@ -125,27 +127,21 @@ class KrylovBasis:
         self._inside = grown
         self._ends = [(end, np.append(row, float(end @ product))) for end, row in self._ends]
         self._since += 1
-        remainder = product
+        remainder = self._vectors.minus(product, along)
         for end, row in self._ends:
             remainder = remainder - row[-1] * end
         remainder = self._orthogonal(remainder)
         length = float(remainder.norm())
         room = self._matrix.dimension - size - len(self._ends)
         if room > 0 and length > _INVARIANT * np.abs(self._inside).max():
-            # What rounding left of a product that stays inside is not orthogonal once it is normalised.
-            unit = self._orthogonal(remainder / length)
-            if float(unit.norm()) > 0.5:
-                self._ends.append((unit / unit.norm(), np.append(np.zeros(size - 1), length)))
-                return
-        if room > 0 and not self._ends:
+            self._ends.append((remainder / length, np.append(np.zeros(size - 1), length)))
+        elif room > 0 and not self._ends:
             self._begin()
 
     def _begin(self) -> None:
         stream = generator(self._seed, "lanczos", self.num_starts)
         drawn = torch.randn(self._matrix.dimension, dtype=torch.float64, generator=stream)
-        drawn = drawn.to(self._matrix.device)
-        for _ in range(2):  # the basis may be float32, whose rounding the first pass leaves
-            drawn = self._orthogonal(drawn / drawn.norm())
+        drawn = self._orthogonal(drawn.to(self._matrix.device))
         self._ends.append((drawn / drawn.norm(), np.zeros(len(self))))
         self.num_starts += 1
 
@@ -183,12 +179,20 @@ class KrylovBasis:
         return _WINDOW * max(1, len(self._ends))
 
     def _orthogonal(self, vector: Tensor) -> Tensor:
-        """Return the part orthogonal to basis and ends; twice is enough (Parlett 1998, section 6.9)."""
-        for _ in range(2):
-            vector = self._vectors.without(vector)
+        """Return the part orthogonal to basis and ends; zero if only rounding is left.
+
+        A pass that takes less than half of a vector away left no more than rounding inside (Daniel, Gragg,
+        Kaufman and Stewart 1976).
+        """
+        length = float(vector.norm())
+        for _ in range(_PASSES):
+            vector = self._vectors.minus(vector, self._vectors.inner(vector))
             for end, _row in self._ends:
                 vector = vector - (end @ vector) * end
-        return vector
+            before, length = length, float(vector.norm())
+            if length > 0.5 * before:
+                return vector
+        return torch.zeros_like(vector)
 
 
 class _Vectors:
@@ -212,13 +216,15 @@ class _Vectors:
     def inner(self, vector: Tensor) -> Tensor:
         """Return the inner products with all vectors, (size,), float64."""
         rounded = vector.to(self._dtype)
-        return torch.cat([(block @ rounded).double() for block in self._used()])
+        products = [(block @ rounded).double() for block in self._used()]
+        return torch.cat(products) if products else vector.new_zeros(0)
 
-    def without(self, vector: Tensor) -> Tensor:
-        """Return `vector` minus its projection on all vectors, in float64."""
-        for block in self._used():
-            vector = vector - (block.T @ (block @ vector.to(self._dtype))).double()
-        return vector
+    def minus(self, vector: Tensor, coefficients: Tensor) -> Tensor:
+        """Return `vector` minus the vectors times `coefficients`, (size,), in float64."""
+        taken = torch.zeros(self._dimension, dtype=self._dtype, device=self._device)
+        for block, part in zip(self._used(), torch.split(coefficients.to(self._dtype), _BLOCK), strict=False):
+            taken.addmv_(block.T, part)
+        return vector - taken
 
     def rotate(self, rotation: Tensor) -> None:
         """Replace the vectors by combinations of them, in place. `rotation` is (size, new size), no larger."""
