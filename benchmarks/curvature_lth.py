@@ -32,11 +32,11 @@ def prepare(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
             operator(vector)
             began = time.perf_counter()
             operator(vector)
-            return Found(time.perf_counter() - began, 1, ())
+            return Found.since(began, 1)
         found = leading_spectrum(operator, setup.k, seed=0, tolerance=float(variant))
-        seconds = time.perf_counter() - began
+        told = Found.since(began, operator.num_products, tuple(found.eigenvalues.tolist()))
         if not found.converged:
             raise RuntimeError(f"it did not converge in {found.num_products} products")
-        return Found(seconds, operator.num_products, tuple(found.eigenvalues.tolist()))
+        return told
 
     return act

@@ -28,7 +28,7 @@ def plain(setup: CurvatureSetup, _variant: str) -> Callable[[str], Found]:
         torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
         began = time.perf_counter()
         torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
-        return Found(time.perf_counter() - began, 1, ())
+        return Found.since(began, 1)
 
     return act
 
@@ -53,7 +53,7 @@ def curvlinops(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
             hessian @ vector
             began = time.perf_counter()
             hessian @ vector
-            return Found(time.perf_counter() - began, 1, ())
+            return Found.since(began, 1)
         count = 0
 
         def multiply(vector: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ def curvlinops(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
 
         counted = LinearOperator(hessian.shape, matvec=multiply, dtype=hessian.dtype)
         values = eigsh(counted, setup.k, which="LA", tol=float(variant), return_eigenvectors=False)
-        return Found(time.perf_counter() - began, count, tuple(sorted(map(float, values), reverse=True)))
+        return Found.since(began, count, tuple(sorted(map(float, values), reverse=True)))
 
     return act
 
@@ -84,11 +84,11 @@ def eigenthings(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
             operator.matvec(vector)
             began = time.perf_counter()
             operator.matvec(vector)
-            return Found(time.perf_counter() - began, 1, ())
+            return Found.since(began, 1)
         steps = int(variant)
         found = lanczos(operator, k=setup.k, max_iter=steps, reorthogonalize=True, which="LA", seed=0)
         values = sorted(map(float, found.eigenvalues), reverse=True)
-        return Found(time.perf_counter() - began, found.iterations, tuple(values))
+        return Found.since(began, found.iterations, tuple(values))
 
     return act
 
@@ -117,8 +117,8 @@ def pyhessian(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
             counted(hessian.gradsH, hessian.params, vector)
             began = time.perf_counter()
             counted(hessian.gradsH, hessian.params, vector)
-            return Found(time.perf_counter() - began, 1, ())
+            return Found.since(began, 1)
         values, _ = hessian.eigenvalues(top_n=int(variant))
-        return Found(time.perf_counter() - began, count, tuple(sorted(map(float, values), reverse=True)))
+        return Found.since(began, count, tuple(sorted(map(float, values), reverse=True)))
 
     return act

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +16,21 @@ from torch.nn.functional import cross_entropy
 from lth.data import ImageData
 from lth.network import NetworkSpec, build_network
 
-SPEC = NetworkSpec("resnet20", (3, 32, 32), 10)
 _BATCH, _LEARNING_RATE = 64, 0.05
 
 
 @dataclass(frozen=True)
 class CurvatureSetup:
-    """The Hessian of the mean loss of a trained ResNet-20 on images, all in the file `tensors`."""
+    """The Hessian of the mean loss of a trained network on images, all in the file `tensors`."""
 
     tensors: Path
     k: int
+    network: str = "resnet20"
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What the network is built from."""
+        return NetworkSpec(self.network, (3, 32, 32), 10)
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,22 @@ class Found:
     seconds: float
     products: int
     eigenvalues: tuple[float, ...]  # largest first
+    peak_bytes: int  # of its process so far: torch, network and images included
+
+    @classmethod
+    def since(cls, began: float, products: int, eigenvalues: tuple[float, ...] = ()) -> Found:
+        """Return what was found now, by work that began at `time.perf_counter() == began`."""
+        seconds = time.perf_counter() - began
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return cls(seconds, products, eigenvalues, peak if sys.platform == "darwin" else peak * 1024)
 
 
 def save_problem(setup: CurvatureSetup, images: ImageData, epochs: int, measured: int) -> float:
-    """Train ResNet-20 by SGD; write it with `measured` of the images, evenly drawn; return its loss there."""
+    """Train the network by SGD; write it with `measured` of the images, evenly drawn; return its loss there."""
     pixels = images.train_images.float() / 255
     inputs = (pixels - pixels.mean(dim=(0, 2, 3), keepdim=True)) / pixels.std(dim=(0, 2, 3), keepdim=True)
     labels = images.train_labels
-    network = build_network(SPEC, 0).train()
+    network = build_network(setup.spec, 0).train()
     optimiser = torch.optim.SGD(network.parameters(), lr=_LEARNING_RATE, momentum=0.9, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, _LEARNING_RATE, total_steps=epochs * (len(inputs) // _BATCH)
@@ -72,6 +88,6 @@ def load_problem(setup: CurvatureSetup) -> Problem:
     """Return what `save_problem` wrote."""
     content = load_file(setup.tensors)
     inputs, labels = content.pop("inputs"), content.pop("labels")
-    network = build_network(SPEC, 1)
+    network = build_network(setup.spec, 1)
     network.load_state_dict(content)
     return Problem(network.eval(), inputs, labels)
