@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
+import numpy as np
 from torch import nn
 
 from lth.data import Examples, TrainingData
@@ -15,9 +17,10 @@ from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.distance import norm
 from lth.measure.hessian import HessianOperator
 from lth.measure.interpolation import Interpolation, interpolate
+from lth.measure.krylov import KrylovBasis, SymmetricOperator
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
-from lth.measure.spectrum import Spectrum, leading_spectrum
-from lth.measure.trace import Trace, hutchinson_trace
+from lth.measure.spectrum import Spectrum, basis_capacity, search
+from lth.measure.trace import Trace, deflated_trace
 from lth.place import Place, Point
 from lth.prune import num_to_prune, prune_next_larger
 from lth.setting import AnalysisSetting, DirectionNorm
@@ -57,6 +60,28 @@ class Curvature:
     spectrum: Spectrum
     trace: Trace
     size: Size
+
+
+@dataclass(frozen=True)
+class CurvatureProgress:
+    """A curvature on the way: what it goes on from to the same bits."""
+
+    basis: KrylovBasis
+    claimed: np.ndarray | None = None  # (k,): upper bounds that a second start is to confirm (`search`)
+    samples: tuple[float, ...] = ()  # of the trace
+
+
+class CurvatureKeeper(Protocol):
+    """Keeps the progress of a curvature, for it to go on from."""
+
+    def find(self, matrix: SymmetricOperator, seed: int, capacity: int) -> CurvatureProgress | None:
+        """Return the latest progress that was kept, if it can be gone on from."""
+
+    def is_due(self) -> bool:
+        """Say whether to keep the progress now; asked after every product, so it must cost nothing."""
+
+    def keep(self, progress: CurvatureProgress) -> None:
+        """Keep the progress, whose basis grows on afterwards."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +135,41 @@ class Surveyor:
         """The training examples that curvature, radii and surfaces are of."""
         return self._data.train.take(self._chosen)
 
-    def curvature(self, located: Located, label: str) -> Curvature:
-        """Return the leading eigenvalues and the trace of the Hessian in the point's space."""
+    def curvature(self, located: Located, label: str, keeper: CurvatureKeeper | None = None) -> Curvature:
+        """Return the leading eigenvalues and the trace of the Hessian in the point's space.
+
+        Args:
+            located: The point.
+            label: What the progress bars say.
+            keeper: Is given the progress when it says so; what it finds is gone on from.
+        """
         weights = located.weights.to(self._device)
         space = LevelSpace(located.mask, weights)
-        operator = self._operator(weights, space)
-        spectrum = leading_spectrum(operator, self._setting.k, seed=self._seed, label=f"eigenvalues at {label}")
-        trace = hutchinson_trace(
-            operator, self._setting.trace_probes, seed=self._seed, label=f"trace at {label}"
+        operator, k = self._operator(weights, space), self._setting.k
+        capacity = basis_capacity(operator, k)
+        found = keeper.find(operator, self._seed, capacity) if keeper is not None else None
+        now = found or CurvatureProgress(KrylovBasis(operator, self._seed, capacity))
+
+        def reached(progress: CurvatureProgress) -> None:
+            nonlocal now
+            now = progress
+            if keeper is not None and keeper.is_due():
+                keeper.keep(progress)
+
+        spectrum = search(
+            now.basis,
+            k,
+            claimed=now.claimed,
+            keep=lambda claimed: reached(replace(now, claimed=claimed)),
+            label=f"eigenvalues at {label}",
+        )
+        trace = deflated_trace(
+            now.basis,
+            self._setting.trace_probes,
+            seed=self._seed,
+            samples=now.samples,
+            keep=lambda samples: reached(replace(now, samples=tuple(samples))),
+            label=f"trace at {label}",
         )
         return Curvature(spectrum, trace, Size(norm(weights), space.dimension))
 

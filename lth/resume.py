@@ -1,33 +1,26 @@
-"""The progress of a training as one safetensors file, from which it goes on after its process died.
+"""The progress of a training as one file, from which it goes on after its process died.
 
-Its name holds the step and the digest of its content: a file that was written in part is told by it. The header
-holds the content key of the solution, what must be the same for the same bits, and the history.
+The header holds the content key of the solution, what must be the same for the same bits, and the history.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as tensors_from_bytes
-from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 from lth.checkpoint import CheckpointError, record_from_json, record_to_json
+from lth.kept import MALFORMED, Format, seal, step_of, unseal
 from lth.train import Progress, TrainingState
 from lth.weights import Weights
 
-FORMAT_VERSION: Final = 1
-_NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors", re.ASCII)
-_HEADER_LENGTH_BYTES = 8
+KIND: Final = "step"
+_FORMAT: Final[Format] = ("lth-progress", 1)
 
 
 @dataclass(frozen=True)
@@ -66,8 +59,6 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
     if progress.captured is not None:
         states["captured"] = progress.captured
     header = {
-        "format": "lth-progress",
-        "version": FORMAT_VERSION,
         "key": kept.key,
         "environment": kept.environment,
         "seconds": kept.seconds,
@@ -85,19 +76,12 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
         },
     }
     tensors = {
-        f"{name}/{group}/{parameter}": tensor.cpu().contiguous()
+        f"{name}/{group}/{parameter}": tensor
         for name, state in states.items()
         for group, members in _groups(state).items()
         for parameter, tensor in members.items()
     }
-    content = tensors_to_bytes(tensors, metadata={"lth": json.dumps(header, allow_nan=False)})
-    return f"step-{progress.state.step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors", content
-
-
-def step_of(name: str) -> int | None:
-    """Return the step that a file of this name was kept at; None if it is no such file."""
-    match = _NAME.fullmatch(name)
-    return int(match[1]) if match else None
+    return seal(KIND, progress.state.step, _FORMAT, header, tensors)
 
 
 def read_progress(name: str, content: bytes) -> KeptProgress:
@@ -106,16 +90,10 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
     Raises:
         CheckpointError: If it was not written whole, is damaged, or of another version.
     """
-    match = _NAME.fullmatch(name)
-    if match is None or hashlib.sha256(content).hexdigest() != match[2]:
-        raise CheckpointError(f"{name} is not what was written (its SHA-256 differs)")
+    header, tensors = unseal(name, content, KIND, _FORMAT)
     try:
-        header = _header(content)
-        if (header["format"], header["version"]) != ("lth-progress", FORMAT_VERSION):
-            raise CheckpointError(f"{name} is {header['format']} of version {header['version']}")
-        tensors = tensors_from_bytes(content)
         states = {key: _state(key, fields, tensors) for key, fields in header["states"].items()}
-        if states["state"].step != int(match[1]):
+        if states["state"].step != step_of(name, KIND):
             raise ValueError("the step in its name is another")
         history = tuple(record_from_json(record) for record in header["history"])
         return KeptProgress(
@@ -125,19 +103,8 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
             seconds=float(header["seconds"]),
             snapshots={str(file): str(digest) for file, digest in header["snapshots"].items()},
         )
-    except CheckpointError:
-        raise
-    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, SafetensorError) as error:
+    except MALFORMED as error:
         raise CheckpointError(f"{name} doesn't describe a training's progress ({error!r})") from error
-
-
-def _header(content: bytes) -> dict[str, Any]:
-    length = int.from_bytes(content[:_HEADER_LENGTH_BYTES], "little")
-    metadata = json.loads(content[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])["__metadata__"]
-    header = json.loads(metadata["lth"])
-    if not isinstance(header, dict):
-        raise TypeError("its header is no object")
-    return header
 
 
 def _groups(state: TrainingState) -> dict[str, Mapping[str, Tensor]]:

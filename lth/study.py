@@ -32,13 +32,14 @@ from lth.graph import (
 )
 from lth.landscape import Surveyor
 from lth.place import Place, at, imp
+from lth.resume import progress_environment
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.summary import LevelRow
 from lth.survey import perform
 from lth.tracking.measurement import log_measurement
 from lth.tracking.process import described
-from lth.tracking.progress import clear_progress
+from lth.tracking.progress import BasisKeeper, clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,
     log_analysis,
@@ -143,12 +144,15 @@ class Study:
         tags = {"measure": job.measure}
         with self._task(job.name, "measurement", job.level, None, key, adopt=adopt, tags=tags) as run:
             self._say(f"measuring {job.name}, in run {run.run_id}")
-            began = time.monotonic()
             if not isinstance(job, CurvatureJob):
                 self._surveyor.release()
-            results = perform(job, self._load, self._surveyor, bench.network, bench.setting)
-            seconds = time.monotonic() - began
+            device, precision = bench.data.train.labels.device, "fp32"
+            environment = progress_environment(device, precision, compiled=False)
+            keeper = BasisKeeper(run, key, environment, self._keep_every, self._say)
+            results = perform(job, self._load, self._surveyor, bench.network, bench.setting, keeper)
+            seconds = keeper.seconds
             log_measurement(run, job, results, self._surveyor.drawn, seconds)
+        clear_progress(run)
         self._say(f"  {seconds:.0f} s")
         return run.run_id
 

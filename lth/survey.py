@@ -10,7 +10,7 @@ from torch import nn
 from lth.amount import ALL
 from lth.evaluate import Evaluation
 from lth.graph import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
-from lth.landscape import Curvature, Line, Located, Size, Surveyor, locate
+from lth.landscape import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
 from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
 from lth.measure.distance import Distances, Travel, pairwise, travel
 from lth.measure.interpolation import Interpolation
@@ -30,7 +30,12 @@ Load = Callable[[Place], Solution]
 
 
 def perform(
-    job: Job, load: Load, surveyor: Surveyor, network: nn.Module, setting: Setting
+    job: Job,
+    load: Load,
+    surveyor: Surveyor,
+    network: nn.Module,
+    setting: Setting,
+    keeper: CurvatureKeeper | None = None,
 ) -> Mapping[str, DataclassInstance]:
     """Do a job and return its results by name, as `lth.packed` stores them.
 
@@ -40,6 +45,7 @@ def perform(
         surveyor: Measures; it may keep what the next job shares.
         network: Gives the structure.
         setting: Of the study.
+        keeper: Of a curvature's progress.
     """
 
     def located(point: Point) -> Located:
@@ -47,7 +53,7 @@ def perform(
         return locate(point, needed, setting.pruning.prune_fraction)
 
     if isinstance(job, CurvatureJob):
-        found = surveyor.curvature(located(job.point), job.point.name)
+        found = surveyor.curvature(located(job.point), job.point.name, keeper)
         return {"spectrum": found.spectrum, "trace": found.trace, "size": found.size}
     if isinstance(job, RadiiJob):
         return surveyor.radii({point.name: located(point) for point in job.points}, job.direction_norm)

@@ -12,6 +12,9 @@ from lth.network import NetworkSpec
 from lth.setting import Setting, spelled
 from lth.solution import Kind
 
+# Counts the changes of how a measurement is taken that change its numbers.
+_METHOD: dict[Measure, int] = {"spectra": 2}  # 2: the trace is deflated by the basis of the spectrum
+
 # The parameters of AnalysisSetting that decide what a measurement finds.
 _DECIDES: dict[Measure, tuple[str, ...]] = {
     "spectra": ("k", "hessian_examples", "trace_probes"),
@@ -61,6 +64,7 @@ class TaskKeys:
             "solutions": {place.name: self.solution(place.kind, place.level) for place in job.needs},
             "prune_fraction": str(self.setting.pruning.prune_fraction),  # sizes the next-larger band
             "analysis": self._analysis(*_DECIDES[job.measure]),
+            "method": _METHOD.get(job.measure, 1),
             **self._common(),
         }
         return content_key(content)

@@ -81,7 +81,7 @@ def _curvature(point: Point, setting: Setting, stream: np.random.Generator) -> C
     values = height * np.geomspace(20, 0.5, setting.analysis.k) * (1 + 1e-3 * stream.random())
     return Curvature(
         Spectrum(values, values * (1 + 1e-6), 1e-5 * values, 0.0, 40, converged=True),
-        Trace(60 * height + stream.standard_normal(setting.analysis.trace_probes)),
+        Trace(0.0, 60 * height + stream.standard_normal(setting.analysis.trace_probes)),
         Size(weight_norm=12.0, dimension=2000 - 100 * point.place.level),
     )
 

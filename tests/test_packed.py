@@ -25,7 +25,7 @@ NUMBERS = np.array([0.1, -0.0, 1e-310, np.inf, -np.inf, np.nan])
 SPECTRUM = Spectrum(NUMBERS, 2 * NUMBERS, NUMBERS[::-1].copy(), 0.5, num_products=40, converged=False)
 RESULTS = {
     "spectrum": SPECTRUM,
-    "trace": Trace(NUMBERS * 3),
+    "trace": Trace(0.5, NUMBERS * 3),
     "radii": BasinRadii(
         NUMBERS,
         NUMBERS + 1,
@@ -84,7 +84,7 @@ def test_numbers_booleans_and_texts_keep_type_and_bits(number, count, claim, tex
 
 @given(arrays(np.float64, st.integers(0, 20), elements=ANY_FLOAT))
 def test_arrays_of_any_floats_keep_every_bit(samples):
-    assert_same(Packed(pack({"trace": Trace(samples)})).read(Trace, "trace"), Trace(samples))
+    assert_same(Packed(pack({"trace": Trace(0.5, samples)})).read(Trace, "trace"), Trace(0.5, samples))
 
 
 @pytest.mark.parametrize("names", [(), ("",), ("a",), ("a", "longer", "m′(2)⊙w(1)")])
@@ -105,7 +105,7 @@ def test_names_are_in_the_order_they_were_packed_in():
     "name", ["level 3", "projection on level 3", "a/b", "a.b", "one_shot at level 13", "é⊙"]
 )
 def test_a_result_may_be_called_anything(name):
-    other = Trace(np.array([7.0]))
+    other = Trace(0.5, np.array([7.0]))
     stored = Packed(pack({name: SPECTRUM, "a": other, f"{name}.x": other}))
     assert_same(stored.read(Spectrum, name), SPECTRUM)
     assert_same(stored.read(Trace, "a"), other)
@@ -121,7 +121,7 @@ def test_packing_the_same_twice_gives_the_same_content():
 @pytest.mark.parametrize("value", [None, {"a": 1}, ("a", None), object()])
 def test_a_field_that_needs_pickle_is_refused_before_it_is_written(value):
     with pytest.raises(TypeError, match=r"odd\.samples is neither an array, a number, a text nor a tuple"):
-        pack({"odd": Trace(value)})
+        pack({"odd": Trace(0.5, value)})
 
 
 @pytest.mark.parametrize("keep", [0, 1, 30, 0.5, -1, -23])
@@ -185,7 +185,7 @@ def test_an_archive_with_anything_but_arrays_is_refused():
 
 
 def test_a_missing_result_is_named_with_its_kind():
-    with pytest.raises(PackedResultError, match="second lacks samples of a Trace"):
+    with pytest.raises(PackedResultError, match="second lacks inside, samples of a Trace"):
         Packed(pack(RESULTS)).read(Trace, "second")
 
 

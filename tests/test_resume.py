@@ -17,7 +17,8 @@ from safetensors.torch import save as tensors_to_bytes
 
 from lth.checkpoint import CheckpointError
 from lth.evaluate import Evaluation
-from lth.resume import KeptProgress, progress_environment, read_progress, step_of, write_progress
+from lth.kept import step_of
+from lth.resume import KIND, KeptProgress, progress_environment, read_progress, write_progress
 from lth.train import EpochRecord, Progress, TrainingState
 from lth.weights import Weights
 
@@ -124,9 +125,9 @@ def test_writing_does_not_change_what_is_written():
 
 def test_the_name_holds_the_step_and_the_digest_and_sorts_by_step():
     assert name_of(CONTENT) == NAME
-    assert step_of(NAME) == 12
+    assert step_of(NAME, KIND) == 12
     names = [write_progress(replace(KEPT, progress=Progress(made_state(s, 0), None, ())))[0] for s in (9, 10)]
-    assert sorted(names, key=step_of) == sorted(names)
+    assert sorted(names, key=lambda name: step_of(name, KIND)) == sorted(names)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_the_name_holds_the_step_and_the_digest_and_sorts_by_step():
     ],
 )
 def test_a_file_of_another_name_is_no_progress(name):
-    assert step_of(name) is None
+    assert step_of(name, KIND) is None
     with pytest.raises(CheckpointError, match="is not what was written"):
         read_progress(name, CONTENT)
 
@@ -183,7 +184,7 @@ def test_a_file_that_ends_early_or_late_is_refused():
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 100, len(CONTENT) - 1])
 def test_a_file_that_was_cut_before_it_was_named_is_refused(length):
     cut = CONTENT[:length]
-    with pytest.raises(CheckpointError, match="doesn't describe a training's progress"):
+    with pytest.raises(CheckpointError, match="doesn't describe"):
         read_progress(name_of(cut), cut)
 
 

@@ -58,6 +58,20 @@ class Projection:
     noise: float  # largest difference between two entries of VᵀAV that should be equal: rounding of products
 
 
+@dataclass(frozen=True)
+class BasisState:
+    """All that a basis of m vectors goes on from to the same bits, but for the vectors themselves."""
+
+    inside: np.ndarray  # (m, m)
+    ends: Tensor  # (e, n), float64: unit vectors
+    leaving: np.ndarray  # (e, m)
+    since: int  # vectors since the last start or restart
+    noise: float
+    num_products: int
+    num_starts: int
+    num_restarts: int  # vectors never change between two
+
+
 class KrylovBasis:
     """The basis, grown vector by vector.
 
@@ -76,10 +90,88 @@ class KrylovBasis:
         self._noise = 0.0
         self.num_products = 0
         self.num_starts = 0
+        self.num_restarts = 0
         self._begin()
+
+    @classmethod
+    def resumed(
+        cls,
+        matrix: SymmetricOperator,
+        seed: int,
+        capacity: int,
+        state: BasisState,
+        vectors: Iterable[Tensor],
+    ) -> KrylovBasis:
+        """Return the basis that had `state`, which grows on to the same bits.
+
+        Args:
+            matrix: The same as then.
+            seed: The same as then.
+            capacity: The same as then.
+            state: What `state` returned.
+            vectors: What `vectors` returned, in parts (p, dimension).
+
+        Raises:
+            ValueError: If state and vectors are not those of one basis of this matrix.
+        """
+        basis = cls(matrix, seed, capacity)
+        for part in vectors:
+            for vector in part.to(matrix.device):
+                basis._vectors.append(vector)
+        size = len(basis)
+        shapes = (tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape))
+        count = len(state.ends)
+        if shapes != ((size, size), (count, size), (count, matrix.dimension)) or size > capacity:
+            raise ValueError(
+                f"a basis of {size} vectors of length {matrix.dimension} has no state of shapes {shapes}"
+            )
+        basis._inside = state.inside
+        basis._ends = list(zip(state.ends.to(matrix.device), state.leaving, strict=True))
+        basis._since, basis._noise = state.since, state.noise
+        basis.num_products, basis.num_starts = state.num_products, state.num_starts
+        basis.num_restarts = state.num_restarts
+        return basis
 
     def __len__(self) -> int:
         return len(self._vectors)
+
+    @property
+    def matrix(self) -> SymmetricOperator:
+        """What is multiplied with."""
+        return self._matrix
+
+    @property
+    def capacity(self) -> int:
+        """Vectors that fit."""
+        return self._capacity
+
+    def state(self) -> BasisState:
+        """Return all that it goes on from, but for its vectors."""
+        return BasisState(
+            inside=self._inside,
+            ends=torch.stack([end for end, _ in self._ends])
+            if self._ends
+            else torch.zeros(0, self._matrix.dimension, dtype=torch.float64),
+            leaving=self._leaving(),
+            since=self._since,
+            noise=self._noise,
+            num_products=self.num_products,
+            num_starts=self.num_starts,
+            num_restarts=self.num_restarts,
+        )
+
+    @property
+    def trace_inside(self) -> float:
+        """tr(VᵀAV)."""
+        return float(np.trace(self._inside))
+
+    def vectors(self, start: int, stop: int) -> Tensor:
+        """Return a copy of the vectors from `start` to before `stop`, (stop - start, dimension)."""
+        return self._vectors.rows(start, stop)
+
+    def outside(self, vector: Tensor) -> Tensor:
+        """Return the part of `vector`, (dimension,) and float64, that is orthogonal to the basis."""
+        return self._vectors.minus(vector, self._vectors.inner(vector))
 
     @property
     def is_informed(self) -> bool:
@@ -153,11 +245,14 @@ class KrylovBasis:
         self._inside = np.diag(values[::-1][:keep])
         self._ends = [(end, row @ rotation) for end, row in self._ends]
         self._since = 0
+        self.num_restarts += 1
 
     def projection(self) -> Projection:
         """Return what the products say of the matrix."""
-        leaving = np.array([row for _, row in self._ends]).reshape(-1, len(self))
-        return Projection(self._inside, leaving, self._seen_outside(), self._noise)
+        return Projection(self._inside, self._leaving(), self._seen_outside(), self._noise)
+
+    def _leaving(self) -> np.ndarray:
+        return np.array([row for _, row in self._ends]).reshape(len(self._ends), len(self))
 
     def _seen_outside(self) -> float:
         """Estimate the largest eigenvalue outside the basis, as it was before the last vectors were added.
@@ -186,7 +281,7 @@ class KrylovBasis:
         """
         length = float(vector.norm())
         for _ in range(_PASSES):
-            vector = self._vectors.minus(vector, self._vectors.inner(vector))
+            vector = self.outside(vector)
             for end, _row in self._ends:
                 vector = vector - (end @ vector) * end
             before, length = length, float(vector.norm())
@@ -212,6 +307,11 @@ class _Vectors:
             self._blocks.append(rows)
         self._blocks[-1][self._size % _BLOCK] = vector
         self._size += 1
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Return a copy of the vectors from `start` to before `stop`."""
+        chosen = [self._blocks[index // _BLOCK][index % _BLOCK] for index in range(start, stop)]
+        return torch.stack(chosen) if chosen else torch.zeros(0, self._dimension, dtype=self._dtype)
 
     def inner(self, vector: Tensor) -> Tensor:
         """Return the inner products with all vectors, (size,), float64."""

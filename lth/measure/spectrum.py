@@ -18,6 +18,7 @@ too close to tell apart one may be missed, which changes the product little.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from lth.progress import progress
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
 _CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis
 _STARTS = 4  # at most: what is outside is told from 8 vectors a start, and that many must fit between restarts
-_BASIS_BYTES = 8 * 2**30
+BASIS_BYTES = 8 * 2**30
 
 
 class TooFewPositiveEigenvaluesError(ValueError):
@@ -109,7 +110,7 @@ def leading_spectrum(
     seed: int,
     tolerance: float = 1e-3,
     max_products: int | None = None,
-    basis_bytes: int = _BASIS_BYTES,
+    basis_bytes: int = BASIS_BYTES,
     label: str = "eigenvalues",
 ) -> Spectrum:
     """Return the k algebraically largest eigenvalues of `matrix`.
@@ -130,32 +131,63 @@ def leading_spectrum(
     Raises:
         ValueError: If k is out of range or a product is not finite.
     """
-    dimension = matrix.dimension
+    basis = KrylovBasis(matrix, seed, basis_capacity(matrix, k, basis_bytes))
+    return search(basis, k, tolerance=tolerance, max_products=max_products, label=label)
+
+
+def basis_capacity(matrix: SymmetricOperator, k: int, basis_bytes: int = BASIS_BYTES) -> int:
+    """Return how many vectors the basis has room for in which k eigenvalues are searched."""
+    return min(matrix.dimension, max(k + 50, basis_bytes // (matrix.dimension * matrix.dtype.itemsize)))
+
+
+def search(
+    basis: KrylovBasis,
+    k: int,
+    *,
+    tolerance: float = 1e-3,
+    max_products: int | None = None,
+    claimed: np.ndarray | None = None,
+    keep: Callable[[np.ndarray | None], None] | None = None,
+    label: str = "eigenvalues",
+) -> Spectrum:
+    """Grow `basis` until the k leading eigenvalues of its matrix are known, and return them.
+
+    Args:
+        basis: Is changed; it may have been grown before, in a search that was interrupted.
+        k: As in `leading_spectrum`; so is what is raised.
+        tolerance: As in `leading_spectrum`.
+        max_products: As in `leading_spectrum`, those before an interruption included.
+        claimed: Of an interrupted search: what `keep` was called with.
+        keep: Is called after every product. From the basis as it is then, and the upper bounds, (k,), that a
+            new start is to confirm, a search goes on to the same bits.
+        label: What the progress bar says.
+    """
+    dimension = basis.matrix.dimension
     if not 1 <= k <= dimension:
         raise ValueError(f"k={k} eigenvalues of a matrix of side {dimension}; choose k from 1 to {dimension}")
     limit = 10 * k + 100 if max_products is None else max_products
     if limit < k:
         raise ValueError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")
-    capacity = min(dimension, max(k + 50, basis_bytes // (dimension * matrix.dtype.itemsize)))
-    basis = KrylovBasis(matrix, seed, capacity)
-    unconfirmed: Spectrum | None = None
-    for step in progress(range(1, limit + 1), label):
-        if len(basis) == capacity:
-            basis.restart(k + (capacity - k) // 3)
-        basis.grow()
-        is_last = step == limit or basis.is_complete
-        informed = basis.is_informed
-        if len(basis) < k or not (is_last or (informed and step % _CHECK_EVERY == 0)):
-            continue
-        found = _spectrum(basis.projection(), k, basis.num_products, tolerance)
-        confirmed = basis.is_complete or (unconfirmed is not None and _agree(unconfirmed, found))
-        if is_last or (found.converged and confirmed):
-            return replace(found, converged=found.converged and confirmed and (informed or basis.is_complete))
-        if found.converged:
-            unconfirmed = found
-            if basis.num_starts < _STARTS:
-                basis.start_afresh()
-    raise AssertionError("the last step of the loop returns")
+    with progress(range(limit), label, initial=basis.num_products) as bar:
+        while True:
+            spent, informed = basis.num_products, basis.is_informed
+            is_last = spent >= limit or basis.is_complete
+            if len(basis) >= k and (is_last or (informed and spent % _CHECK_EVERY == 0)):
+                found = _spectrum(basis.projection(), k, spent, tolerance)
+                confirmed = basis.is_complete or (claimed is not None and _within(found, claimed))
+                if is_last or (found.converged and confirmed):
+                    certain = confirmed and (informed or basis.is_complete)
+                    return replace(found, converged=found.converged and certain)
+                if found.converged:
+                    claimed = found.upper + found.noise
+                    if basis.num_starts < _STARTS:
+                        basis.start_afresh()
+            if len(basis) == basis.capacity:
+                basis.restart(k + (basis.capacity - k) // 3)
+            basis.grow()
+            bar.update()
+            if keep is not None:
+                keep(claimed)
 
 
 def _spectrum(known: Projection, k: int, num_products: int, tolerance: float) -> Spectrum:
@@ -185,6 +217,6 @@ def _share(values: np.ndarray) -> float:
     return max(1.0, abs(float(np.log(values).sum()))) / len(values) if (values > 0).all() else 1.0
 
 
-def _agree(before: Spectrum, after: Spectrum) -> bool:
+def _within(found: Spectrum, claimed: np.ndarray) -> bool:
     """Whether no eigenvalue has left the bounds that were given before the new start."""
-    return bool((after.eigenvalues <= before.upper + before.noise).all())
+    return bool((found.eigenvalues <= claimed).all())

@@ -6,26 +6,28 @@ radii along random directions measure the trace, and the leading eigenvalues som
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from lth.measure.krylov import SymmetricOperator
+from lth.measure.krylov import KrylovBasis
 from lth.progress import progress
 from lth.randomness import generator
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Hutchinson's estimate of a trace."""
+    """An unbiased estimate of a trace: a part that is known and the mean of random samples of the rest."""
 
-    samples: np.ndarray  # (probes,): zᵀAz, each an unbiased estimate
+    inside: float  # tr(VᵀAV) of the basis V, exact
+    samples: np.ndarray  # (probes,): zᵀPAPz with P = I - VVᵀ
 
     @property
     def estimate(self) -> float:
-        """Mean of the samples."""
-        return float(self.samples.mean())
+        """The known part and the mean of the samples."""
+        return self.inside + float(self.samples.mean())
 
     @property
     def standard_error(self) -> float:
@@ -33,31 +35,47 @@ class Trace:
         return float(self.samples.std(ddof=1) / np.sqrt(len(self.samples)))
 
 
-def hutchinson_trace(matrix: SymmetricOperator, probes: int, *, seed: int, label: str = "trace") -> Trace:
-    """Return E[zᵀAz] over `probes` vectors z of independent signs, which is tr(A).
+def deflated_trace(
+    basis: KrylovBasis,
+    probes: int,
+    *,
+    seed: int,
+    samples: Sequence[float] = (),
+    keep: Callable[[Sequence[float]], None] | None = None,
+    label: str = "trace",
+) -> Trace:
+    """Return tr(VᵀAV) + E[zᵀPAPz], which is tr(A), over `probes` vectors z of independent signs.
 
-    The variance of one sample is 2 Σ_{i≠j} A_ij². The signs depend on the seed and the dimension alone.
+    V are the vectors of the basis, P = I - VVᵀ. This is Hutch++ whose sketch is the basis that the leading
+    eigenvalues were found in, so that it costs nothing more; with an empty basis it is Hutchinson's estimate.
+    The variance of one sample is 2 Σ_{i≠j} (PAP)_ij². The signs depend on the seed and the dimension alone.
 
     Args:
-        matrix: One product a probe is taken.
-        probes: At least 2, so that the standard error exists.
+        basis: Of the matrix; is not grown.
+        probes: At least 2, so that the standard error exists. One product each is taken.
         seed: Of the signs.
+        samples: Of the same, in an estimate that was interrupted.
+        keep: Is called with all samples so far after each; the estimate goes on from them.
         label: What the progress bar says.
 
     Raises:
         ValueError: If `probes` is below 2 or a product is not finite.
 
-    Source: Hutchinson (1989), with the variance of Avron and Toledo (2011).
+    Source: Hutchinson (1989); Meyer, Musco, Musco and Woodruff (2021); Chen and Hallman (2023) for the basis.
     """
     if probes < 2:
         raise ValueError(f"probes={probes} give no standard error; take at least 2")
-    samples = []
-    for index in progress(range(probes), label):
+    if basis.is_complete:
+        return Trace(basis.trace_inside, np.zeros(probes))
+    matrix = basis.matrix
+    drawn = list(samples)
+    for index in progress(range(len(drawn), probes), label, total=probes, initial=len(drawn)):
         stream = generator(seed, "trace", index)
         bits = torch.randint(2, (matrix.dimension,), generator=stream, dtype=torch.int8)
-        signs = (2 * bits - 1).double().to(matrix.device)
-        samples.append(float(signs @ matrix(signs).double()))
-    found = np.array(samples)
-    if not np.isfinite(found).all():
-        raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
-    return Trace(found)
+        probe = basis.outside((2 * bits - 1).double().to(matrix.device))
+        drawn.append(float(probe @ matrix(probe.to(matrix.dtype)).double()))
+        if not np.isfinite(drawn[-1]):
+            raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
+        if keep is not None:
+            keep(drawn)
+    return Trace(basis.trace_inside, np.array(drawn))

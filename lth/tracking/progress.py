@@ -1,16 +1,21 @@
-"""A training's progress among the artifacts of its run, for the same command to go on from."""
+"""The progress of a task among the artifacts of its run, for the same command to go on from."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
 from lth.checkpoint import TRAJECTORY, CheckpointError, write_snapshot
-from lth.resume import KeptProgress, read_progress, step_of, write_progress
+from lth.kept import step_of
+from lth.landscape import CurvatureProgress
+from lth.measure.krylov import SymmetricOperator
+from lth.resume import KIND, KeptProgress, read_progress, write_progress
+from lth.resume_curvature import KIND as CURVATURE
+from lth.resume_curvature import VECTORS, KeptCurvature, read_curvature, write_curvature, write_vectors
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT
 from lth.train import Progress
@@ -18,6 +23,7 @@ from lth.weights import Weights
 
 PROGRESS = "progress"  # the artifact folder
 _MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
+_VECTORS_A_FILE = 16
 _SHARE = 0.01  # of the time that keeping may take
 
 
@@ -25,6 +31,65 @@ def clear_progress(run: RunLog) -> None:
     """Delete what a run kept, when it is finished."""
     if run.files(PROGRESS):
         run.remove(PROGRESS)
+
+
+class ProgressFolder:
+    """The files that a task keeps among the artifacts of its run, and when it is time for more.
+
+    Args:
+        run: The task's.
+        every: Seconds between two times; more, where keeping takes more than a hundredth of that.
+        say: Tells the user.
+    """
+
+    def __init__(self, run: RunLog, every: float, say: Callable[[str], None]) -> None:
+        self._run, self._every, self._pause, self._say = run, every, every, say
+        self._last = time.monotonic()
+        self.spent = 0.0  # seconds on keeping, in this process
+
+    def names(self, kind: str) -> list[str]:
+        """Return the files of one kind, those of the latest step first."""
+        return sorted(
+            (name for name in self._run.files(PROGRESS) if step_of(name, kind) is not None), reverse=True
+        )
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        return self._run.read(f"{PROGRESS}/{name}")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        self._run.file(f"{PROGRESS}/{name}", content)
+
+    def remove_others(self, kind: str, valid: Collection[str]) -> None:
+        """Delete the files of a kind but those that are named, also what could not be gone on from."""
+        for other in set(self.names(kind)) - set(valid):
+            self._run.remove(f"{PROGRESS}/{other}")
+
+    def is_due(self) -> bool:
+        """Say whether so much time has passed."""
+        return time.monotonic() - self._last >= self._pause
+
+    def keep(self, what: str, write: Callable[[], None]) -> None:
+        """Have `write` keep something, after all that led to it was sent.
+
+        A store that does not take it now is asked again later: the task does not end for it.
+
+        Raises:
+            LostRunError: If another process has taken the run over.
+        """
+        began = time.monotonic()
+        try:
+            self._run.check_owner()
+            self._run.flush()
+            write()
+        except LostRunError:
+            raise
+        except Exception as error:  # MLflow lets through whatever its stores raise
+            self._say(f"  {what} could not be kept: {error}")
+        self._last = time.monotonic()
+        self.spent += self._last - began
+        self._pause = max(self._every, (self._last - began) / _SHARE)
 
 
 class ProgressKeeper:
@@ -35,7 +100,7 @@ class ProgressKeeper:
         directory: Where the checkpoint is being built.
         key: Of the solution.
         environment: What decides its bits besides.
-        every: Seconds between two times; more, where keeping takes more than a hundredth of that.
+        every: As `ProgressFolder`'s.
         say: Tells the user.
     """
 
@@ -49,16 +114,15 @@ class ProgressKeeper:
         say: Callable[[str], None],
     ) -> None:
         self._run = run
+        self._folder = ProgressFolder(run, every, say)
         self._directory = directory
-        self._every = every
-        self._pause = every
-        self._began = self._last = time.monotonic()
+        self._began = time.monotonic()
         self._key = key
         self._environment = environment
         self._say = say
         self._valid: list[str] = []  # names of the files to go on from, the latest last
         self._seconds_before = 0.0
-        self.spent = 0.0  # seconds on keeping, in this process
+        self._spent_on_snapshots = 0.0
         self._snapshots: dict[str, str] = {}  # their SHA-256 by file name
 
     @property
@@ -66,11 +130,16 @@ class ProgressKeeper:
         """How long the training has taken, in this process and those before it."""
         return self._seconds_before + time.monotonic() - self._began
 
+    @property
+    def spent(self) -> float:
+        """Seconds on keeping, in this process."""
+        return self._folder.spent + self._spent_on_snapshots
+
     def find(self) -> Progress | None:
         """Return the latest progress that the run holds, if it can be gone on from, with its snapshots."""
-        for name in sorted(self._names(), reverse=True):
+        for name in self._folder.names(KIND):
             try:
-                kept = read_progress(name, self._run.read(f"{PROGRESS}/{name}"))
+                kept = read_progress(name, self._folder.read(name))
                 if kept.key != self._key:
                     raise CheckpointError("it is of another solution")
                 if kept.environment != self._environment:
@@ -87,33 +156,18 @@ class ProgressKeeper:
 
     def is_due(self) -> bool:
         """Say whether so much time has passed."""
-        return time.monotonic() - self._last >= self._pause
+        return self._folder.is_due()
 
     def keep(self, progress: Progress) -> None:
-        """Write the progress after all that led to it, and delete what it replaces.
+        """Write the progress after all that led to it, and delete what it replaces; see `ProgressFolder`."""
+        self._folder.keep(f"the progress at step {progress.state.step}", lambda: self._write(progress))
 
-        A store that does not take it now is asked again later: the training does not end for it.
-
-        Raises:
-            LostRunError: If another process has taken the run over.
-        """
-        began = time.monotonic()
-        try:
-            self._run.check_owner()
-            self._run.flush()
-            kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
-            name, content = write_progress(kept)
-            self._run.file(f"{PROGRESS}/{name}", content)
-            self._valid = [*self._valid, name][-_MOST_KEPT:]
-            for other in set(self._names()) - set(self._valid):  # also what could not be gone on from
-                self._run.remove(f"{PROGRESS}/{other}")
-        except LostRunError:
-            raise
-        except Exception as error:  # MLflow lets through whatever its stores raise
-            self._say(f"  the progress at step {progress.state.step} could not be kept: {error}")
-        self._last = time.monotonic()
-        self.spent += self._last - began
-        self._pause = max(self._every, (self._last - began) / _SHARE)
+    def _write(self, progress: Progress) -> None:
+        kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
+        name, content = write_progress(kept)
+        self._folder.write(name, content)
+        self._valid = [*self._valid, name][-_MOST_KEPT:]
+        self._folder.remove_others(KIND, self._valid)
 
     def snapshot(self, epoch: int, weights: Weights) -> None:
         """Log the weights after an epoch, as a part of the checkpoint to come."""
@@ -122,10 +176,7 @@ class ProgressKeeper:
         content = path.read_bytes()
         self._run.file(f"{CHECKPOINT}/{TRAJECTORY}/{path.name}", content)
         self._snapshots[path.name] = hashlib.sha256(content).hexdigest()
-        self.spent += time.monotonic() - began
-
-    def _names(self) -> list[str]:
-        return [name for name in self._run.files(PROGRESS) if step_of(name) is not None]
+        self._spent_on_snapshots += time.monotonic() - began
 
     def _fetch_snapshots(self, kept: KeptProgress) -> None:
         folder = self._directory / TRAJECTORY
@@ -137,3 +188,89 @@ class ProgressKeeper:
             if hashlib.sha256(content).hexdigest() != digest:
                 raise CheckpointError(f"the snapshot {name} is not what was written (its SHA-256 differs)")
             (folder / name).write_bytes(content)
+
+
+class BasisKeeper:
+    """Keeps the progress of one curvature measurement: every vector of its basis once, the rest each time.
+
+    Args:
+        run: The measurement's.
+        key: Of the measurement.
+        environment: What decides its bits besides.
+        every: As `ProgressFolder`'s.
+        say: Tells the user.
+    """
+
+    def __init__(
+        self, run: RunLog, key: str, environment: str, every: float, say: Callable[[str], None]
+    ) -> None:
+        self._folder = ProgressFolder(run, every, say)
+        self._key, self._environment, self._say = key, environment, say
+        self._began, self._seconds_before = time.monotonic(), 0.0
+        self._restarts = 0
+        self._parts: list[str] = []  # files with the vectors since that many restarts
+        self._written = 0  # vectors in them
+        self._valid: list[tuple[str, tuple[str, ...]]] = []  # what to go on from and its parts, the latest last
+
+    @property
+    def seconds(self) -> float:
+        """How long the measurement has taken, in this process and those before it."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def find(self, matrix: SymmetricOperator, seed: int, capacity: int) -> CurvatureProgress | None:
+        """Return the latest progress that the run holds, if it can be gone on from."""
+        for name in self._folder.names(CURVATURE):
+            try:
+                kept = read_curvature(name, self._folder.read(name))
+                if kept.key != self._key:
+                    raise CheckpointError("it is of another measurement")
+                if kept.environment != self._environment:
+                    raise CheckpointError(f"it was measured by {kept.environment}; here is {self._environment}")
+                progress = kept.resume(matrix, seed, capacity, self._folder.read)
+            except (CheckpointError, MlflowException, OSError) as error:
+                self._say(f"  can't go on from {name}: {error}")
+                continue
+            self._seconds_before = kept.seconds
+            self._restarts, self._parts, self._written = (
+                kept.state.num_restarts,
+                list(kept.parts),
+                len(progress.basis),
+            )
+            self._valid = [(name, kept.parts)]
+            self._say(f"  going on after product {kept.state.num_products}, where an earlier process stopped")
+            return progress
+        return None
+
+    def is_due(self) -> bool:
+        """Say whether so much time has passed."""
+        return self._folder.is_due()
+
+    def keep(self, progress: CurvatureProgress) -> None:
+        """Write what came since the last time, and delete what nothing needs; see `ProgressFolder`."""
+        step = progress.basis.num_products
+        self._folder.keep(f"the progress at product {step}", lambda: self._write(progress))
+
+    def _write(self, progress: CurvatureProgress) -> None:
+        basis = progress.basis
+        if basis.num_restarts != self._restarts:
+            self._restarts, self._parts, self._written = basis.num_restarts, [], 0
+        while self._written < len(basis):
+            stop = min(self._written + _VECTORS_A_FILE, len(basis))
+            name, content = write_vectors(self._written, basis.vectors(self._written, stop))
+            self._folder.write(name, content)
+            self._parts.append(name)
+            self._written = stop
+        kept = KeptCurvature(
+            basis.state(),
+            tuple(self._parts),
+            progress.claimed,
+            progress.samples,
+            self._key,
+            self._environment,
+            self.seconds,
+        )
+        name, content = write_curvature(kept)
+        self._folder.write(name, content)
+        self._valid = [*self._valid, (name, kept.parts)][-_MOST_KEPT:]
+        self._folder.remove_others(CURVATURE, [name for name, _ in self._valid])
+        self._folder.remove_others(VECTORS, [part for _, parts in self._valid for part in parts])

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ def symmetric(size: int, dtype: torch.dtype = DOUBLE) -> Tensor:
 
 
 def vectors(basis: KrylovBasis) -> Tensor:
-    return torch.cat(list(basis._vectors._used())).double()
+    return basis.vectors(0, len(basis)).double()
 
 
 def ends(basis: KrylovBasis) -> Tensor:
@@ -121,3 +123,46 @@ def test_basis_and_projection_depend_on_the_seed_alone():
         found.append(basis.projection().inside)
     assert np.array_equal(found[0], found[1])
     assert not np.allclose(found[0], found[2])
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
+@pytest.mark.parametrize("kept_after", [3, 40, 63])
+def test_a_resumed_basis_goes_on_to_the_same_bits(dtype, kept_after):
+    entries = symmetric(150, dtype)
+
+    def advance(basis: KrylovBasis, steps: range) -> None:
+        for step in steps:
+            if len(basis) == 50:
+                basis.restart(20)
+            if step == 10:
+                basis.start_afresh()
+            basis.grow()
+
+    whole = KrylovBasis(Matrix(entries, dtype), 0, 50)
+    advance(whole, range(kept_after))
+    state = whole.state()
+    parts = [whole.vectors(start, min(start + 7, len(whole))) for start in range(0, len(whole), 7)]
+    advance(whole, range(kept_after, 80))
+    resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, 50, state, parts)
+    advance(resumed, range(kept_after, 80))
+    for name, value in vars(whole.state()).items():
+        assert np.array_equal(value, getattr(resumed.state(), name)), name
+    assert torch.equal(whole.vectors(0, len(whole)), resumed.vectors(0, len(resumed)))
+    assert np.array_equal(whole.projection().inside, resumed.projection().inside)
+
+
+@pytest.mark.parametrize("lost", ["a vector", "an end", "the dimension"])
+def test_a_state_that_does_not_fit_its_vectors_is_refused(lost):
+    basis = KrylovBasis(Matrix(symmetric(30)), 0, 20)
+    for _ in range(8):
+        basis.grow()
+    state, vectors = basis.state(), basis.vectors(0, 8)
+    matrix = Matrix(symmetric(30))
+    if lost == "a vector":
+        vectors = vectors[:7]
+    elif lost == "an end":
+        state = dataclasses.replace(state, ends=state.ends[:0])
+    else:
+        state = dataclasses.replace(state, ends=state.ends[:, :29])
+    with pytest.raises(ValueError, match="has no state of shapes"):
+        KrylovBasis.resumed(matrix, 0, 20, state, [vectors])

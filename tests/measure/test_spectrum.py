@@ -17,7 +17,8 @@ from problems import (
 from torch import Tensor
 
 from lth.measure.hessian import HessianOperator
-from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum
+from lth.measure.krylov import KrylovBasis
+from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
 from lth.network import build_network
 from lth.space import LevelSpace
 
@@ -267,6 +268,39 @@ def test_the_identity_and_the_zero_matrix_are_exhausted_at_every_step():
     np.testing.assert_allclose(identity.eigenvalues, 1, rtol=1e-12)
     zero = leading_spectrum(Matrix(torch.zeros(6, 6, dtype=DOUBLE)), 6, seed=0)
     np.testing.assert_array_equal(zero.eigenvalues, 0)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
+@pytest.mark.parametrize("kept_after", [1, 14, 15, 16, 37, 50, 61])
+def test_a_search_that_was_interrupted_goes_on_to_the_same_bits(dtype, kept_after):
+    """Before and after a look at the Ritz values, a restart of the basis and its second start."""
+    drawn = torch.randn(200, 200, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    turn = torch.linalg.qr(drawn)[0]
+    eigenvalues = torch.cat([torch.linspace(3, 9, 10, dtype=DOUBLE), torch.linspace(-1, 1, 190, dtype=DOUBLE)])
+    entries = (turn * eigenvalues) @ turn.T
+    kept = []
+
+    def basis() -> KrylovBasis:
+        return KrylovBasis(Matrix(entries, dtype), 0, 36)
+
+    whole = basis()
+
+    def keep(claimed):
+        kept.append((whole.state(), whole.vectors(0, len(whole)), claimed))
+
+    found = search(whole, 10, keep=keep)
+    assert found.converged
+    assert whole.num_starts == 2
+    assert whole.num_restarts >= 1
+    assert len(kept) == found.num_products > 61
+    state, vectors, claimed = kept[kept_after - 1]
+    resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, 36, state, [vectors])
+    again = search(resumed, 10, claimed=claimed)
+    for name, value in vars(found).items():
+        assert np.array_equal(value, getattr(again, name)), name
+    at_the_end = KrylovBasis.resumed(Matrix(entries, dtype), 0, 36, kept[-1][0], [kept[-1][1]])
+    assert np.array_equal(search(at_the_end, 10, claimed=kept[-1][2]).eigenvalues, found.eigenvalues)
+    assert at_the_end.matrix.count == 0
 
 
 def test_no_copies_of_a_converged_eigenvalue_appear():

@@ -13,7 +13,8 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import assert_same_state, dense_solution
 
 from lth.checkpoint import TRAJECTORY
-from lth.resume import KeptProgress, step_of, write_progress
+from lth.kept import step_of
+from lth.resume import KIND, KeptProgress, write_progress
 from lth.tracking import progress
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.progress import PROGRESS, ProgressKeeper, clear_progress
@@ -80,7 +81,7 @@ class Kept:
         return self.artifact(f"{PROGRESS}/step-{step:09d}-*.safetensors")
 
     def steps(self) -> list[int]:
-        return sorted(step_of(name) for name in self.log.files(PROGRESS))
+        return sorted(step_of(name, KIND) for name in self.log.files(PROGRESS))
 
     def trajectory(self) -> dict[str, bytes]:
         """Return the snapshots that the latest process has where it builds the checkpoint."""

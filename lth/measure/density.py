@@ -1,0 +1,97 @@
+"""The spectral density of a symmetric matrix known by its products, with its standard error.
+
+From a random unit vector u, m steps of Lanczos' recurrence give nodes θ_j and weights τ_j², Σ_j τ_j² = 1, of
+the Gauss quadrature with uᵀf(A)u = Σ_j τ_j² f(θ_j) for every polynomial f of degree up to 2m - 1. Its mean over
+u is tr f(A) / n: the mean of f over the eigenvalues (stochastic Lanczos quadrature).
+
+Source: Golub and Welsch (1969); Lin, Saad and Yang (2016); Ghorbani, Krishnan and Xiao (2019) for networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lth.measure.krylov import KrylovBasis, SymmetricOperator
+from lth.progress import progress
+from lth.randomness import stream_seed
+
+
+@dataclass(frozen=True)
+class SpectralDensity:
+    """Quadratures from independent random unit vectors, one a row."""
+
+    nodes: np.ndarray  # (probes, steps)
+    weights: np.ndarray  # (probes, steps): a row sums to one
+    dimension: int
+
+    def mean(self, f: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+        """Return an estimate of tr f(A) / n, the mean of f over the eigenvalues, and its standard error.
+
+        It is unbiased for polynomials of degree up to 2 steps - 1.
+        """
+        mean, error = _mean_and_error((self.weights * f(self.nodes)).sum(axis=1))
+        return float(mean), float(error)
+
+    def smoothed(self, at: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the density at the points `at`, every eigenvalue a Gaussian, and its standard error.
+
+        Args:
+            at: (p,), in the units of the eigenvalues.
+            width: Standard deviation of the Gaussians, in the same units.
+
+        Returns:
+            Two arrays (p,), per unit of the eigenvalues: estimates of (1/n) Σᵢ N(at; λᵢ, width²), and how far
+            the drawing of the vectors may lead them astray.
+        """
+        away = (at[None, None, :] - self.nodes[:, :, None]) / width
+        heights = np.exp(-0.5 * away**2) / (width * np.sqrt(2 * np.pi))
+        return _mean_and_error(np.einsum("ps,psa->pa", self.weights, heights))
+
+    def count_above(self, threshold: float) -> tuple[float, float]:
+        """Return an estimate of how many eigenvalues exceed `threshold`, and its standard error."""
+        share, error = self.mean(lambda nodes: (nodes > threshold).astype(float))
+        return self.dimension * share, self.dimension * error
+
+
+def spectral_density(
+    matrix: SymmetricOperator, *, probes: int, steps: int, seed: int, label: str = "spectral density"
+) -> SpectralDensity:
+    """Return the spectral density of `matrix` from `probes` times `steps` products.
+
+    Every recurrence is orthogonalised in full, so no eigenvalue is counted twice.
+
+    Args:
+        matrix: Its density is estimated.
+        probes: Random unit vectors; at least 2, so that the standard error exists.
+        steps: Of each recurrence, at most the dimension: the peaks that can be told apart.
+        seed: Of the vectors.
+        label: What the progress bar says.
+
+    Raises:
+        ValueError: If probes or steps are out of range or a product is not finite.
+    """
+    if probes < 2:
+        raise ValueError(f"probes={probes} give no standard error; take at least 2")
+    if not 1 <= steps <= matrix.dimension:
+        raise ValueError(
+            f"steps={steps} of a matrix of side {matrix.dimension}; take from 1 to {matrix.dimension}"
+        )
+    nodes, weights = np.zeros((probes, steps)), np.zeros((probes, steps))
+    with progress(range(probes * steps), label) as bar:
+        for probe in range(probes):
+            basis = KrylovBasis(matrix, stream_seed(seed, "density", probe), max(3, steps))
+            for _ in range(steps):
+                basis.grow()
+                bar.update()
+            # Where the recurrence ends early, the basis goes on from another vector, of weight zero.
+            nodes[probe], vectors = np.linalg.eigh(basis.projection().inside)
+            weights[probe] = vectors[0] ** 2
+    return SpectralDensity(nodes, weights, matrix.dimension)
+
+
+def _mean_and_error(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard error over the first axis."""
+    return rows.mean(axis=0), rows.std(axis=0, ddof=1) / np.sqrt(len(rows))

@@ -1,0 +1,108 @@
+"""The progress of a curvature measurement as files, from which it goes on after its process died.
+
+The vectors of the basis, gigabytes of a large network, never change until the basis is restarted: each is
+written once, in a file with its neighbours. A small file holds the rest, as of one moment, and the names of the
+files with all vectors of then, which say by their digests that nothing was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth.checkpoint import CheckpointError
+from lth.kept import MALFORMED, Format, seal, step_of, unseal
+from lth.landscape import CurvatureProgress
+from lth.measure.krylov import BasisState, KrylovBasis, SymmetricOperator
+
+KIND: Final = "products"
+VECTORS: Final = "vectors"
+_FORMAT: Final[Format] = ("lth-curvature", 1)
+_VECTORS_FORMAT: Final[Format] = ("lth-vectors", 1)
+_COUNTERS = ("since", "noise", "num_products", "num_starts", "num_restarts")
+
+
+@dataclass(frozen=True)
+class KeptCurvature:
+    """What whoever goes on from a curvature's progress has to know, but for the vectors of the basis."""
+
+    state: BasisState
+    parts: tuple[str, ...]  # names of the files with its vectors, in their order
+    claimed: np.ndarray | None
+    samples: tuple[float, ...]
+    key: str  # of the measurement
+    environment: str  # what computes: in another one the bits would differ
+    seconds: float  # measured so far
+
+    def resume(
+        self, matrix: SymmetricOperator, seed: int, capacity: int, read: Callable[[str], bytes]
+    ) -> CurvatureProgress:
+        """Return the progress with its basis, whose vectors `read` gets by the names of their files.
+
+        Raises:
+            CheckpointError: If they are not those of the basis.
+        """
+        vectors = (unseal(name, read(name), VECTORS, _VECTORS_FORMAT)[1][VECTORS] for name in self.parts)
+        try:
+            basis = KrylovBasis.resumed(matrix, seed, capacity, self.state, vectors)
+        except MALFORMED as error:
+            if isinstance(error, CheckpointError):
+                raise
+            raise CheckpointError(f"its vectors are not those of its basis ({error})") from error
+        return CurvatureProgress(basis, self.claimed, self.samples)
+
+
+def write_vectors(start: int, vectors: Tensor) -> tuple[str, bytes]:
+    """Return the name and the content of a file with the vectors of a basis from `start` on, (p, n)."""
+    return seal(VECTORS, start, _VECTORS_FORMAT, {}, {VECTORS: vectors})
+
+
+def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
+    """Return the name and the content of a file that holds `kept`."""
+    state = kept.state
+    header = {
+        "key": kept.key,
+        "environment": kept.environment,
+        "seconds": kept.seconds,
+        "parts": list(kept.parts),
+        "counters": {name: getattr(state, name) for name in _COUNTERS},
+    }
+    arrays = {"inside": state.inside, "leaving": state.leaving, "samples": np.array(kept.samples)}
+    if kept.claimed is not None:
+        arrays["claimed"] = kept.claimed
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return seal(KIND, state.num_products, _FORMAT, header, {**tensors, "ends": state.ends})
+
+
+def read_curvature(name: str, content: bytes) -> KeptCurvature:
+    """Return what the file of this name holds; nothing in it is executed.
+
+    Raises:
+        CheckpointError: If it was not written whole, is damaged, or of another version.
+    """
+    header, tensors = unseal(name, content, KIND, _FORMAT)
+    try:
+        ends = tensors.pop("ends")
+        arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
+        if any(array.dtype != np.float64 for array in arrays.values()) or ends.dtype != torch.float64:
+            raise ValueError("its numbers are not float64")
+        counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
+        state = BasisState(arrays["inside"], ends, arrays["leaving"], **counters)
+        if state.num_products != step_of(name, KIND):
+            raise ValueError("the number of products in its name is another")
+        return KeptCurvature(
+            state,
+            parts=tuple(map(str, header["parts"])),
+            claimed=arrays.get("claimed"),
+            samples=tuple(map(float, arrays["samples"])),
+            key=str(header["key"]),
+            environment=str(header["environment"]),
+            seconds=float(header["seconds"]),
+        )
+    except MALFORMED as error:
+        raise CheckpointError(f"{name} doesn't describe a curvature's progress ({error!r})") from error

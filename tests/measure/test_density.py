@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import (
+    DOUBLE,
+    SPEC,
+    Matrix,
+    dense_hessian,
+    free_coordinates,
+    random_examples,
+    random_mask,
+    random_state,
+)
+from torch import Tensor
+
+from lth.measure.density import SpectralDensity, spectral_density
+from lth.measure.hessian import HessianOperator
+from lth.measure.krylov import KrylovBasis
+from lth.network import build_network
+from lth.randomness import stream_seed
+from lth.space import LevelSpace
+from lth.weights import Weights
+
+
+def symmetric(size: int, seed: int = 0) -> Tensor:
+    entries = torch.randn(size, size, dtype=DOUBLE, generator=torch.Generator().manual_seed(seed))
+    return (entries + entries.T) / size**0.5
+
+
+def first_vector(matrix: Matrix, seed: int, probe: int) -> Tensor:
+    basis = KrylovBasis(matrix, stream_seed(seed, "density", probe), 3)
+    basis.grow()
+    return basis.vectors(0, 1)[0]
+
+
+@given(size=st.integers(3, 40), steps=st.integers(1, 8), seed=st.integers(0, 100))
+@settings(max_examples=40, deadline=None)
+def test_a_quadrature_is_exact_up_to_degree_2m_minus_1(size, steps, seed):
+    steps = min(steps, size)
+    matrix = Matrix(symmetric(size, seed))
+    found = spectral_density(matrix, probes=2, steps=steps, seed=seed)
+    for probe in range(2):
+        power = unit = first_vector(matrix, seed, probe)
+        for degree in range(2 * steps):
+            quadrature = float((found.weights[probe] * found.nodes[probe] ** degree).sum())
+            # entries of the powers stay below 4^degree; all is float64
+            assert quadrature == pytest.approx(float(unit @ power), abs=1e-12 * 4.0**degree)
+            power = matrix.entries @ power
+
+
+def test_all_steps_give_the_eigenvalues_themselves():
+    matrix = Matrix(symmetric(12))
+    found = spectral_density(matrix, probes=3, steps=12, seed=0)
+    expected = np.linalg.eigvalsh(matrix.entries.numpy())
+    for row in found.nodes:
+        np.testing.assert_allclose(row, expected, atol=1e-12)
+
+
+def test_counts_and_means_lie_within_their_standard_errors_of_the_truth():
+    eigenvalues = torch.cat([torch.linspace(-1, 1, 270, dtype=DOUBLE), torch.linspace(5, 9, 30, dtype=DOUBLE)])
+    found = spectral_density(Matrix(eigenvalues.diag()), probes=40, steps=30, seed=0)
+    # Four standard errors: of a normal mean, one seed in 16,000 lies beyond them.
+    count, error = found.count_above(3.0)
+    assert abs(count - 30) < 4 * error
+    assert 0 < error < 3  # of one vector: 300 · √(2 · 0.1 · 0.9 / 300) = 7.3, over √40
+    for f in (np.exp, np.square, lambda x: x):
+        mean, error = found.mean(f)
+        assert abs(mean - float(f(eigenvalues.numpy()).mean())) < 4 * error
+
+
+def test_the_smoothed_density_integrates_to_one_and_is_that_of_the_eigenvalues():
+    eigenvalues = torch.linspace(-1, 1, 200, dtype=DOUBLE)
+    found = spectral_density(Matrix(eigenvalues.diag()), probes=30, steps=40, seed=1)
+    at, width = np.linspace(-3, 3, 601), 0.2
+    density, error = found.smoothed(at, width)
+    assert np.trapezoid(density, at) == pytest.approx(1.0, abs=1e-9)
+    away = (at[:, None] - eigenvalues.numpy()) / width
+    expected = (np.exp(-0.5 * away**2) / (width * np.sqrt(2 * np.pi))).mean(axis=1)
+    # Points are not independent: five standard errors, and what a quadrature of 40 nodes resolves.
+    assert (np.abs(density - expected) < 5 * error + 1e-3).all()
+    assert (error > 0).any()
+
+
+def test_the_standard_error_is_the_deviation_over_the_root_of_the_number():
+    found = SpectralDensity(np.array([[1.0], [2.0], [6.0]]), np.ones((3, 1)), 10)
+    assert found.mean(lambda nodes: nodes) == (3.0, pytest.approx((7 / 3) ** 0.5, rel=1e-15))
+    assert found.count_above(1.5)[0] == pytest.approx(20 / 3)
+
+
+def test_the_identity_is_one_peak_though_its_krylov_spaces_end_at_once():
+    found = spectral_density(Matrix(torch.eye(9, dtype=DOUBLE)), probes=2, steps=4, seed=0)
+    np.testing.assert_allclose(found.nodes, 1.0, atol=1e-14)
+    np.testing.assert_allclose(found.weights.sum(axis=1), 1.0, atol=1e-14)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_the_density_of_a_network_is_that_of_its_dense_hessian(density):
+    network = build_network(SPEC, 3)
+    mask = random_mask(network, density)
+    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(20)
+    free = free_coordinates(mask, point)
+    dense = dense_hessian(point, examples)[free][:, free]
+    operator = HessianOperator(network, point, LevelSpace(mask, point), examples, dtype=DOUBLE)
+    found = spectral_density(operator, probes=3, steps=10, seed=0)
+    expected = spectral_density(Matrix(dense), probes=3, steps=10, seed=0)
+    np.testing.assert_allclose(found.nodes, expected.nodes, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-5, atol=1e-9)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    matrix = Matrix(symmetric(20))
+    first, again, other = (spectral_density(matrix, probes=2, steps=5, seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(first.nodes, again.nodes)
+    assert not np.array_equal(first.nodes, other.nodes)
+    assert not np.array_equal(first.nodes[0], first.nodes[1])
+
+
+@pytest.mark.parametrize(
+    ("probes", "steps", "named"), [(1, 2, "probes=1"), (2, 0, "steps=0"), (2, 6, "steps=6")]
+)
+def test_what_is_out_of_range_raises_and_is_named(probes, steps, named):
+    with pytest.raises(ValueError, match=named):
+        spectral_density(Matrix(torch.eye(5, dtype=DOUBLE)), probes=probes, steps=steps, seed=0)
