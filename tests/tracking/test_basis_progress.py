@@ -1,0 +1,233 @@
+"""The progress of a curvature measurement among the artifacts of a real run: kept, found again, or refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
+from problems import DOUBLE, Matrix
+from tiny_problem import make_bench
+
+from lth.graph import CurvatureJob
+from lth.kept import step_of
+from lth.landscape import CurvatureProgress
+from lth.measure.hessian import HessianOperator
+from lth.measure.krylov import KrylovBasis
+from lth.measure.spectrum import Spectrum, search
+from lth.place import at, imp
+from lth.resume_curvature import KIND, VECTORS
+from lth.study import Study
+from lth.survey import curvature_from
+from lth.tracking import progress
+from lth.tracking.process import PROCESS, ownership
+from lth.tracking.progress import PROGRESS, BasisKeeper
+from lth.tracking.run import LostRunError, RunLog
+from lth.tracking.store import Store
+
+SIZE, CAPACITY, K = 120, 30, 8
+
+
+def matrix() -> Matrix:
+    drawn = torch.randn(SIZE, SIZE, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    eigenvalues = torch.cat([torch.linspace(3, 9, K), torch.linspace(-1, 1, SIZE - K)]).to(DOUBLE)
+    turn = torch.linalg.qr(drawn)[0]
+    return Matrix((turn * eigenvalues) @ turn.T)
+
+
+class Kept:
+    """A run, and a keeper of it for every process that measures on it."""
+
+    def __init__(self) -> None:
+        info = MlflowClient().create_run(Store().experiment_id).info
+        self.run_id = info.run_id
+        self.folder = Path(local_file_uri_to_path(info.artifact_uri), PROGRESS)
+        self.log = RunLog(MlflowClient(), self.run_id, "")
+        self.said: list[str] = []
+
+    def keeper(self, key: str = "key", environment: str = "here") -> BasisKeeper:
+        return BasisKeeper(self.log, key, environment, 0.0, self.said.append)
+
+    def find(self, **options: str) -> CurvatureProgress | None:
+        self.said.clear()
+        return self.keeper(**options).find(matrix(), 0, CAPACITY)
+
+    def names(self, kind: str) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if step_of(path.name, kind) is not None)
+
+    def steps(self) -> list[int | None]:
+        return [step_of(name, KIND) for name in self.names(KIND)]
+
+    def measure(self, keeper: BasisKeeper, products: int | None = None, every: int = 1) -> Spectrum | None:
+        """Go on from what there is; stop as a killed process does after so many products."""
+        found = keeper.find(matrix(), 0, CAPACITY) or CurvatureProgress(KrylovBasis(matrix(), 0, CAPACITY))
+        basis = found.basis
+
+        def keep(claimed: np.ndarray | None) -> None:
+            if basis.num_products % every == 0:
+                keeper.keep(CurvatureProgress(basis, claimed))
+            if basis.num_products == products:
+                raise KeyboardInterrupt
+
+        try:
+            return search(basis, K, claimed=found.claimed, keep=keep)
+        except KeyboardInterrupt:
+            return None
+
+
+@pytest.fixture
+def kept(experiment) -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def undisturbed() -> Spectrum:
+    return search(KrylovBasis(matrix(), 0, CAPACITY), K)
+
+
+def assert_same_bits(ours: Spectrum | None, theirs: Spectrum) -> None:
+    assert ours is not None
+    for name, value in vars(theirs).items():
+        assert np.array_equal(getattr(ours, name), value), name
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_run_without_progress_begins_at_the_start_and_says_nothing(kept):
+    assert kept.find() is None
+    assert kept.said == []
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_a_measurement_that_is_killed_again_and_again_ends_with_the_same_bits(kept, undisturbed, every):
+    """Before the basis is restarted (at 30 products), after it, and in its second start."""
+    for products in (8, 25, 33, 47):
+        assert kept.measure(kept.keeper(), products, every) is None
+        assert kept.steps()[-1] == products // every * every
+    assert_same_bits(kept.measure(kept.keeper(), every=20), undisturbed)
+    assert undisturbed.num_products > 47
+    assert any("going on after product" in line for line in kept.said)
+
+
+def test_every_vector_is_written_once_until_the_basis_is_restarted(kept, monkeypatch):
+    written: list[int] = []
+    write = progress.write_vectors
+
+    def count(start: int, vectors: torch.Tensor) -> tuple[str, bytes]:
+        written.extend(range(start, start + len(vectors)))
+        return write(start, vectors)
+
+    monkeypatch.setattr(progress, "write_vectors", count)
+    kept.measure(kept.keeper(), 12, every=5)
+    kept.measure(kept.keeper(), 27, every=5)
+    assert written == list(range(25))
+
+
+def test_what_a_restart_replaced_is_deleted(kept):
+    kept.measure(kept.keeper(), 30)
+    before = set(kept.names(VECTORS))
+    assert len(before) == 30
+    kept.measure(kept.keeper(), 34)
+    assert not before & set(kept.names(VECTORS))
+    assert kept.steps() == [33, 34]
+    assert kept.find().basis.num_products == 34
+
+
+def test_where_the_latest_is_damaged_the_one_before_is_gone_on_from_and_that_is_said(kept, undisturbed):
+    kept.measure(kept.keeper(), 20)
+    damage(kept.folder / kept.names(KIND)[-1])
+    assert kept.find().basis.num_products == 19
+    assert "SHA-256 differs" in kept.said[0]
+    assert_same_bits(kept.measure(kept.keeper(), every=20), undisturbed)
+
+
+def test_where_a_vector_is_damaged_it_is_said_and_only_what_needs_it_is_lost(kept, undisturbed):
+    kept.measure(kept.keeper(), 20)
+    damage(kept.folder / kept.names(VECTORS)[-1])
+    assert kept.find().basis.num_products == 19
+    damage(kept.folder / kept.names(VECTORS)[3])
+    assert kept.find() is None
+    assert len(kept.said) == 2
+    assert_same_bits(kept.measure(kept.keeper(), every=20), undisturbed)
+
+
+def test_where_a_vector_is_missing_the_measurement_begins_at_the_start(kept, undisturbed):
+    kept.measure(kept.keeper(), 20)
+    (kept.folder / kept.names(VECTORS)[3]).unlink()
+    assert kept.find() is None
+    assert_same_bits(kept.measure(kept.keeper(), every=20), undisturbed)
+
+
+def test_the_progress_of_another_measurement_or_environment_is_not_used_and_that_is_said(kept):
+    kept.measure(kept.keeper(key="another", environment="torch 9"), 9)
+    assert kept.find(environment="torch 9") is None
+    assert "it is of another measurement" in kept.said[0]
+    assert kept.find(key="another") is None
+    assert "it was measured by torch 9; here is here" in kept.said[0]
+    assert kept.find(key="another", environment="torch 9").basis.num_products == 9
+
+
+def test_a_store_that_does_not_take_the_progress_is_said_and_nothing_is_lost(kept, undisturbed, monkeypatch):
+    def fail(_path: str, _content: bytes) -> None:
+        raise OSError("disk full")
+
+    keeper = kept.keeper()
+    kept.measure(keeper, 10)
+    with monkeypatch.context() as patched:
+        patched.setattr(kept.log, "file", fail)
+        kept.measure(keeper, 15)
+    assert "product 15 could not be kept: disk full" in kept.said[-1]
+    assert kept.find().basis.num_products == 10
+    assert_same_bits(kept.measure(keeper, every=20), undisturbed)
+
+
+def test_a_run_that_another_process_took_over_is_left_to_it(kept):
+    kept.log.tags(ownership())
+    keeper = kept.keeper()
+    kept.measure(keeper, 5)
+    kept.log.tags({PROCESS: "machine 17 0.00"})
+    with pytest.raises(LostRunError, match="was taken over by process"):
+        kept.measure(keeper, 8)
+    assert kept.steps() == [4, 5]
+
+
+@pytest.mark.parametrize("phase", ["spectrum", "end of the spectrum", "trace"])
+def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(experiment, monkeypatch, phase):
+    job, said = CurvatureJob(at(imp(0))), []
+    study = Study(make_bench(k="1"), Store(), said.append)
+    study.solution("imp", 0)
+    whole = study.measurement(job)
+    expected = curvature_from(study.store.load_measurement(whole))
+    assert expected.spectrum.num_products < expected.size.dimension, "else the trace takes no products"
+    total = expected.spectrum.num_products
+    products = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
+    MlflowClient().delete_run(whole)
+    study = Study(make_bench(k="1"), Store(), said.append, keep_every=0.0)
+    multiply, count = HessianOperator.__call__, 0
+
+    def until(self: HessianOperator, vector: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        if count > products:
+            raise KeyboardInterrupt
+        return multiply(self, vector)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HessianOperator, "__call__", until)
+        with pytest.raises(KeyboardInterrupt):
+            study.measurement(job)
+    said.clear()
+    study = Study(make_bench(k="1"), Store(), said.append, keep_every=0.0)
+    run = study.measurement(job)
+    assert any("going on after product" in line for line in said)
+    found = curvature_from(study.store.load_measurement(run))
+    assert_same_bits(found.spectrum, expected.spectrum)
+    assert np.array_equal(found.trace.samples, expected.trace.samples)
+    assert found.trace.inside == expected.trace.inside
+    assert study.store.run(run).info.status == "FINISHED"
+    assert not MlflowClient().list_artifacts(run, PROGRESS)
