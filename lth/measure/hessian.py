@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
-from lth.measure.convolution import FastSecondDerivatives
+from lth.measure.second_derivative import FastSecondDerivatives
 from lth.network.folded import Folded
 from lth.precision import full_float32
 from lth.space import LevelSpace

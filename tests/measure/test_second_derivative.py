@@ -3,9 +3,9 @@ import itertools
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, relu
 
-from lth.measure.convolution import FastSecondDerivatives
+from lth.measure.second_derivative import FastSecondDerivatives
 
 DOUBLE = torch.float64
 GEOMETRIES = {
@@ -121,3 +121,28 @@ def test_nothing_is_changed_outside():
         pass
     assert "Convolution" in type(conv2d(x, weight).grad_fn).__name__
     assert type(conv2d(x, weight).grad_fn).__name__ != "_ConvolutionBackward"
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_two_derivatives_of_relu_are_those_of_torch(inplace):
+    """At zero too, where both take the slope to be zero."""
+    found = []
+    for fast in (True, False):
+        x, weight, bias = (tensor.requires_grad_() for tensor in arguments())
+        stream = torch.Generator().manual_seed(1)
+        with FastSecondDerivatives() if fast else torch.enable_grad():
+            output = relu(relu(conv2d(x, weight, bias), inplace=inplace) - 0.5, inplace=inplace)
+            output = relu(output * torch.tensor([-1.0, 0.0, 1.0], dtype=DOUBLE)) ** 3
+        first = torch.autograd.grad(output.sum(), (x, weight, bias), create_graph=True)
+        along = [torch.randn(tensor.shape, generator=stream, dtype=DOUBLE) for tensor in first]
+        found.append([output, *first, *torch.autograd.grad(first, (x, weight, bias), along)])
+    assert (found[0][0] == 0).any()
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_relu_of_a_nan_is_a_nan():
+    with FastSecondDerivatives():
+        output = relu(torch.tensor([float("nan"), -1.0, 2.0]).requires_grad_())
+    assert output.isnan().tolist() == [True, False, False]
+    assert output[1:].tolist() == [0.0, 2.0]

@@ -1,4 +1,4 @@
-"""2-D convolutions whose second derivatives cost what their first cost.
+"""Convolutions and ReLU whose second derivatives cost what their first cost.
 
 PyTorch differentiates the gradient of a convolution for its weights by a convolution whose kernel is as
 large as the image, for which no library has a fast routine. But the gradient is linear in each of its
@@ -6,6 +6,8 @@ arguments, so every part of its derivative is again one of the three products th
 all libraries are tuned for. With y = w * x, the gradient g of y, wᵀg of x, g ⋆ x of w, and directions x̂ and ŵ:
 
     ⟨x̂, wᵀg⟩ + ⟨ŵ, g ⋆ x⟩ has the derivatives   w * x̂ + ŵ * x in g,   ŵᵀg in x,   g ⋆ x̂ in w
+
+Of ReLU, PyTorch adds up a second derivative that is zero, as large as the activations.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import relu
 from torch.overrides import TorchFunctionMode
 
 _convolution = torch.ops.aten.convolution.default
@@ -27,7 +30,7 @@ _Geometry = tuple[list[int], list[int], list[int], bool, list[int], int]
 
 
 class FastSecondDerivatives(TorchFunctionMode):
-    """Within it, what `torch.conv2d` returns can be differentiated twice fast, and not a third time."""
+    """Within it, what convolutions and ReLU return can be differentiated twice fast, and not a third time."""
 
     def __torch_function__(
         self,
@@ -36,9 +39,11 @@ class FastSecondDerivatives(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call `func`, if it is `torch.conv2d` by a function of ours."""
+        """Call `func`, if it is `torch.conv2d` or `relu` by a function of ours."""
         if func is torch.conv2d:
             return _conv2d(func, *args, **(kwargs or {}))
+        if func is relu:
+            return _Relu.apply(args[0])
         return func(*args, **(kwargs or {}))
 
 
@@ -62,6 +67,32 @@ def _conv2d(
 
 def _pair(size: int | Sequence[int]) -> list[int]:
     return [size, size] if isinstance(size, int) else list(size) * (2 // len(size))
+
+
+class _Relu(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        output = x.clamp_min(0)
+        ctx.save_for_backward(output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return _Where.apply(gradient, *ctx.saved_tensors)
+
+
+class _Where(Function):
+    """The gradient where a ReLU's output is positive."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, output: Tensor) -> Tensor:
+        ctx.save_for_backward(output)
+        return torch.ops.aten.threshold_backward(gradient, output, 0)  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, along: Tensor) -> tuple[Tensor, None]:
+        return torch.ops.aten.threshold_backward(along, *ctx.saved_tensors, 0), None
 
 
 class _Convolution(Function):
