@@ -64,7 +64,8 @@ _SETTING_OPTIONS = {
 _COMMON_OPTIONS = {
     "preset": "digits, resnet20-cifar10, vgg16-cifar10 or resnet20-fashion-mnist. [default: digits]",
     "data_dir": "Where the data set's files are; downloaded into ./data if left out.",
-    "device": "auto, cpu, cuda or cuda:N. [default: auto]",
+    "device": "auto, cpu, cuda or cuda:N; of several, as cuda:0,cuda:1, the first does all but share curvature "
+    "with the others. [default: auto]",
     "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
     "keep_every": "Seconds between two times that a training keeps its progress, at the least. [default: 30]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
@@ -229,7 +230,7 @@ def _build_study(
 
     overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
     setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
-    device = _device(given.get("device", "auto"))
+    device, *others = _devices(given.get("device", "auto"))
     if sibling is None:
         store = Store()
         attended.enter_context(store.attending())
@@ -248,7 +249,8 @@ def _build_study(
         images = load_images(setting.data.dataset, data_dir)
     else:
         images = sibling.bench.images
-    return Study(set_up(setting, images, device, parent), store, _say, pinned, _keep_every(given))
+    bench = set_up(setting, images, device, parent, others)
+    return Study(bench, store, _say, pinned, _keep_every(given))
 
 
 def _keep_every(given: dict[str, str]) -> float:
@@ -281,6 +283,13 @@ def is_fresh(options: Options) -> bool:
     if value.lower() in ("true", "1", "yes"):
         return True
     raise click.BadParameter(f"{value!r} is neither true nor false", param_hint="--fresh")
+
+
+def _devices(names: str) -> list[Any]:
+    devices = [_device(name.strip()) for name in names.split(",")]
+    if len(set(map(str, devices))) < len(devices):
+        raise ValueError(f"device={names!r} names one device twice; name each once")
+    return devices
 
 
 def _device(name: str) -> Any:

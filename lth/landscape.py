@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import nn
 
 from lth.data import Examples, TrainingData
@@ -114,13 +115,22 @@ class Surveyor:
         data: Training and test examples on the device.
         setting: How finely.
         seed: Of the examples drawn, start vectors, probes and directions.
+        others: Devices that share the examples of a curvature, besides the one the data is on.
 
     Raises:
         ValueError: If more examples are asked for than there are.
     """
 
-    def __init__(self, network: nn.Module, data: TrainingData, setting: AnalysisSetting, seed: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        data: TrainingData,
+        setting: AnalysisSetting,
+        seed: int,
+        others: Sequence[torch.device] = (),
+    ) -> None:
         self._network, self._data, self._setting, self._seed = network, data, setting, seed
+        self._others = tuple(others)
         self._device = data.train.labels.device
         self._chosen = draw(len(data.train), setting.hessian_examples, seed, "hessian_examples")
         self._last: tuple[Weights, HessianOperator] | None = None
@@ -232,7 +242,10 @@ class Surveyor:
     def _operator(self, weights: Weights, space: LevelSpace) -> HessianOperator:
         if self._last is None or not _same(self._last[0], weights):
             self._last = None  # frees the graphs before new ones are made
-            self._last = weights, HessianOperator(self._network, weights, space, self.examples)
+            self._last = (
+                weights,
+                HessianOperator(self._network, weights, space, self.examples, others=self._others),
+            )
         return self._last[1].in_space(space)
 
 

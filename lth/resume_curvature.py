@@ -7,7 +7,7 @@ files with all vectors of then, which say by their digests that nothing was chan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from lth.checkpoint import CheckpointError
 from lth.kept import MALFORMED, Format, seal, step_of, unseal
 from lth.landscape import CurvatureProgress
 from lth.measure.krylov import BasisState, KrylovBasis, SymmetricOperator
+from lth.resume import progress_environment
 
 KIND: Final = "products"
 VECTORS: Final = "vectors"
@@ -55,6 +56,12 @@ class KeptCurvature:
                 raise
             raise CheckpointError(f"its vectors are not those of its basis ({error})") from error
         return CurvatureProgress(basis, self.claimed, self.samples)
+
+
+def measured_by(device: torch.device, others: Sequence[torch.device]) -> str:
+    """Return what decides the bits of a curvature besides its key: in which only it can be gone on from."""
+    first = progress_environment(device, "fp32", compiled=False)
+    return ", ".join([first, *(f"and {other}" for other in others)])
 
 
 def write_vectors(start: int, vectors: Tensor) -> tuple[str, bytes]:

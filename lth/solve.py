@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -34,10 +34,15 @@ class Workbench:
     network: nn.Module  # at its initialisation w0, on the CPU
     schedule: Schedule
     keys: TaskKeys
+    others: tuple[torch.device, ...] = ()  # devices that share the examples of a curvature with the data's
 
 
 def set_up(
-    setting: Setting, images: ImageData, device: torch.device, given: Solution | None = None
+    setting: Setting,
+    images: ImageData,
+    device: torch.device,
+    given: Solution | None = None,
+    others: Sequence[torch.device] = (),
 ) -> Workbench:
     """Check that everything fits together, before any long work.
 
@@ -46,6 +51,7 @@ def set_up(
         images: The whole data set.
         device: Where to put the examples, and so where everything is computed.
         given: A solution of another study whose lineage replaces the levels up to its own.
+        others: Further devices, for curvature.
 
     Raises:
         ValueError: If network, data, amounts of examples, schedule and `given` do not fit.
@@ -82,6 +88,7 @@ def set_up(
         network=build_network(spec, setting.seed),
         schedule=schedule,
         keys=keys,
+        others=tuple(others),
     )
 
 

@@ -32,7 +32,7 @@ from lth.graph import (
 )
 from lth.landscape import Surveyor
 from lth.place import Place, at, imp
-from lth.resume import progress_environment
+from lth.resume_curvature import measured_by
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.summary import LevelRow
@@ -146,8 +146,7 @@ class Study:
             self._say(f"measuring {job.name}, in run {run.run_id}")
             if not isinstance(job, CurvatureJob):
                 self._surveyor.release()
-            device, precision = bench.data.train.labels.device, "fp32"
-            environment = progress_environment(device, precision, compiled=False)
+            environment = measured_by(bench.data.train.labels.device, bench.others)
             keeper = BasisKeeper(run, key, environment, self._keep_every, self._say)
             results = perform(job, self._load, self._surveyor, bench.network, bench.setting, keeper)
             seconds = keeper.seconds
@@ -285,7 +284,7 @@ class Study:
     @cached_property
     def _surveyor(self) -> Surveyor:
         bench = self.bench
-        return Surveyor(bench.network, bench.data, bench.setting.analysis, bench.setting.seed)
+        return Surveyor(bench.network, bench.data, bench.setting.analysis, bench.setting.seed, bench.others)
 
     def _fits_trends(self) -> bool:
         """Say whether the study's trends are of measurements like these; the first to come decide."""

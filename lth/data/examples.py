@@ -28,6 +28,11 @@ class Examples:
         """Return `(images - mean) / std` in float32."""
         return (images.float() - self.mean) / self.std
 
+    def to(self, device: torch.device) -> Examples:
+        """Return the examples on `device`."""
+        moved = (tensor.to(device) for tensor in (self.images, self.labels, self.mean, self.std))
+        return Examples(*moved)
+
     def take(self, index: Tensor) -> Examples:
         """Return the examples at `index`, (k,), in that order."""
         index = index.to(self.labels.device)

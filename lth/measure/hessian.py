@@ -9,6 +9,7 @@ BatchNorm follows a convolution it is folded into it, and derivatives pass throu
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -38,7 +39,8 @@ class HessianOperator:
         space: Which coordinates are free.
         examples: What the loss is the mean over.
         dtype: Precision of the products; float64 for reference.
-        graph_budget_bytes: Keep gradient graphs while they take up to about this much memory.
+        graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory.
+        others: Devices that take an equal share of the examples each, besides the one these are on.
 
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
@@ -54,26 +56,19 @@ class HessianOperator:
         *,
         dtype: torch.dtype = torch.float32,
         graph_budget_bytes: int = _GRAPH_BUDGET_BYTES,
+        others: Sequence[torch.device] = (),
     ) -> None:
-        self._function = Folded(network, examples.labels.device)
         self._space = space
         self._dtype = dtype
-        self._parameters = {
-            name: tensor.detach().to(dtype).requires_grad_(True) for name, tensor in weights.parameters.items()
-        }
-        self._buffers = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in weights.buffers.items()
-        }
-        self._examples = examples
-        self._check_mean_over_examples()
-        indices = torch.split(torch.arange(len(examples), device=examples.labels.device), _CHUNK)
-        folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
-        of_examples = _CHUNK * _graph_bytes_per_example(network, examples, dtype)
-        affordable = graph_budget_bytes // (of_examples + folding)
-        with full_float32():
-            self._kept = [self._gradient(index) for index in indices[:affordable]]
-        self._rebuilt = indices[affordable:]
+        self._device = examples.labels.device
+        check_mean_over_examples(network, weights, examples)
+        devices = [self._device, *others]
+        parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
+        self._shares = [
+            _Share(network, weights, examples.take(part).to(device), len(examples), dtype, graph_budget_bytes)
+            for device, part in zip(devices, parts, strict=True)
+            if len(part)
+        ]
         self.num_products = 0
 
     def in_space(self, space: LevelSpace) -> HessianOperator:
@@ -91,7 +86,7 @@ class HessianOperator:
     @property
     def device(self) -> torch.device:
         """Where vectors of the space live."""
-        return self._examples.labels.device
+        return self._device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -100,39 +95,57 @@ class HessianOperator:
 
     def __call__(self, vector: Tensor) -> Tensor:
         """Return E^T H E v for `vector`, (dimension,), in the vector's dtype."""
+        direction = self._space.embed(vector.to(self._dtype))
         with full_float32():
-            return self._multiply(vector)
+            # Kernels are only queued on a GPU: all of them work before the first sum waits for one.
+            products = [share.product(direction.values()) for share in self._shares]
+        total = products[0]
+        for product in products[1:]:
+            torch._foreach_add_(total, [part.to(self._device) for part in product])
+        self.num_products += 1
+        return self._space.restrict(dict(zip(direction, total, strict=True))).to(vector.dtype)
 
-    def _multiply(self, vector: Tensor) -> Tensor:
-        direction = tuple(self._space.embed(vector.to(self._dtype)).values())
+
+class _Share:
+    """The part that some of the examples, all on one device, have in the Hessian of the mean over `total`."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        weights: Weights,
+        examples: Examples,
+        total: int,
+        dtype: torch.dtype,
+        graph_budget_bytes: int,
+    ) -> None:
+        self._device = examples.labels.device
+        self._function = Folded(network, self._device)
+        self._examples, self._total, self._dtype = examples, total, dtype
+        moved = weights.to(self._device)
+        self._parameters = {
+            name: tensor.detach().to(dtype).requires_grad_(True) for name, tensor in moved.parameters.items()
+        }
+        self._buffers = {
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in moved.buffers.items()
+        }
+        indices = torch.split(torch.arange(len(examples), device=self._device), _CHUNK)
+        folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
+        of_examples = _CHUNK * _graph_bytes_per_example(network, examples, dtype)
+        affordable = graph_budget_bytes // (of_examples + folding)
+        with full_float32():
+            self._kept = [self._gradient(index) for index in indices[:affordable]]
+        self._rebuilt = indices[affordable:]
+
+    def product(self, direction: Iterable[Tensor]) -> list[Tensor]:
+        """Return this share of the product with `direction`, a tensor a parameter."""
+        moved = tuple(tensor.to(self._device) for tensor in direction)
         total = [torch.zeros_like(parameter) for parameter in self._parameters.values()]
         for gradient in self._kept:
-            torch._foreach_add_(total, self._product(gradient, direction, keep=True))
+            torch._foreach_add_(total, self._product(gradient, moved, keep=True))
         for index in self._rebuilt:
-            torch._foreach_add_(total, self._product(self._gradient(index), direction, keep=False))
-        self.num_products += 1
-        flat = self._space.restrict(dict(zip(self._parameters, total, strict=True)))
-        return flat.to(vector.dtype)
-
-    @torch.no_grad()
-    def _check_mean_over_examples(self) -> None:
-        examples = self._examples.take(torch.arange(min(2, len(self._examples))))
-        inputs = examples.normalise(examples.images).to(self._dtype)
-        state = self._function.state(Weights(self._parameters, self._buffers))
-        with full_float32():
-            together, again = self._function(state, inputs), self._function(state, inputs)
-            other = self._function(state, inputs[:1].expand_as(inputs))
-        near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
-        if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
-            raise ValueError(
-                "the network gives the same images different logits in evaluation mode, so its loss has no "
-                "Hessian; let its dropout follow `self.training`"
-            )
-        if not torch.allclose(together[:1], other[:1], rtol=0, atol=near, equal_nan=True):
-            raise ValueError(
-                "an image's logits depend on the others of its batch in evaluation mode, so the loss is no "
-                "mean over images; keep BatchNorm's track_running_stats=True"
-            )
+            torch._foreach_add_(total, self._product(self._gradient(index), moved, keep=False))
+        return total
 
     def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
@@ -143,7 +156,7 @@ class HessianOperator:
         with FastSecondDerivatives() if self._function.is_folded else nullcontext():
             state = self._function.state(Weights(self._parameters, self._buffers))
             logits = self._function(state, inputs)
-        loss = cross_entropy(logits, examples.labels, reduction="sum") / len(self._examples)
+        loss = cross_entropy(logits, examples.labels, reduction="sum") / self._total
         return torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
 
     def _product(
@@ -151,6 +164,33 @@ class HessianOperator:
     ) -> tuple[Tensor, ...]:
         parameters = tuple(self._parameters.values())
         return torch.autograd.grad(gradient, parameters, direction, retain_graph=keep, materialize_grads=True)
+
+
+@torch.no_grad()
+def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Examples) -> None:
+    """Check that the loss is a mean over examples, so that it has a Hessian which is one too.
+
+    Raises:
+        ValueError: If the network draws at random, or mixes the examples of a batch, in evaluation mode.
+    """
+    few = examples.take(torch.arange(min(2, len(examples))))
+    inputs = few.normalise(few.images).to(next(iter(weights.parameters.values())).dtype)
+    function = Folded(network, examples.labels.device)
+    state = function.state(weights.to(examples.labels.device))
+    with full_float32():
+        together, again = function(state, inputs), function(state, inputs)
+        other = function(state, inputs[:1].expand_as(inputs))
+    near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
+    if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
+        raise ValueError(
+            "the network gives the same images different logits in evaluation mode, so its loss has no "
+            "Hessian; let its dropout follow `self.training`"
+        )
+    if not torch.allclose(together[:1], other[:1], rtol=0, atol=near, equal_nan=True):
+        raise ValueError(
+            "an image's logits depend on the others of its batch in evaluation mode, so the loss is no "
+            "mean over images; keep BatchNorm's track_running_stats=True"
+        )
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:

@@ -94,6 +94,8 @@ def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
         (train_dense, ["--precision", "fp8"], "precision='fp8' is unknown"),
         (train_dense, ["--device", "tpu"], "device='tpu' is unknown"),
         (train_dense, ["--device", "cuda:99"], "choose cpu or auto"),
+        (train_dense, ["--device", "cpu,cpu"], "names one device twice"),
+        (train_dense, ["--device", "cpu,tpu"], "device='tpu' is unknown"),
         (train_dense, ["--fresh", "maybe"], "'maybe' is neither true nor false"),
         (train_dense, ["--from_run", "abc"], "from_run has no meaning here"),
         (imp_level, ["--level", "1", "--from_run", "abc"], "there is no run 'abc'"),

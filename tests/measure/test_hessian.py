@@ -117,13 +117,26 @@ def test_the_size_of_chunks_changes_only_rounding(monkeypatch, chunk, budget):
     torch.testing.assert_close(chunked(vector), whole(vector), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("count", [2, 3, 50])
+@pytest.mark.parametrize("budget", [0, 2**30])
+def test_devices_that_share_the_examples_change_only_rounding(count, budget):
+    """Shares of unequal size, and more devices than there are examples; the same device stands for all here."""
+    mask = random_mask(NETWORK, 0.6)
+    point = mask.apply(POINT)
+    alone = operator(mask, point)
+    shared = operator(mask, point, others=[torch.device("cpu")] * (count - 1), graph_budget_bytes=budget)
+    vector = torch.randn(alone.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(shared(vector), alone(vector), rtol=1e-11, atol=1e-12)
+
+
 def test_some_graphs_are_kept_and_others_rebuilt_within_the_budget(monkeypatch):
     monkeypatch.setattr("lth.measure.hessian._CHUNK", 10)
     monkeypatch.setattr("lth.measure.hessian._graph_bytes_per_example", lambda *_: 100)
     mask = random_mask(NETWORK, 0.5)
     of_weights = 5 * 8 * sum(tensor.numel() for tensor in POINT.parameters.values())
     mixed = operator(mask, graph_budget_bytes=2 * (10 * 100 + of_weights))
-    assert (len(mixed._kept), len(mixed._rebuilt)) == (2, 1)
+    (share,) = mixed._shares
+    assert (len(share._kept), len(share._rebuilt)) == (2, 1)
     vector = torch.randn(mixed.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(mixed(vector), operator(mask)(vector), rtol=1e-10, atol=1e-12)
 
@@ -174,7 +187,7 @@ def test_an_operator_moved_to_another_space_builds_no_graph_again(monkeypatch):
     def refuse(*_: object) -> None:
         raise AssertionError("a gradient graph was built again")
 
-    monkeypatch.setattr(HessianOperator, "_gradient", refuse)
+    monkeypatch.setattr("lth.measure.hessian._Share._gradient", refuse)
     moved = original.in_space(LevelSpace(random_mask(NETWORK, 1.0), POINT))
     assert moved(torch.ones(moved.dimension, dtype=DOUBLE)).isfinite().all()
 
