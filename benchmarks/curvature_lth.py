@@ -17,7 +17,7 @@ from lth.weights import Weights
 
 
 def prepare(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
-    """Return a function that finds the eigenvalues to the tolerance `variant`."""
+    """Return a function that finds the eigenvalues to the tolerance `variant`, which none but 0 may miss."""
     problem = load_problem(setup)
     zero, one = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
     examples = Examples(problem.inputs, problem.labels, zero, one)
@@ -33,9 +33,11 @@ def prepare(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
             began = time.perf_counter()
             operator(vector)
             return Found.since(began, 1)
-        found = leading_spectrum(operator, setup.k, seed=0, tolerance=float(variant))
+        most = None if float(variant) > 0 else 4 * setup.k
+        seed = 0 if most is None else 1  # the truth starts elsewhere than what it judges
+        found = leading_spectrum(operator, setup.k, seed=seed, tolerance=float(variant), max_products=most)
         told = Found.since(began, operator.num_products, tuple(found.eigenvalues.tolist()))
-        if not found.converged:
+        if float(variant) > 0 and not found.converged:
             raise RuntimeError(f"it did not converge in {found.num_products} products")
         return told
 

@@ -110,6 +110,7 @@ def pyhessian(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:
     def act(command: str) -> Found:
         nonlocal count
         count, began = 0, time.perf_counter()
+        problem.network.zero_grad(set_to_none=True)  # it would add this Hessian to the one before
         data = (problem.inputs, problem.labels)
         hessian = module.hessian(problem.network, torch.nn.CrossEntropyLoss(), data=data, cuda=False)
         if command == "one":

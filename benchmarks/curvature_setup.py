@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,13 @@ from lth.data import ImageData
 from lth.network import NetworkSpec, build_network
 
 _BATCH, _LEARNING_RATE = 64, 0.05
+
+
+def _peak_bytes() -> int:
+    """Return the most memory this process has held; getrusage would not forget that of its parent."""
+    status = Path("/proc/self/status").read_text()
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak) * 1024
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,7 @@ class Found:
     @classmethod
     def since(cls, began: float, products: int, eigenvalues: tuple[float, ...] = ()) -> Found:
         """Return what was found now, by work that began at `time.perf_counter() == began`."""
-        seconds = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return cls(seconds, products, eigenvalues, peak if sys.platform == "darwin" else peak * 1024)
+        return cls(time.perf_counter() - began, products, eigenvalues, _peak_bytes())
 
 
 def save_problem(setup: CurvatureSetup, images: ImageData, epochs: int, measured: int) -> float:

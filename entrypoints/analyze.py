@@ -1,4 +1,4 @@
-"""Measure the geometry of one level or of a whole study: spectra, radii, lines, surface, distances."""
+"""Measure the geometry of one level or of a whole study: spectra, radii, lines, surface, distances, density."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _OF_A_LEVEL = "spectra,radii,lines"
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances. [default: all; at one level spectra,radii,lines]",
+    help="Of spectra, radii, lines, surface, distances, density. [default: all but density; at one level "
+    "spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:
@@ -46,6 +47,8 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
             study.surface(place, adopt=True, fresh=fresh)
         if "distances" in wanted:
             study.distances(place, adopt=True, fresh=fresh)
+        if "density" in wanted:
+            study.spectral_density(place, adopt=True, fresh=fresh)
 
 
 def _parse_measures(written: str) -> tuple[Measure, ...]:

@@ -50,6 +50,8 @@ _SETTING_OPTIONS = {
     "k": "Leading eigenvalues in log_eig_product.",
     "second_k": "Share of k in a second log_eig_product.",
     "trace_probes": "Random vectors for the Hessian's trace.",
+    "density_probes": "Random vectors for the Hessian's spectral density.",
+    "density_steps": "Products with each of them.",
     "hessian_examples": "For curvature, radii and surface: a number, a fraction or all.",
     "directions": "Random directions for radii.",
     "direction_norm": "filter (Li et al. 2018) or plain.",
@@ -67,7 +69,8 @@ _COMMON_OPTIONS = {
     "device": "auto, cpu, cuda or cuda:N; of several, as cuda:0,cuda:1, the first does all but share curvature "
     "with the others. [default: auto]",
     "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
-    "keep_every": "Seconds between two times that a training keeps its progress, at the least. [default: 30]",
+    "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
+    "[default: 30]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
@@ -287,7 +290,7 @@ def is_fresh(options: Options) -> bool:
 
 def _devices(names: str) -> list[Any]:
     devices = [_device(name.strip()) for name in names.split(",")]
-    if len(set(map(str, devices))) < len(devices):
+    if len({(device.type, device.index or 0) for device in devices}) < len(devices):
         raise ValueError(f"device={names!r} names one device twice; name each once")
     return devices
 

@@ -109,6 +109,7 @@ class LevelAnalysis:
             raw[f"radii_direction_lengths{suffix}"] = radii.lengths
             raw[f"radii_censored{suffix}"] = radii.censored
         for suffix, trace in self.traces.items():
+            raw[f"trace_inside{suffix}"] = np.array(trace.inside)
             raw[f"trace_samples{suffix}"] = trace.samples
         for prefix, line in (("line", self.line), ("line_anew", self.line_anew)):
             if line is not None:

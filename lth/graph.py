@@ -18,8 +18,8 @@ from lth.place import Place, Point, at, imp, next_larger, parse_place, projectio
 from lth.recipe import BASELINES
 from lth.setting import AnalysisSetting, DirectionNorm
 
-Measure = Literal["spectra", "radii", "lines", "surface", "distances"]
-MEASURES: tuple[Measure, ...] = get_args(Measure)
+Measure = Literal["spectra", "radii", "lines", "surface", "distances", "density"]
+MEASURES: tuple[Measure, ...] = ("spectra", "radii", "lines", "surface", "distances")  # what a study takes
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,29 @@ class CurvatureJob:
     def name(self) -> str:
         """What a person calls it."""
         return f"curvature at {self.point.name}"
+
+    @property
+    def needs(self) -> tuple[Place, ...]:
+        """The solutions it reads."""
+        return self.point.needs
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return self.point.place.level
+
+
+@dataclass(frozen=True)
+class DensityJob:
+    """The density of all Hessian eigenvalues at a point; no study needs it, so it is taken when asked for."""
+
+    point: Point
+    measure: Measure = "density"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"spectral density at {self.point.name}"
 
     @property
     def needs(self) -> tuple[Place, ...]:
@@ -141,7 +164,7 @@ class DistanceJob:
         return max(place.level for place in self.places)
 
 
-Job = CurvatureJob | RadiiJob | LineJob | SurfaceJob | DistanceJob
+Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob
 
 
 def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
@@ -234,7 +257,7 @@ def chosen(jobs: Iterable[Job], measures: Iterable[Measure]) -> list[Job]:
 
 
 def parse_measures(written: str) -> tuple[Measure, ...]:
-    """Read `spectra,radii`; `all` is every measure.
+    """Read `spectra,radii`; `all` is every measure that a study takes.
 
     Raises:
         ValueError: If a name is unknown.
@@ -242,11 +265,12 @@ def parse_measures(written: str) -> tuple[Measure, ...]:
     if written.strip() == "all":
         return MEASURES
     named = {part.strip() for part in written.split(",")}
-    if unknown := sorted(named - set(MEASURES)):
+    known: tuple[Measure, ...] = get_args(Measure)
+    if unknown := sorted(named - set(known)):
         raise ValueError(
-            f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(MEASURES)}"
+            f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(known)}"
         )
-    return tuple(measure for measure in MEASURES if measure in named)
+    return tuple(measure for measure in known if measure in named)
 
 
 def _union(groups: Iterable[Iterable[Place]]) -> tuple[Place, ...]:

@@ -15,6 +15,7 @@ from lth.data.examples import draw
 from lth.evaluate import Evaluation, Evaluator
 from lth.mask import Mask
 from lth.measure.batchnorm import StatisticsEstimator
+from lth.measure.density import SpectralDensity, spectral_density
 from lth.measure.distance import norm
 from lth.measure.hessian import HessianOperator
 from lth.measure.interpolation import Interpolation, interpolate
@@ -158,30 +159,42 @@ class Surveyor:
         operator, k = self._operator(weights, space), self._setting.k
         capacity = basis_capacity(operator, k)
         found = keeper.find(operator, self._seed, capacity) if keeper is not None else None
-        now = found or CurvatureProgress(KrylovBasis(operator, self._seed, capacity))
+        progress = found or CurvatureProgress(KrylovBasis(operator, self._seed, capacity))
 
-        def reached(progress: CurvatureProgress) -> None:
-            nonlocal now
-            now = progress
+        def keep(reached: CurvatureProgress) -> None:
+            nonlocal progress
+            progress = reached
             if keeper is not None and keeper.is_due():
-                keeper.keep(progress)
+                keeper.keep(reached)
 
         spectrum = search(
-            now.basis,
+            progress.basis,
             k,
-            claimed=now.claimed,
-            keep=lambda claimed: reached(replace(now, claimed=claimed)),
+            claimed=progress.claimed,
+            keep=lambda claimed: keep(replace(progress, claimed=claimed)),
             label=f"eigenvalues at {label}",
         )
         trace = deflated_trace(
-            now.basis,
+            progress.basis,
             self._setting.trace_probes,
             seed=self._seed,
-            samples=now.samples,
-            keep=lambda samples: reached(replace(now, samples=tuple(samples))),
+            samples=progress.samples,
+            keep=lambda samples: keep(replace(progress, samples=tuple(samples))),
             label=f"trace at {label}",
         )
         return Curvature(spectrum, trace, Size(norm(weights), space.dimension))
+
+    def density(self, located: Located, label: str) -> SpectralDensity:
+        """Return the density of the Hessian's eigenvalues in the point's space."""
+        weights = located.weights.to(self._device)
+        operator = self._operator(weights, LevelSpace(located.mask, weights))
+        return spectral_density(
+            operator,
+            probes=self._setting.density_probes,
+            steps=min(self._setting.density_steps, operator.dimension),
+            seed=self._seed,
+            label=f"spectral density at {label}",
+        )
 
     def radii(self, points: Mapping[str, Located], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
         """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""

@@ -19,13 +19,13 @@ from lth.checkpoint import CheckpointError
 from lth.kept import MALFORMED, Format, seal, step_of, unseal
 from lth.landscape import CurvatureProgress
 from lth.measure.krylov import BasisState, KrylovBasis, SymmetricOperator
-from lth.resume import progress_environment
+from lth.resume import cpu_model, progress_environment
 
 KIND: Final = "products"
 VECTORS: Final = "vectors"
 _FORMAT: Final[Format] = ("lth-curvature", 1)
 _VECTORS_FORMAT: Final[Format] = ("lth-vectors", 1)
-_COUNTERS = ("since", "noise", "num_products", "num_starts", "num_restarts")
+_COUNTERS = ("capacity", "since", "noise", "num_products", "num_starts", "num_restarts")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class KeptCurvature:
     environment: str  # what computes: in another one the bits would differ
     seconds: float  # measured so far
 
+    @property
+    def step(self) -> int:
+        """Products that were taken, those of the trace included."""
+        return self.state.num_products + len(self.samples)
+
     def resume(
         self, matrix: SymmetricOperator, seed: int, capacity: int, read: Callable[[str], bytes]
     ) -> CurvatureProgress:
@@ -48,9 +53,11 @@ class KeptCurvature:
         Raises:
             CheckpointError: If they are not those of the basis.
         """
+        if self.state.capacity != capacity:
+            raise CheckpointError(f"its basis has room for {self.state.capacity} vectors, not {capacity}")
         vectors = (unseal(name, read(name), VECTORS, _VECTORS_FORMAT)[1][VECTORS] for name in self.parts)
         try:
-            basis = KrylovBasis.resumed(matrix, seed, capacity, self.state, vectors)
+            basis = KrylovBasis.resumed(matrix, seed, self.state, vectors)
         except MALFORMED as error:
             if isinstance(error, CheckpointError):
                 raise
@@ -58,10 +65,10 @@ class KeptCurvature:
         return CurvatureProgress(basis, self.claimed, self.samples)
 
 
-def measured_by(device: torch.device, others: Sequence[torch.device]) -> str:
+def measured_by(devices: Sequence[torch.device]) -> str:
     """Return what decides the bits of a curvature besides its key: in which only it can be gone on from."""
-    first = progress_environment(device, "fp32", compiled=False)
-    return ", ".join([first, *(f"and {other}" for other in others)])
+    products = [progress_environment(device, "fp32", compiled=False) for device in devices]
+    return " and ".join([*products, f"numpy {np.__version__} on {cpu_model()}"])
 
 
 def write_vectors(start: int, vectors: Tensor) -> tuple[str, bytes]:
@@ -83,7 +90,7 @@ def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
     if kept.claimed is not None:
         arrays["claimed"] = kept.claimed
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    return seal(KIND, state.num_products, _FORMAT, header, {**tensors, "ends": state.ends})
+    return seal(KIND, kept.step, _FORMAT, header, {**tensors, "ends": state.ends})
 
 
 def read_curvature(name: str, content: bytes) -> KeptCurvature:
@@ -99,17 +106,21 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
         if any(array.dtype != np.float64 for array in arrays.values()) or ends.dtype != torch.float64:
             raise ValueError("its numbers are not float64")
         counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
-        state = BasisState(arrays["inside"], ends, arrays["leaving"], **counters)
-        if state.num_products != step_of(name, KIND):
-            raise ValueError("the number of products in its name is another")
-        return KeptCurvature(
+        state = BasisState(inside=arrays["inside"], ends=ends, leaving=arrays["leaving"], **counters)
+        parts = tuple(map(str, header["parts"]))
+        if any(step_of(part, VECTORS) is None for part in parts):
+            raise ValueError("its vectors are in files of other names")
+        kept = KeptCurvature(
             state,
-            parts=tuple(map(str, header["parts"])),
+            parts=parts,
             claimed=arrays.get("claimed"),
             samples=tuple(map(float, arrays["samples"])),
             key=str(header["key"]),
             environment=str(header["environment"]),
             seconds=float(header["seconds"]),
         )
+        if kept.step != step_of(name, KIND):
+            raise ValueError("the number of products in its name is another")
+        return kept
     except MALFORMED as error:
         raise CheckpointError(f"{name} doesn't describe a curvature's progress ({error!r})") from error

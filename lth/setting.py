@@ -95,7 +95,9 @@ class AnalysisSetting:
 
     k: int = 100  # leading eigenvalues
     second_k: float = 0.5  # of k: another cut, to see whether the trend depends on it
-    trace_probes: int = 20  # Hutchinson's random vectors
+    trace_probes: int = 20  # random vectors
+    density_probes: int = 10  # random vectors of the spectral density
+    density_steps: int = 80  # of Lanczos' recurrence from each
     hessian_examples: Amount = TENTH
     directions: int = 50
     direction_norm: DirectionNorm = "filter"
@@ -110,6 +112,10 @@ class AnalysisSetting:
     def __post_init__(self) -> None:
         _require(self.k >= 1, "k", self.k, "at least 1")
         _require(self.trace_probes >= 2, "trace_probes", self.trace_probes, "at least 2 (a standard error)")
+        _require(
+            self.density_probes >= 2, "density_probes", self.density_probes, "at least 2 (a standard error)"
+        )
+        _require(self.density_steps >= 1, "density_steps", self.density_steps, "at least 1")
         _require(self.directions >= 2, "directions", self.directions, "at least 2")
         _require_choice("direction_norm", self.direction_norm, get_args(DirectionNorm))
         _require(0 < self.cutoff_margin < math.inf, "cutoff_margin", self.cutoff_margin, "positive")
@@ -282,6 +288,8 @@ _FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
     "k": ("analysis", _whole),
     "second_k": ("analysis", _number),
     "trace_probes": ("analysis", _whole),
+    "density_probes": ("analysis", _whole),
+    "density_steps": ("analysis", _whole),
     "hessian_examples": ("analysis", _amount),
     "directions": ("analysis", _whole),
     "direction_norm": ("analysis", _text),

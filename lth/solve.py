@@ -36,6 +36,11 @@ class Workbench:
     keys: TaskKeys
     others: tuple[torch.device, ...] = ()  # devices that share the examples of a curvature with the data's
 
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """Where curvature is computed, the device of the data first."""
+        return (self.data.train.labels.device, *self.others)
+
 
 def set_up(
     setting: Setting,

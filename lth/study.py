@@ -20,6 +20,7 @@ from lth.evidence import Attained, Evidence, gather
 from lth.graph import (
     MEASURES,
     CurvatureJob,
+    DensityJob,
     DistanceJob,
     Job,
     Measure,
@@ -37,9 +38,10 @@ from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.summary import LevelRow
 from lth.survey import perform
+from lth.tracking.curvature_progress import BasisKeeper
 from lth.tracking.measurement import log_measurement
 from lth.tracking.process import described
-from lth.tracking.progress import BasisKeeper, clear_progress
+from lth.tracking.progress import clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,
     log_analysis,
@@ -74,7 +76,8 @@ class Study:
     Methods return the id of the run that holds the result. With `adopt`, the result is logged to the run that
     `mlflow run` created, or that run points to where the result was found. With `fresh`, the task is done
     again even if its result exists; what it needs is reused all the same. `pinned` names the run to use for a
-    key, whichever others there are. The progress of a training is kept every `keep_every` seconds.
+    key, whichever others there are. The progress of a training or a curvature is kept every `keep_every`
+    seconds.
     """
 
     def __init__(
@@ -141,15 +144,19 @@ class Study:
         if (found := self._find(job.name, key, adopt=adopt, fresh=fresh)) is not None:
             return found  # another process did it while this one was at what it needs
         bench = self.bench
-        tags = {"measure": job.measure}
+        # What is resumed must go on where it was begun; all other measurements are taken in one go.
+        environment = measured_by(bench.devices) if isinstance(job, CurvatureJob) else None
+        tags = {"measure": job.measure, **({COMPUTED_BY: environment} if environment else {})}
+        if fresh:
+            tags[FRESH] = "true"
         with self._task(job.name, "measurement", job.level, None, key, adopt=adopt, tags=tags) as run:
             self._say(f"measuring {job.name}, in run {run.run_id}")
-            if not isinstance(job, CurvatureJob):
+            if not isinstance(job, CurvatureJob | DensityJob):
                 self._surveyor.release()
-            environment = measured_by(bench.data.train.labels.device, bench.others)
-            keeper = BasisKeeper(run, key, environment, self._keep_every, self._say)
+            began = time.monotonic()
+            keeper = BasisKeeper(run, key, environment, self._keep_every, self._say) if environment else None
             results = perform(job, self._load, self._surveyor, bench.network, bench.setting, keeper)
-            seconds = keeper.seconds
+            seconds = keeper.seconds if keeper is not None else time.monotonic() - began
             log_measurement(run, job, results, self._surveyor.drawn, seconds)
         clear_progress(run)
         self._say(f"  {seconds:.0f} s")
@@ -204,12 +211,18 @@ class Study:
         there = [place for place in places(level) if self._lookup(self._key(place)) is not None]
         return self.measurement(DistanceJob(tuple(there)), adopt=adopt, fresh=fresh)
 
+    def spectral_density(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
+        """Return the run of the density of the Hessian's eigenvalues at a level."""
+        return self.measurement(DensityJob(at(imp(level))), adopt=adopt, fresh=fresh)
+
     def measure_all(self, measures: Sequence[Measure] = MEASURES) -> str:
         """Measure every level, the baselines and the study as a whole; return the study's run."""
         last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
         for level in range(last + 1):
             if chosen(level_jobs(level), measures):
                 self.analysis(level, measures)
+            if "density" in measures:
+                self.spectral_density(level)
         for job in chosen(study_jobs(last, analysis), measures):
             if self._lookup(self.bench.keys.measurement(job)) is None:
                 self.measurement(job)
@@ -326,6 +339,7 @@ class Study:
         found = None if fresh else self._wait_for(name, key)
         if found is not None:
             self._say(f"{name}: found in run {found}, nothing to compute")
+            clear_progress(self.store.append(found))  # of a process that was killed between its last two steps
             if adopt:
                 self.store.point_to(found, name, self._parent())
         return found

@@ -9,9 +9,10 @@ from torch import nn
 
 from lth.amount import ALL
 from lth.evaluate import Evaluation
-from lth.graph import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.graph import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
 from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
+from lth.measure.density import SpectralDensity
 from lth.measure.distance import Distances, Travel, pairwise, travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.radius import BasinRadii
@@ -55,6 +56,8 @@ def perform(
     if isinstance(job, CurvatureJob):
         found = surveyor.curvature(located(job.point), job.point.name, keeper)
         return {"spectrum": found.spectrum, "trace": found.trace, "size": found.size}
+    if isinstance(job, DensityJob):
+        return {"density": surveyor.density(located(job.point), job.point.name)}
     if isinstance(job, RadiiJob):
         return surveyor.radii({point.name: located(point) for point in job.points}, job.direction_norm)
     if isinstance(job, LineJob):
@@ -89,6 +92,11 @@ def _distances(job: DistanceJob, load: Load) -> Mapping[str, DataclassInstance]:
 def curvature_from(stored: Packed) -> Curvature:
     """Return what a `CurvatureJob` found."""
     return Curvature(stored.read(Spectrum, "spectrum"), stored.read(Trace, "trace"), stored.read(Size, "size"))
+
+
+def density_from(stored: Packed) -> SpectralDensity:
+    """Return what a `DensityJob` found."""
+    return stored.read(SpectralDensity, "density")
 
 
 def radii_from(stored: Packed, job: RadiiJob) -> dict[Point, BasinRadii]:

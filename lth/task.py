@@ -13,11 +13,12 @@ from lth.setting import Setting, spelled
 from lth.solution import Kind
 
 # Counts the changes of how a measurement is taken that change its numbers.
-_METHOD: dict[Measure, int] = {"spectra": 2}  # 2: the trace is deflated by the basis of the spectrum
+_METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
 
 # The parameters of AnalysisSetting that decide what a measurement finds.
 _DECIDES: dict[Measure, tuple[str, ...]] = {
     "spectra": ("k", "hessian_examples", "trace_probes"),
+    "density": ("hessian_examples", "density_probes", "density_steps"),
     "radii": ("directions", "hessian_examples", "cutoff_margin"),
     "lines": ("points",),
     "surface": ("hessian_examples", "grid"),
@@ -64,9 +65,10 @@ class TaskKeys:
             "solutions": {place.name: self.solution(place.kind, place.level) for place in job.needs},
             "prune_fraction": str(self.setting.pruning.prune_fraction),  # sizes the next-larger band
             "analysis": self._analysis(*_DECIDES[job.measure]),
-            "method": _METHOD.get(job.measure, 1),
             **self._common(),
         }
+        if job.measure in _METHOD:
+            content["method"] = _METHOD[job.measure]
         return content_key(content)
 
     def analysis(self, level: int, jobs: Sequence[Job]) -> str:

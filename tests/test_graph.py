@@ -207,8 +207,9 @@ def test_the_dense_network_alone_spans_no_plane():
 
 
 @pytest.mark.parametrize("written", ["all", " all "])
-def test_all_is_every_measure(written):
+def test_all_is_every_measure_that_a_study_takes(written):
     assert parse_measures(written) == MEASURES
+    assert not chosen(study_jobs(2, SETTING), ["density"])
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,7 @@ def test_all_is_every_measure(written):
         ("radii,spectra", ("spectra", "radii")),
         (" lines , surface ", ("lines", "surface")),
         ("distances,distances", ("distances",)),
+        ("density,lines", ("lines", "density")),
     ],
 )
 def test_measures_are_read_in_their_own_order(written, measures):
@@ -228,7 +230,7 @@ def test_measures_are_read_in_their_own_order(written, measures):
     ("written", "odd"), [("radi", "'radi'"), ("radii,", "''"), ("", "''"), ("all,radii", "'all'")]
 )
 def test_an_unknown_measure_is_named_beside_those_that_exist(written, odd):
-    known = "spectra, radii, lines, surface, distances"
+    known = "spectra, radii, lines, surface, distances, density"
     with pytest.raises(ValueError, match=f"measures='{written}': {odd} unknown; known are {known}"):
         parse_measures(written)
 

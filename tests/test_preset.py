@@ -80,6 +80,8 @@ OTHERWISE = {
     "k": 3,
     "second_k": 0.3,
     "trace_probes": 3,
+    "density_probes": 3,
+    "density_steps": 3,
     "hessian_examples": 3,
     "directions": 3,
     "direction_norm": "plain",

@@ -55,6 +55,8 @@ SETTINGS = st.builds(
         k=st.integers(1, 1000),
         second_k=st.floats(0, 1, exclude_min=True, exclude_max=True),
         trace_probes=st.integers(2, 1000),
+        density_probes=st.integers(2, 1000),
+        density_steps=st.integers(1, 1000),
         hessian_examples=AMOUNTS,
         directions=st.integers(2, 1000),
         direction_norm=st.sampled_from(typing.get_args(DirectionNorm)),
@@ -136,6 +138,8 @@ def test_no_two_stages_share_a_parameter_name():
         ("second_k", "half"),
         ("trace_probes", "1"),
         ("trace_probes", "2.5"),
+        ("density_probes", "1"),
+        ("density_steps", "0"),
         ("plane", "0,last"),
         ("plane", "0,last,last"),
         ("plane", "0,1,2,last"),
@@ -207,7 +211,16 @@ def test_the_second_cut_is_a_share_of_k_and_at_least_one(k, share, cut):
     assert AnalysisSetting(k=k, second_k=share).second_cut == cut
 
 
-NEW = ("second_k", "trace_probes", "plane", "every_level", "loss_margin", "error_margin")
+NEW = (
+    "second_k",
+    "trace_probes",
+    "density_probes",
+    "density_steps",
+    "plane",
+    "every_level",
+    "loss_margin",
+    "error_margin",
+)
 
 
 # What that version did, which had no such parameters of training.
@@ -230,6 +243,8 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
     others = {
         "second_k": "0.25",
         "trace_probes": "7",
+        "density_probes": "7",
+        "density_steps": "7",
         "plane": "1,2,3",
         "every_level": "one_shot",
         "loss_margin": "0.5",

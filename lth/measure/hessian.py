@@ -61,7 +61,7 @@ class HessianOperator:
         self._space = space
         self._dtype = dtype
         self._device = examples.labels.device
-        check_mean_over_examples(network, weights, examples)
+        _check_mean_over_examples(network, weights, examples)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
         self._shares = [
@@ -167,7 +167,7 @@ class _Share:
 
 
 @torch.no_grad()
-def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Examples) -> None:
+def _check_mean_over_examples(network: nn.Module, weights: Weights, examples: Examples) -> None:
     """Check that the loss is a mean over examples, so that it has a Hessian which is one too.
 
     Raises:

@@ -62,6 +62,7 @@ class Projection:
 class BasisState:
     """All that a basis of m vectors goes on from to the same bits, but for the vectors themselves."""
 
+    capacity: int
     inside: np.ndarray  # (m, m)
     ends: Tensor  # (e, n), float64: unit vectors
     leaving: np.ndarray  # (e, m)
@@ -95,38 +96,40 @@ class KrylovBasis:
 
     @classmethod
     def resumed(
-        cls,
-        matrix: SymmetricOperator,
-        seed: int,
-        capacity: int,
-        state: BasisState,
-        vectors: Iterable[Tensor],
+        cls, matrix: SymmetricOperator, seed: int, state: BasisState, vectors: Iterable[Tensor]
     ) -> KrylovBasis:
         """Return the basis that had `state`, which grows on to the same bits.
 
         Args:
             matrix: The same as then.
             seed: The same as then.
-            capacity: The same as then.
             state: What `state` returned.
             vectors: What `vectors` returned, in parts (p, dimension).
 
         Raises:
             ValueError: If state and vectors are not those of one basis of this matrix.
         """
-        basis = cls(matrix, seed, capacity)
+        basis = cls(matrix, seed, state.capacity)
         for part in vectors:
+            if part.dim() != 2 or part.shape[1] != matrix.dimension or part.dtype != matrix.dtype:
+                found, expected = (
+                    f"{tuple(part.shape)}, {part.dtype}",
+                    f"(…, {matrix.dimension}), {matrix.dtype}",
+                )
+                raise ValueError(f"vectors of shape {found}; expected {expected}")
             for vector in part.to(matrix.device):
                 basis._vectors.append(vector)
         size = len(basis)
         shapes = (tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape))
         count = len(state.ends)
-        if shapes != ((size, size), (count, size), (count, matrix.dimension)) or size > capacity:
+        if shapes != ((size, size), (count, size), (count, matrix.dimension)) or size > state.capacity:
             raise ValueError(
                 f"a basis of {size} vectors of length {matrix.dimension} has no state of shapes {shapes}"
             )
         basis._inside = state.inside
-        basis._ends = list(zip(state.ends.to(matrix.device), state.leaving, strict=True))
+        # Each in memory of its own, aligned as it was: routines may sum in another order otherwise.
+        ends = [end.clone() for end in state.ends.to(matrix.device)]
+        basis._ends = list(zip(ends, state.leaving, strict=True))
         basis._since, basis._noise = state.since, state.noise
         basis.num_products, basis.num_starts = state.num_products, state.num_starts
         basis.num_restarts = state.num_restarts
@@ -148,6 +151,7 @@ class KrylovBasis:
     def state(self) -> BasisState:
         """Return all that it goes on from, but for its vectors."""
         return BasisState(
+            capacity=self._capacity,
             inside=self._inside,
             ends=torch.stack([end for end, _ in self._ends])
             if self._ends
@@ -206,8 +210,8 @@ class KrylovBasis:
         self.num_products += 1
         self._vectors.append(vector)
         along = self._vectors.inner(product)
+        along[-1] = vector @ product  # the vector is rounded in the basis
         inner = along.cpu().numpy()
-        inner[-1] = float(vector @ product)
         if not np.isfinite(inner).all():
             raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
         self._noise = max(self._noise, float(np.abs(inner[:-1] - coupling).max(initial=0)))
@@ -303,15 +307,14 @@ class _Vectors:
 
     def append(self, vector: Tensor) -> None:
         if self._size % _BLOCK == 0:
-            rows = torch.empty(_BLOCK, self._dimension, dtype=self._dtype, device=self._device)
-            self._blocks.append(rows)
+            self._blocks.append(self._new_block(_BLOCK))
         self._blocks[-1][self._size % _BLOCK] = vector
         self._size += 1
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Return a copy of the vectors from `start` to before `stop`."""
         chosen = [self._blocks[index // _BLOCK][index % _BLOCK] for index in range(start, stop)]
-        return torch.stack(chosen) if chosen else torch.zeros(0, self._dimension, dtype=self._dtype)
+        return torch.stack(chosen) if chosen else self._new_block(0)
 
     def inner(self, vector: Tensor) -> Tensor:
         """Return the inner products with all vectors, (size,), float64."""
@@ -336,6 +339,9 @@ class _Vectors:
                 self._blocks[index][: len(rows), columns] = rows
         self._size = rotation.shape[1]
         del self._blocks[math.ceil(self._size / _BLOCK) :]
+
+    def _new_block(self, rows: int) -> Tensor:
+        return torch.empty(rows, self._dimension, dtype=self._dtype, device=self._device)
 
     def _used(self) -> Iterable[Tensor]:
         for index, block in enumerate(self._blocks):

@@ -29,7 +29,7 @@ from lth.progress import progress
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
 _CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis
 _STARTS = 4  # at most: what is outside is told from 8 vectors a start, and that many must fit between restarts
-BASIS_BYTES = 8 * 2**30
+BASIS_BYTES = 10 * 2**30
 
 
 class TooFewPositiveEigenvaluesError(ValueError):

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lth.figure.density import draw_density
 from lth.figure.interactive_surface import surface_html
 from lth.figure.interpolation import draw_interpolation
 from lth.figure.surface import draw_surface
-from lth.graph import CurvatureJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.graph import CurvatureJob, DensityJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, Line
+from lth.measure.density import SpectralDensity
 from lth.measure.radius import BasinRadii
 from lth.packed import Packed, pack
 from lth.place import Point
-from lth.survey import curvature_from, line_from, radii_from, surface_from
+from lth.survey import curvature_from, density_from, line_from, radii_from, surface_from
 from lth.tracking.run import RunLog
 from lth.tracking.store import MEASUREMENT
+
+STANDING_OUT = 0.01  # of the largest eigenvalue: what exceeds that is counted
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,11 +33,15 @@ def log_measurement(
     """Log the raw numbers of a measurement, then what is read off them, then a figure where it has one."""
     content = pack(results)
     run.file(MEASUREMENT, content)
-    if job.measure in ("spectra", "radii", "surface"):
+    if job.measure in ("spectra", "density", "radii", "surface"):
         run.json(list(drawn), "measured_examples.json")
     stored = Packed(content)
     if isinstance(job, CurvatureJob):
         numbers = _curvature_numbers(curvature_from(stored))
+    elif isinstance(job, DensityJob):
+        density = density_from(stored)
+        numbers = _density_numbers(density)
+        run.figure(draw_density(density, job.point.name), "spectral_density.png")
     elif isinstance(job, RadiiJob):
         numbers = _radii_numbers(radii_from(stored, job))
     elif isinstance(job, LineJob):
@@ -65,6 +73,19 @@ def _curvature_numbers(found: Curvature) -> dict[str, float]:
         if (width := spectrum.log_eig_width) < np.inf:
             numbers["solver/log_eig_product_interval"] = width
     return numbers
+
+
+def _density_numbers(found: SpectralDensity) -> dict[str, float]:
+    """Return how many eigenvalues stand out, and the trace, each with its standard error."""
+    threshold = STANDING_OUT * float(found.nodes.max())
+    count, count_error = found.count_above(threshold)
+    mean, mean_error = found.mean(lambda eigenvalues: eigenvalues)
+    return {
+        "landscape/eigenvalues_standing_out": count,
+        "solver/eigenvalues_standing_out_standard_error": count_error,
+        "landscape/hessian_trace_of_density": found.dimension * mean,
+        "solver/hessian_trace_of_density_standard_error": found.dimension * mean_error,
+    }
 
 
 def _radii_numbers(found: Mapping[Point, BasinRadii]) -> dict[str, float]:

@@ -5,32 +5,29 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
 from lth.checkpoint import TRAJECTORY, CheckpointError, write_snapshot
 from lth.kept import step_of
-from lth.landscape import CurvatureProgress
-from lth.measure.krylov import SymmetricOperator
 from lth.resume import KIND, KeptProgress, read_progress, write_progress
-from lth.resume_curvature import KIND as CURVATURE
-from lth.resume_curvature import VECTORS, KeptCurvature, read_curvature, write_curvature, write_vectors
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT
 from lth.train import Progress
 from lth.weights import Weights
 
 PROGRESS = "progress"  # the artifact folder
-_MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
-_VECTORS_A_FILE = 16
+MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
 _SHARE = 0.01  # of the time that keeping may take
 
 
 def clear_progress(run: RunLog) -> None:
-    """Delete what a run kept, when it is finished."""
-    if run.files(PROGRESS):
-        run.remove(PROGRESS)
+    """Delete what a run kept, when it is finished; a store that does not answer now keeps it."""
+    with suppress(MlflowException, OSError):
+        if run.files(PROGRESS):
+            run.remove(PROGRESS)
 
 
 class ProgressFolder:
@@ -166,7 +163,7 @@ class ProgressKeeper:
         kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
         name, content = write_progress(kept)
         self._folder.write(name, content)
-        self._valid = [*self._valid, name][-_MOST_KEPT:]
+        self._valid = [*self._valid, name][-MOST_KEPT:]
         self._folder.remove_others(KIND, self._valid)
 
     def snapshot(self, epoch: int, weights: Weights) -> None:
@@ -188,89 +185,3 @@ class ProgressKeeper:
             if hashlib.sha256(content).hexdigest() != digest:
                 raise CheckpointError(f"the snapshot {name} is not what was written (its SHA-256 differs)")
             (folder / name).write_bytes(content)
-
-
-class BasisKeeper:
-    """Keeps the progress of one curvature measurement: every vector of its basis once, the rest each time.
-
-    Args:
-        run: The measurement's.
-        key: Of the measurement.
-        environment: What decides its bits besides.
-        every: As `ProgressFolder`'s.
-        say: Tells the user.
-    """
-
-    def __init__(
-        self, run: RunLog, key: str, environment: str, every: float, say: Callable[[str], None]
-    ) -> None:
-        self._folder = ProgressFolder(run, every, say)
-        self._key, self._environment, self._say = key, environment, say
-        self._began, self._seconds_before = time.monotonic(), 0.0
-        self._restarts = 0
-        self._parts: list[str] = []  # files with the vectors since that many restarts
-        self._written = 0  # vectors in them
-        self._valid: list[tuple[str, tuple[str, ...]]] = []  # what to go on from and its parts, the latest last
-
-    @property
-    def seconds(self) -> float:
-        """How long the measurement has taken, in this process and those before it."""
-        return self._seconds_before + time.monotonic() - self._began
-
-    def find(self, matrix: SymmetricOperator, seed: int, capacity: int) -> CurvatureProgress | None:
-        """Return the latest progress that the run holds, if it can be gone on from."""
-        for name in self._folder.names(CURVATURE):
-            try:
-                kept = read_curvature(name, self._folder.read(name))
-                if kept.key != self._key:
-                    raise CheckpointError("it is of another measurement")
-                if kept.environment != self._environment:
-                    raise CheckpointError(f"it was measured by {kept.environment}; here is {self._environment}")
-                progress = kept.resume(matrix, seed, capacity, self._folder.read)
-            except (CheckpointError, MlflowException, OSError) as error:
-                self._say(f"  can't go on from {name}: {error}")
-                continue
-            self._seconds_before = kept.seconds
-            self._restarts, self._parts, self._written = (
-                kept.state.num_restarts,
-                list(kept.parts),
-                len(progress.basis),
-            )
-            self._valid = [(name, kept.parts)]
-            self._say(f"  going on after product {kept.state.num_products}, where an earlier process stopped")
-            return progress
-        return None
-
-    def is_due(self) -> bool:
-        """Say whether so much time has passed."""
-        return self._folder.is_due()
-
-    def keep(self, progress: CurvatureProgress) -> None:
-        """Write what came since the last time, and delete what nothing needs; see `ProgressFolder`."""
-        step = progress.basis.num_products
-        self._folder.keep(f"the progress at product {step}", lambda: self._write(progress))
-
-    def _write(self, progress: CurvatureProgress) -> None:
-        basis = progress.basis
-        if basis.num_restarts != self._restarts:
-            self._restarts, self._parts, self._written = basis.num_restarts, [], 0
-        while self._written < len(basis):
-            stop = min(self._written + _VECTORS_A_FILE, len(basis))
-            name, content = write_vectors(self._written, basis.vectors(self._written, stop))
-            self._folder.write(name, content)
-            self._parts.append(name)
-            self._written = stop
-        kept = KeptCurvature(
-            basis.state(),
-            tuple(self._parts),
-            progress.claimed,
-            progress.samples,
-            self._key,
-            self._environment,
-            self.seconds,
-        )
-        name, content = write_curvature(kept)
-        self._folder.write(name, content)
-        self._valid = [*self._valid, (name, kept.parts)][-_MOST_KEPT:]
-        self._folder.remove_others(CURVATURE, [name for name, _ in self._valid])
-        self._folder.remove_others(VECTORS, [part for _, parts in self._valid for part in parts])

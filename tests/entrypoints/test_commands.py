@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
 from entrypoints import analyze, baseline, imp_level, main, report, study, train_dense
@@ -52,6 +53,22 @@ def test_analyze_takes_parts_of_a_whole_study(tracking):
     result = call(analyze, "--measures", "distances")
     assert result.exit_code == 0, result.output
     assert {run.data.tags["measure"] for run in Store().search("tags.kind = 'measurement'")} == {"distances"}
+
+
+def test_analyze_takes_the_spectral_density_of_a_level_when_asked(tracking):
+    arguments = ("--level", "1", "--measures", "density", "--density_probes", "2", "--density_steps", "5")
+    result = call(analyze, *arguments)
+    assert result.exit_code == 0, result.output
+    (run,) = Store().search("tags.measure = 'density'")
+    assert run.info.run_name == "spectral density at level 1"
+    assert run.data.metrics["landscape/eigenvalues_standing_out"] > 0
+    assert run.data.metrics["solver/hessian_trace_of_density_standard_error"] > 0
+    assert "spectral_density.png" in [
+        file.path for file in MlflowClient().list_artifacts(run.info.run_id, None)
+    ]
+    assert "nothing to compute" in call(analyze, *arguments).output
+    assert call(analyze, *arguments[2:]).exit_code == 0
+    assert len(Store().search("tags.measure = 'density'")) == 3  # of every level
 
 
 def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-MODULES = ("interpolation", "radius", "spectrum", "surface", "trajectory", "trend")
+MODULES = ("density", "interpolation", "radius", "spectrum", "surface", "trajectory", "trend")
 
 
 def test_drawing_never_imports_pyplot_nor_changes_the_settings():

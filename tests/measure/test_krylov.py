@@ -126,7 +126,7 @@ def test_basis_and_projection_depend_on_the_seed_alone():
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
-@pytest.mark.parametrize("kept_after", [3, 40, 63])
+@pytest.mark.parametrize("kept_after", [3, 14, 40, 63])
 def test_a_resumed_basis_goes_on_to_the_same_bits(dtype, kept_after):
     entries = symmetric(150, dtype)
 
@@ -143,7 +143,7 @@ def test_a_resumed_basis_goes_on_to_the_same_bits(dtype, kept_after):
     state = whole.state()
     parts = [whole.vectors(start, min(start + 7, len(whole))) for start in range(0, len(whole), 7)]
     advance(whole, range(kept_after, 80))
-    resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, 50, state, parts)
+    resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, state, parts)
     advance(resumed, range(kept_after, 80))
     for name, value in vars(whole.state()).items():
         assert np.array_equal(value, getattr(resumed.state(), name)), name
@@ -151,7 +151,7 @@ def test_a_resumed_basis_goes_on_to_the_same_bits(dtype, kept_after):
     assert np.array_equal(whole.projection().inside, resumed.projection().inside)
 
 
-@pytest.mark.parametrize("lost", ["a vector", "an end", "the dimension"])
+@pytest.mark.parametrize("lost", ["a vector", "an end", "the dimension", "width", "precision"])
 def test_a_state_that_does_not_fit_its_vectors_is_refused(lost):
     basis = KrylovBasis(Matrix(symmetric(30)), 0, 20)
     for _ in range(8):
@@ -162,7 +162,11 @@ def test_a_state_that_does_not_fit_its_vectors_is_refused(lost):
         vectors = vectors[:7]
     elif lost == "an end":
         state = dataclasses.replace(state, ends=state.ends[:0])
-    else:
+    elif lost == "the dimension":
         state = dataclasses.replace(state, ends=state.ends[:, :29])
-    with pytest.raises(ValueError, match="has no state of shapes"):
-        KrylovBasis.resumed(matrix, 0, 20, state, [vectors])
+    elif lost == "width":
+        vectors = vectors[:, :1]
+    else:
+        vectors = vectors.float()
+    with pytest.raises(ValueError, match=r"has no state of shapes|expected \(…, 30\), torch.float64"):
+        KrylovBasis.resumed(matrix, 0, state, [vectors])

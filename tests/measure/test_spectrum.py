@@ -12,6 +12,8 @@ from problems import (
     free_coordinates,
     imp_solution,
     random_examples,
+    random_mask,
+    random_state,
     training_data,
 )
 from torch import Tensor
@@ -21,6 +23,7 @@ from lth.measure.krylov import KrylovBasis
 from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
 from lth.network import build_network
 from lth.space import LevelSpace
+from lth.weights import Weights
 
 
 def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:
@@ -294,11 +297,11 @@ def test_a_search_that_was_interrupted_goes_on_to_the_same_bits(dtype, kept_afte
     assert whole.num_restarts >= 1
     assert len(kept) == found.num_products > 61
     state, vectors, claimed = kept[kept_after - 1]
-    resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, 36, state, [vectors])
+    resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, state, [vectors])
     again = search(resumed, 10, claimed=claimed)
     for name, value in vars(found).items():
         assert np.array_equal(value, getattr(again, name)), name
-    at_the_end = KrylovBasis.resumed(Matrix(entries, dtype), 0, 36, kept[-1][0], [kept[-1][1]])
+    at_the_end = KrylovBasis.resumed(Matrix(entries, dtype), 0, kept[-1][0], [kept[-1][1]])
     assert np.array_equal(search(at_the_end, 10, claimed=kept[-1][2]).eigenvalues, found.eigenvalues)
     assert at_the_end.matrix.count == 0
 
@@ -371,3 +374,47 @@ def test_eigenvalues_interlace_between_the_spaces_of_two_levels(level):
     )
     assert (inside.eigenvalues <= outside.eigenvalues * (1 + 2e-6)).all()
     assert inside.log_eig_product < outside.log_eig_product
+
+
+@pytest.mark.parametrize("density", [1.0, 0.5, 0.2])
+def test_log_products_agree_with_the_dense_float64_hessian_to_1e_5_under_masks(density):
+    network = build_network(SPEC, 3)
+    mask = random_mask(network, density)
+    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(30)
+    free = free_coordinates(mask, point)
+    expected = np.linalg.eigvalsh(dense_hessian(point, examples)[free][:, free].numpy())[::-1][:8]
+    operator = HessianOperator(network, point, LevelSpace(mask, point), examples, dtype=DOUBLE)
+    found = leading_spectrum(operator, 8, seed=0, tolerance=1e-6)
+    assert found.converged
+    np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-5)
+    assert found.log_eig_product == pytest.approx(np.log(expected).sum(), rel=1e-5)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(spectra(st.integers(60, 120)), st.floats(0, 3), st.integers(0, 3))
+def test_a_perturbation_moves_no_eigenvalue_by_more_than_its_norm(eigenvalues, size, seed):
+    """Weyl's inequality, which bounds of 1e-6 leave room for; ‖E‖ is that of a random E of this size."""
+    entries = with_spectrum(eigenvalues, seed)
+    change = with_spectrum(np.linspace(-size, size, len(eigenvalues)), seed + 1)
+    k = 5
+    before, after = (
+        leading_spectrum(Matrix(matrix), k, seed=seed, tolerance=1e-6, max_products=2000)
+        for matrix in (entries, entries + change)
+    )
+    slack = 1e-5 * max(1.0, np.abs(eigenvalues).max())
+    assert (np.abs(after.eigenvalues - before.eigenvalues) <= size + slack).all()
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(spectra(st.integers(60, 120)), st.integers(1, 10), st.integers(0, 3))
+def test_eigenvalues_of_a_principal_submatrix_interlace(eigenvalues, dropped, seed):
+    """Cauchy: λᵢ of all ≥ λᵢ of a part ≥ λᵢ₊ₘ of all, m coordinates left out."""
+    entries = with_spectrum(eigenvalues, seed)
+    k = 5
+    whole = leading_spectrum(Matrix(entries), k + dropped, seed=seed, tolerance=1e-6, max_products=2000)
+    part = leading_spectrum(
+        Matrix(entries[dropped:, dropped:]), k, seed=seed, tolerance=1e-6, max_products=2000
+    )
+    slack = 1e-5 * max(1.0, np.abs(eigenvalues).max())
+    assert (part.eigenvalues <= whole.eigenvalues[:k] + slack).all()
+    assert (whole.eigenvalues[dropped:] <= part.eigenvalues + slack).all()

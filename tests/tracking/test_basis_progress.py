@@ -20,9 +20,10 @@ from lth.place import at, imp
 from lth.resume_curvature import KIND, VECTORS
 from lth.study import Study
 from lth.survey import curvature_from
-from lth.tracking import progress
+from lth.tracking import curvature_progress, progress
+from lth.tracking.curvature_progress import BasisKeeper
 from lth.tracking.process import PROCESS, ownership
-from lth.tracking.progress import PROGRESS, BasisKeeper
+from lth.tracking.progress import PROGRESS
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import Store
 
@@ -70,6 +71,7 @@ class Kept:
             if basis.num_products == products:
                 raise KeyboardInterrupt
 
+        self.basis = basis
         try:
             return search(basis, K, claimed=found.claimed, keep=keep)
         except KeyboardInterrupt:
@@ -111,18 +113,19 @@ def test_a_measurement_that_is_killed_again_and_again_ends_with_the_same_bits(ke
         assert kept.steps()[-1] == products // every * every
     assert_same_bits(kept.measure(kept.keeper(), every=20), undisturbed)
     assert undisturbed.num_products > 47
+    assert kept.basis.num_starts == 2
     assert any("going on after product" in line for line in kept.said)
 
 
 def test_every_vector_is_written_once_until_the_basis_is_restarted(kept, monkeypatch):
     written: list[int] = []
-    write = progress.write_vectors
+    write = curvature_progress.write_vectors
 
     def count(start: int, vectors: torch.Tensor) -> tuple[str, bytes]:
         written.extend(range(start, start + len(vectors)))
         return write(start, vectors)
 
-    monkeypatch.setattr(progress, "write_vectors", count)
+    monkeypatch.setattr(curvature_progress, "write_vectors", count)
     kept.measure(kept.keeper(), 12, every=5)
     kept.measure(kept.keeper(), 27, every=5)
     assert written == list(range(25))
@@ -198,6 +201,7 @@ def test_a_run_that_another_process_took_over_is_left_to_it(kept):
 
 @pytest.mark.parametrize("phase", ["spectrum", "end of the spectrum", "trace"])
 def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(experiment, monkeypatch, phase):
+    monkeypatch.setattr(progress, "_SHARE", float("inf"))  # keep after every product, whatever that takes
     job, said = CurvatureJob(at(imp(0))), []
     study = Study(make_bench(k="1"), Store(), said.append)
     study.solution("imp", 0)
@@ -223,8 +227,13 @@ def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(exp
             study.measurement(job)
     said.clear()
     study = Study(make_bench(k="1"), Store(), said.append, keep_every=0.0)
-    run = study.measurement(job)
-    assert any("going on after product" in line for line in said)
+    products, count = total + 20, 0
+    with monkeypatch.context() as patched:
+        patched.setattr(HessianOperator, "__call__", until)
+        run = study.measurement(job)
+    begun = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
+    assert count == total + 20 - begun, "no product was taken twice"
+    assert any(f"going on after product {begun}," in line for line in said)
     found = curvature_from(study.store.load_measurement(run))
     assert_same_bits(found.spectrum, expected.spectrum)
     assert np.array_equal(found.trace.samples, expected.trace.samples)
