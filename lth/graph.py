@@ -23,16 +23,10 @@ MEASURES: tuple[Measure, ...] = ("spectra", "radii", "lines", "surface", "distan
 
 
 @dataclass(frozen=True)
-class CurvatureJob:
-    """Leading Hessian eigenvalues and the trace at a point."""
+class _JobAtPoint:
+    """What is measured at one point."""
 
     point: Point
-    measure: Measure = "spectra"
-
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
-        return f"curvature at {self.point.name}"
 
     @property
     def needs(self) -> tuple[Place, ...]:
@@ -46,26 +40,27 @@ class CurvatureJob:
 
 
 @dataclass(frozen=True)
-class DensityJob:
+class CurvatureJob(_JobAtPoint):
+    """Leading Hessian eigenvalues and the trace at a point."""
+
+    measure: Measure = "spectra"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"curvature at {self.point.name}"
+
+
+@dataclass(frozen=True)
+class DensityJob(_JobAtPoint):
     """The density of all Hessian eigenvalues at a point; no study needs it, so it is taken when asked for."""
 
-    point: Point
     measure: Measure = "density"
 
     @property
     def name(self) -> str:
         """What a person calls it."""
         return f"spectral density at {self.point.name}"
-
-    @property
-    def needs(self) -> tuple[Place, ...]:
-        """The solutions it reads."""
-        return self.point.needs
-
-    @property
-    def level(self) -> int:
-        """The level it is shown at."""
-        return self.point.place.level
 
 
 @dataclass(frozen=True)

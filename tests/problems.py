@@ -16,12 +16,14 @@ from torch.nn.functional import cross_entropy, pad
 
 from lth.data import Examples, ImageData, TrainingData, prepare
 from lth.mask import Mask
+from lth.measure.hessian import HessianOperator
 from lth.network import NetworkSpec, build_network
 from lth.preset import PRESETS
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.schedule import resolve_schedule
 from lth.setting import Setting, with_overrides
 from lth.solution import Kind, Solution
+from lth.space import LevelSpace
 from lth.train import Procedure, TrainingState, train
 from lth.weights import Weights
 
@@ -278,3 +280,13 @@ def free_coordinates(mask: Mask, weights: Weights) -> Tensor:
     return torch.cat(
         [mask.keep.get(n, torch.ones(t.shape)).reshape(-1).bool() for n, t in weights.parameters.items()]
     )
+
+
+def masked_hessian(density: float, num_examples: int) -> tuple[HessianOperator, Tensor]:
+    """Return the Hessian of one network under a random mask, float64: as an operator, and dense."""
+    network = build_network(SPEC, 3)
+    mask = random_mask(network, density)
+    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(num_examples)
+    free = free_coordinates(mask, point)
+    operator = HessianOperator(network, point, LevelSpace(mask, point), examples, dtype=DOUBLE)
+    return operator, dense_hessian(point, examples)[free][:, free]

@@ -87,7 +87,7 @@ def spectral_density(
                 basis.grow()
                 bar.update()
             # Where the recurrence ends early, the basis goes on from another vector, of weight zero.
-            nodes[probe], vectors = np.linalg.eigh(basis.projection().inside)
+            nodes[probe], vectors = np.linalg.eigh(basis.inside)
             weights[probe] = vectors[0] ** 2
     return SpectralDensity(nodes, weights, matrix.dimension)
 

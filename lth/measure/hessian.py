@@ -25,9 +25,8 @@ from lth.weights import Weights
 
 _CHUNK = 128  # examples a forward pass; on a CPU larger ones leave its cache
 _GRAPH_BUDGET_BYTES = 4 * 2**30
-_FOLDING = (
-    5  # copies of the weights that a chunk's graph holds: kernels with BatchNorm folded in, some in float64
-)
+# Copies of the weights that a chunk's graph holds: kernels with BatchNorm folded in, some in float64.
+_FOLDING = 5
 
 
 class HessianOperator:

@@ -165,9 +165,9 @@ class KrylovBasis:
         )
 
     @property
-    def trace_inside(self) -> float:
-        """tr(VᵀAV)."""
-        return float(np.trace(self._inside))
+    def inside(self) -> np.ndarray:
+        """VᵀAV, (m, m), float64; not to be written to."""
+        return self._inside
 
     def vectors(self, start: int, stop: int) -> Tensor:
         """Return a copy of the vectors from `start` to before `stop`, (stop - start, dimension)."""

@@ -66,7 +66,7 @@ def deflated_trace(
     if probes < 2:
         raise ValueError(f"probes={probes} give no standard error; take at least 2")
     if basis.is_complete:
-        return Trace(basis.trace_inside, np.zeros(probes))
+        return Trace(float(np.trace(basis.inside)), np.zeros(probes))
     matrix = basis.matrix
     drawn = list(samples)
     for index in progress(range(len(drawn), probes), label, total=probes, initial=len(drawn)):
@@ -78,4 +78,4 @@ def deflated_trace(
             raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
         if keep is not None:
             keep(drawn)
-    return Trace(basis.trace_inside, np.array(drawn))
+    return Trace(float(np.trace(basis.inside)), np.array(drawn))

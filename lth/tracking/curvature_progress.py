@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-
-from mlflow.exceptions import MlflowException
 
 from lth.checkpoint import CheckpointError
 from lth.landscape import CurvatureProgress
@@ -40,7 +37,6 @@ class BasisKeeper:
     ) -> None:
         self._folder = ProgressFolder(run, every, say)
         self._key, self._environment, self._say = key, environment, say
-        self._began, self._seconds_before = time.monotonic(), 0.0
         self._restarts = 0
         self._parts: list[str] = []  # files with the vectors since that many restarts
         self._written = 0  # vectors in them
@@ -49,31 +45,25 @@ class BasisKeeper:
     @property
     def seconds(self) -> float:
         """How long the measurement has taken, in this process and those before it."""
-        return self._seconds_before + time.monotonic() - self._began
+        return self._folder.seconds
 
     def find(self, matrix: SymmetricOperator, seed: int, capacity: int) -> CurvatureProgress | None:
         """Return the latest progress that the run holds, if it can be gone on from."""
-        for name in self._folder.names(KIND):
-            try:
-                kept = read_curvature(name, self._folder.read(name))
-                if kept.key != self._key:
-                    raise CheckpointError("it is of another measurement")
-                if kept.environment != self._environment:
-                    raise CheckpointError(f"it was measured by {kept.environment}; here is {self._environment}")
-                progress = kept.resume(matrix, seed, capacity, self._folder.read)
-            except (CheckpointError, MlflowException, OSError) as error:
-                self._say(f"  can't go on from {name}: {error}")
-                continue
-            self._seconds_before = kept.seconds
-            self._restarts, self._parts, self._written = (
-                kept.state.num_restarts,
-                list(kept.parts),
-                len(progress.basis),
-            )
+
+        def restore(name: str, content: bytes) -> tuple[CurvatureProgress, float]:
+            kept = read_curvature(name, content)
+            if kept.key != self._key:
+                raise CheckpointError("it is of another measurement")
+            if kept.environment != self._environment:
+                raise CheckpointError(f"it was measured by {kept.environment}; here is {self._environment}")
+            progress = kept.resume(matrix, seed, capacity, self._folder.read)
+            self._restarts, self._parts = kept.state.num_restarts, list(kept.parts)
+            self._written = len(progress.basis)
             self._valid = [(name, kept.parts)]
             self._say(f"  going on after product {kept.step}, where an earlier process stopped")
-            return progress
-        return None
+            return progress, kept.seconds
+
+        return self._folder.latest(KIND, restore)
 
     def is_due(self) -> bool:
         """Say whether so much time has passed."""

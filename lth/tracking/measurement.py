@@ -21,10 +21,10 @@ from lth.survey import curvature_from, density_from, line_from, radii_from, surf
 from lth.tracking.run import RunLog
 from lth.tracking.store import MEASUREMENT
 
-STANDING_OUT = 0.01  # of the largest eigenvalue: what exceeds that is counted
-
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+_STANDING_OUT = 0.01  # of the largest eigenvalue: what exceeds that is counted
 
 
 def log_measurement(
@@ -77,7 +77,7 @@ def _curvature_numbers(found: Curvature) -> dict[str, float]:
 
 def _density_numbers(found: SpectralDensity) -> dict[str, float]:
     """Return how many eigenvalues stand out, and the trace, each with its standard error."""
-    threshold = STANDING_OUT * float(found.nodes.max())
+    threshold = _STANDING_OUT * float(found.nodes.max())
     count, count_error = found.count_above(threshold)
     mean, mean_error = found.mean(lambda eigenvalues: eigenvalues)
     return {

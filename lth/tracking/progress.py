@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from mlflow.exceptions import MlflowException
 
@@ -21,6 +22,8 @@ from lth.weights import Weights
 PROGRESS = "progress"  # the artifact folder
 MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
 _SHARE = 0.01  # of the time that keeping may take
+
+Found = TypeVar("Found")
 
 
 def clear_progress(run: RunLog) -> None:
@@ -41,14 +44,37 @@ class ProgressFolder:
 
     def __init__(self, run: RunLog, every: float, say: Callable[[str], None]) -> None:
         self._run, self._every, self._pause, self._say = run, every, every, say
-        self._last = time.monotonic()
+        self._last = self._began = time.monotonic()
+        self._seconds_before = 0.0
         self.spent = 0.0  # seconds on keeping, in this process
+
+    @property
+    def seconds(self) -> float:
+        """How long the task has taken, in this process and those before it."""
+        return self._seconds_before + time.monotonic() - self._began
 
     def names(self, kind: str) -> list[str]:
         """Return the files of one kind, those of the latest step first."""
         return sorted(
             (name for name in self._run.files(PROGRESS) if step_of(name, kind) is not None), reverse=True
         )
+
+    def latest(self, kind: str, restore: Callable[[str, bytes], tuple[Found, float]]) -> Found | None:
+        """Return what the latest file of a kind holds that can be gone on from, and say why others can't.
+
+        Args:
+            kind: Of the files.
+            restore: Gets name and content; returns what they hold and the seconds the task had taken, or
+                raises CheckpointError.
+        """
+        for name in self.names(kind):
+            try:
+                found, self._seconds_before = restore(name, self.read(name))
+            except (CheckpointError, MlflowException, OSError) as error:
+                self._say(f"  can't go on from {name}: {error}")
+                continue
+            return found
+        return None
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
@@ -113,19 +139,16 @@ class ProgressKeeper:
         self._run = run
         self._folder = ProgressFolder(run, every, say)
         self._directory = directory
-        self._began = time.monotonic()
         self._key = key
         self._environment = environment
-        self._say = say
         self._valid: list[str] = []  # names of the files to go on from, the latest last
-        self._seconds_before = 0.0
         self._spent_on_snapshots = 0.0
         self._snapshots: dict[str, str] = {}  # their SHA-256 by file name
 
     @property
     def seconds(self) -> float:
         """How long the training has taken, in this process and those before it."""
-        return self._seconds_before + time.monotonic() - self._began
+        return self._folder.seconds
 
     @property
     def spent(self) -> float:
@@ -134,22 +157,18 @@ class ProgressKeeper:
 
     def find(self) -> Progress | None:
         """Return the latest progress that the run holds, if it can be gone on from, with its snapshots."""
-        for name in self._folder.names(KIND):
-            try:
-                kept = read_progress(name, self._folder.read(name))
-                if kept.key != self._key:
-                    raise CheckpointError("it is of another solution")
-                if kept.environment != self._environment:
-                    raise CheckpointError(f"it was trained by {kept.environment}; here is {self._environment}")
-                self._fetch_snapshots(kept)
-            except (CheckpointError, MlflowException, OSError) as error:
-                self._say(f"  can't go on from {name}: {error}")
-                continue
-            self._seconds_before = kept.seconds
-            self._snapshots = dict(kept.snapshots)
-            self._valid = [name]
-            return kept.progress
-        return None
+        return self._folder.latest(KIND, self._restore)
+
+    def _restore(self, name: str, content: bytes) -> tuple[Progress, float]:
+        kept = read_progress(name, content)
+        if kept.key != self._key:
+            raise CheckpointError("it is of another solution")
+        if kept.environment != self._environment:
+            raise CheckpointError(f"it was trained by {kept.environment}; here is {self._environment}")
+        self._fetch_snapshots(kept)
+        self._snapshots = dict(kept.snapshots)
+        self._valid = [name]
+        return kept.progress, kept.seconds
 
     def is_due(self) -> bool:
         """Say whether so much time has passed."""

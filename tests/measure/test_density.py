@@ -5,23 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import (
     DOUBLE,
-    SPEC,
     Matrix,
-    dense_hessian,
-    free_coordinates,
-    random_examples,
-    random_mask,
-    random_state,
+    masked_hessian,
 )
 from torch import Tensor
 
 from lth.measure.density import SpectralDensity, spectral_density
-from lth.measure.hessian import HessianOperator
 from lth.measure.krylov import KrylovBasis
-from lth.network import build_network
 from lth.randomness import stream_seed
-from lth.space import LevelSpace
-from lth.weights import Weights
 
 
 def symmetric(size: int, seed: int = 0) -> Tensor:
@@ -103,12 +94,7 @@ def test_a_krylov_space_that_ends_early_leaves_the_quadrature_exact():
 
 @pytest.mark.parametrize("density", [1.0, 0.5])
 def test_the_density_of_a_network_is_that_of_its_dense_hessian(density):
-    network = build_network(SPEC, 3)
-    mask = random_mask(network, density)
-    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(20)
-    free = free_coordinates(mask, point)
-    dense = dense_hessian(point, examples)[free][:, free]
-    operator = HessianOperator(network, point, LevelSpace(mask, point), examples, dtype=DOUBLE)
+    operator, dense = masked_hessian(density, 20)
     found = spectral_density(operator, probes=3, steps=10, seed=0)
     expected = spectral_density(Matrix(dense), probes=3, steps=10, seed=0)
     np.testing.assert_allclose(found.nodes, expected.nodes, rtol=1e-7, atol=1e-9)

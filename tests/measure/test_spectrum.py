@@ -11,9 +11,8 @@ from problems import (
     dense_solution,
     free_coordinates,
     imp_solution,
+    masked_hessian,
     random_examples,
-    random_mask,
-    random_state,
     training_data,
 )
 from torch import Tensor
@@ -23,7 +22,6 @@ from lth.measure.krylov import KrylovBasis
 from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
 from lth.network import build_network
 from lth.space import LevelSpace
-from lth.weights import Weights
 
 
 def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:
@@ -378,12 +376,8 @@ def test_eigenvalues_interlace_between_the_spaces_of_two_levels(level):
 
 @pytest.mark.parametrize("density", [1.0, 0.5, 0.2])
 def test_log_products_agree_with_the_dense_float64_hessian_to_1e_5_under_masks(density):
-    network = build_network(SPEC, 3)
-    mask = random_mask(network, density)
-    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(30)
-    free = free_coordinates(mask, point)
-    expected = np.linalg.eigvalsh(dense_hessian(point, examples)[free][:, free].numpy())[::-1][:8]
-    operator = HessianOperator(network, point, LevelSpace(mask, point), examples, dtype=DOUBLE)
+    operator, dense = masked_hessian(density, 30)
+    expected = np.linalg.eigvalsh(dense.numpy())[::-1][:8]
     found = leading_spectrum(operator, 8, seed=0, tolerance=1e-6)
     assert found.converged
     np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-5)

@@ -5,22 +5,13 @@ import pytest
 import torch
 from problems import (
     DOUBLE,
-    SPEC,
     Matrix,
-    dense_hessian,
-    free_coordinates,
-    random_examples,
-    random_mask,
-    random_state,
+    masked_hessian,
 )
 from torch import Tensor
 
-from lth.measure.hessian import HessianOperator
 from lth.measure.krylov import KrylovBasis
 from lth.measure.trace import Trace, deflated_trace
-from lth.network import build_network
-from lth.space import LevelSpace
-from lth.weights import Weights
 
 
 def random_symmetric(dimension: int, seed: int = 0) -> Tensor:
@@ -96,13 +87,7 @@ def test_the_standard_error_is_the_deviation_over_the_root_of_the_number():
 
 @pytest.mark.parametrize("density", [1.0, 0.5])
 def test_samples_at_a_network_are_those_of_the_dense_hessian_in_its_space(density):
-    network = build_network(SPEC, 3)
-    mask = random_mask(network, density)
-    point, examples = mask.apply(random_state(Weights.of(network))), random_examples(30)
-    space = LevelSpace(mask, point)
-    operator = HessianOperator(network, point, space, examples, dtype=DOUBLE)
-    free = free_coordinates(mask, point)
-    dense = dense_hessian(point, examples)[free][:, free]
+    operator, dense = masked_hessian(density, 30)
     found = hutchinson_trace(operator, 60, seed=0)
     # The same signs on both sides, so float64 is all that differs: sums of up to 242² entries of order one.
     expected = hutchinson_trace(Matrix(dense), 60, seed=0).samples
