@@ -8,8 +8,7 @@ process is at is waited for, and what a process left unfinished is taken over in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
@@ -36,33 +35,27 @@ from lth.place import Place, at, imp
 from lth.resume_curvature import measured_by
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
+from lth.study_runs import MEASURING, StudyRuns
 from lth.summary import LevelRow
 from lth.survey import perform
 from lth.tracking.curvature_progress import BasisKeeper
 from lth.tracking.measurement import log_measurement
-from lth.tracking.process import described
 from lth.tracking.progress import clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,
     log_analysis,
     log_analysis_trend,
     log_results,
-    log_setting,
     log_solution_trend,
     measuring,
     solution_trend,
-    study_name,
-    study_tags,
-    task_tags,
 )
 from lth.tracking.run import RunLog
-from lth.tracking.store import COMPUTED_BY, FRESH, FROM_RUN, KEY, Store
+from lth.tracking.store import COMPUTED_BY, Store
 from lth.training_task import computed_by, train_on
 
-MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 COMPLETE = "lth.complete"  # on the study's run: the key of the evidence that it holds
 KEEP_EVERY = 30.0  # seconds
-_POLL_SECONDS = 2.0
 _MOST_HELD = 4  # solutions in memory
 
 
@@ -90,32 +83,33 @@ class Study:
     ) -> None:
         self.bench = bench
         self._keep_every = keep_every
-        self._pinned = pinned
         self.store = store
         self._say = say
-        self._parent_run: str | None = None
-        self._measurements_run: str | None = None
+        self._runs = StudyRuns(bench, store, say, pinned)
         self._recent: dict[str, Solution] = {}  # by key, the one used last at the end
-        # The run whose lineage this study continues, if it is not its own.
-        self._origin = ",".join(pinned.values()) if bench.keys.given else ""
-        if self._origin:
-            say(f"continuing the lineage of run {self._origin}, as a study of its own")
 
     def solution(self, kind: Kind, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a solution, after training it and what it needs where that is missing."""
         name, key = solution_name(kind, level), self.bench.keys.solution(kind, level)
-        if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
-            return found
+
+        def train() -> str | None:
+            return self._train(kind, level, name, key, adopt=adopt, fresh=fresh)
+
+        return self._runs.find_or_do(name, key, train, adopt=adopt, fresh=fresh)
+
+    def _train(self, kind: Kind, level: int, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
         if kind == "imp" and level < len(self.bench.keys.given):
             raise ValueError(f"{name}, an ancestor of from_run, is not in this experiment (any more)")
         check_level(self.bench, level)
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if kind == "one_shot" else None
-        if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
-            return found  # another process did it while this one was at what it needs
         start = plan(self.bench, kind, level, previous, dense)
-        tags = {COMPUTED_BY: computed_by(self.bench, start), **({FRESH: "true"} if fresh else {})}
-        with self._task(name, kind, level, start.mask.density, key, adopt=adopt, tags=tags) as run:
+        tags = {COMPUTED_BY: computed_by(self.bench, start)}
+        with self._runs.task(
+            name, kind, level, start.mask.density, key, adopt=adopt, fresh=fresh, tags=tags
+        ) as run:
+            if run is None:
+                return None
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
             solution = train_on(
                 run,
@@ -129,27 +123,32 @@ class Study:
             )
         clear_progress(run)
         place, last = Place(kind, level), solution.history[-1]
-        log_solution_trend(self.store.append(self._parent()), place, solution.density, last)
+        log_solution_trend(self.store.append(self._runs.parent()), place, solution.density, last)
         return run.run_id
 
     def measurement(self, job: Job, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a measurement, after taking it and training what it needs where that is missing."""
         key = self.bench.keys.measurement(job)
-        if (found := self._find(job.name, key, adopt=adopt, fresh=fresh)) is not None:
-            return found
+
+        def measure() -> str | None:
+            return self._measure(job, key, adopt=adopt, fresh=fresh)
+
+        return self._runs.find_or_do(job.name, key, measure, adopt=adopt, fresh=fresh)
+
+    def _measure(self, job: Job, key: str, *, adopt: bool, fresh: bool) -> str | None:
         check_measurable(self.bench)
         check_level(self.bench, job.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
-        if (found := self._find(job.name, key, adopt=adopt, fresh=fresh)) is not None:
-            return found  # another process did it while this one was at what it needs
         bench = self.bench
         # What is resumed must go on where it was begun; all other measurements are taken in one go.
         environment = measured_by(bench.devices) if isinstance(job, CurvatureJob) else None
         tags = {"measure": job.measure, **({COMPUTED_BY: environment} if environment else {})}
-        if fresh:
-            tags[FRESH] = "true"
-        with self._task(job.name, "measurement", job.level, None, key, adopt=adopt, tags=tags) as run:
+        with self._runs.task(
+            job.name, "measurement", job.level, None, key, adopt=adopt, fresh=fresh, tags=tags
+        ) as run:
+            if run is None:
+                return None
             self._say(f"measuring {job.name}, in run {run.run_id}")
             if not isinstance(job, CurvatureJob | DensityJob):
                 self._surveyor.release()
@@ -178,17 +177,26 @@ class Study:
                 f"{solution_name('imp', level)} has no {', '.join(measures)} of its own; name others"
             )
         key = self.bench.keys.analysis(level, jobs)
-        if (found := self._find(name, key, adopt=adopt, fresh=fresh)) is not None:
-            return found
+
+        def analyse() -> str | None:
+            return self._analyse(level, jobs, name, key, adopt=adopt, fresh=fresh)
+
+        return self._runs.find_or_do(name, key, analyse, adopt=adopt, fresh=fresh)
+
+    def _analyse(
+        self, level: int, jobs: Sequence[Job], name: str, key: str, *, adopt: bool, fresh: bool
+    ) -> str | None:
         measured = {job: self.store.load_measurement(self.measurement(job, fresh=fresh)) for job in jobs}
         norm = self.bench.setting.analysis.direction_norm
         here = imp(level)
         density, _ = self.store.load_outcome(self._needed_run(here, name))
         analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.drawn))
-        with self._task(name, "analysis", level, density, key, adopt=adopt) as run:
+        with self._runs.task(name, "analysis", level, density, key, adopt=adopt, fresh=fresh) as run:
+            if run is None:
+                return None
             log_analysis(run, analysis)
         if self._fits_trends():
-            log_analysis_trend(self.store.append(self._parent()), analysis.metrics(), level)
+            log_analysis_trend(self.store.append(self._runs.parent()), analysis.metrics(), level)
         else:
             self._say("  measured otherwise than the study's trends: not added to them")
         for warning in analysis.warnings():
@@ -202,13 +210,13 @@ class Study:
         name = f"the surface at level {level}"
         for place in corners:
             self._needed_run(place, name)
-        drawn = [place for place in places(level) if self._lookup(self._key(place)) is not None]
+        drawn = [place for place in places(level) if self._runs.lookup(self._key(place)) is not None]
         return self.measurement(SurfaceJob(corners, tuple(drawn)), adopt=adopt, fresh=fresh)
 
     def distances(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the distances between the levels up to one, and its baselines that are trained."""
         self._needed_run(imp(level), f"distances at level {level}")
-        there = [place for place in places(level) if self._lookup(self._key(place)) is not None]
+        there = [place for place in places(level) if self._runs.lookup(self._key(place)) is not None]
         return self.measurement(DistanceJob(tuple(there)), adopt=adopt, fresh=fresh)
 
     def spectral_density(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
@@ -224,11 +232,11 @@ class Study:
             if "density" in measures:
                 self.spectral_density(level)
         for job in chosen(study_jobs(last, analysis), measures):
-            if self._lookup(self.bench.keys.measurement(job)) is None:
+            if self._runs.lookup(self.bench.keys.measurement(job)) is None:
                 self.measurement(job)
         self._surveyor.release()
         self._recent.clear()
-        return self._parent()
+        return self._runs.parent()
 
     def complete(self) -> str:
         """Train every level and all baselines at the last one, measure everything, and sum up.
@@ -236,7 +244,7 @@ class Study:
         What is finished is found, so that an interrupted study goes on where it stopped.
         """
         self.check()
-        key, parent, runs = self.bench.keys.evidence(), self._parent(), self._runs()
+        key, parent, runs = self.bench.keys.evidence(), self._runs.parent(), self._results()
         missing = list(runs.values()).count(None)
         if self.store.run(parent).data.tags.get(COMPLETE) == key and missing == 0 and self._is_finished(parent):
             self._say(f"{self.name}: complete in run {parent}, nothing to compute")
@@ -272,7 +280,7 @@ class Study:
         Raises:
             MissingEvidenceError: If something was not trained or measured yet.
         """
-        runs, setting = self._runs(), self.bench.setting
+        runs, setting = self._results(), self.bench.setting
         if missing := [name for name, run in runs.items() if run is None]:
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
             raise MissingEvidenceError(
@@ -292,7 +300,7 @@ class Study:
     @property
     def name(self) -> str:
         """What a person calls the study: preset, seed, and what it changes."""
-        return study_name(self.bench, self._origin)
+        return self._runs.name
 
     @cached_property
     def _surveyor(self) -> Surveyor:
@@ -301,16 +309,16 @@ class Study:
 
     def _fits_trends(self) -> bool:
         """Say whether the study's trends are of measurements like these; the first to come decide."""
-        parent, alike = self.store.run(self._parent()).data, measuring(self.bench)
+        parent, alike = self.store.run(self._runs.parent()).data, measuring(self.bench)
         if parent.tags.get(MEASURING) != alike and not any(map(_is_landscape, parent.metrics)):
-            self.store.append(self._parent()).tags({MEASURING: alike})
+            self.store.append(self._runs.parent()).tags({MEASURING: alike})
             return True
         return bool(parent.tags.get(MEASURING) == alike)
 
     def _mend_trends(self, study: RunLog) -> None:
         """Add to the study's trends what a process could not that was killed between a task and its trend."""
         for place in self._places():
-            found = self._lookup(self._key(place))
+            found = self._runs.lookup(self._key(place))
             if found is not None and place.level not in self.store.steps(study.run_id, solution_trend(place)):
                 density, history = self.store.load_outcome(found)
                 log_solution_trend(study, place, density, history[-1])
@@ -325,41 +333,19 @@ class Study:
     def _places(self) -> list[Place]:
         return places(self.bench.setting.pruning.levels, self.bench.setting.analysis.every_level)
 
-    def _runs(self) -> dict[str, str | None]:
+    def _results(self) -> dict[str, str | None]:
         """Return the run of every solution and measurement by its name, None where it is missing."""
         last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
         keys = {place.name: self._key(place) for place in self._places()}
         keys |= {job.name: self.bench.keys.measurement(job) for job in study_jobs(last, analysis)}
-        return {name: self._lookup(key) for name, key in keys.items()}
+        return {name: self._runs.lookup(key) for name, key in keys.items()}
 
     def _key(self, place: Place) -> str:
         return self.bench.keys.solution(place.kind, place.level)
 
-    def _find(self, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
-        found = None if fresh else self._wait_for(name, key)
-        if found is not None:
-            self._say(f"{name}: found in run {found}, nothing to compute")
-            clear_progress(self.store.append(found))  # of a process that was killed between its last two steps
-            if adopt:
-                self.store.point_to(found, name, self._parent())
-        return found
-
-    def _wait_for(self, name: str, key: str) -> str | None:
-        """Return the finished run of a key, after another process that is at it has ended."""
-        told = False
-        while (found := self._lookup(key)) is None and (busy := self.store.alive(key)) is not None:
-            if not told:
-                self._say(f"{name}: {described(busy.data.tags)} is at it, in run {busy.info.run_id}; waiting")
-                told = True
-            time.sleep(_POLL_SECONDS)
-        return found
-
-    def _lookup(self, key: str) -> str | None:
-        return self._pinned.get(key) or self.store.find(key)
-
     def _needed_run(self, place: Place, by: str) -> str:
         """Return the run of a solution that another task needs, after training it where it is missing."""
-        found = self._lookup(self._key(place))
+        found = self._runs.lookup(self._key(place))
         if found is None:
             self._say(f"{by} needs {place.name}, which is missing")
             found = self.solution(place.kind, place.level)
@@ -374,7 +360,7 @@ class Study:
         key = self._key(place)
         solution = self._recent.pop(key, None)
         if solution is None:
-            run = self._lookup(key)
+            run = self._runs.lookup(key)
             if run is None:
                 raise ValueError(f"{place.name} is not in this experiment (any more); train it again")
             solution = self.store.load_solution(run)
@@ -384,7 +370,7 @@ class Study:
         return solution
 
     def _row(self, place: Place) -> LevelRow | None:
-        found = self._lookup(self._key(place))
+        found = self._runs.lookup(self._key(place))
         if found is None:
             return None
         numbers = self.store.latest_metrics(found)
@@ -409,50 +395,8 @@ class Study:
     def _measured_at(self, place: Place) -> str | None:
         """Return the run with the landscape at a solution: a level's analysis, or a baseline's curvature."""
         if place.kind == "imp":
-            return self._lookup(self.bench.keys.analysis(place.level, level_jobs(place.level)))
-        return self._lookup(self.bench.keys.measurement(CurvatureJob(at(place))))
-
-    @contextmanager
-    def _task(
-        self,
-        name: str,
-        kind: str,
-        level: int,
-        density: float | None,
-        key: str,
-        *,
-        adopt: bool,
-        tags: Mapping[str, str] = MappingProxyType({}),
-    ) -> Iterator[RunLog]:
-        own = {**task_tags(self.bench, kind, level, density, key), **tags}
-        if self.bench.keys.given:
-            own[FROM_RUN] = self._origin
-        parent = self._measurements() if kind == "measurement" else self._parent()
-        with self.store.open(name, own, parent=parent, adopt=adopt) as run:
-            log_setting(run, self.bench, level, density)
-            yield run
-
-    def _parent(self) -> str:
-        """Return the run all others of this study are shown under; it is made when first needed."""
-        if self._parent_run is None:
-            self._parent_run = self._find_or_open(self.bench.keys.study(), self.name, "study", None)
-        return self._parent_run
-
-    def _measurements(self) -> str:
-        """Return the run that the measurements are shown under, so that they do not bury the solutions."""
-        if self._measurements_run is None:
-            key = self.bench.keys.measurements()
-            self._measurements_run = self._find_or_open(key, "measurements", "measurements", self._parent())
-        return self._measurements_run
-
-    def _find_or_open(self, key: str, name: str, kind: str, parent: str | None) -> str:
-        runs = self.store.search(f"tags.`{KEY}` = '{key}'")
-        if runs:
-            return str(runs[-1].info.run_id)  # the first one, if two processes made one each
-        tags = {**study_tags(self.bench), "kind": kind, MEASURING: measuring(self.bench), KEY: key}
-        with self.store.open(name, tags, parent=parent) as run:
-            log_setting(run, self.bench, None, None)
-        return run.run_id
+            return self._runs.lookup(self.bench.keys.analysis(place.level, level_jobs(place.level)))
+        return self._runs.lookup(self.bench.keys.measurement(CurvatureJob(at(place))))
 
 
 def _is_landscape(metric: str) -> bool:

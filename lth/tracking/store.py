@@ -16,6 +16,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solution
 from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
+from lth.tracking.claim import CLAIMED, Claims
 from lth.tracking.experiment import experiment_id, launched_run_id
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -40,6 +41,7 @@ class Store:
         self._client = MlflowClient()
         self.experiment_id = experiment_id(self._client)
         self._launched = launched_run_id()
+        self._claims = Claims(self._client, self.experiment_id, self.search)
 
     @property
     def description(self) -> str:
@@ -67,6 +69,9 @@ class Store:
                 continue
             run = self.run(found.info.run_id)  # it may have been taken over meanwhile
             if run.info.status != "RUNNING" or is_alive(run.data.tags) is not False:
+                continue
+            if CLAIMED in run.data.tags:
+                self._client.delete_run(run.info.run_id)
                 continue
             reason = f"{described(run.data.tags)} is gone"
             note = f"**KILLED**: {reason}. The same command goes on from what it kept."
@@ -135,6 +140,18 @@ class Store:
             run = RunLog(self._client, unfinished, name, self._logged(unfinished))
             self._reopen(run, tags)
             yield stack.enter_context(self._ended(run))
+
+    @contextmanager
+    def open_alone(
+        self, name: str, tags: Mapping[str, str], *, parent: str | None = None, adopt: bool = False
+    ) -> Iterator[RunLog | None]:
+        """Open a run as `open` does; None where another process has done the task of this key, or is at it."""
+        key = tags[KEY]
+        with ExitStack() as stack:
+            with self._claims.claimed(key) as granted:
+                free = granted and self.find(key) is None and self.alive(key) is None
+                run = stack.enter_context(self.open(name, tags, parent=parent, adopt=adopt)) if free else None
+            yield run
 
     @contextmanager
     def resume(self, run_id: str) -> Iterator[RunLog]:

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from processes import Child, dead_tags, this_machine, waiting_child
 from tiny_problem import make_study
 
-from lth import study as study_module
+from lth import study_runs
 from lth.study import Study
 from lth.tracking import run as run_module
 from lth.tracking.process import HEARTBEAT, PID, PROCESS, heartbeat, is_alive, ownership
@@ -463,7 +463,7 @@ def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launche
 
 
 class Meanwhile:
-    """What happens in lth.study instead of waiting."""
+    """What happens in lth.study_runs instead of waiting."""
 
     def __init__(self, *events: Callable[[], object]) -> None:
         self.events = list(events)
@@ -478,7 +478,7 @@ class Meanwhile:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, *events: Callable[[], object]) -> Meanwhile:
     time = Meanwhile(*events)
-    monkeypatch.setattr(study_module, "time", SimpleNamespace(sleep=time.sleep, monotonic=lambda: 0.0))
+    monkeypatch.setattr(study_runs, "time", SimpleNamespace(sleep=time.sleep))
     return time
 
 
@@ -510,7 +510,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
     run_id = begin(study.store, child.tags, study.bench.keys.solution("imp", 0))
 
     def happen() -> None:
-        if end == "fails":
+        if how == "fails":
             MlflowClient().set_tag(run_id, PROCESS, "nobody any more")  # as a process leaves a run that it ends
             MlflowClient().set_terminated(run_id, "FAILED")
             return
@@ -531,7 +531,7 @@ def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatc
     key = study.bench.keys.solution("imp", 0)
     begin(study.store, ownership(), key)
     time = meanwhile(monkeypatch)
-    assert study._wait_for("dense", key) is None
+    assert study._runs.wait_for("dense", key) is None
     assert time.waited == []
 
 
@@ -546,7 +546,7 @@ def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(experiment, 
         "KILLED" if left == "KILLED" else "RUNNING",
     )
     time = meanwhile(monkeypatch)
-    assert study._wait_for("dense", key) is None
+    assert study._runs.wait_for("dense", key) is None
     assert time.waited == []
 
 
@@ -556,7 +556,7 @@ def test_a_finished_result_is_taken_while_another_process_computes_it_again(expe
     finished = begin(study.store, {}, key, "FINISHED")
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
-    assert study._wait_for("dense", key) == finished
+    assert study._runs.wait_for("dense", key) == finished
     assert time.waited == []
 
 
@@ -565,7 +565,7 @@ def test_fresh_waits_for_nobody(experiment, monkeypatch, child):
     key = study.bench.keys.solution("imp", 0)
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
-    assert study._find("dense", key, adopt=False, fresh=True) is None
+    assert study._runs.find_or_do("dense", key, lambda: "done", adopt=False, fresh=True) == "done"
     assert time.waited == []
 
 

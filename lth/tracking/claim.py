@@ -1,0 +1,71 @@
+"""One process at a time may begin the task of a key, among all that share a tracking store.
+
+A tracking store has no locks, but what one process has written, every other reads from then on. So each process
+first says what it claims and then looks who else does; of two that claim the same at least the second to speak
+sees the other (Lamport's bakery, 1974). It claims in a run of its own, which is deleted but for the moments
+between a claim and its end, so that no list shows it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow.entities import Run, RunTag
+
+from lth.tracking.process import described, is_alive, is_own, ownership
+
+CLAIMED = "lth.claimed"  # the key
+_STATE = "lth.claim"
+_ASKED, _HELD = "asked", "held"
+_PAUSE_SECONDS = 0.02
+
+
+class Claims:
+    """The claims of this process in one experiment.
+
+    Args:
+        client: Of the tracking store.
+        experiment_id: The experiment.
+        search: Returns its active runs that match a filter.
+    """
+
+    def __init__(self, client: Any, experiment_id: str, search: Callable[[str], list[Run]]) -> None:
+        self._client, self._experiment_id, self._search = client, experiment_id, search
+        self._run_id: str | None = None
+
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[bool]:
+        """Claim a key while the block lasts; False where another living process claims it."""
+        run_id = self._ask(key)
+        try:
+            yield self._is_granted(key, run_id)
+        finally:
+            self._client.delete_run(run_id)
+
+    def _ask(self, key: str) -> str:
+        tags = {**ownership(), CLAIMED: key, _STATE: _ASKED}
+        if self._run_id is None:
+            name = f"claim of {described(tags)}"
+            run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+            self._run_id = str(run.info.run_id)
+        else:
+            self._client.restore_run(self._run_id)  # until the next line it claims what it did before
+            self._client.log_batch(self._run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        return self._run_id
+
+    def _is_granted(self, key: str, run_id: str) -> bool:
+        """Hold the key unless another does, or asks for it at once and comes first by the id of its run."""
+        while rivals := self._rivals(key):
+            time.sleep(_PAUSE_SECONDS)
+            if any(run.data.tags.get(_STATE) == _HELD or run.info.run_id < run_id for run in rivals):
+                return False
+            # The others will see this claim and withdraw, or saw none and hold the key.
+        self._client.set_tag(run_id, _STATE, _HELD)
+        return True
+
+    def _rivals(self, key: str) -> list[Run]:
+        claims = self._search(f"tags.`{CLAIMED}` = '{key}' AND attributes.status = 'RUNNING'")
+        return [run for run in claims if is_alive(run.data.tags) and not is_own(run.data.tags)]

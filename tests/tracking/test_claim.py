@@ -1,0 +1,195 @@
+"""Of all processes that ask for the task of a key at once, one begins it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from processes import Child, dead_tags, waiting_child
+
+from lth.tracking.claim import _ASKED, _HELD, _STATE, CLAIMED, Claims
+from lth.tracking.process import PROCESS, ownership
+from lth.tracking.store import KEY, Store
+
+ROOT = Path(__file__).parent.parent.parent
+FIRST, LAST = "0" * 32, "f" * 32  # before and after every id of a run
+
+
+@pytest.fixture
+def store(experiment) -> Store:
+    return Store()
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    with waiting_child() as child:
+        yield child
+
+
+def claims_of(store: Store) -> Claims:
+    return Claims(MlflowClient(), store.experiment_id, store.search)
+
+
+def rival(store: Store, tags: dict[str, str], state: str, key: str = "key") -> str:
+    run = MlflowClient().create_run(store.experiment_id, tags={**tags, CLAIMED: key, _STATE: state})
+    return str(run.info.run_id)
+
+
+def active(store: Store) -> list[str]:
+    return [run.data.tags[CLAIMED] for run in store.search(f"tags.`{CLAIMED}` LIKE '%'")]
+
+
+def test_a_key_that_no_other_claims_is_granted_and_shown_while_it_is_held(store):
+    claims = claims_of(store)
+    with claims.claimed("key") as granted:
+        assert granted
+        (run,) = store.search(f"tags.`{CLAIMED}` = 'key'")
+        assert run.data.tags[_STATE] == _HELD
+        assert run.data.tags[PROCESS] == ownership()[PROCESS]
+        assert run.info.run_name.startswith("claim of process")
+    assert active(store) == []
+
+
+def test_one_run_serves_all_claims_of_a_process(store):
+    claims = claims_of(store)
+    for key in ("one", "two", "one"):
+        with claims.claimed(key):
+            assert active(store) == [key]
+    deleted = MlflowClient().search_runs([store.experiment_id], run_view_type=2)
+    assert len(deleted) == 1
+
+
+def test_a_claim_ends_with_its_block_when_that_raises(store):
+    with pytest.raises(KeyboardInterrupt), claims_of(store).claimed("key"):
+        raise KeyboardInterrupt
+    assert active(store) == []
+
+
+def test_a_key_that_a_living_process_holds_is_refused(store, child):
+    rival(store, child.tags, _HELD)
+    with claims_of(store).claimed("key") as granted:
+        assert not granted
+    assert active(store) == ["key"], "the other's"
+
+
+@pytest.mark.parametrize("state", [_ASKED, _HELD])
+@pytest.mark.parametrize("whose", ["dead", "own", "of another key"])
+def test_claims_of_the_dead_of_this_process_and_of_other_keys_do_not_count(store, child, state, whose):
+    tags = {"dead": dead_tags(), "own": ownership(), "of another key": child.tags}[whose]
+    rival(store, tags, state, "other" if whose == "of another key" else "key")
+    with claims_of(store).claimed("key") as granted:
+        assert granted
+
+
+class Rivals:
+    """What a store says of others' claims: the given lists, one a search, then nothing any more."""
+
+    def __init__(self, tags: dict[str, str], *seen: tuple[str, str]) -> None:
+        self._seen = [
+            SimpleNamespace(
+                info=SimpleNamespace(run_id=run_id), data=SimpleNamespace(tags={**tags, _STATE: state})
+            )
+            for run_id, state in seen
+        ]
+        self.searches = 0
+
+    def __call__(self, _filter: str) -> list[Any]:
+        self.searches += 1
+        return [self._seen[self.searches - 1]] if self.searches <= len(self._seen) else []
+
+
+def test_of_two_that_ask_at_once_the_first_id_waits_until_the_other_has_withdrawn(store, child):
+    rivals = Rivals(child.tags, (LAST, _ASKED), (LAST, _ASKED))
+    with Claims(MlflowClient(), store.experiment_id, rivals).claimed("key") as granted:
+        assert granted
+    assert rivals.searches == 3
+
+
+def test_of_two_that_ask_at_once_the_other_withdraws(store, child):
+    with Claims(MlflowClient(), store.experiment_id, Rivals(child.tags, (FIRST, _ASKED))).claimed(
+        "key"
+    ) as granted:
+        assert not granted
+
+
+def test_one_that_saw_no_other_and_holds_the_key_meanwhile_is_not_waited_for(store, child):
+    rivals = Rivals(child.tags, (LAST, _ASKED), (LAST, _HELD))
+    with Claims(MlflowClient(), store.experiment_id, rivals).claimed("key") as granted:
+        assert not granted
+
+
+def test_the_claim_of_a_process_that_died_holding_it_is_deleted_with_the_other_dead_runs(store):
+    rival(store, dead_tags(), _HELD)
+    assert store.close_dead() == [], "it is no run that a user knows of"
+    assert active(store) == []
+
+
+@pytest.mark.parametrize("left", ["finished", "at it", "claimed"])
+def test_a_run_is_not_opened_alone_where_another_process_was_first(store, child, left):
+    if left == "claimed":
+        rival(store, child.tags, _HELD)
+    else:
+        run = MlflowClient().create_run(store.experiment_id, tags={KEY: "key", **child.tags})
+        if left == "finished":
+            MlflowClient().set_terminated(run.info.run_id, "FINISHED")
+    before = len(store.search(""))
+    with store.open_alone("name", {KEY: "key"}) as run:
+        assert run is None
+    assert len(store.search("")) == before
+
+
+def test_a_run_that_is_opened_alone_is_claimed_only_until_it_is_there(store):
+    with store.open_alone("name", {KEY: "key"}) as run:
+        assert run is not None
+        assert active(store) == []
+    assert store.find("key") == run.run_id
+
+
+_WORKER = """
+import json, os, sys
+from pathlib import Path
+from mlflow import MlflowClient
+from lth.tracking.store import KEY, Store
+
+store, name = Store(), sys.argv[1]
+began = []
+print("ready", flush=True)
+sys.stdin.readline()
+for key in sys.argv[2].split(","):
+    while store.find(key) is None:
+        with store.open_alone(key, {KEY: key}) as run:
+            if run is not None:
+                began.append(key)
+print(json.dumps(began))
+"""
+
+
+def test_of_four_processes_that_ask_for_the_same_keys_at_once_one_begins_each(store):
+    keys = [f"key{number}" for number in range(15)]
+    command = [sys.executable, "-c", _WORKER]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [*command, str(number), ",".join(keys)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    began = [key for process in processes for key in json.loads(process.communicate(timeout=120)[0])]
+    assert sorted(began) == sorted(keys)
+    assert active(store) == []
+    assert len(store.search("")) == len(keys)
