@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from types import FrameType
@@ -71,6 +72,7 @@ _COMMON_OPTIONS = {
     "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
     "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
     "[default: 30]",
+    "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [default: 300]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
@@ -96,7 +98,8 @@ class ProjectCommand(click.Command):
             if "MLFLOW_RUN_ID" in os.environ:
                 from lth.tracking.store import explain_launched_run
 
-                explain_launched_run(error.format_message())
+                with suppress(Exception):  # of a store that is away
+                    explain_launched_run(error.format_message())
             raise
 
 
@@ -189,6 +192,9 @@ def _given(options: Options) -> dict[str, str]:
     _follow_launcher()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # `patience` waits longer, and says so
+    for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -203,8 +209,15 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
         from lth.tracking.killed import mark_launched_run
 
-        mark_launched_run()
+        with suppress(Exception):  # of a store that is away
+            mark_launched_run()
         sys.exit(130)
+    except Exception as error:
+        from lth.tracking.client import told
+
+        if (line := told(error)) is None:
+            raise
+        raise click.ClickException(line) from error
 
 
 def _split_seeds(written: str) -> list[str]:
@@ -228,14 +241,17 @@ def _build_study(
     from lth.preset import DEFAULT_PRESET, resolve
     from lth.setting import with_overrides
     from lth.solve import set_up
-    from lth.study import Study
+    from lth.study import KEEP_EVERY, Study
+    from lth.tracking.client import PATIENCE
     from lth.tracking.store import Store
 
+    keep_every = _seconds(given, "keep_every", KEEP_EVERY)
+    patience = _seconds(given, "patience", PATIENCE)
     overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
     setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
     device, *others = _devices(given.get("device", "auto"))
     if sibling is None:
-        store = Store()
+        store = Store(patience, _say)
         attended.enter_context(store.attending())
         for name in store.close_dead():
             _say(f"{name} was left running by a process that is gone: marked KILLED")
@@ -253,19 +269,17 @@ def _build_study(
     else:
         images = sibling.bench.images
     bench = set_up(setting, images, device, parent, others)
-    return Study(bench, store, _say, pinned, _keep_every(given))
+    return Study(bench, store, _say, pinned, keep_every)
 
 
-def _keep_every(given: dict[str, str]) -> float:
-    from lth.study import KEEP_EVERY
-
-    written = given.get("keep_every", str(KEEP_EVERY))
+def _seconds(given: dict[str, str], name: str, default: float) -> float:
+    written = given.get(name, str(default))
     try:
         seconds = float(written)
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"keep_every={written!r} is not a number of seconds; write 30")
+        raise ValueError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
     return seconds
 
 

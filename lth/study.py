@@ -7,9 +7,9 @@ process is at is waited for, and what a process left unfinished is taken over in
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
@@ -31,15 +31,12 @@ from lth.graph import (
     surface_job,
 )
 from lth.landscape import Surveyor
+from lth.measuring_task import measure_on, measured_in
 from lth.place import Place, at, imp
-from lth.resume_curvature import measured_by
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.study_runs import MEASURING, StudyRuns
 from lth.summary import LevelRow
-from lth.survey import perform
-from lth.tracking.curvature_progress import BasisKeeper
-from lth.tracking.measurement import log_measurement
 from lth.tracking.progress import clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,
@@ -53,6 +50,7 @@ from lth.tracking.record import (
 from lth.tracking.run import RunLog
 from lth.tracking.store import COMPUTED_BY, Store
 from lth.training_task import computed_by, train_on
+from lth.unsent import UNSENT, Unsent
 
 COMPLETE = "lth.complete"  # on the study's run: the key of the evidence that it holds
 KEEP_EVERY = 30.0  # seconds
@@ -70,7 +68,7 @@ class Study:
     `mlflow run` created, or that run points to where the result was found. With `fresh`, the task is done
     again even if its result exists; what it needs is reused all the same. `pinned` names the run to use for a
     key, whichever others there are. The progress of a training or a curvature is kept every `keep_every`
-    seconds.
+    seconds. What is finished and can't be logged is kept in `unsent`.
     """
 
     def __init__(
@@ -80,8 +78,10 @@ class Study:
         say: Callable[[str], None],
         pinned: Mapping[str, str] = MappingProxyType({}),
         keep_every: float = KEEP_EVERY,
+        unsent: Path = UNSENT,
     ) -> None:
         self.bench = bench
+        self._unsent = Unsent(unsent, say)
         self._keep_every = keep_every
         self.store = store
         self._say = say
@@ -119,9 +119,11 @@ class Study:
                 start,
                 previous,
                 keep_every=self._keep_every,
+                unsent=self._unsent,
                 say=self._say,
             )
         clear_progress(run)
+        self._unsent.remove(key)
         place, last = Place(kind, level), solution.history[-1]
         log_solution_trend(self.store.append(self._runs.parent()), place, solution.density, last)
         return run.run_id
@@ -140,9 +142,7 @@ class Study:
         check_level(self.bench, job.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
-        bench = self.bench
-        # What is resumed must go on where it was begun; all other measurements are taken in one go.
-        environment = measured_by(bench.devices) if isinstance(job, CurvatureJob) else None
+        environment = measured_in(self.bench, job)
         tags = {"measure": job.measure, **({COMPUTED_BY: environment} if environment else {})}
         with self._runs.task(
             job.name, "measurement", job.level, None, key, adopt=adopt, fresh=fresh, tags=tags
@@ -150,15 +150,18 @@ class Study:
             if run is None:
                 return None
             self._say(f"measuring {job.name}, in run {run.run_id}")
-            if not isinstance(job, CurvatureJob | DensityJob):
-                self._surveyor.release()
-            began = time.monotonic()
-            keeper = BasisKeeper(run, key, environment, self._keep_every, self._say) if environment else None
-            results = perform(job, self._load, self._surveyor, bench.network, bench.setting, keeper)
-            seconds = keeper.seconds if keeper is not None else time.monotonic() - began
-            log_measurement(run, job, results, self._surveyor.drawn, seconds)
+            measure_on(
+                run,
+                self.bench,
+                job,
+                self._load,
+                self._surveyor,
+                keep_every=self._keep_every,
+                unsent=self._unsent,
+                say=self._say,
+            )
         clear_progress(run)
-        self._say(f"  {seconds:.0f} s")
+        self._unsent.remove(key)
         return run.run_id
 
     def analysis(

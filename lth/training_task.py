@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lth.checkpoint import write_solution
+from lth.checkpoint import read_solution, write_solution
 from lth.recipe import Start
 from lth.resume import progress_environment
 from lth.solution import Kind, Solution
@@ -17,6 +17,7 @@ from lth.tracking.progress import ProgressKeeper
 from lth.tracking.record import log_epoch, log_solution
 from lth.tracking.run import RunLog
 from lth.train import EpochRecord, snapshot_epochs
+from lth.unsent import Unsent
 from lth.weights import Weights
 
 
@@ -35,6 +36,7 @@ def train_on(
     previous: Solution | None,
     *,
     keep_every: float,
+    unsent: Unsent,
     say: Callable[[str], None],
 ) -> Solution:
     """Train a solution, keeping its progress on `run` as it goes, and log what came of it.
@@ -47,37 +49,59 @@ def train_on(
         start: Its mask, state and schedule.
         previous: w(L-1); None for the dense network.
         keep_every: Seconds between two times that the progress is kept.
+        unsent: Where the solution is kept if it can't be logged, and looked for before it is trained.
         say: Tells the user.
     """
-    keep = snapshot_epochs(bench.setting.training.trajectory, start.schedule.num_epochs)
-    with tempfile.TemporaryDirectory() as directory:
-        keeper = ProgressKeeper(
-            run,
-            Path(directory),
-            bench.keys.solution(kind, level),
-            computed_by(bench, start),
-            keep_every,
-            say,
-        )
-        resumed = keeper.find()
-        if resumed is not None:
-            done = f"{resumed.state.step} of {start.schedule.num_iterations}"
-            say(f"  going on after step {done}, where an earlier process stopped")
-
-        def on_epoch(record: EpochRecord, weights: Weights) -> None:
-            log_epoch(run, record)
-            if record.epoch in keep:
-                keeper.snapshot(record.epoch, weights)
-
-        solution = solve(bench, kind, level, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)
-        seconds, solved = keeper.seconds, time.monotonic()
-        write_solution(Path(directory), solution)
-        log_solution(run, solution, Path(directory), bench.data.drawn, seconds)
-    run.flush()
-    if (reason := log_model(run.run_id, solution, bench.network)) is not None:
-        run.tags({"lth.warnings": reason})
-        say(f"  warning: {reason}")
-    run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - solved})
+    key = bench.keys.solution(kind, level)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        keeper = ProgressKeeper(run, directory, key, computed_by(bench, start), keep_every, say)
+        seconds = unsent.fetch(key, directory)
+        if seconds is not None:
+            solution = read_solution(directory)
+            say("  it was trained before, but could not be logged: logging it now")
+            for record in solution.history:
+                log_epoch(run, record)
+        else:
+            solution = _train(run, bench, kind, level, start, previous, keeper, say)
+            seconds = keeper.seconds
+            write_solution(directory, solution)
+        trained = time.monotonic()
+        with unsent.rescuing(key, directory, seconds):
+            log_solution(run, solution, directory, bench.data.drawn, seconds)
+            run.flush()
+            if (reason := log_model(run, solution, bench.network)) is not None:
+                run.tags({"lth.warnings": reason})
+                say(f"  warning: {reason}")
+            run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})
+            run.flush()
     last = solution.history[-1]
     say(f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s")
     return solution
+
+
+def _train(
+    run: RunLog,
+    bench: Workbench,
+    kind: Kind,
+    level: int,
+    start: Start,
+    previous: Solution | None,
+    keeper: ProgressKeeper,
+    say: Callable[[str], None],
+) -> Solution:
+    """Train from the start, or on from what the run kept, and log every epoch."""
+    resumed = keeper.find()
+    if resumed is not None:
+        done = f"{resumed.state.step} of {start.schedule.num_iterations}"
+        say(f"  going on after step {done}, where an earlier process stopped")
+        for record in resumed.history:
+            log_epoch(run, record)  # what that process could not send
+    keep = snapshot_epochs(bench.setting.training.trajectory, start.schedule.num_epochs)
+
+    def on_epoch(record: EpochRecord, weights: Weights) -> None:
+        log_epoch(run, record)
+        if record.epoch in keep:
+            keeper.snapshot(record.epoch, weights)
+
+    return solve(bench, kind, level, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)

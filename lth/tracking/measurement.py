@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,23 +14,17 @@ from lth.graph import CurvatureJob, DensityJob, Job, LineJob, RadiiJob, SurfaceJ
 from lth.landscape import Curvature, Line
 from lth.measure.density import SpectralDensity
 from lth.measure.radius import BasinRadii
-from lth.packed import Packed, pack
+from lth.packed import Packed
 from lth.place import Point
 from lth.survey import curvature_from, density_from, line_from, radii_from, surface_from
 from lth.tracking.run import RunLog
 from lth.tracking.store import MEASUREMENT
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 _STANDING_OUT = 0.01  # of the largest eigenvalue: what exceeds that is counted
 
 
-def log_measurement(
-    run: RunLog, job: Job, results: Mapping[str, DataclassInstance], drawn: Sequence[int], seconds: float
-) -> None:
-    """Log the raw numbers of a measurement, then what is read off them, then a figure where it has one."""
-    content = pack(results)
+def log_measurement(run: RunLog, job: Job, content: bytes, drawn: Sequence[int], seconds: float) -> None:
+    """Log the packed numbers of a measurement, then what is read off them, then a figure where it has one."""
     run.file(MEASUREMENT, content)
     if job.measure in ("spectra", "density", "radii", "surface"):
         run.json(list(drawn), "measured_examples.json")

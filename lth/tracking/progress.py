@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from lth.checkpoint import TRAJECTORY, CheckpointError, write_snapshot
 from lth.kept import step_of
 from lth.resume import KIND, KeptProgress, read_progress, write_progress
+from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT
 from lth.train import Progress
@@ -22,13 +23,14 @@ from lth.weights import Weights
 PROGRESS = "progress"  # the artifact folder
 MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
 _SHARE = 0.01  # of the time that keeping may take
+_SHARE_IN_VAIN = 0.1  # the same after an attempt that failed: the store may soon be there again
 
 Found = TypeVar("Found")
 
 
 def clear_progress(run: RunLog) -> None:
     """Delete what a run kept, when it is finished; a store that does not answer now keeps it."""
-    with suppress(MlflowException, OSError):
+    with suppress(StoreError, MlflowException, OSError), run.in_a_hurry():
         if run.files(PROGRESS):
             run.remove(PROGRESS)
 
@@ -101,18 +103,20 @@ class ProgressFolder:
         Raises:
             LostRunError: If another process has taken the run over.
         """
-        began = time.monotonic()
+        began, share = time.monotonic(), _SHARE
         try:
-            self._run.check_owner()
-            self._run.flush()
-            write()
+            with self._run.in_a_hurry():
+                self._run.check_owner()
+                self._run.flush()
+                write()
         except LostRunError:
             raise
         except Exception as error:  # MLflow lets through whatever its stores raise
             self._say(f"  {what} could not be kept: {error}")
+            share = _SHARE_IN_VAIN
         self._last = time.monotonic()
         self.spent += self._last - began
-        self._pause = max(self._every, (self._last - began) / _SHARE)
+        self._pause = max(self._every, (self._last - began) / share)
 
 
 class ProgressKeeper:
@@ -139,11 +143,13 @@ class ProgressKeeper:
         self._run = run
         self._folder = ProgressFolder(run, every, say)
         self._directory = directory
+        self._say = say
         self._key = key
         self._environment = environment
         self._valid: list[str] = []  # names of the files to go on from, the latest last
         self._spent_on_snapshots = 0.0
         self._snapshots: dict[str, str] = {}  # their SHA-256 by file name
+        self._to_send: list[Path] = []  # snapshots that the run does not hold yet
 
     @property
     def seconds(self) -> float:
@@ -179,6 +185,7 @@ class ProgressKeeper:
         self._folder.keep(f"the progress at step {progress.state.step}", lambda: self._write(progress))
 
     def _write(self, progress: Progress) -> None:
+        self._send_snapshots()
         kept = KeptProgress(progress, self._key, self._environment, self.seconds, self._snapshots)
         name, content = write_progress(kept)
         self._folder.write(name, content)
@@ -186,13 +193,23 @@ class ProgressKeeper:
         self._folder.remove_others(KIND, self._valid)
 
     def snapshot(self, epoch: int, weights: Weights) -> None:
-        """Log the weights after an epoch, as a part of the checkpoint to come."""
+        """Log the weights after an epoch, as a part of the checkpoint to come; if not now, with the next."""
         began = time.monotonic()
         path = write_snapshot(self._directory, epoch, weights)
-        content = path.read_bytes()
-        self._run.file(f"{CHECKPOINT}/{TRAJECTORY}/{path.name}", content)
-        self._snapshots[path.name] = hashlib.sha256(content).hexdigest()
+        self._snapshots[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._to_send.append(path)
+        try:
+            with self._run.in_a_hurry():
+                self._send_snapshots()
+        except Exception as error:  # MLflow lets through whatever its stores raise
+            self._say(f"  the weights after epoch {epoch} could not be logged yet: {error}")
         self._spent_on_snapshots += time.monotonic() - began
+
+    def _send_snapshots(self) -> None:
+        while self._to_send:
+            path = self._to_send[0]
+            self._run.file(f"{CHECKPOINT}/{TRAJECTORY}/{path.name}", path.read_bytes())
+            del self._to_send[0]
 
     def _fetch_snapshots(self, kept: KeptProgress) -> None:
         folder = self._directory / TRAJECTORY

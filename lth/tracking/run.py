@@ -7,19 +7,19 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from lth.data import ImageData
+from lth.tracking.client import PatientClient
 from lth.tracking.process import BEAT_SECONDS, PROCESS, described, heartbeat, is_own
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NOTE = "mlflow.note.content"  # the description that the UI shows on top of a run
 _METRICS_A_CALL = 1000  # the REST limit
+Found = TypeVar("Found")
 _DIGEST_LENGTH = 32  # MLflow stores 36 characters
 
 
@@ -38,7 +39,7 @@ class RunLog:
     """Writes to one run. Metrics are buffered: call `flush`, or close the run, to see all of them.
 
     Args:
-        client: Of the tracking store.
+        client: Of the tracking store; waits for it, but for signs of life.
         run_id: Of a run that exists.
         name: What the UI calls it.
         logged: Metrics that the run has already, as (name, step, value); they are not logged again.
@@ -46,7 +47,7 @@ class RunLog:
 
     def __init__(
         self,
-        client: MlflowClient,
+        client: PatientClient,
         run_id: str,
         name: str,
         logged: frozenset[tuple[str, int, float]] = frozenset(),
@@ -67,6 +68,16 @@ class RunLog:
             if (name, step, float(value)) not in self._logged
         ]
 
+    def patiently(self, call: Callable[[], Found]) -> Found:
+        """Return what `call` returns, which writes to this run by itself; waits as all calls here do."""
+        return self._client.persist(call)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def in_a_hurry(self) -> Iterator[None]:
+        """Do not wait for a store that does not answer, for as long as the block lasts."""
+        with self._client.in_a_hurry():
+            yield
+
     def check_owner(self) -> None:
         """Check that no other process has taken the run over.
 
@@ -79,7 +90,7 @@ class RunLog:
 
     def flush(self) -> None:
         """Send every buffered metric."""
-        self._send()
+        self._send(self._client)
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -96,19 +107,19 @@ class RunLog:
     def _beat(self, done: threading.Event) -> None:
         while not done.wait(BEAT_SECONDS):
             try:
-                self._send(heartbeat())
+                self._send(self._client.at_once, heartbeat())
             except Exception:  # MLflow lets through whatever its stores raise
                 continue  # what was not sent is still there; the flush at the end tells
 
-    def _send(self, tags: Mapping[str, str] | None = None) -> None:
+    def _send(self, client: Any, tags: Mapping[str, str] | None = None) -> None:
         with self._sending:
             marks = [RunTag(name, value) for name, value in (tags or {}).items()]
             while batch := self._buffer[:_METRICS_A_CALL]:
-                self._client.log_batch(self.run_id, metrics=batch, tags=marks)
+                client.log_batch(self.run_id, metrics=batch, tags=marks)
                 del self._buffer[: len(batch)]
                 marks = []
             if marks:
-                self._client.log_batch(self.run_id, tags=marks)
+                client.log_batch(self.run_id, tags=marks)
 
     def params(self, values: Mapping[str, str]) -> None:
         """Log parameters; those that `mlflow run` logged already keep the user's spelling."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mlflow import MlflowClient, get_tracking_uri
@@ -17,6 +17,7 @@ from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solutio
 from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
 from lth.tracking.claim import CLAIMED, Claims
+from lth.tracking.client import PATIENCE, PatientClient, StoreError
 from lth.tracking.experiment import experiment_id, launched_run_id
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -35,12 +36,30 @@ _PARENT = "mlflow.parentRunId"
 
 
 class Store:
-    """The runs of one experiment on the tracking store that MLflow is configured for."""
+    """The runs of one experiment on the tracking store that MLflow is configured for.
 
-    def __init__(self) -> None:
-        self._client = MlflowClient()
-        self.experiment_id = experiment_id(self._client)
+    Args:
+        patience: Seconds to wait for it where it does not answer, once it was opened.
+        say: Tells the user that it is waited for.
+
+    Raises:
+        StoreError: If it can't be opened.
+    """
+
+    def __init__(self, patience: float = PATIENCE, say: Callable[[str], None] = lambda _line: None) -> None:
         self._launched = launched_run_id()
+        try:
+            self._client = PatientClient(patience, say)
+            with self._client.in_a_hurry():
+                self.experiment_id = experiment_id(self._client)
+        except ValueError:
+            raise
+        except Exception as error:  # MLflow lets through whatever its stores raise
+            reason = " ".join(str(error).split())[:500]
+            raise StoreError(
+                f"the tracking store {without_password(get_tracking_uri())} can't be opened ({reason}); "
+                "start it, or correct MLFLOW_TRACKING_URI"
+            ) from error
         self._claims = Claims(self._client, self.experiment_id, self.search)
 
     @property
@@ -299,6 +318,12 @@ class Store:
         run.tags(tags)  # first: running in the name of a dead process, it could be closed by another
         self._client.update_run(run.run_id, status="RUNNING")
 
+    def _close(self, run: RunLog, status: str, reason: str) -> None:
+        run.flush()
+        note = f"**{status}**: {reason}"
+        run.tags({FAILURE: reason[:5000], NOTE: note[:5000], PROCESS: _NOBODY})
+        self._client.set_terminated(run.run_id, status)
+
     def _point_to(self, found: str, name: str, parent: str | None) -> RunLog | None:
         if self._launched is None:
             return None
@@ -315,15 +340,14 @@ class Store:
             with run.beating():
                 yield run
             run.flush()
+        except LostRunError:
+            raise
         except BaseException as error:
             killed = isinstance(error, KeyboardInterrupt)
             reason = "interrupted" if killed else f"{type(error).__name__}: {error}"
-            status = "KILLED" if killed else "FAILED"
-            if not isinstance(error, LostRunError):
-                run.flush()
-                note = f"**{status}**: {reason}"
-                run.tags({FAILURE: reason[:5000], NOTE: note[:5000], PROCESS: _NOBODY})
-                self._client.set_terminated(run.run_id, status)
+            # A store that is away now finds the run dead later; what is raised is why it ended.
+            with suppress(StoreError, MlflowException), self._client.in_a_hurry():
+                self._close(run, "KILLED" if killed else "FAILED", reason)
             raise
         self._client.set_terminated(run.run_id, "FINISHED")
 

@@ -21,6 +21,7 @@ from lth.resume_curvature import KIND, VECTORS
 from lth.study import Study
 from lth.survey import curvature_from
 from lth.tracking import curvature_progress, progress
+from lth.tracking.client import PatientClient
 from lth.tracking.curvature_progress import BasisKeeper
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.progress import PROGRESS
@@ -44,7 +45,7 @@ class Kept:
         info = MlflowClient().create_run(Store().experiment_id).info
         self.run_id = info.run_id
         self.folder = Path(local_file_uri_to_path(info.artifact_uri), PROGRESS)
-        self.log = RunLog(MlflowClient(), self.run_id, "")
+        self.log = RunLog(PatientClient(), self.run_id, "")
         self.said: list[str] = []
 
     def keeper(self, key: str = "key", environment: str = "here") -> BasisKeeper:

@@ -8,6 +8,7 @@ from conftest import use_fresh_store
 from mlflow import MlflowClient
 from tiny_problem import images, make_bench, make_study
 
+import lth.measuring_task
 import lth.study
 from lth.evaluate import Evaluator
 from lth.graph import places, study_jobs, successive_line
@@ -27,7 +28,7 @@ def finished_measurements() -> list[str]:
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    perform, taken = lth.study.perform, []
+    perform, taken = lth.measuring_task.perform, []
 
     def interrupted(job, *rest):
         taken.append(job)
@@ -35,7 +36,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
             raise KeyboardInterrupt
         return perform(job, *rest)
 
-    monkeypatch.setattr(lth.study, "perform", interrupted)
+    monkeypatch.setattr(lth.measuring_task, "perform", interrupted)
 
 
 def test_an_analysis_interrupted_in_the_middle_goes_on_from_what_is_finished(tracking, monkeypatch):

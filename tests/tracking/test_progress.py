@@ -16,6 +16,7 @@ from lth.checkpoint import TRAJECTORY
 from lth.kept import step_of
 from lth.resume import KIND, KeptProgress, write_progress
 from lth.tracking import progress
+from lth.tracking.client import PatientClient
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.progress import PROGRESS, ProgressKeeper, clear_progress
 from lth.tracking.run import LostRunError, RunLog
@@ -51,7 +52,7 @@ class Kept:
         info = MlflowClient().create_run(store.experiment_id).info
         self.run_id = info.run_id
         self._artifacts = Path(local_file_uri_to_path(info.artifact_uri))
-        self.log = RunLog(MlflowClient(), self.run_id, "")
+        self.log = RunLog(PatientClient(), self.run_id, "")
         self.said: list[str] = []
         self._directory = directory
         self._processes = 0
@@ -266,7 +267,7 @@ def test_a_store_that_does_not_take_the_progress_is_said_and_asked_again_later(
     kept, clock, monkeypatch, call, error
 ):
     def fail(*_arguments: object) -> None:
-        clock.now += 1.0
+        clock.now += 5.0
         raise error
 
     keeper = kept.keeper(every=30.0)
@@ -278,7 +279,7 @@ def test_a_store_that_does_not_take_the_progress_is_said_and_asked_again_later(
     (said,) = kept.said
     assert "step 8 could not be kept" in said
     assert str(error) in said
-    clock.now += 99.0  # a hundred times the second that it took, less the float rounding of times
+    clock.now += 49.0  # ten times the five seconds that it took, less the float rounding of times
     assert not keeper.is_due()
     clock.now += 1.1
     assert keeper.is_due()

@@ -15,6 +15,7 @@ from tiny_problem import make_study
 from lth import study_runs
 from lth.study import Study
 from lth.tracking import run as run_module
+from lth.tracking.client import PatientClient
 from lth.tracking.process import HEARTBEAT, PID, PROCESS, heartbeat, is_alive, ownership
 from lth.tracking.progress import ProgressKeeper
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -123,7 +124,7 @@ def test_a_run_of_a_zombie_is_closed(store, child):
 def test_a_run_that_is_taken_over_while_dead_ones_are_looked_for_is_left_alone(store, monkeypatch):
     run_id = begin(store, dead_tags())
     found = store.search("attributes.status = 'RUNNING'")
-    RunLog(MlflowClient(), run_id, "").tags(ownership())
+    RunLog(PatientClient(), run_id, "").tags(ownership())
     monkeypatch.setattr(store, "search", lambda _filter: found)
     assert store.close_dead() == []
     assert status(run_id) == "RUNNING"
@@ -145,7 +146,7 @@ def test_the_unfinished_run_of_a_key_is_taken_over(store, left):
     if left == "closed":
         store.close_dead()
     if left in ("KILLED", "FAILED"):
-        RunLog(MlflowClient(), run_id, "").tags({FAILURE: "interrupted", NOTE: "**KILLED**: interrupted"})
+        RunLog(PatientClient(), run_id, "").tags({FAILURE: "interrupted", NOTE: "**KILLED**: interrupted"})
     with store.open("name", {KEY: "key", "kind": "imp"}) as run:
         assert run.run_id == run_id
         opened = look(run_id)
@@ -320,7 +321,7 @@ def test_the_latest_unfinished_run_is_taken_over_beside_one_that_is_alive(store,
 
 def test_metrics_that_a_run_has_are_not_logged_again_and_later_ones_are(store):
     run_id = begin(store, dead_tags())
-    before = RunLog(MlflowClient(), run_id, "")
+    before = RunLog(PatientClient(), run_id, "")
     for epoch in range(3):
         before.metrics({"train/loss": 1.0 - epoch, "density": 0.5}, epoch)
     before.flush()
