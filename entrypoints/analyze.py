@@ -29,7 +29,8 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
     """Measure, and train first what is missing."""
     fresh = is_fresh(options)
     whole = level.strip() == "all"
-    wanted = _parse_measures(measures or ("all" if whole else _OF_A_LEVEL))
+    default = "all" if whole else _OF_A_LEVEL
+    wanted = _parse_measures(default if measures is None else measures)
     if whole:
         if fresh:
             raise click.UsageError("fresh=true needs a level; name one")

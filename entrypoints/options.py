@@ -77,6 +77,9 @@ _COMMON_OPTIONS = {
 }
 
 
+_LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
+
+
 class ProjectCommand(click.Command):
     """A command whose errors are also written on the run that `mlflow run` made for it."""
 
@@ -195,7 +198,13 @@ def _given(options: Options) -> dict[str, str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # `patience` waits longer, and says so
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if len(value) > _LONGEST_VALUE:
+            raise click.UsageError(
+                f"{name}={value[:20]!r}… has {len(value):,} characters; write at most {_LONGEST_VALUE:,}"
+            )
+    return given
 
 
 @contextmanager
@@ -265,6 +274,8 @@ def _build_study(
             setting = with_overrides(parent.setting, overrides)
     if sibling is None:
         data_dir = Path(given["data_dir"]) if "data_dir" in given else None
+        if given.get("data_dir") == "":
+            raise ValueError("data_dir='' names no directory; write . for this one, or leave it out")
         images = load_images(setting.data.dataset, data_dir)
     else:
         images = sibling.bench.images

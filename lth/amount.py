@@ -32,7 +32,7 @@ class Amount:
         text = str(written).strip()
         if text == "all":
             return cls(None)
-        for number in (int, float):
+        for number in (int, float) if text.isascii() and "_" not in text else ():
             try:
                 value = number(text)
             except ValueError:

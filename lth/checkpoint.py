@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -66,6 +67,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
     manifest = {
         "format": "lth-solution",
         "version": FORMAT_VERSION,
+        "written_by": f"lth {version('lth')}",
         "kind": solution.kind,
         "level": solution.level,
         "density": solution.density,
@@ -235,8 +237,8 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not the manifest of a solution")
     if manifest.get("version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has version {manifest.get('version')}, this lth reads version {FORMAT_VERSION}; "
-            "use the version of lth that wrote it"
+            f"{path} has version {manifest.get('version')}, and this lth reads version {FORMAT_VERSION}; "
+            f"use the version that wrote it ({manifest.get('written_by', 'lth 0.1.0')})"
         )
     return manifest
 

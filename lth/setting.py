@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -29,6 +30,11 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
 
+
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_MOST_EPOCHS = 1_000_000
+_EPOCHS = f"a whole number from 1 to {_MOST_EPOCHS}"
+_LARGEST = 3.4e38  # of float32, in which networks are trained
 
 TENTH = Amount(0.1)  # of the training set; docs/protocol.md, section 2
 
@@ -64,14 +70,16 @@ class TrainingSetting:
     trajectory: Snapshots = "log"
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        _require(1 <= self.epochs <= _MOST_EPOCHS, "epochs", self.epochs, _EPOCHS)
         _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2 (BatchNorm)")
-        _require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
+        _require(0 < self.lr < _LARGEST, "lr", self.lr, f"a positive number below {_LARGEST:g}")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
-        _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "zero or more")
-        _require(self.fine_tune_epochs >= 1, "fine_tune_epochs", self.fine_tune_epochs, "at least 1")
+        decays = 0 <= self.weight_decay < _LARGEST
+        _require(decays, "weight_decay", self.weight_decay, f"zero or more, below {_LARGEST:g}")
+        tuned = 1 <= self.fine_tune_epochs <= _MOST_EPOCHS
+        _require(tuned, "fine_tune_epochs", self.fine_tune_epochs, _EPOCHS)
         if self.fine_tune_lr is not None:
-            _require(0 < self.fine_tune_lr < math.inf, "fine_tune_lr", self.fine_tune_lr, "positive")
+            _require(0 < self.fine_tune_lr < _LARGEST, "fine_tune_lr", self.fine_tune_lr, "positive")
         _require_choice("precision", self.precision, get_args(Precision))
         _require_choice("compile", self.compile, get_args(Compile))
         _require_choice("trajectory", self.trajectory, get_args(Snapshots))
@@ -219,17 +227,19 @@ def _read(name: str, read: Callable[[object], object], written: object) -> objec
 
 def _whole(written: object) -> int:
     text = str(written).strip()
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("expected a whole number") from None
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("expected a whole number")
+    return int(text)
 
 
 def _number(written: object) -> float:
+    text = str(written).strip()
     try:
-        number = float(str(written))
+        number = float(text)
     except ValueError:
         raise ValueError("expected a number") from None
+    if "_" in text or not text.isascii():  # which Python takes
+        raise ValueError("expected a number")
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
     return number
@@ -251,13 +261,20 @@ def _step(written: object) -> Step:
 
 
 def _steps(written: object) -> tuple[Step, ...]:
-    parts = written if isinstance(written, tuple | list) else str(written).split(",")
-    return tuple(Step.parse(str(part)) for part in parts if str(part).strip() not in ("", "none"))
+    return tuple(map(Step.parse, _listed(written)))
 
 
 def _names(written: object) -> tuple[str, ...]:
-    parts = written if isinstance(written, tuple | list) else str(written).split(",")
-    return tuple(_text(part) for part in parts if str(part).strip() not in ("", "none"))
+    return tuple(map(_text, _listed(written)))
+
+
+def _listed(written: object) -> list[str]:
+    """Return the parts of a list; `none` is the empty one."""
+    if isinstance(written, tuple | list):
+        return list(map(str, written))
+    if not str(written).strip():
+        raise ValueError("expected a list such as a,b, or none")
+    return [] if str(written).strip() == "none" else str(written).split(",")
 
 
 def _amount(written: object) -> Amount:

@@ -10,6 +10,7 @@ from torch import nn
 
 from lth.compilation import is_compiled
 from lth.data import ImageData, TrainingData, prepare
+from lth.graph import study_jobs
 from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
 from lth.precision import training_format
@@ -70,6 +71,7 @@ def set_up(
     if given is not None and given.kind != "imp":
         raise ValueError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     data = prepare(images, setting.data.train_examples, setting.seed, device)
+    study_jobs(setting.pruning.levels, setting.analysis)  # names only solutions that there are
     recorded = setting.training.epoch_examples
     try:
         recorded.of(len(data.train))
@@ -107,6 +109,12 @@ def check_level(bench: Workbench, level: int, k: int = 0) -> None:
         return  # a lineage of another setting: its masks tell, once they are loaded
     mask = Mask.dense(bench.network)
     kept = survivors(mask.num_prunable, bench.setting.pruning.prune_fraction, level)
+    if level > 0 and kept == survivors(mask.num_prunable, bench.setting.pruning.prune_fraction, level - 1):
+        fraction = bench.setting.pruning.prune_fraction
+        raise ValueError(
+            f"prune_fraction={fraction} prunes none of the {kept} weights left at level {level}; "
+            "raise it, or lower level"
+        )
     never_pruned = sum(tensor.numel() for tensor in bench.network.parameters()) - mask.num_prunable
     if k > kept + never_pruned:
         raise ValueError(

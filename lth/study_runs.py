@@ -103,6 +103,8 @@ class StudyRuns:
         with opened(name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
                 log_setting(run, self._bench, level, density)
+                # Also shows, before the work and not after it, that artifacts can be written.
+                run.json(self._bench.setting.flat(), "setting.json")
             yield run
 
     def parent(self) -> str:

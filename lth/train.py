@@ -310,7 +310,11 @@ def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:
 
 def _check_finite(loss: float, step: int, schedule: Schedule, what: str) -> None:
     if not math.isfinite(loss):
+        if step == 0:
+            raise TrainingDivergedError(
+                f"the {what} is {loss} by step 0, before any training; see what the network's outputs are"
+            )
         raise TrainingDivergedError(
-            f"the {what} became {loss} by step {step} (lr {schedule.lr_at(max(step - 1, 0)):g}); "
+            f"the {what} became {loss} by step {step} (lr {schedule.lr_at(step - 1):g}); "
             "lower lr, or use precision=fp32"
         )

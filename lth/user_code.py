@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,20 @@ def is_reference(name: str) -> bool:
 
 
 def call_reference(name: str, *arguments: object) -> Any:
-    """Call the function `name` with `arguments`; what it raises is its own.
+    """Call the function `name` with `arguments`.
 
     Raises:
-        ValueError: If it can't be loaded, or does not take so many arguments.
+        ValueError: If it can't be loaded, does not take so many arguments, or raises anything itself.
     """
     function = load_reference(name)
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} can't be called with {arguments}: {error}") from error
-    return function(*arguments)
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise ValueError(f"{name} raised {type(error).__name__}: {error} ({_where(error)})") from error
 
 
 def load_reference(name: str) -> Callable[..., Any]:
@@ -45,11 +49,16 @@ def load_reference(name: str) -> Callable[..., Any]:
         sys.path.append(here)
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # importing runs the module
         raise ValueError(f"{name} can't be loaded ({error}); check that python can import it") from error
     if not callable(function):
         raise ValueError(f"{name} is a {type(function).__name__}; expected a function")
     return function  # type: ignore[no-any-return]
+
+
+def _where(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}, line {last.lineno}"
 
 
 def code_digest(name: str) -> str:

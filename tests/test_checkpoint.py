@@ -214,7 +214,7 @@ def test_a_manifest_of_bytes_raises(checkpoint):
 
 def test_another_version_raises_and_says_what_to_do(checkpoint):
     edit_manifest(checkpoint, version=2)
-    with pytest.raises(CheckpointError, match="has version 2, this lth reads version 1; use the version"):
+    with pytest.raises(CheckpointError, match="has version 2, and this lth reads version 1; use the version"):
         read_solution(checkpoint)
 
 

@@ -189,7 +189,6 @@ def test_a_measuring_value_out_of_range_is_named_beside_what_is_expected(name, v
         ("plane", "0, last ,one_shot", ("0", "last", "one_shot"), "0,last,one_shot"),
         ("plane", ["1", "2", "3"], ("1", "2", "3"), "1,2,3"),
         ("every_level", "none", (), "none"),
-        ("every_level", "", (), "none"),
         ("every_level", (), (), "none"),
         ("every_level", "one_shot", ("one_shot",), "one_shot"),
         ("every_level", "one_shot,fine_tune", ("one_shot", "fine_tune"), "one_shot,fine_tune"),

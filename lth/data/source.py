@@ -30,7 +30,7 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
     Raises:
         ValueError: If the name is unknown, the directory is missing, or the content isn't usable.
     """
-    if data_dir is not None and not data_dir.is_dir():
+    if data_dir is not None and not _is_directory(data_dir):
         raise ValueError(
             f"data_dir={str(data_dir)!r} is not a directory ({data_dir.absolute()}); "
             "create it or correct the path"
@@ -44,6 +44,13 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
         known = ", ".join([*_SOURCES, "package.module:function"])
         raise ValueError(f"dataset={name!r} is unknown; choose one of {known}")
     return _SOURCES[name](data_dir)
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name that no file system takes
+        return False
 
 
 def _digits(data_dir: Path | None) -> ImageData:

@@ -76,6 +76,10 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
         raise ValueError(
             f"network={spec.name} maps 2 images to {tuple(output.shape)}; expected (2, {spec.num_classes})"
         )
+    if not bool(output.isfinite().all()):
+        raise ValueError(
+            f"network={spec.name} maps zeros to NaN or infinity at its start; mend its forward pass"
+        )
     return network
 
 
@@ -100,26 +104,33 @@ def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:
 
 
 def _construct(spec: NetworkSpec) -> nn.Module:
-    channels, height, width = spec.input_shape
-    if match := _NAME.fullmatch(spec.name):
-        family, depth = match[1], int(match[2])
-        base_width = int(match[3] or _DEFAULT_WIDTH[family])
-        if base_width < 1:
-            raise ValueError(f"network={spec.name}: a width is at least 1")
-        if family == "resnet":
-            return CifarResNet(depth, base_width, channels, spec.num_classes)
-        return Vgg(depth, base_width, channels, (height, width), spec.num_classes)
-    if match := _LENET.fullmatch(spec.name):
-        hidden = tuple(int(size) for size in match[1].split("-")[1:])
-        if min(hidden) < 1:
-            raise ValueError(f"network={spec.name}: a hidden width is at least 1")
-        return LeNet(hidden, spec.input_shape, spec.num_classes)
     if is_reference(spec.name):
         network = call_reference(spec.name, spec.input_shape, spec.num_classes)
         if not isinstance(network, nn.Module):
             raise ValueError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
         return network
-    raise ValueError(
-        f"network={spec.name!r} is unknown; choose resnet20, resnet8-w8, …, vgg11, vgg16, lenet-300-100, "
-        "or package.module:function"
-    )
+    if not (_NAME.fullmatch(spec.name) or _LENET.fullmatch(spec.name)):
+        raise ValueError(
+            f"network={spec.name!r} is unknown; choose resnet20, resnet8-w8, …, vgg11, vgg16, lenet-300-100, "
+            "or package.module:function"
+        )
+    try:
+        return _construct_ours(spec)
+    except ValueError as error:
+        raise ValueError(f"network={spec.name}: {error}") from error
+
+
+def _construct_ours(spec: NetworkSpec) -> nn.Module:
+    channels, height, width = spec.input_shape
+    if match := _NAME.fullmatch(spec.name):
+        family, depth = match[1], int(match[2])
+        base_width = int(match[3] or _DEFAULT_WIDTH[family])
+        if base_width < 1:
+            raise ValueError("a width is at least 1")
+        if family == "resnet":
+            return CifarResNet(depth, base_width, channels, spec.num_classes)
+        return Vgg(depth, base_width, channels, (height, width), spec.num_classes)
+    hidden = tuple(int(size) for size in spec.name.split("-")[1:])
+    if min(hidden) < 1:
+        raise ValueError("a hidden width is at least 1")
+    return LeNet(hidden, spec.input_shape, spec.num_classes)

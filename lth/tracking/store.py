@@ -57,8 +57,8 @@ class Store:
         except Exception as error:  # MLflow lets through whatever its stores raise
             reason = " ".join(str(error).split())[:500]
             raise StoreError(
-                f"the tracking store {without_password(get_tracking_uri())} can't be opened ({reason}); "
-                "start it, or correct MLFLOW_TRACKING_URI"
+                f"the tracking store {without_password(get_tracking_uri())} can't be opened; start it, or "
+                f"correct MLFLOW_TRACKING_URI ({reason})"
             ) from error
         self._claims = Claims(self._client, self.experiment_id, self.search)
 

@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
-from entrypoints import analyze, baseline, imp_level, main, report, study, train_dense
+from entrypoints import analyze, imp_level, report, study, train_dense
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -74,70 +73,6 @@ def test_analyze_takes_the_spectral_density_of_a_level_when_asked(tracking):
 def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
     assert call(train_dense, "--prune-fraction", "0.3").exit_code == 0
     assert call(train_dense, "--prune_fraction", "0.3").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("command", "arguments", "said"),
-    [
-        (imp_level, ["--level", "0"], "0 is the dense network"),
-        (imp_level, ["--level", "-1"], "-1 is not a level"),
-        (imp_level, ["--level", "abc"], "'abc' is not a level"),
-        (imp_level, ["--level", "3.5"], "'3.5' is not a level"),
-        (imp_level, ["--level", "101"], "101 is not a level"),
-        (imp_level, [], "Missing option '--level'"),
-        (baseline, ["--level", "1", "--kind", "magic"], "'magic' is not one of"),
-        (baseline, ["--level", "0", "--kind", "one_shot"], "0 is the dense network"),
-        (train_dense, ["--preset", "nope"], "preset='nope' is unknown"),
-        (train_dense, ["--prune_fraction", "1.5"], "prune_fraction=1.5 is out of range"),
-        (train_dense, ["--prune_fraction", "nan"], "prune_fraction='nan'"),
-        (train_dense, ["--epochs", "0"], "epochs=0 is out of range"),
-        (train_dense, ["--epochs", "many"], "epochs='many'"),
-        (train_dense, ["--lr", "-0.1"], "lr=-0.1 is out of range"),
-        (train_dense, ["--momentum", "1"], "momentum=1.0 is out of range"),
-        (train_dense, ["--seed", "-1"], "seed=-1 is out of range"),
-        (train_dense, ["--milestones", "2ep,x"], "'x' is not a step"),
-        (train_dense, ["--milestones", "9ep"], "milestone 9ep is step 27, but training ends at step 9"),
-        (train_dense, ["--rewind_step", "9"], "rewind_step=9 is step 9, but training ends at step 9"),
-        (train_dense, ["--train_examples", "1000"], "1000 examples were asked for, but there are 48"),
-        (train_dense, ["--train_examples", "1.5"], "fraction of examples"),
-        (train_dense, ["--network", "os.path:join"], "has no source file"),
-        (train_dense, ["--network", "torchvision.models:resnet18"], "can't be called with"),
-        (train_dense, ["--network", "resnet21"], "depth 8, 14, 20"),
-        (train_dense, ["--network", "alexnet"], "network='alexnet' is unknown"),
-        (train_dense, ["--network", "no.such:thing"], "no.such:thing can't be loaded"),
-        (train_dense, ["--dataset", "imagenet"], "dataset='imagenet' is unknown"),
-        (train_dense, ["--dataset", "imagefolder"], "needs data_dir"),
-        (train_dense, ["--data_dir", "/no/such/place"], "data_dir='/no/such/place' is not a directory"),
-        (train_dense, ["--precision", "fp8"], "precision='fp8' is unknown"),
-        (train_dense, ["--device", "tpu"], "device='tpu' is unknown"),
-        (train_dense, ["--device", "cuda:99"], "choose cpu or auto"),
-        (train_dense, ["--device", "cpu,cpu"], "names one device twice"),
-        (train_dense, ["--device", "cpu,tpu"], "device='tpu' is unknown"),
-        (train_dense, ["--fresh", "maybe"], "'maybe' is neither true nor false"),
-        (train_dense, ["--from_run", "abc"], "from_run has no meaning here"),
-        (imp_level, ["--level", "1", "--from_run", "abc"], "there is no run 'abc'"),
-        (report, ["--fresh", "true"], "report draws anew anyway"),
-        (study, ["--seeds", "0,x"], "seeds='0,x' are not whole numbers"),
-        (study, ["--seeds", "0,00"], "seeds='0,00' names one seed twice"),
-        (study, ["--seeds", "1", "--seed", "1"], "leave one of them out"),
-        (study, ["--plane", "0,last"], "plane=0,last is out of range"),
-        (study, ["--second_k", "1"], "second_k=1.0 is out of range"),
-        (study, ["--trace_probes", "1"], "trace_probes=1 is out of range"),
-        (study, ["--loss_margin", "0"], "loss_margin=0.0 is out of range"),
-        (study, ["--error_margin", "2"], "error_margin=2.0 is out of range"),
-        (analyze, ["--measures", "volume"], "'volume' unknown"),
-        (analyze, ["--fresh", "true"], "fresh=true needs a level"),
-        (main, ["--levels", "0"], "levels=0 is out of range"),
-        (main, ["--fresh", "true"], "one entry point at a time"),
-        (analyze, ["--level", "1", "--points", "1"], "points=1 is out of range"),
-    ],
-)
-def test_a_wrong_parameter_is_named_with_its_value_before_any_run_exists(tracking, command, arguments, said):
-    # The wrong value comes last, so that it wins over the tiny problem's.
-    result = CliRunner().invoke(command.main, [*OPTIONS, *arguments])
-    assert result.exit_code == 2, result.output
-    assert said in " ".join(result.output.split()), result.output
-    assert Store().search("tags.kind LIKE '%'") == []
 
 
 def test_more_examples_than_there_are_are_refused_where_they_are_measured_and_before_training(tracking):
