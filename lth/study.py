@@ -36,7 +36,7 @@ from lth.place import Place, at, imp
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.study_runs import MEASURING, StudyRuns
-from lth.summary import LevelRow
+from lth.summary import LevelRow, remarks
 from lth.tracking.progress import clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,
@@ -393,6 +393,7 @@ class Study:
             radius_mean_projected=landscape.get("landscape/radius_mean_projected"),
             barrier_loss=landscape.get("landscape/barrier_loss"),
             barrier_error=landscape.get("landscape/barrier_error"),
+            remarks=remarks(landscape, self.bench.setting.analysis.k),
         )
 
     def _measured_at(self, place: Place) -> str | None:

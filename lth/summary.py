@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -23,6 +23,7 @@ class LevelRow:
     radius_mean_projected: float | None = None
     barrier_loss: float | None = None  # to the level before, nats an example
     barrier_error: float | None = None  # share of test examples
+    remarks: str = ""  # what a reader of the numbers must know
 
 
 _HEADINGS = (
@@ -49,13 +50,29 @@ def as_cells(row: LevelRow) -> tuple[str, ...]:
     )
 
 
+def remarks(metrics: Mapping[str, float], k: int) -> str:
+    """Return in a few words what did not converge, does not exist or is only a bound in a run."""
+    found = []
+    for name, value in metrics.items():
+        solver, _, suffix = name.partition("solver/positive_eigenvalues")
+        if not solver and value < k:
+            found.append(f"only {value:.0f} of {k} eigenvalues{suffix} positive")
+        solver, _, suffix = name.partition("solver/spectrum_converged")
+        if not solver and value == 0:
+            found.append(f"spectrum{suffix} not converged")
+        solver, _, suffix = name.partition("solver/radius_censored")
+        if not solver and value > 0:
+            found.append(f"radius{suffix} a lower bound")
+    return ", ".join(found)
+
+
 def text_table(rows: Sequence[LevelRow]) -> str:
     """Return the rows as aligned columns for a terminal."""
-    cells = [_HEADINGS, *[as_cells(row) for row in rows]]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
+    cells = _cells(rows)
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = [
         "  ".join(
-            text.ljust(width) if column == 0 else text.rjust(width)
+            text.ljust(width) if column in (0, len(_HEADINGS)) else text.rjust(width)
             for column, (text, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in cells
@@ -65,8 +82,17 @@ def text_table(rows: Sequence[LevelRow]) -> str:
 
 def markdown_table(rows: Sequence[LevelRow]) -> str:
     """Return the rows as a Markdown table, for the description of a run."""
-    lines = ["| " + " | ".join(_HEADINGS) + " |", "|" + "---|" + "---:|" * (len(_HEADINGS) - 1)]
-    return "\n".join([*lines, *["| " + " | ".join(as_cells(row)) + " |" for row in rows]])
+    headings, *cells = _cells(rows)
+    rule = "|---|" + "---:|" * (len(_HEADINGS) - 1) + "---|" * (len(headings) - len(_HEADINGS))
+    lines = ["| " + " | ".join(line) + " |" for line in (headings, *cells)]
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _cells(rows: Sequence[LevelRow]) -> list[tuple[str, ...]]:
+    """Return headings and rows as text; the remarks only where there are any."""
+    if not any(row.remarks for row in rows):
+        return [_HEADINGS, *map(as_cells, rows)]
+    return [(*_HEADINGS, "remarks"), *((*as_cells(row), row.remarks) for row in rows)]
 
 
 def _number(value: float | None, form: str) -> str:

@@ -84,13 +84,6 @@ def test_more_examples_than_there_are_are_refused_where_they_are_measured_and_be
     assert Store().search("tags.kind = 'imp' AND tags.level != '0'") == []
 
 
-def test_the_tracking_store_is_named_without_its_password(monkeypatch):
-    from lth.tracking.store import without_password
-
-    assert without_password("postgresql://lab:se:cret@host/db") == "postgresql://***@host/db"
-    assert without_password("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
-
-
 def test_from_run_of_another_level_is_refused(tracking):
     call(imp_level, "--level", "1")
     (dense,) = Store().search("tags.kind = 'imp' AND tags.level = '0'")

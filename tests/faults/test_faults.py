@@ -330,3 +330,15 @@ def test_too_little_memory_is_one_line_with_the_remedy(tracking, monkeypatch):
     assert "the memory did not suffice" in said(result)
     assert "lower batch_size" in said(result)
     assert statuses() == ["FAILED"]
+
+
+def test_what_does_not_exist_or_is_only_a_bound_is_a_result_that_the_table_flags(tracking):
+    """Of the 49 dimensions of level 1 not all are curved upwards, and no loss is that high."""
+    result = call(study, "--levels=1", "--k=45", "--cutoff_margin=1e30")
+    assert result.exit_code == 0, result.output
+    (level,) = [line for line in result.output.splitlines() if line.startswith("level 1 ")]
+    assert "of 45 eigenvalues positive" in level
+    assert "radius a lower bound" in level
+    (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '1'")
+    assert "log_eig_product does not exist" in analysis.data.tags["lth.warnings"]
+    assert analysis.data.metrics["solver/radius_censored"] == 2

@@ -1,0 +1,49 @@
+"""The table of a study: a row per solution, and what must be known of its numbers."""
+
+import pytest
+
+from lth.summary import LevelRow, markdown_table, remarks, text_table
+
+ROW = LevelRow("level 1", "imp", 1, 0.8, 0.25, 0.9, log_eig_product=12.5)
+SOUND = {
+    "solver/positive_eigenvalues": 30.0,
+    "solver/spectrum_converged": 1.0,
+    "solver/radius_censored": 0.0,
+    "landscape/log_eig_product": 12.5,
+}
+
+
+def test_numbers_that_are_sound_have_no_remarks():
+    assert remarks(SOUND, 30) == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "said"),
+    [
+        ("solver/positive_eigenvalues", 28.0, "only 28 of 30 eigenvalues positive"),
+        ("solver/positive_eigenvalues_projected", 0.0, "only 0 of 30 eigenvalues_projected positive"),
+        ("solver/spectrum_converged", 0.0, "spectrum not converged"),
+        ("solver/spectrum_converged_reverse", 0.0, "spectrum_reverse not converged"),
+        ("solver/radius_censored", 3.0, "radius a lower bound"),
+        ("solver/radius_censored_previous", 1.0, "radius_previous a lower bound"),
+    ],
+)
+def test_what_is_missing_not_converged_or_only_a_bound_is_remarked(metric, value, said):
+    assert remarks({**SOUND, metric: value}, 30) == said
+
+
+def test_remarks_are_a_column_where_there_are_any():
+    flagged = LevelRow("level 2", "imp", 2, 0.64, 0.3, 0.8, remarks="spectrum not converged")
+    for table in (text_table([ROW, flagged]), markdown_table([ROW, flagged])):
+        headings, rule, first, second = table.splitlines()
+        assert headings.rstrip("| ").endswith("remarks")
+        assert second.rstrip("| ").endswith("spectrum not converged")
+        assert "12.500" in first
+    assert markdown_table([ROW, flagged]).splitlines()[1].count("|") == 9
+    assert rule == "|---|---:|---:|---:|---:|---:|---:|---|"
+
+
+def test_there_is_no_such_column_where_there_are_none():
+    for table in (text_table([ROW]), markdown_table([ROW])):
+        assert "remarks" not in table
+        assert table.splitlines()[0].rstrip("| ").endswith("barrier to L-1")
