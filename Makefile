@@ -1,5 +1,5 @@
 # make study   set up and run the default study    make test   set up and run the tests
-# make ui      look at the results                 make check  formatting, lint, types
+# make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
 # make nightly the tests that take minutes
 
 PYTHON ?= python3
@@ -21,6 +21,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tests/audit.py
 
 ui: setup
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000

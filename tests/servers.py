@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import suppress
@@ -86,12 +87,14 @@ class MlflowServer:
 class PostgreSQL:
     """A cluster of its own, with one empty database."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self) -> None:
         self._bin = max(_POSTGRESQL.glob("*/bin"))
-        self._data = directory / "cluster"
+        # Not where pytest has its files, which no other user may enter.
+        self._directory = Path(tempfile.mkdtemp(prefix="lth-postgresql-"))
+        self._data = self._directory / "cluster"
         self._port = free_port()
-        self.uri = f"postgresql://lth@127.0.0.1:{self._port}/postgres"
-        directory.chmod(0o755)
+        self.uri = f"postgresql+psycopg2://lth@127.0.0.1:{self._port}/postgres"
+        self._directory.chmod(0o755)
         self._data.mkdir()
         if os.getuid() == 0:
             shutil.chown(self._data, "postgres")
@@ -110,6 +113,11 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop it without waiting for those who use it."""
         self._run("pg_ctl", "stop", "--wait", "--mode=immediate", check=False)
+
+    def remove(self) -> None:
+        """Stop it and delete all of it."""
+        self.stop()
+        shutil.rmtree(self._directory)
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         command = [str(self._bin / program), "--pgdata", str(self._data), *arguments]

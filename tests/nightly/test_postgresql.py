@@ -25,11 +25,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def database(tmp_path_factory) -> Iterator[PostgreSQL]:
-    database = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+def database() -> Iterator[PostgreSQL]:
+    database = PostgreSQL()
     database.start()
     yield database
-    database.stop()
+    database.remove()
 
 
 @pytest.fixture
