@@ -1,6 +1,7 @@
 """Whatever a user gets wrong is said in one line that names the value and the remedy, before any work."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_what_does_not_fit_the_level_is_named_in_one_line_and_nothing_is_trained
 
 def test_the_documentation_shows_every_wrong_input():
     assert table() in DOCS.read_text(), "run `python tests/bad_input.py` and put its table there"
+
+
+def test_every_test_that_the_documentation_names_exists():
+    named = set(re.findall(r"`(test_\w+)`", DOCS.read_text()))
+    written = {
+        name
+        for path in DOCS.parent.parent.joinpath("tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(named) > 20
+    assert named <= written
 
 
 @pytest.mark.parametrize("network", ["shared_weights", "lazy_layers", "without_batchnorm", "with_dropout"])
