@@ -1,6 +1,6 @@
 """Solutions on disk: safetensors files beside a manifest that names the digest of each.
 
-    manifest.json          what it is, its parameters, and the SHA-256 of every other file
+    manifest.json          what it is, its parameters, and the SHA-256 of every other file and of itself
     mask.safetensors       one byte a prunable weight
     initial.safetensors    where the training started: `parameters/…` and `buffers/…`
     rewind.safetensors     wk: the same, and `momentum/…`
@@ -85,7 +85,8 @@ def write_solution(directory: Path, solution: Solution) -> None:
         "history": [record_to_json(record) for record in solution.history],
         "files": {path.relative_to(directory).as_posix(): _digest(path.read_bytes()) for path in files},
     }
-    _write_atomically(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+    whole = {**manifest, "digest": _manifest_digest(manifest)}
+    _write_atomically(directory / MANIFEST, json.dumps(whole, indent=1, allow_nan=False).encode())
 
 
 def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
@@ -240,7 +241,16 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
             f"{path} has version {manifest.get('version')}, and this lth reads version {FORMAT_VERSION}; "
             f"use the version that wrote it ({manifest.get('written_by', 'lth 0.1.0')})"
         )
+    has_digest = bool({"written_by", "digest"} & manifest.keys())  # the first manifests had neither
+    if has_digest and manifest.get("digest") != _manifest_digest(manifest):
+        raise CheckpointError(f"{path} is not what was written (its digest differs); the checkpoint is damaged")
     return manifest
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all that a manifest says but for its digest."""
+    said = {name: value for name, value in manifest.items() if name != "digest"}
+    return _digest(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _read_tensors(directory: Path, name: str, digest: str) -> dict[str, Tensor]:

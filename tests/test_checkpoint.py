@@ -14,7 +14,13 @@ from problems import (
     training_data,
 )
 
-from lth.checkpoint import CheckpointError, read_solution, write_snapshot, write_solution
+from lth.checkpoint import (
+    CheckpointError,
+    _manifest_digest,
+    read_solution,
+    write_snapshot,
+    write_solution,
+)
 from lth.evaluate import Evaluator
 from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
@@ -36,9 +42,15 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "solution"
 
 
+def write_manifest(directory: Path, manifest: dict[str, object]) -> None:
+    """Write a manifest as someone would who knows how its digest is made."""
+    content = {**manifest, "digest": _manifest_digest(manifest)}
+    (directory / "manifest.json").write_text(json.dumps(content))
+
+
 def edit_manifest(directory: Path, **changes: object) -> None:
-    path = directory / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    manifest = json.loads((directory / "manifest.json").read_text())
+    write_manifest(directory, {**manifest, **changes})
 
 
 def edit_network(directory: Path, **changes: object) -> None:
@@ -236,7 +248,7 @@ def test_another_version_raises_and_says_what_to_do(checkpoint):
 def test_a_manifest_without_a_field_raises(checkpoint, name):
     manifest = json.loads((checkpoint / "manifest.json").read_text())
     del manifest[name]
-    (checkpoint / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(checkpoint, manifest)
     with pytest.raises(CheckpointError, match=name):
         read_solution(checkpoint)
 

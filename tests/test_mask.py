@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from problems import SPEC, assert_same_weights, random_mask
 from torch import nn
 
@@ -73,3 +75,22 @@ def test_a_mask_contains_itself_and_sparser_masks_only():
 def test_a_mask_that_is_not_boolean_raises_and_names_the_parameter(dtype):
     with pytest.raises(ValueError, match=r"mask of fc\.weight has dtype .* expected torch\.bool"):
         Mask({"fc.weight": torch.ones(3, dtype=dtype)})
+
+
+FLAT = st.lists(st.booleans(), min_size=225, max_size=225).map(torch.tensor)
+
+
+@given(FLAT)
+def test_any_flat_mask_is_the_same_after_it_was_put_in_shape(flat):
+    mask = Mask.dense(NETWORK).with_flat(flat)
+    assert torch.equal(mask.flat(), flat)
+    assert mask.num_kept == int(flat.sum())
+
+
+@given(FLAT, FLAT)
+def test_masks_are_nested_exactly_where_one_has_no_weight_that_the_other_lacks(one, other):
+    outer, inner = Mask.dense(NETWORK).with_flat(one), Mask.dense(NETWORK).with_flat(one & other)
+    assert outer.contains(inner)
+    assert inner.contains(outer) == torch.equal(one, one & other)
+    weights = Weights.of(NETWORK)
+    assert_same_weights(inner.apply(outer.apply(weights)), inner.apply(weights))

@@ -315,3 +315,14 @@ def test_text_with_a_bad_value_names_it():
         setting_from_flat({**DIGITS.flat(), "prune_fraction": "2"})
     with pytest.raises(ValueError, match=r"epochs='2\.5'"):
         setting_from_flat({**DIGITS.flat(), "epochs": "2.5"})
+
+
+@given(st.sampled_from(sorted(set(DIGITS.flat()) - {"preset"})), st.text(max_size=12))
+def test_any_text_for_any_parameter_is_read_back_or_refused_by_name(name, written):
+    refusal, found = "", DIGITS
+    try:
+        found = with_overrides(DIGITS, {name: written})
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal == "" or name in refusal
+    assert with_overrides(DIGITS, {name: found.flat()[name]}) == found

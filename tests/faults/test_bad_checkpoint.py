@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
 import lth
 from entrypoints import analyze, imp_level, train_dense
-from lth.checkpoint import CheckpointError, read_solution
+from lth.checkpoint import CheckpointError, _manifest_digest, read_solution, write_solution
 from lth.tracking.store import Store
 
 FROZEN = Path(__file__).parent.parent / "checkpoints"
@@ -86,9 +88,10 @@ def checkpoint_of(run_id: str, directory: Path) -> Path:
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a manifest as someone would who knows how its digest is made."""
     manifest = json.loads((path / "manifest.json").read_text())
     change(manifest)
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    (path / "manifest.json").write_text(json.dumps({**manifest, "digest": _manifest_digest(manifest)}))
 
 
 def test_a_later_version_is_refused_with_what_to_do(dense, tracking):
@@ -142,6 +145,36 @@ def test_a_checkpoint_of_the_first_version_is_read():
     assert sorted(solution.trajectory) == [1, 2]
     assert solution.history[-1].train.loss == pytest.approx(1.0, abs=0.5)
     solution.network(torch.zeros(2, 1, 6, 6))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """Give a checkpoint as it is written now."""
+    directory = tmp_path_factory.mktemp("checkpoint")
+    write_solution(directory, read_solution(FROZEN / "version-1"))
+    return directory
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_no_bit_of_a_checkpoint_can_be_altered_unnoticed(whole, data):
+    path = data.draw(st.sampled_from(sorted(path for path in whole.rglob("*") if path.is_file())))
+    content = path.read_bytes()
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    altered = bytearray(content)
+    altered[bit // 8] ^= 1 << bit % 8
+    try:
+        path.write_bytes(altered)
+        try:
+            found = read_solution(whole)
+        except CheckpointError:
+            return
+        # Only what means nothing may differ: the blanks between the words of the manifest.
+        assert path.name == "manifest.json"
+        assert json.loads(altered) == json.loads(content)
+        assert found.key == read_solution(FROZEN / "version-1").key
+    finally:
+        path.write_bytes(content)
 
 
 def test_a_frozen_checkpoint_that_was_altered_is_refused(tmp_path):
