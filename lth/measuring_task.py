@@ -58,7 +58,7 @@ def measure_on(
         surveyor.release()
     with tempfile.TemporaryDirectory() as name:
         stored = Path(name, MEASUREMENT)
-        seconds = unsent.fetch(key, stored.parent)
+        seconds = unsent.fetch(stored.parent)
         if seconds is not None:
             say("  it was measured before, but could not be logged: logging it now")
         else:
@@ -66,7 +66,7 @@ def measure_on(
             keeper = BasisKeeper(run, key, environment, keep_every, say) if environment else None
             stored.write_bytes(pack(perform(job, load, surveyor, bench.network, bench.setting, keeper)))
             seconds = keeper.seconds if keeper is not None else time.monotonic() - began
-        with unsent.rescuing(key, stored.parent, seconds):
+        with unsent.rescuing(stored.parent, seconds):
             log_measurement(run, job, stored.read_bytes(), surveyor.drawn, seconds)
             run.flush()
     say(f"  {seconds:.0f} s")

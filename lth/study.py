@@ -81,7 +81,7 @@ class Study:
         unsent: Path = UNSENT,
     ) -> None:
         self.bench = bench
-        self._unsent = Unsent(unsent, say)
+        self._unsent = unsent
         self._keep_every = keep_every
         self.store = store
         self._say = say
@@ -105,6 +105,7 @@ class Study:
         dense = self._needed(0, name) if kind == "one_shot" else None
         start = plan(self.bench, kind, level, previous, dense)
         tags = {COMPUTED_BY: computed_by(self.bench, start)}
+        unsent = Unsent(self._unsent, key, fresh=fresh, say=self._say)
         with self._runs.task(
             name, kind, level, start.mask.density, key, adopt=adopt, fresh=fresh, tags=tags
         ) as run:
@@ -119,11 +120,11 @@ class Study:
                 start,
                 previous,
                 keep_every=self._keep_every,
-                unsent=self._unsent,
+                unsent=unsent,
                 say=self._say,
             )
         clear_progress(run)
-        self._unsent.remove(key)
+        unsent.remove()
         place, last = Place(kind, level), solution.history[-1]
         log_solution_trend(self.store.append(self._runs.parent()), place, solution.density, last)
         return run.run_id
@@ -143,6 +144,7 @@ class Study:
         for place in job.needs:
             self._needed_run(place, job.name)
         environment = measured_in(self.bench, job)
+        unsent = Unsent(self._unsent, key, fresh=fresh, say=self._say)
         tags = {"measure": job.measure, **({COMPUTED_BY: environment} if environment else {})}
         with self._runs.task(
             job.name, "measurement", job.level, None, key, adopt=adopt, fresh=fresh, tags=tags
@@ -157,11 +159,11 @@ class Study:
                 self._load,
                 self._surveyor,
                 keep_every=self._keep_every,
-                unsent=self._unsent,
+                unsent=unsent,
                 say=self._say,
             )
         clear_progress(run)
-        self._unsent.remove(key)
+        unsent.remove()
         return run.run_id
 
     def analysis(

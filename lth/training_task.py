@@ -56,7 +56,7 @@ def train_on(
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         keeper = ProgressKeeper(run, directory, key, computed_by(bench, start), keep_every, say)
-        seconds = unsent.fetch(key, directory)
+        seconds = unsent.fetch(directory)
         if seconds is not None:
             solution = read_solution(directory)
             say("  it was trained before, but could not be logged: logging it now")
@@ -67,7 +67,7 @@ def train_on(
             seconds = keeper.seconds
             write_solution(directory, solution)
         trained = time.monotonic()
-        with unsent.rescuing(key, directory, seconds):
+        with unsent.rescuing(directory, seconds):
             log_solution(run, solution, directory, bench.data.drawn, seconds)
             run.flush()
             if (reason := log_model(run, solution, bench.network)) is not None:

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,67 +23,73 @@ _FORMAT: Final = {"format": "lth-unsent", "version": 1}
 
 
 class Unsent:
-    """The results in one directory, which is made when there is the first.
+    """The result of one task, where it could not be logged.
 
     Args:
-        root: The directory.
+        root: The directory of all of them, which is made when there is the first.
+        key: Of the result.
+        fresh: Whether the task was asked for anew: that finds only what such a one left.
         say: Tells the user.
     """
 
-    def __init__(self, root: Path, say: Callable[[str], None]) -> None:
-        self._root, self._say = root.absolute(), say
+    def __init__(self, root: Path, key: str, *, fresh: bool, say: Callable[[str], None]) -> None:
+        self._kept = root.absolute() / (f"{key}-fresh" if fresh else key)
+        self._say = say
 
     @contextmanager
-    def rescuing(self, key: str, directory: Path, seconds: float) -> Iterator[None]:
+    def rescuing(self, directory: Path, seconds: float) -> Iterator[None]:
         """Keep the result in `directory` if the block, which logs it, does not come to its end."""
         try:
             yield
         except BaseException:
             try:
-                self._keep(key, directory, seconds)
+                self._keep(directory, seconds)
             except OSError as error:
-                self._say(f"  the result could not be logged, nor kept in {self._root}: {error}")
+                self._say(f"  the result could not be logged, nor kept in {self._kept}: {error}")
             else:
-                self._say(f"  the result is kept in {self._root / key}: the same command, here, logs it")
+                self._say(f"  the result is kept in {self._kept}: the same command, here, logs it")
             raise
 
-    def fetch(self, key: str, directory: Path) -> float | None:
-        """Copy the result of a key into `directory` and return how long it took; None if there is none."""
-        kept = self._root / key
-        if not kept.is_dir():
+    def fetch(self, directory: Path) -> float | None:
+        """Copy the result into `directory` and return how many seconds it took; None if there is none."""
+        if not self._kept.is_dir():
             return None
         try:
-            about = json.loads((kept / _ABOUT).read_text())
+            about = json.loads((self._kept / _ABOUT).read_text())
             if {name: about.get(name) for name in _FORMAT} != _FORMAT:
-                raise ValueError(f"{kept / _ABOUT} is of another version of lth")
+                raise ValueError(f"{_ABOUT} is of another version of lth")
             for name, digest in about["files"].items():
-                if not (kept / name).resolve().is_relative_to(kept.resolve()):
-                    raise ValueError(f"{name!r} lies outside {kept}")
-                content = (kept / name).read_bytes()
+                source = self._kept / name
+                if not source.resolve().is_relative_to(self._kept.resolve()):
+                    raise ValueError(f"{name!r} lies outside")
+                content = source.read_bytes()
                 if hashlib.sha256(content).hexdigest() != digest:
-                    raise ValueError(f"{kept / name} is not what was written (its SHA-256 differs)")
+                    raise ValueError(f"{name} is not what was written (its SHA-256 differs)")
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
                 (directory / name).write_bytes(content)
             return float(about["seconds"])
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            self._say(f"  the result kept in {kept} is of no use ({error}); it is computed again")
+            self._say(f"  the result kept in {self._kept} is of no use ({error}); it is computed again")
             return None
 
-    def remove(self, key: str) -> None:
-        """Delete the result of a key, if it is there: it was logged."""
-        shutil.rmtree(self._root / key, ignore_errors=True)
-        if self._root.is_dir() and not any(self._root.iterdir()):
-            self._root.rmdir()
+    def remove(self) -> None:
+        """Delete the result, if it is there: it was logged."""
+        shutil.rmtree(self._kept, ignore_errors=True)
+        with suppress(OSError):  # where there are others
+            self._kept.parent.rmdir()
 
-    def _keep(self, key: str, directory: Path, seconds: float) -> None:
+    def _keep(self, directory: Path, seconds: float) -> None:
         digests = {
             path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(directory.rglob("*"))
             if path.is_file()
         }
-        partial = self._root / f".{key}.{os.getpid()}.tmp"
-        shutil.copytree(directory, partial)
-        about = {**_FORMAT, "seconds": seconds, "files": digests}
-        (partial / _ABOUT).write_text(json.dumps(about, indent=1))
-        shutil.rmtree(self._root / key, ignore_errors=True)
-        partial.replace(self._root / key)
+        partial = self._kept.with_name(f".{self._kept.name}.{os.getpid()}.tmp")
+        try:
+            shutil.copytree(directory, partial)
+            about = {**_FORMAT, "seconds": seconds, "files": digests}
+            (partial / _ABOUT).write_text(json.dumps(about, indent=1))
+            shutil.rmtree(self._kept, ignore_errors=True)
+            partial.replace(self._kept)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -21,10 +21,13 @@ class Place:
         (self.source / "one.bin").write_bytes(bytes(range(256)))
         (self.source / "folder" / "two.bin").write_bytes(b"two")
         self.said: list[str] = []
-        self.unsent = Unsent(self.root, self.said.append)
+        self.unsent = self.result()
+
+    def result(self, key: str = KEY, *, fresh: bool = False) -> Unsent:
+        return Unsent(self.root, key, fresh=fresh, say=self.said.append)
 
     def keep(self, error: BaseException | None = None) -> None:
-        with pytest.raises(type(error or RuntimeError())), self.unsent.rescuing(KEY, self.source, 12.5):
+        with pytest.raises(type(error or RuntimeError())), self.unsent.rescuing(self.source, 12.5):
             raise error or RuntimeError("the store is away")
 
     def fetched(self) -> dict[str, bytes]:
@@ -41,15 +44,15 @@ def place(tmp_path) -> Place:
 def test_a_result_that_is_not_logged_is_fetched_as_it_was(place, error):
     place.keep(error)
     assert "the same command, here, logs it" in place.said[0]
-    assert place.unsent.fetch(KEY, place.target) == 12.5
+    assert place.unsent.fetch(place.target) == 12.5
     assert place.fetched() == {"one.bin": bytes(range(256)), "folder/two.bin": b"two"}
 
 
 def test_a_result_that_is_logged_is_not_kept(place):
-    with place.unsent.rescuing(KEY, place.source, 12.5):
+    with place.unsent.rescuing(place.source, 12.5):
         pass
     assert not place.root.exists()
-    assert place.unsent.fetch(KEY, place.target) is None
+    assert place.unsent.fetch(place.target) is None
     assert place.said == []
 
 
@@ -57,18 +60,18 @@ def test_a_second_attempt_that_fails_replaces_the_first(place):
     place.keep()
     (place.source / "one.bin").write_bytes(b"again")
     place.keep()
-    place.unsent.fetch(KEY, place.target)
+    place.unsent.fetch(place.target)
     assert place.fetched()["one.bin"] == b"again"
     assert [path.name for path in place.root.iterdir()] == [KEY]
 
 
 def test_what_was_logged_is_removed_and_the_directory_with_the_last_of_it(place):
     place.keep()
-    place.unsent.remove("b" * 64)
+    place.result("b" * 64).remove()
     assert place.root.exists()
-    place.unsent.remove(KEY)
+    place.unsent.remove()
     assert not place.root.exists()
-    place.unsent.remove(KEY)
+    place.unsent.remove()
 
 
 def damage(place: Place, how: str) -> None:
@@ -103,12 +106,30 @@ def damage(place: Place, how: str) -> None:
 def test_a_result_that_is_not_what_was_written_is_of_no_use_and_that_is_said(place, how):
     place.keep()
     damage(place, how)
-    assert place.unsent.fetch(KEY, place.target) is None
+    assert place.unsent.fetch(place.target) is None
     assert "it is computed again" in place.said[-1]
 
 
 def test_where_it_cannot_be_kept_that_is_said_and_the_error_is_the_first_one(place):
     place.root.write_text("a file where the directory should be")
-    with pytest.raises(RuntimeError, match="away"), place.unsent.rescuing(KEY, place.source, 1.0):
+    with pytest.raises(RuntimeError, match="away"), place.unsent.rescuing(place.source, 1.0):
         raise RuntimeError("away")
     assert "nor kept in" in place.said[0]
+
+
+def test_a_task_that_is_asked_for_anew_does_not_find_what_was_there_before(place):
+    place.keep()
+    assert place.result(fresh=True).fetch(place.target) is None
+    assert place.result().fetch(place.target) == 12.5
+    with pytest.raises(RuntimeError), place.result(fresh=True).rescuing(place.source, 3.0):
+        raise RuntimeError
+    assert place.result(fresh=True).fetch(place.target) == 3.0
+
+
+def test_where_it_cannot_be_kept_nothing_half_is_left(place, monkeypatch):
+    def full(*_arguments: object, **_named: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    place.keep()
+    assert list(place.root.iterdir()) == []
