@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -119,10 +120,9 @@ def study_options(command: Command) -> Command:
 
 def parse_level(_context: click.Context | None, _parameter: click.Parameter | None, value: str) -> int:
     """Read a level: a whole number, 0 for the dense network."""
-    try:
-        level = int(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a level; write a whole number, such as 3") from None
+    if not re.fullmatch(r"[+-]?\d{1,18}", value.strip(), re.ASCII):
+        raise click.BadParameter(f"{value!r} is not a level; write a whole number, such as 3")
+    level = int(value)
     if not 0 <= level <= 100:
         raise click.BadParameter(f"{level} is not a level; write a whole number from 0 to 100")
     return level
@@ -196,6 +196,7 @@ def _given(options: Options) -> dict[str, str]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a fixed one
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # `patience` waits longer, and says so
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
         logging.getLogger(name).setLevel(logging.CRITICAL)
     given = {name: value for name, value in options.items() if value is not None}
@@ -289,7 +290,7 @@ def _seconds(given: dict[str, str], name: str, default: float) -> float:
         seconds = float(written)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    if not 0 <= seconds < math.inf or "_" in written or not written.isascii():
         raise ValueError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
     return seconds
 

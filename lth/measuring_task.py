@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from lth.graph import CurvatureJob, DensityJob, Job
 from lth.landscape import Surveyor
-from lth.packed import pack
+from lth.packed import Packed, pack
 from lth.place import Place
 from lth.resume_curvature import measured_by
 from lth.solution import Solution
@@ -22,20 +21,13 @@ from lth.tracking.store import MEASUREMENT
 from lth.unsent import Unsent
 
 
-def measured_in(bench: Workbench, job: Job) -> str | None:
-    """Return what decides the bits of a measurement besides its key, where it can be gone on from.
-
-    Only curvature is resumed, and must go on where it was begun; all else is taken in one go.
-    """
-    return measured_by(bench.devices) if isinstance(job, CurvatureJob) else None
-
-
 def measure_on(
     run: RunLog,
     bench: Workbench,
     job: Job,
     load: Callable[[Place], Solution],
     surveyor: Surveyor,
+    directory: Path,
     *,
     keep_every: float,
     unsent: Unsent,
@@ -49,24 +41,32 @@ def measure_on(
         job: What to measure.
         load: Returns the solution at a place.
         surveyor: Of the bench.
+        directory: Empty; for the numbers.
         keep_every: Seconds between two times that the progress is kept.
-        unsent: Where the numbers are kept if they can't be logged, and looked for before they are taken.
+        unsent: Keeps the numbers if they can't be logged, and is asked for them before they are taken.
         say: Tells the user.
     """
-    key = bench.keys.measurement(job)
     if not isinstance(job, CurvatureJob | DensityJob):
         surveyor.release()
-    with tempfile.TemporaryDirectory() as name:
-        stored = Path(name, MEASUREMENT)
-        seconds = unsent.fetch(stored.parent)
-        if seconds is not None:
-            say("  it was measured before, but could not be logged: logging it now")
-        else:
-            began, environment = time.monotonic(), measured_in(bench, job)
-            keeper = BasisKeeper(run, key, environment, keep_every, say) if environment else None
-            stored.write_bytes(pack(perform(job, load, surveyor, bench.network, bench.setting, keeper)))
-            seconds = keeper.seconds if keeper is not None else time.monotonic() - began
-        with unsent.rescuing(stored.parent, seconds):
-            log_measurement(run, job, stored.read_bytes(), surveyor.drawn, seconds)
-            run.flush()
+    kept = unsent.fetch(directory, _read)
+    if kept is not None:
+        content, seconds = kept
+        say("  it was measured before, but could not be logged: logging it now")
+    else:
+        began, keeper = time.monotonic(), None
+        if isinstance(job, CurvatureJob):  # all else is taken in one go
+            key = bench.keys.measurement(job)
+            keeper = BasisKeeper(run, key, measured_by(bench.devices), keep_every, say)
+        content = pack(perform(job, load, surveyor, bench.network, bench.setting, keeper))
+        seconds = keeper.seconds if keeper is not None else time.monotonic() - began
+        (directory / MEASUREMENT).write_bytes(content)
+    unsent.complete(seconds)
+    run.check_owner()
+    log_measurement(run, job, content, surveyor.drawn, seconds)
     say(f"  {seconds:.0f} s")
+
+
+def _read(directory: Path) -> bytes:
+    content = (directory / MEASUREMENT).read_bytes()
+    Packed(content)  # checks it
+    return content

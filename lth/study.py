@@ -31,8 +31,9 @@ from lth.graph import (
     surface_job,
 )
 from lth.landscape import Surveyor
-from lth.measuring_task import measure_on, measured_in
+from lth.measuring_task import measure_on
 from lth.place import Place, at, imp
+from lth.resume_curvature import measured_by
 from lth.solution import Kind, Solution, solution_name
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.study_runs import MEASURING, StudyRuns
@@ -50,7 +51,7 @@ from lth.tracking.record import (
 from lth.tracking.run import RunLog
 from lth.tracking.store import COMPUTED_BY, Store
 from lth.training_task import computed_by, train_on
-from lth.unsent import UNSENT, Unsent
+from lth.unsent import UNSENT, Unsent, forget
 
 COMPLETE = "lth.complete"  # on the study's run: the key of the evidence that it holds
 KEEP_EVERY = 30.0  # seconds
@@ -95,7 +96,9 @@ class Study:
         def train() -> str | None:
             return self._train(kind, level, name, key, adopt=adopt, fresh=fresh)
 
-        return self._runs.find_or_do(name, key, train, adopt=adopt, fresh=fresh)
+        run = self._runs.find_or_do(name, key, train, adopt=adopt, fresh=fresh)
+        forget(self._unsent, key, fresh=fresh)
+        return run
 
     def _train(self, kind: Kind, level: int, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
         if kind == "imp" and level < len(self.bench.keys.given):
@@ -104,11 +107,15 @@ class Study:
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if kind == "one_shot" else None
         start = plan(self.bench, kind, level, previous, dense)
-        tags = {COMPUTED_BY: computed_by(self.bench, start)}
-        unsent = Unsent(self._unsent, key, fresh=fresh, say=self._say)
-        with self._runs.task(
-            name, kind, level, start.mask.density, key, adopt=adopt, fresh=fresh, tags=tags
-        ) as run:
+        environment = computed_by(self.bench, start)
+        tags = {COMPUTED_BY: environment}
+        unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
+        with (
+            unsent.rescuing() as directory,
+            self._runs.task(
+                name, kind, level, start.mask.density, key, adopt=adopt, fresh=fresh, tags=tags
+            ) as run,
+        ):
             if run is None:
                 return None
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
@@ -119,12 +126,12 @@ class Study:
                 level,
                 start,
                 previous,
+                directory,
                 keep_every=self._keep_every,
                 unsent=unsent,
                 say=self._say,
             )
         clear_progress(run)
-        unsent.remove()
         place, last = Place(kind, level), solution.history[-1]
         log_solution_trend(self.store.append(self._runs.parent()), place, solution.density, last)
         return run.run_id
@@ -136,19 +143,26 @@ class Study:
         def measure() -> str | None:
             return self._measure(job, key, adopt=adopt, fresh=fresh)
 
-        return self._runs.find_or_do(job.name, key, measure, adopt=adopt, fresh=fresh)
+        run = self._runs.find_or_do(job.name, key, measure, adopt=adopt, fresh=fresh)
+        forget(self._unsent, key, fresh=fresh)
+        return run
 
     def _measure(self, job: Job, key: str, *, adopt: bool, fresh: bool) -> str | None:
         check_measurable(self.bench)
         check_level(self.bench, job.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
-        environment = measured_in(self.bench, job)
-        unsent = Unsent(self._unsent, key, fresh=fresh, say=self._say)
-        tags = {"measure": job.measure, **({COMPUTED_BY: environment} if environment else {})}
-        with self._runs.task(
-            job.name, "measurement", job.level, None, key, adopt=adopt, fresh=fresh, tags=tags
-        ) as run:
+        environment = measured_by(self.bench.devices)
+        # What is resumed must go on where it was begun.
+        resumed = {COMPUTED_BY: environment} if isinstance(job, CurvatureJob) else {}
+        tags = {"measure": job.measure, **resumed}
+        unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
+        with (
+            unsent.rescuing() as directory,
+            self._runs.task(
+                job.name, "measurement", job.level, None, key, adopt=adopt, fresh=fresh, tags=tags
+            ) as run,
+        ):
             if run is None:
                 return None
             self._say(f"measuring {job.name}, in run {run.run_id}")
@@ -158,12 +172,12 @@ class Study:
                 job,
                 self._load,
                 self._surveyor,
+                directory,
                 keep_every=self._keep_every,
                 unsent=unsent,
                 say=self._say,
             )
         clear_progress(run)
-        unsent.remove()
         return run.run_id
 
     def analysis(

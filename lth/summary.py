@@ -54,15 +54,13 @@ def remarks(metrics: Mapping[str, float], k: int) -> str:
     """Return in a few words what did not converge, does not exist or is only a bound in a run."""
     found = []
     for name, value in metrics.items():
-        solver, _, suffix = name.partition("solver/positive_eigenvalues")
-        if not solver and value < k:
-            found.append(f"only {value:.0f} of {k} eigenvalues{suffix} positive")
-        solver, _, suffix = name.partition("solver/spectrum_converged")
-        if not solver and value == 0:
-            found.append(f"spectrum{suffix} not converged")
-        solver, _, suffix = name.partition("solver/radius_censored")
-        if not solver and value > 0:
-            found.append(f"radius{suffix} a lower bound")
+        what = name.removeprefix("solver/")
+        if what.startswith("positive_eigenvalues") and value < k:
+            found.append(f"only {value:.0f} of {k} {what.removeprefix('positive_')} positive")
+        if what.startswith("spectrum_converged") and value == 0:
+            found.append(f"{what.replace('_converged', '')} not converged")
+        if what.startswith("radius_censored") and value > 0:
+            found.append(f"{what.replace('_censored', '')} a lower bound")
     return ", ".join(found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +33,7 @@ def train_on(
     level: int,
     start: Start,
     previous: Solution | None,
+    directory: Path,
     *,
     keep_every: float,
     unsent: Unsent,
@@ -48,33 +48,32 @@ def train_on(
         level: Of the solution.
         start: Its mask, state and schedule.
         previous: w(L-1); None for the dense network.
+        directory: Empty; for the checkpoint.
         keep_every: Seconds between two times that the progress is kept.
-        unsent: Where the solution is kept if it can't be logged, and looked for before it is trained.
+        unsent: Keeps the solution if it can't be logged, and is asked for it before it is trained.
         say: Tells the user.
     """
-    key = bench.keys.solution(kind, level)
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        keeper = ProgressKeeper(run, directory, key, computed_by(bench, start), keep_every, say)
-        seconds = unsent.fetch(directory)
-        if seconds is not None:
-            solution = read_solution(directory)
-            say("  it was trained before, but could not be logged: logging it now")
-            for record in solution.history:
-                log_epoch(run, record)
-        else:
-            solution = _train(run, bench, kind, level, start, previous, keeper, say)
-            seconds = keeper.seconds
-            write_solution(directory, solution)
-        trained = time.monotonic()
-        with unsent.rescuing(directory, seconds):
-            log_solution(run, solution, directory, bench.data.drawn, seconds)
-            run.flush()
-            if (reason := log_model(run, solution, bench.network)) is not None:
-                run.tags({"lth.warnings": reason})
-                say(f"  warning: {reason}")
-            run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})
-            run.flush()
+    key, environment = bench.keys.solution(kind, level), computed_by(bench, start)
+    keeper = ProgressKeeper(run, directory, key, environment, keep_every, say)
+    kept = unsent.fetch(directory, read_solution)
+    if kept is not None:
+        solution, seconds = kept
+        say("  it was trained before, but could not be logged: logging it now")
+        for record in solution.history:
+            log_epoch(run, record)
+    else:
+        solution = _train(run, bench, kind, level, start, previous, keeper, say)
+        seconds = keeper.seconds
+        write_solution(directory, solution)
+    unsent.complete(seconds)
+    trained = time.monotonic()
+    run.check_owner()
+    log_solution(run, solution, directory, bench.data.drawn, seconds)
+    run.flush()
+    if (reason := log_model(run, solution, bench.network)) is not None:
+        run.tags({"lth.warnings": reason})
+        say(f"  warning: {reason}")
+    run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})
     last = solution.history[-1]
     say(f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s")
     return solution

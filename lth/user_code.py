@@ -34,7 +34,8 @@ def call_reference(name: str, *arguments: object) -> Any:
     try:
         return function(*arguments)
     except Exception as error:
-        raise ValueError(f"{name} raised {type(error).__name__}: {error} ({_where(error)})") from error
+        where = _where(error, function)
+        raise ValueError(f"{name} raised {type(error).__name__}: {error} ({where})") from error
 
 
 def load_reference(name: str) -> Callable[..., Any]:
@@ -50,14 +51,19 @@ def load_reference(name: str) -> Callable[..., Any]:
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except Exception as error:  # importing runs the module
-        raise ValueError(f"{name} can't be loaded ({error}); check that python can import it") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name} can't be loaded ({reason}); check that python can import it") from error
     if not callable(function):
         raise ValueError(f"{name} is a {type(function).__name__}; expected a function")
     return function  # type: ignore[no-any-return]
 
 
-def _where(error: Exception) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
+def _where(error: Exception, function: Callable[..., Any]) -> str:
+    """Return the last line of the function's own file that led to the error; else the last of all."""
+    frames = traceback.extract_tb(error.__traceback__)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    last = (own or frames)[-1]
     return f"{last.filename}, line {last.lineno}"
 
 

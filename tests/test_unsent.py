@@ -1,11 +1,13 @@
 """A result that can't be logged is kept whole, found again by its key, and never taken for another."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from lth.unsent import Unsent
+from lth.unsent import Unsent, forget
 
 KEY = "a" * 64
 
@@ -21,14 +23,26 @@ class Place:
         (self.source / "one.bin").write_bytes(bytes(range(256)))
         (self.source / "folder" / "two.bin").write_bytes(b"two")
         self.said: list[str] = []
-        self.unsent = self.result()
 
-    def result(self, key: str = KEY, *, fresh: bool = False) -> Unsent:
-        return Unsent(self.root, key, fresh=fresh, say=self.said.append)
+    def result(self, key: str = KEY, environment: str = "here", *, fresh: bool = False) -> Unsent:
+        return Unsent(self.root, key, environment, fresh=fresh, say=self.said.append)
 
-    def keep(self, error: BaseException | None = None) -> None:
-        with pytest.raises(type(error or RuntimeError())), self.unsent.rescuing(self.source, 12.5):
-            raise error or RuntimeError("the store is away")
+    def keep(self, error: BaseException | None = None, *, fresh: bool = False, complete: bool = True) -> None:
+        error, result = error or RuntimeError("the store is away"), self.result(fresh=fresh)
+
+        def work() -> None:
+            with result.rescuing() as directory:
+                shutil.copytree(self.source, directory, dirs_exist_ok=True)
+                if complete:
+                    result.complete(12.5)
+                raise error
+
+        with pytest.raises(type(error)):
+            work()
+
+    def fetch(self, environment: str = "here", *, fresh: bool = False) -> tuple[bytes, float] | None:
+        result = self.result(environment=environment, fresh=fresh)
+        return result.fetch(self.target, lambda directory: (directory / "one.bin").read_bytes())
 
     def fetched(self) -> dict[str, bytes]:
         files = (path for path in self.target.rglob("*") if path.is_file())
@@ -44,15 +58,22 @@ def place(tmp_path) -> Place:
 def test_a_result_that_is_not_logged_is_fetched_as_it_was(place, error):
     place.keep(error)
     assert "the same command, here, logs it" in place.said[0]
-    assert place.unsent.fetch(place.target) == 12.5
+    assert place.fetch() == (bytes(range(256)), 12.5)
     assert place.fetched() == {"one.bin": bytes(range(256)), "folder/two.bin": b"two"}
 
 
 def test_a_result_that_is_logged_is_not_kept(place):
-    with place.unsent.rescuing(place.source, 12.5):
-        pass
+    with place.result().rescuing() as directory:
+        (directory / "one.bin").write_bytes(b"one")
+        place.result().complete(12.5)
     assert not place.root.exists()
-    assert place.unsent.fetch(place.target) is None
+    assert place.fetch() is None
+    assert place.said == []
+
+
+def test_what_is_not_complete_is_not_kept(place):
+    place.keep(complete=False)
+    assert not place.root.exists()
     assert place.said == []
 
 
@@ -60,18 +81,36 @@ def test_a_second_attempt_that_fails_replaces_the_first(place):
     place.keep()
     (place.source / "one.bin").write_bytes(b"again")
     place.keep()
-    place.unsent.fetch(place.target)
-    assert place.fetched()["one.bin"] == b"again"
+    assert place.fetch() == (b"again", 12.5)
     assert [path.name for path in place.root.iterdir()] == [KEY]
 
 
-def test_what_was_logged_is_removed_and_the_directory_with_the_last_of_it(place):
+def test_what_was_logged_is_forgotten_and_the_directory_with_the_last_of_it(place):
     place.keep()
-    place.result("b" * 64).remove()
-    assert place.root.exists()
-    place.unsent.remove()
+    forget(place.root, "b" * 64, fresh=False)
+    forget(place.root, KEY, fresh=True)
+    assert place.fetch() is not None
+    forget(place.root, KEY, fresh=False)
     assert not place.root.exists()
-    place.unsent.remove()
+    forget(place.root, KEY, fresh=False)
+
+
+def test_what_another_environment_computed_is_of_no_use(place):
+    """Its bits may differ."""
+    place.keep()
+    assert place.fetch(environment="there") is None
+    assert "it was computed by here; here is there; it is computed again" in place.said[-1].replace(")", "")
+    assert place.fetched() == {}
+
+
+def test_what_can_no_more_be_read_is_of_no_use(place):
+    def read(_directory: Path) -> None:
+        raise ValueError("of another version")
+
+    place.keep()
+    assert place.result().fetch(place.target, read) is None
+    assert "(of another version); it is computed again" in place.said[-1]
+    assert place.fetched() == {}
 
 
 def damage(place: Place, how: str) -> None:
@@ -106,30 +145,36 @@ def damage(place: Place, how: str) -> None:
 def test_a_result_that_is_not_what_was_written_is_of_no_use_and_that_is_said(place, how):
     place.keep()
     damage(place, how)
-    assert place.unsent.fetch(place.target) is None
+    assert place.fetch() is None
     assert "it is computed again" in place.said[-1]
+    assert place.fetched() == {}, "nothing half is left where the result is to be"
 
 
 def test_where_it_cannot_be_kept_that_is_said_and_the_error_is_the_first_one(place):
     place.root.write_text("a file where the directory should be")
-    with pytest.raises(RuntimeError, match="away"), place.unsent.rescuing(place.source, 1.0):
-        raise RuntimeError("away")
+    place.keep(ValueError("away"))
     assert "nor kept in" in place.said[0]
 
 
 def test_a_task_that_is_asked_for_anew_does_not_find_what_was_there_before(place):
     place.keep()
-    assert place.result(fresh=True).fetch(place.target) is None
-    assert place.result().fetch(place.target) == 12.5
-    with pytest.raises(RuntimeError), place.result(fresh=True).rescuing(place.source, 3.0):
-        raise RuntimeError
-    assert place.result(fresh=True).fetch(place.target) == 3.0
+    assert place.fetch(fresh=True) is None
+    assert place.fetch() is not None
+    place.keep(fresh=True)
+    assert place.fetch(fresh=True) is not None
 
 
 def test_where_it_cannot_be_kept_nothing_half_is_left(place, monkeypatch):
     def full(*_arguments: object, **_named: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    place.keep()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        place.keep()
     assert list(place.root.iterdir()) == []
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_not_in_the_way(place):
+    (place.root / f".{KEY}.{os.getpid()}.tmp").mkdir(parents=True)
+    place.keep()
+    assert place.fetch() is not None

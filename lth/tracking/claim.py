@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
 
 from mlflow.entities import Run, RunTag
+from mlflow.exceptions import MlflowException
 
+from lth.tracking.client import PatientClient
 from lth.tracking.process import described, is_alive, is_own, ownership
 
 CLAIMED = "lth.claimed"  # the key
@@ -32,7 +33,7 @@ class Claims:
         search: Returns its active runs that match a filter.
     """
 
-    def __init__(self, client: Any, experiment_id: str, search: Callable[[str], list[Run]]) -> None:
+    def __init__(self, client: PatientClient, experiment_id: str, search: Callable[[str], list[Run]]) -> None:
         self._client, self._experiment_id, self._search = client, experiment_id, search
         self._run_id: str | None = None
 
@@ -42,19 +43,28 @@ class Claims:
         run_id = self._ask(key)
         try:
             yield self._is_granted(key, run_id)
-        finally:
-            self._client.delete_run(run_id)
+        except BaseException:
+            with suppress(Exception), self._client.in_a_hurry():  # else it ends with this process
+                self._client.delete_run(run_id)
+            raise
+        self._client.delete_run(run_id)
 
     def _ask(self, key: str) -> str:
         tags = {**ownership(), CLAIMED: key, _STATE: _ASKED}
-        if self._run_id is None:
-            name = f"claim of {described(tags)}"
-            run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
-            self._run_id = str(run.info.run_id)
-        else:
-            self._client.restore_run(self._run_id)  # until the next line it claims what it did before
+        if self._run_id is not None and self._restore(self._run_id):  # until the next line it claims as before
             self._client.log_batch(self._run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+            return self._run_id
+        name = f"claim of {described(tags)}"
+        run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+        self._run_id = str(run.info.run_id)
         return self._run_id
+
+    def _restore(self, run_id: str) -> bool:
+        try:
+            self._client.restore_run(run_id)
+        except MlflowException:  # `mlflow gc` has removed what was deleted
+            return False
+        return True
 
     def _is_granted(self, key: str, run_id: str) -> bool:
         """Hold the key unless another does, or asks for it at once and comes first by the id of its run."""

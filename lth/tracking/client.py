@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, get_tracking_uri
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 PATIENCE = 300.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between two attempts
@@ -52,6 +53,15 @@ class PatientClient:
     def __getattr__(self, name: str) -> Any:
         return partial(self.persist, getattr(self.at_once, name))
 
+    def download(self, run_id: str, path: str, directory: str) -> Path:
+        """Copy an artifact, or a folder of them, into `directory` and return where it is there.
+
+        MLflow's own method says of every failure that the path is wrong, also of one that would pass.
+        """
+        uri = self.get_run(run_id).info.artifact_uri
+        repository = get_artifact_repository(uri, tracking_uri=get_tracking_uri())
+        return Path(self.persist(repository.download_artifacts, path, dst_path=directory))
+
     @contextmanager
     def in_a_hurry(self) -> Iterator[None]:
         """Give up at the first attempt, for as long as the block lasts."""
@@ -75,7 +85,7 @@ class PatientClient:
                 waited = time.monotonic() - began
                 if (reason := _reason(error)) is None:
                     raise
-                refused = isinstance(error, OSError) and bool(_numbers(error) & _REFUSED)
+                refused = bool(_numbers(error) & _REFUSED)
                 if refused or waited + pause > self._patience:
                     raise StoreError(f"{reason}; {_KEPT}") from error
                 if not told:
@@ -89,43 +99,54 @@ class PatientClient:
             return found
 
 
+def without_password(text: str) -> str:
+    """Return a text with the user and the password of every address in it masked."""
+    return re.sub(r"//[^/\s]*@", "//***@", text)
+
+
 def told(error: Exception) -> str | None:
     """Return what a user can do about an error of the store, the disk or the memory; None if it is another.
 
     Such errors are said in one line. All others are faults of lth, whose traceback is wanted.
     """
-    text = " ".join(str(error).split())[:500]
+    text = _line(error)
     if isinstance(error, StoreError):
         return text
     if isinstance(error, MlflowException):
         return f"the tracking store refused: {text}"
     if isinstance(error, OSError):
-        return _reason(error) or f"a file can't be read or written: {text}"
+        return f"a file can't be read or written: {text}"
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return f"the memory did not suffice ({text}); lower batch_size or, for measuring, hessian_examples"
     return None
 
 
+def _line(error: Exception) -> str:
+    return without_password(" ".join(str(error).split()))[:1000]
+
+
 def _reason(error: MlflowException | OSError) -> str | None:
     """Return what is wrong with the store and what to do; None if it answered, and said something else."""
-    text = " ".join(str(error).split())[:500]
-    if isinstance(error, OSError):
-        numbers = _numbers(error)
-        if numbers & _FULL:
-            return f"the disk of the artifacts is full ({text}): make room there"
-        if numbers & _REFUSED:
-            return f"the artifacts can't be written ({text}): make their folder writable"
-        if numbers & _AWAY or _STATUS.search(text):
-            return f"the artifacts can't be reached ({text}): see that their place is there"
-    elif error.error_code == "TEMPORARILY_UNAVAILABLE":
+    text, numbers = _line(error), _numbers(error)
+    if numbers & _FULL:
+        return f"the disk of the artifacts is full ({text}): make room there"
+    if numbers & _REFUSED:
+        return f"the artifacts can't be written ({text}): make their folder writable"
+    if numbers & _AWAY or _STATUS.search(text) or _has_no_answer(error):
+        return f"the artifacts can't be reached ({text}): see that their place is there"
+    if isinstance(error, MlflowException) and error.error_code == "TEMPORARILY_UNAVAILABLE":
         return f"the tracking store does not answer ({text}): see that it runs and is not locked or full"
-    elif _UNANSWERED.match(text):
+    if _UNANSWERED.search(text):
         return f"the tracking server does not answer ({text}): see that it runs"
     return None
 
 
-def _numbers(error: OSError) -> set[int]:
-    """Return the errno; where a tree was copied, those of all files that failed."""
-    if isinstance(error, shutil.Error):
-        return {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
-    return set() if error.errno is None else {error.errno}
+def _numbers(error: MlflowException | OSError) -> set[int]:
+    """Return the errno; where MLflow or a copied tree put others into words, those."""
+    named = {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
+    return {error.errno} if isinstance(error, OSError) and error.errno is not None else named
+
+
+def _has_no_answer(error: MlflowException | OSError) -> bool:
+    """Say whether it is one of the requests library's, of a request that nobody answered."""
+    return hasattr(error, "response") and error.response is None

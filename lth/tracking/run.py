@@ -158,7 +158,7 @@ class RunLog:
     def read(self, path: str) -> bytes:
         """Return the content of an artifact."""
         with tempfile.TemporaryDirectory() as directory:
-            return Path(self._client.download_artifacts(self.run_id, path, dst_path=directory)).read_bytes()
+            return self._client.download(self.run_id, path, directory).read_bytes()
 
     def remove(self, path: str) -> None:
         """Delete an artifact, if the store can and lets us."""

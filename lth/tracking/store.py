@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +16,7 @@ from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solutio
 from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
 from lth.tracking.claim import CLAIMED, Claims
-from lth.tracking.client import PATIENCE, PatientClient, StoreError
+from lth.tracking.client import PATIENCE, PatientClient, StoreError, without_password
 from lth.tracking.experiment import experiment_id, launched_run_id
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -56,10 +55,8 @@ class Store:
             raise
         except Exception as error:  # MLflow lets through whatever its stores raise
             reason = " ".join(str(error).split())[:500]
-            raise StoreError(
-                f"the tracking store {without_password(get_tracking_uri())} can't be opened; start it, or "
-                f"correct MLFLOW_TRACKING_URI ({reason})"
-            ) from error
+            said = f"the tracking store {get_tracking_uri()} can't be opened; start it, or correct"
+            raise StoreError(without_password(f"{said} MLFLOW_TRACKING_URI ({reason})")) from error
         self._claims = Claims(self._client, self.experiment_id, self.search)
 
     @property
@@ -230,8 +227,8 @@ class Store:
         """
         with tempfile.TemporaryDirectory() as directory:
             try:
-                path = self._client.download_artifacts(run_id, f"{CHECKPOINT}/{MANIFEST}", dst_path=directory)
-                return read_outcome(Path(path).parent)
+                path = self._client.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory)
+                return read_outcome(path.parent)
             except (MlflowException, OSError, CheckpointError) as error:
                 raise CheckpointError(
                     f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
@@ -245,8 +242,8 @@ class Store:
         """
         with tempfile.TemporaryDirectory() as directory:
             try:
-                path = self._client.download_artifacts(run_id, MEASUREMENT, dst_path=directory)
-                return Packed(Path(path).read_bytes())
+                path = self._client.download(run_id, MEASUREMENT, directory)
+                return Packed(path.read_bytes())
             except (MlflowException, OSError, PackedResultError) as error:
                 raise PackedResultError(
                     f"the numbers of run {run_id} are not usable: {error}; after "
@@ -267,13 +264,10 @@ class Store:
                 f"run {run_id} ({run.info.run_name}) holds no solution; "
                 "name a run of train_dense, imp_level or baseline"
             )
-        # MLflow's own default is its live directory; always copy.
         if trajectory:
-            return Path(self._client.download_artifacts(run_id, CHECKPOINT, dst_path=directory))
-        for file in files:
-            if not file.is_dir:
-                self._client.download_artifacts(run_id, file.path, dst_path=directory)
-        return Path(directory)
+            return self._client.download(run_id, CHECKPOINT, directory)
+        fetched = [self._client.download(run_id, file.path, directory) for file in files if not file.is_dir]
+        return fetched[0].parent
 
     def _create(self, name: str, tags: Mapping[str, str]) -> str:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them
@@ -319,10 +313,10 @@ class Store:
         self._client.update_run(run.run_id, status="RUNNING")
 
     def _close(self, run: RunLog, status: str, reason: str) -> None:
-        run.flush()
         note = f"**{status}**: {reason}"
         run.tags({FAILURE: reason[:5000], NOTE: note[:5000], PROCESS: _NOBODY})
         self._client.set_terminated(run.run_id, status)
+        run.flush()
 
     def _point_to(self, found: str, name: str, parent: str | None) -> RunLog | None:
         if self._launched is None:
@@ -344,17 +338,12 @@ class Store:
             raise
         except BaseException as error:
             killed = isinstance(error, KeyboardInterrupt)
-            reason = "interrupted" if killed else f"{type(error).__name__}: {error}"
+            reason = "interrupted" if killed else without_password(f"{type(error).__name__}: {error}")
             # A store that is away now finds the run dead later; what is raised is why it ended.
-            with suppress(StoreError, MlflowException), self._client.in_a_hurry():
+            with suppress(Exception), self._client.in_a_hurry():
                 self._close(run, "KILLED" if killed else "FAILED", reason)
             raise
         self._client.set_terminated(run.run_id, "FINISHED")
-
-
-def without_password(uri: str) -> str:
-    """Return a URI with its user and password masked."""
-    return re.sub(r"//[^/]*@", "//***@", uri)
 
 
 def explain_launched_run(reason: str) -> None:

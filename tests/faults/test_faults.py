@@ -212,6 +212,7 @@ def test_a_database_that_another_program_locks_for_a_moment_is_waited_for(tracki
         "sqlite:////proc/lth/mlflow.db",
         "nonsense://lab",
         "http://127.0.0.1:9",
+        "http://lab:secret@127.0.0.1:9",
         "postgresql://lab:secret@127.0.0.1:9/lth",
     ],
 )

@@ -78,13 +78,6 @@ def test_what_users_can_name_is_escaped_in_every_page(tracking):
         assert "<script>alert(1)</script>" not in page.read_text()
 
 
-def test_the_password_of_a_store_is_not_shown():
-    from lth.tracking.store import without_password
-
-    assert without_password("postgresql://lab:se:cret@host/db") == "postgresql://***@host/db"
-    assert without_password("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
-
-
 def test_running_code_by_name_is_documented_where_it_is_named():
     assert "Naming a function runs its code" in (ROOT / "README.md").read_text().replace("\n", " ")
     for option in ("network", "dataset"):

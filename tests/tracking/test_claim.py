@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from processes import Child, dead_tags, waiting_child
 
 from lth.tracking.claim import _ASKED, _HELD, _STATE, CLAIMED, Claims
+from lth.tracking.client import PatientClient
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.store import KEY, Store
 
@@ -33,7 +35,7 @@ def child() -> Iterator[Child]:
 
 
 def claims_of(store: Store) -> Claims:
-    return Claims(MlflowClient(), store.experiment_id, store.search)
+    return Claims(PatientClient(), store.experiment_id, store.search)
 
 
 def rival(store: Store, tags: dict[str, str], state: str, key: str = "key") -> str:
@@ -106,13 +108,13 @@ class Rivals:
 
 def test_of_two_that_ask_at_once_the_first_id_waits_until_the_other_has_withdrawn(store, child):
     rivals = Rivals(child.tags, (LAST, _ASKED), (LAST, _ASKED))
-    with Claims(MlflowClient(), store.experiment_id, rivals).claimed("key") as granted:
+    with Claims(PatientClient(), store.experiment_id, rivals).claimed("key") as granted:
         assert granted
     assert rivals.searches == 3
 
 
 def test_of_two_that_ask_at_once_the_other_withdraws(store, child):
-    with Claims(MlflowClient(), store.experiment_id, Rivals(child.tags, (FIRST, _ASKED))).claimed(
+    with Claims(PatientClient(), store.experiment_id, Rivals(child.tags, (FIRST, _ASKED))).claimed(
         "key"
     ) as granted:
         assert not granted
@@ -120,7 +122,7 @@ def test_of_two_that_ask_at_once_the_other_withdraws(store, child):
 
 def test_one_that_saw_no_other_and_holds_the_key_meanwhile_is_not_waited_for(store, child):
     rivals = Rivals(child.tags, (LAST, _ASKED), (LAST, _HELD))
-    with Claims(MlflowClient(), store.experiment_id, rivals).claimed("key") as granted:
+    with Claims(PatientClient(), store.experiment_id, rivals).claimed("key") as granted:
         assert not granted
 
 
@@ -128,6 +130,30 @@ def test_the_claim_of_a_process_that_died_holding_it_is_deleted_with_the_other_d
     rival(store, dead_tags(), _HELD)
     assert store.close_dead() == [], "it is no run that a user knows of"
     assert active(store) == []
+
+
+def test_a_claim_that_cannot_be_ended_does_not_hide_why_its_block_ended(store, monkeypatch):
+    def away(*_arguments: object) -> None:
+        raise MlflowException("API request to http://lab failed with exception x")
+
+    monkeypatch.setattr(MlflowClient, "delete_run", away)
+    with pytest.raises(KeyboardInterrupt), claims_of(store).claimed("key"):
+        raise KeyboardInterrupt
+
+
+def test_a_claim_is_made_anew_when_the_deleted_one_was_removed(store, monkeypatch):
+    """As `mlflow gc` does."""
+
+    def removed(_self: object, run_id: str) -> None:
+        raise MlflowException(f"Run with id={run_id} not found")
+
+    claims = claims_of(store)
+    with claims.claimed("one"):
+        pass
+    monkeypatch.setattr(MlflowClient, "restore_run", removed)
+    with claims.claimed("two") as granted:
+        assert granted
+        assert active(store) == ["two"]
 
 
 @pytest.mark.parametrize("left", ["finished", "at it", "claimed"])
@@ -155,6 +181,7 @@ _WORKER = """
 import json, os, sys
 from pathlib import Path
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from lth.tracking.store import KEY, Store
 
 store, name = Store(), sys.argv[1]

@@ -7,15 +7,22 @@ from types import SimpleNamespace
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from lth.tracking import client as client_module
-from lth.tracking.client import PatientClient, StoreError, told
+from lth.tracking.client import PatientClient, StoreError, told, without_password
 
 LOCKED = MlflowException("(sqlite3.OperationalError) database is locked", TEMPORARILY_UNAVAILABLE)
 DOWN = MlflowException("API request to http://lab/api failed with exception Connection refused")
 BAD_GATEWAY = MlflowException("API request to endpoint /api failed with error code 502 != 200. Body: ''")
 FULL = OSError(errno.ENOSPC, "No space left on device", "/mlruns/1")
 FULL_TREE = shutil.Error([("a", "/mlruns/1/a", "[Errno 28] No space left on device: '/mlruns/1/a'")])
+# What MLflow makes of errors while it downloads, and the requests library of a request without an answer.
+FULL_IN_WORDS = MlflowException(
+    "The following failures occurred: {'a': OSError(28, '[Errno 28] No space left')}"
+)
+BROKEN = OSError("Connection aborted")
+BROKEN.response = None
 READ_ONLY = OSError(errno.EROFS, "Read-only file system", "/mlruns/1")
 FORBIDDEN = PermissionError(errno.EACCES, "Permission denied", "/mlruns/1")
 MISSING = FileNotFoundError(errno.ENOENT, "No such file or directory", "/mlruns/1/weights")
@@ -57,7 +64,7 @@ class Store:
         return (*arguments, *named.values())
 
 
-@pytest.mark.parametrize("error", [LOCKED, DOWN, BAD_GATEWAY, FULL, FULL_TREE], ids=str)
+@pytest.mark.parametrize("error", [LOCKED, DOWN, BAD_GATEWAY, FULL, FULL_TREE, FULL_IN_WORDS, BROKEN], ids=str)
 def test_what_may_pass_is_waited_for_and_said_once_and_again_when_it_is_over(tracking, clock, error):
     said: list[str] = []
     store = Store(error, clock, until=60)
@@ -112,6 +119,41 @@ def test_in_a_hurry_nothing_is_waited_for_and_afterwards_it_is_again(tracking, c
     assert clock.now >= 60
 
 
+def test_the_password_of_a_store_is_in_no_message(tracking, clock):
+    down = MlflowException(
+        "API request to http://lab:secret@host/api failed with exception (url: http://a:b@host)"
+    )
+    with pytest.raises(StoreError) as raised:
+        PatientClient(0).persist(Store(down, clock, until=60))
+    for said in (str(raised.value), told(down)):
+        assert "secret" not in said
+        assert "http://***@host" in said
+    assert without_password("postgresql://lab:se:cret@host/db") == "postgresql://***@host/db"
+    assert without_password("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
+
+
+def test_a_store_that_goes_away_during_a_download_is_waited_for(tracking, clock, monkeypatch):
+    client = PatientClient(300)
+    experiment = client.create_experiment("downloads")
+    run_id = client.create_run(experiment).info.run_id
+    client.log_text(run_id, "content", "folder/file.txt")
+    store = Store(FULL, clock, until=60)
+    download = LocalArtifactRepository.download_artifacts
+
+    def failing(repository, *arguments: object, **named: object) -> object:
+        store()
+        return download(repository, *arguments, **named)
+
+    monkeypatch.setattr(LocalArtifactRepository, "download_artifacts", failing)
+    (tracking / "here").mkdir()
+    path = client.download(run_id, "folder/file.txt", str(tracking / "here"))
+    assert path.read_text() == "content"
+    assert path.is_relative_to(tracking / "here"), "a copy, not the store's own"
+    assert store.calls > 1
+    with pytest.raises((MlflowException, OSError)):
+        client.download(run_id, "folder/missing.txt", str(tracking / "here"))
+
+
 def test_its_methods_are_those_of_the_client_it_waits_for(tracking, clock, monkeypatch):
     store = Store(LOCKED, clock, until=10)
     monkeypatch.setattr("mlflow.MlflowClient.get_run", lambda _self, run_id: store(run_id))
@@ -126,7 +168,7 @@ def test_its_methods_are_those_of_the_client_it_waits_for(tracking, clock, monke
     ("error", "line"),
     [
         (UNKNOWN, "the tracking store refused: Run 'x' not found"),
-        (FORBIDDEN, "make their folder writable"),
+        (FORBIDDEN, "a file can't be read or written: [Errno 13] Permission denied"),
         (MISSING, "a file can't be read or written: [Errno 2] No such file"),
         (MemoryError("Unable to allocate 7 GiB"), "lower batch_size"),
         (RuntimeError("CUDA out of memory. Tried to allocate"), "lower batch_size"),
