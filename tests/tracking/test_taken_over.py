@@ -587,6 +587,7 @@ class FakeClient:
         self.calls = 0
         self._refuses, self._error = refuses, error
         self.sent = threading.Semaphore(0)  # once for each call
+        self.at_once = self  # whose patience these calls do not have
 
     def log_batch(self, run_id, metrics=(), params=(), tags=()):
         self.calls += 1
