@@ -113,6 +113,26 @@ def half_precision(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     return tiny_problem.network(shape, num_classes).double()
 
 
+class _Breaking(nn.Module):
+    """Returns NaN from its seventh training step on."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        if not self.training:
+            return logits
+        self.steps += 1
+        return torch.where(self.steps > 6, torch.nan, logits)
+
+
+def breaking_network(shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    return _Breaking(tiny_problem.network(shape, num_classes))
+
+
 # What is odd, and works.
 
 

@@ -1,6 +1,7 @@
 """What goes wrong around lth: nothing finished is lost, nothing half written is taken for whole.
 
-Every test runs the commands as a user does, on a real sqlite store with local artifacts.
+Every test runs the commands as a user types them, on a real sqlite store with local artifacts. Disks that are
+full or can't be written are made by letting MLflow's writing of artifacts raise what such a disk does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from tiny_problem import OPTIONS, make_bench
 
 import lth
 from entrypoints import analyze, imp_level, report, study, train_dense
+from lth.kept import step_of
+from lth.resume import KIND
 from lth.tracking.store import FAILURE, Store
 
 QUICK = [*OPTIONS, "--patience=0"]
@@ -312,13 +315,19 @@ def test_a_run_that_was_deleted_in_the_ui_is_computed_again(tracking):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_step_and_cause_and_keeps_the_last_good_state(tracking):
-    result = call(train_dense, "--lr=1e30", "--keep_every=0")
+    result = call(train_dense, "--network=odd_problem:breaking_network", "--keep_every=0")
     assert result.exit_code == 1
     (run,) = solutions()
     assert run.info.status == "FAILED"
     for text in (said(result), run.data.tags[FAILURE]):
-        assert "by step" in text
+        assert "became nan by step 9" in text, "found where the loss is looked at: at the epoch's end"
         assert "lower lr" in text
+    kept = [Path(file.path).name for file in MlflowClient().list_artifacts(run.info.run_id, "progress")]
+    steps = [step_of(name, KIND) for name in kept]
+    assert steps
+    assert max(steps) <= 6, "the steps that were good"
+    again = call(train_dense, "--network=odd_problem:breaking_network", "--keep_every=0")
+    assert f"going on after step {max(steps)} of 9" in said(again)
 
 
 def test_too_little_memory_is_one_line_with_the_remedy(tracking, monkeypatch):
