@@ -99,8 +99,7 @@ class StudyRuns:
         if fresh:
             own[FRESH] = "true"
         parent = self.measurements() if kind == "measurement" else self.parent()
-        opened = self._store.open if fresh else self._store.open_alone
-        with opened(name, own, parent=parent, adopt=adopt) as run:
+        with self._store.open_alone(name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
                 log_setting(run, self._bench, level, density)
                 # Also shows, before the work and not after it, that artifacts can be written.

@@ -9,7 +9,7 @@ between a claim and its end, so that no list shows it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from mlflow.entities import Run, RunTag
@@ -51,18 +51,19 @@ class Claims:
 
     def _ask(self, key: str) -> str:
         tags = {**ownership(), CLAIMED: key, _STATE: _ASKED}
-        if self._run_id is not None and self._restore(self._run_id):  # until the next line it claims as before
-            self._client.log_batch(self._run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        if self._run_id is not None and self._restore(self._run_id, tags):
             return self._run_id
         name = f"claim of {described(tags)}"
         run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
         self._run_id = str(run.info.run_id)
         return self._run_id
 
-    def _restore(self, run_id: str) -> bool:
+    def _restore(self, run_id: str, tags: Mapping[str, str]) -> bool:
+        """Use the run once more; False if that is not possible."""
         try:
-            self._client.restore_run(run_id)
-        except MlflowException:  # `mlflow gc` has removed what was deleted
+            self._client.restore_run(run_id)  # until the next line it claims what it did before
+            self._client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        except MlflowException:  # removed by `mlflow gc`, or just now taken for that of a dead process
             return False
         return True
 

@@ -161,11 +161,14 @@ class Store:
     def open_alone(
         self, name: str, tags: Mapping[str, str], *, parent: str | None = None, adopt: bool = False
     ) -> Iterator[RunLog | None]:
-        """Open a run as `open` does; None where another process has done the task of this key, or is at it."""
-        key = tags[KEY]
+        """Open a run as `open` does; None where another process has done the task of this key, or is at it.
+
+        A task that is done anew, whatever there is, is None only while another process opens a run of it.
+        """
+        key, anew = tags[KEY], FRESH in tags
         with ExitStack() as stack:
             with self._claims.claimed(key) as granted:
-                free = granted and self.find(key) is None and self.alive(key) is None
+                free = granted and (anew or (self.find(key) is None and self.alive(key) is None))
                 run = stack.enter_context(self.open(name, tags, parent=parent, adopt=adopt)) if free else None
             yield run
 

@@ -17,7 +17,7 @@ from processes import Child, dead_tags, waiting_child
 from lth.tracking.claim import _ASKED, _HELD, _STATE, CLAIMED, Claims
 from lth.tracking.client import PatientClient
 from lth.tracking.process import PROCESS, ownership
-from lth.tracking.store import KEY, Store
+from lth.tracking.store import FRESH, KEY, Store
 
 ROOT = Path(__file__).parent.parent.parent
 FIRST, LAST = "0" * 32, "f" * 32  # before and after every id of a run
@@ -168,6 +168,18 @@ def test_a_run_is_not_opened_alone_where_another_process_was_first(store, child,
     with store.open_alone("name", {KEY: "key"}) as run:
         assert run is None
     assert len(store.search("")) == before
+
+
+def test_what_is_done_anew_is_kept_from_it_by_a_claim_alone(store, child):
+    tags = {KEY: "key", FRESH: "true"}
+    for left in ("FINISHED", "RUNNING"):
+        run = MlflowClient().create_run(store.experiment_id, tags={KEY: "key", **child.tags})
+        MlflowClient().update_run(run.info.run_id, status=left)
+        with store.open_alone("name", tags) as opened:
+            assert opened is not None
+    rival(store, child.tags, _HELD)
+    with store.open_alone("name", tags) as opened:
+        assert opened is None
 
 
 def test_a_run_that_is_opened_alone_is_claimed_only_until_it_is_there(store):
