@@ -273,8 +273,15 @@ def test_a_damaged_checkpoint_is_named_with_its_run_and_the_remedy_and_not_gone_
     assert f"the checkpoint of run {run.info.run_id} is not usable" in said(result)
     assert "train it again with fresh=true" in said(result)
     assert len(solutions()) == 1, "no level was begun"
+
+
+def test_the_remedy_for_a_damaged_checkpoint_works(tracking):
+    call(train_dense)
+    (path,) = tracking.rglob("checkpoint/final.*")
+    flip(path)
+    assert call(imp_level, "--level=1").exit_code == 1
     assert call(train_dense, "--fresh=true").exit_code == 0
-    assert call(imp_level, "--level=1").exit_code == 0, "the remedy works"
+    assert call(imp_level, "--level=1").exit_code == 0
 
 
 @pytest.mark.parametrize("how", DAMAGE)
