@@ -20,7 +20,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from tiny_problem import OPTIONS, make_bench
 
 import lth
-from entrypoints import analyze, imp_level, report, study, train_dense
+from entrypoints import analyze, imp_level, study, train_dense
 from lth.kept import step_of
 from lth.resume import KIND
 from lth.tracking.store import FAILURE, Store
@@ -262,7 +262,7 @@ DAMAGE = {"deleted": Path.unlink, "truncated": truncate, "altered by a bit": fli
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-@pytest.mark.parametrize("name", ["final", "mask", "rewind", "initial", "manifest"])
+@pytest.mark.parametrize("name", ["final", "manifest"])
 def test_a_damaged_checkpoint_is_named_with_its_run_and_the_remedy_and_not_gone_on_from(tracking, name, how):
     assert call(train_dense).exit_code == 0
     (run,) = solutions()
@@ -286,16 +286,19 @@ def test_the_remedy_for_a_damaged_checkpoint_works(tracking):
 
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_measurement_is_named_with_its_run_and_the_remedy(tracking, how):
-    assert call(study).exit_code == 0
+    arguments = ("--level=0", "--measures=radii")
+    assert call(analyze, *arguments).exit_code == 0
     path = min(tracking.rglob("measurement.npz"))
     (run_id,) = [part for part in path.parts if len(part) == 32]
     DAMAGE[how](path)
-    result = call(report)
+    (analysis,) = Store().search("tags.kind = 'analysis'")
+    MlflowClient().delete_run(analysis.info.run_id)
+    result = call(analyze, *arguments)
     assert result.exit_code == 1
     assert f"the numbers of run {run_id} are not usable" in said(result)
     assert f"mlflow runs delete --run-id {run_id}" in said(result)
     MlflowClient().delete_run(run_id)
-    assert call(study).exit_code == 0, "the remedy works"
+    assert call(analyze, *arguments).exit_code == 0, "the remedy works"
 
 
 def test_a_checkpoint_that_was_not_written_to_its_end_is_not_taken_for_one(tracking, monkeypatch):

@@ -210,7 +210,7 @@ print(json.dumps(began))
 
 
 def test_of_four_processes_that_ask_for_the_same_keys_at_once_one_begins_each(store):
-    keys = [f"key{number}" for number in range(15)]
+    keys = [f"key{number}" for number in range(8)]
     command = [sys.executable, "-c", _WORKER]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     processes = [

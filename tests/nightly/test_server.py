@@ -14,6 +14,10 @@ from tiny_problem import OPTIONS
 import lth
 from lth.tracking.store import FAILURE, Store
 
+pytestmark = (
+    pytest.mark.nightly
+)  # a minute; what it shows of the client is in tests/tracking/test_client.py too
+
 ROOT = Path(__file__).parent.parent.parent
 
 # The command, whose server dies as soon as the training is done.
