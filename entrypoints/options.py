@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import signal
 import sys
 import threading
@@ -77,7 +76,6 @@ _COMMON_OPTIONS = {
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
-
 _LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
 
 
@@ -120,9 +118,12 @@ def study_options(command: Command) -> Command:
 
 def parse_level(_context: click.Context | None, _parameter: click.Parameter | None, value: str) -> int:
     """Read a level: a whole number, 0 for the dense network."""
-    if not re.fullmatch(r"[+-]?\d{1,18}", value.strip(), re.ASCII):
-        raise click.BadParameter(f"{value!r} is not a level; write a whole number, such as 3")
-    level = int(value)
+    from lth.numeral import parse_whole
+
+    try:
+        level = parse_whole(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a level; write a whole number, such as 3") from None
     if not 0 <= level <= 100:
         raise click.BadParameter(f"{level} is not a level; write a whole number from 0 to 100")
     return level
@@ -285,12 +286,14 @@ def _build_study(
 
 
 def _seconds(given: dict[str, str], name: str, default: float) -> float:
+    from lth.numeral import parse_number
+
     written = given.get(name, str(default))
     try:
-        seconds = float(written)
+        seconds = parse_number(written)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf or "_" in written or not written.isascii():
+    if not 0 <= seconds < math.inf:
         raise ValueError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
     return seconds
 

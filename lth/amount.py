@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lth.numeral import parse_number, parse_whole
+
 
 @dataclass(frozen=True)
 class Amount:
@@ -32,9 +34,9 @@ class Amount:
         text = str(written).strip()
         if text == "all":
             return cls(None)
-        for number in (int, float) if text.isascii() and "_" not in text else ():
+        for parse in (parse_whole, parse_number):
             try:
-                value = number(text)
+                value = parse(text)
             except ValueError:
                 continue
             return cls(value)

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from lth.amount import ALL, Amount
+from lth.numeral import parse_number, parse_whole
 from lth.step import Step
 
 Augmentation = Literal["none", "crop", "crop_flip"]
@@ -31,7 +31,6 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
 
 
-_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _MOST_EPOCHS = 1_000_000
 _EPOCHS = f"a whole number from 1 to {_MOST_EPOCHS}"
 _LARGEST = 3.4e38  # of float32, in which networks are trained
@@ -226,20 +225,11 @@ def _read(name: str, read: Callable[[object], object], written: object) -> objec
 
 
 def _whole(written: object) -> int:
-    text = str(written).strip()
-    if not _WHOLE.fullmatch(text):
-        raise ValueError("expected a whole number")
-    return int(text)
+    return parse_whole(str(written))
 
 
 def _number(written: object) -> float:
-    text = str(written).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError("expected a number") from None
-    if "_" in text or not text.isascii():  # which Python takes
-        raise ValueError("expected a number")
+    number = parse_number(str(written))
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
     return number

@@ -49,3 +49,9 @@ def _shared_store(tmp_path_factory: pytest.TempPathFactory, empty_database: Path
 def experiment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _shared_store: None) -> None:
     """Give the test an experiment of its own, in a store that the tests of its file share: that is faster."""
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", request.node.name)
+
+
+@pytest.fixture
+def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log no models, each of which takes a second."""
+    monkeypatch.setattr("lth.training_task.log_model", lambda *_: None)

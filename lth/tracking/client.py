@@ -13,6 +13,7 @@ from typing import Any
 
 from mlflow import MlflowClient, get_tracking_uri
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 PATIENCE = 300.0  # seconds
@@ -58,9 +59,12 @@ class PatientClient:
 
         MLflow's own method says of every failure that the path is wrong, also of one that would pass.
         """
+        return Path(self.persist(self.artifacts(run_id).download_artifacts, path, dst_path=directory))
+
+    def artifacts(self, run_id: str) -> ArtifactRepository:
+        """Return where the artifacts of a run are, whose methods are not called again."""
         uri = self.get_run(run_id).info.artifact_uri
-        repository = get_artifact_repository(uri, tracking_uri=get_tracking_uri())
-        return Path(self.persist(repository.download_artifacts, path, dst_path=directory))
+        return get_artifact_repository(uri, tracking_uri=get_tracking_uri())
 
     @contextmanager
     def in_a_hurry(self) -> Iterator[None]:
@@ -77,7 +81,7 @@ class PatientClient:
         Raises:
             StoreError: If it does not for longer than the patience, or refuses access.
         """
-        began, pause, told = time.monotonic(), _FIRST_PAUSE, False
+        began, pause, has_said = time.monotonic(), _FIRST_PAUSE, False
         while True:
             try:
                 found = call(*arguments, **named)
@@ -88,13 +92,13 @@ class PatientClient:
                 refused = bool(_numbers(error) & _REFUSED)
                 if refused or waited + pause > self._patience:
                     raise StoreError(f"{reason}; {_KEPT}") from error
-                if not told:
+                if not has_said:
                     self._say(f"{reason}; trying again for up to {self._patience:.0f} s")
-                    told = True
+                    has_said = True
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
-            if told:
+            if has_said:
                 self._say(f"the tracking store answers again, after {time.monotonic() - began:.0f} s")
             return found
 
@@ -109,7 +113,7 @@ def told(error: Exception) -> str | None:
 
     Such errors are said in one line. All others are faults of lth, whose traceback is wanted.
     """
-    text = _line(error)
+    text = one_line(error)
     if isinstance(error, StoreError):
         return text
     if isinstance(error, MlflowException):
@@ -121,13 +125,14 @@ def told(error: Exception) -> str | None:
     return None
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what an error says, in one line that is not too long, without passwords."""
     return without_password(" ".join(str(error).split()))[:1000]
 
 
 def _reason(error: MlflowException | OSError) -> str | None:
     """Return what is wrong with the store and what to do; None if it answered, and said something else."""
-    text, numbers = _line(error), _numbers(error)
+    text, numbers = one_line(error), _numbers(error)
     if numbers & _FULL:
         return f"the disk of the artifacts is full ({text}): make room there"
     if numbers & _REFUSED:

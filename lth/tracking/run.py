@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,6 @@ import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from lth.data import ImageData
 from lth.tracking.client import PatientClient
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 
 NOTE = "mlflow.note.content"  # the description that the UI shows on top of a run
 _METRICS_A_CALL = 1000  # the REST limit
-Found = TypeVar("Found")
 _DIGEST_LENGTH = 32  # MLflow stores 36 characters
+
+Found = TypeVar("Found")
 
 
 class LostRunError(ValueError):
@@ -72,11 +72,9 @@ class RunLog:
         """Return what `call` returns, which writes to this run by itself; waits as all calls here do."""
         return self._client.persist(call)  # type: ignore[no-any-return]
 
-    @contextmanager
-    def in_a_hurry(self) -> Iterator[None]:
+    def in_a_hurry(self) -> AbstractContextManager[None]:
         """Do not wait for a store that does not answer, for as long as the block lasts."""
-        with self._client.in_a_hurry():
-            yield
+        return self._client.in_a_hurry()
 
     def check_owner(self) -> None:
         """Check that no other process has taken the run over.
@@ -163,7 +161,7 @@ class RunLog:
     def remove(self, path: str) -> None:
         """Delete an artifact, if the store can and lets us."""
         with suppress(Exception):
-            get_artifact_repository(self._client.get_run(self.run_id).info.artifact_uri).delete_artifacts(path)
+            self._client.artifacts(self.run_id).delete_artifacts(path)
 
     def file(self, path: str, content: bytes) -> None:
         """Attach a file under the artifact path `path`."""

@@ -16,7 +16,7 @@ from lth.checkpoint import MANIFEST, CheckpointError, read_outcome, read_solutio
 from lth.packed import Packed, PackedResultError
 from lth.solution import Solution
 from lth.tracking.claim import CLAIMED, Claims
-from lth.tracking.client import PATIENCE, PatientClient, StoreError, without_password
+from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
 from lth.tracking.experiment import experiment_id, launched_run_id
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -54,9 +54,10 @@ class Store:
         except ValueError:
             raise
         except Exception as error:  # MLflow lets through whatever its stores raise
-            reason = " ".join(str(error).split())[:500]
-            said = f"the tracking store {get_tracking_uri()} can't be opened; start it, or correct"
-            raise StoreError(without_password(f"{said} MLFLOW_TRACKING_URI ({reason})")) from error
+            raise StoreError(
+                f"the tracking store {without_password(get_tracking_uri())} can't be opened; start it, or "
+                f"correct MLFLOW_TRACKING_URI ({one_line(error)})"
+            ) from error
         self._claims = Claims(self._client, self.experiment_id, self.search)
 
     @property

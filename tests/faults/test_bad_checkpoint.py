@@ -26,9 +26,7 @@ from lth.tracking.store import Store
 FROZEN = Path(__file__).parent.parent / "checkpoints"
 
 
-@pytest.fixture(autouse=True)
-def _no_models(monkeypatch) -> None:
-    monkeypatch.setattr("lth.training_task.log_model", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("without_models")
 
 
 def call(command: object, *arguments: str) -> Result:

@@ -29,10 +29,7 @@ from lth.tracking.store import FAILURE, Store
 QUICK = [*OPTIONS, "--patience=0"]
 
 
-@pytest.fixture(autouse=True)
-def _no_models(monkeypatch) -> None:
-    """Log no models, each of which takes a second."""
-    monkeypatch.setattr("lth.training_task.log_model", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("without_models")
 
 
 def call(command: object, *arguments: str) -> Result:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from processes import Child, dead_tags, waiting_child
+from processes import dead_tags
 
 from lth.tracking.claim import _ASKED, _HELD, _STATE, CLAIMED, Claims
 from lth.tracking.client import PatientClient
@@ -21,17 +20,6 @@ from lth.tracking.store import FRESH, KEY, Store
 
 ROOT = Path(__file__).parent.parent.parent
 FIRST, LAST = "0" * 32, "f" * 32  # before and after every id of a run
-
-
-@pytest.fixture
-def store(experiment) -> Store:
-    return Store()
-
-
-@pytest.fixture
-def child() -> Iterator[Child]:
-    with waiting_child() as child:
-        yield child
 
 
 def claims_of(store: Store) -> Claims:

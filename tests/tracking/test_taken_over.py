@@ -1,7 +1,7 @@
 """Runs that another process left, is at, or has finished: taken over, waited for, closed or left alone."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from processes import Child, dead_tags, this_machine, waiting_child
+from processes import dead_tags, this_machine
 from tiny_problem import make_study
 
 from lth import study_runs
@@ -22,18 +22,6 @@ from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.tracking.store import COMPUTED_BY, FAILURE, FRESH, KEY, REUSED, Store
 
 LONG = 60.0  # seconds until a test that waits for a thread fails; it waits for none that works
-
-
-@pytest.fixture
-def store(experiment) -> Store:
-    return Store()
-
-
-@pytest.fixture
-def child() -> Iterator[Child]:
-    """Another process of this machine, alive until the test ends it."""
-    with waiting_child() as child:
-        yield child
 
 
 def elsewhere(beat: str) -> dict[str, str]:
@@ -65,12 +53,6 @@ def status(run_id: str) -> str:
 
 def values(run_id: str, metric: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in MlflowClient().get_metric_history(run_id, metric)]
-
-
-@pytest.fixture
-def quick(monkeypatch) -> None:
-    """Log no models, each of which takes a second."""
-    monkeypatch.setattr("lth.training_task.log_model", lambda *_: None)
 
 
 def quick_study(said: list[str] | None = None) -> Study:
@@ -350,7 +332,7 @@ def test_a_new_run_has_all_its_metrics(store):
 
 @pytest.mark.parametrize("other_bits", [False, True], ids=["the same environment", "another environment"])
 def test_the_metrics_of_a_run_are_those_of_its_solution_whoever_began_it(
-    experiment, monkeypatch, quick, other_bits
+    experiment, monkeypatch, without_models, other_bits
 ):
     """What another environment logged is of a training that was not gone on from."""
 
@@ -452,7 +434,7 @@ def test_only_one_task_is_done_in_the_launched_run(launched):
         assert (one.run_id == launched, two.run_id == launched) == (True, False)
 
 
-def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launched, quick):
+def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launched, without_models):
     study = quick_study()
     unfinished = begin(study.store, dead_tags(), study.bench.keys.solution("imp", 0))
     assert study.solution("imp", 0, adopt=True) == unfinished
@@ -504,7 +486,7 @@ def test_a_task_that_another_process_is_at_is_waited_for_and_its_result_taken(ex
 
 @pytest.mark.parametrize("how", ["dies", "fails", "is closed"])
 def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run(
-    experiment, monkeypatch, child, quick, how
+    experiment, monkeypatch, child, without_models, how
 ):
     said: list[str] = []
     study = quick_study(said)
