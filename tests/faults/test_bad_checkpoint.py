@@ -23,7 +23,7 @@ from entrypoints import analyze, imp_level, train_dense
 from lth.checkpoint import CheckpointError, _manifest_digest, read_solution, write_solution
 from lth.tracking.store import Store
 
-FROZEN = Path(__file__).parent.parent / "checkpoints"
+FROZEN = Path(__file__).parent.parent / "stored" / "checkpoints"
 
 
 pytestmark = pytest.mark.usefixtures("without_models")
