@@ -21,8 +21,8 @@ from benchmarks.environment import RESULTS, environment, print_table, usable_cor
 from benchmarks.images import sample
 from lth.certainty import estimate_mean
 from lth.data import ImageData
-from lth.preset import resolve
 from lth.recipe import start_dense
+from lth.setting.preset import resolve
 from lth.solve import set_up, solve
 
 PRECISIONS = ("fp32", "bf16")

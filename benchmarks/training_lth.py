@@ -15,7 +15,6 @@ from torch import nn
 
 import lth.train
 from benchmarks.training_setup import SPEC, Lap, TrainingSetup, load_problem
-from lth.amount import ALL
 from lth.data import TrainingData
 from lth.data import prepare as prepare_data
 from lth.evaluate import Evaluation, Evaluator
@@ -23,7 +22,8 @@ from lth.mask import Mask
 from lth.network import build_network
 from lth.precision import Format
 from lth.schedule import Schedule
-from lth.setting import TENTH
+from lth.setting.amount import ALL
+from lth.setting.setting import TENTH
 from lth.train import EpochRecord, Procedure, TrainingState
 from lth.weights import Weights
 

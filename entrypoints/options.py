@@ -118,7 +118,7 @@ def study_options(command: Command) -> Command:
 
 def parse_level(_context: click.Context | None, _parameter: click.Parameter | None, value: str) -> int:
     """Read a level: a whole number, 0 for the dense network."""
-    from lth.numeral import parse_whole
+    from lth.setting.numeral import parse_whole
 
     try:
         level = parse_whole(value)
@@ -249,8 +249,8 @@ def _build_study(
     """
     # Imported here so that --help and misspelt options answer at once.
     from lth.data import load_images
-    from lth.preset import DEFAULT_PRESET, resolve
-    from lth.setting import with_overrides
+    from lth.setting.preset import DEFAULT_PRESET, resolve
+    from lth.setting.setting import with_overrides
     from lth.solve import set_up
     from lth.study import KEEP_EVERY, Study
     from lth.tracking.client import PATIENCE
@@ -286,7 +286,7 @@ def _build_study(
 
 
 def _seconds(given: dict[str, str], name: str, default: float) -> float:
-    from lth.numeral import parse_number
+    from lth.setting.numeral import parse_number
 
     written = given.get(name, str(default))
     try:

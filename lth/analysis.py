@@ -21,7 +21,7 @@ from lth.measure.spectrum import Spectrum
 from lth.measure.trace import Trace
 from lth.packed import Packed
 from lth.place import Point, at, imp, projection, reverse
-from lth.setting import DirectionNorm
+from lth.setting.setting import DirectionNorm
 from lth.survey import curvature_from, line_from, radii_from
 
 # Suffixes of the metrics; the solution itself, in its own space, has none.

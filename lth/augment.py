@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from lth.data import Examples
 from lth.randomness import generator
-from lth.setting import Augmentation
+from lth.setting.setting import Augmentation
 
 
 @dataclass(frozen=True)

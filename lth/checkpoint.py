@@ -31,7 +31,8 @@ from lth.evaluate import Evaluation
 from lth.mask import Mask
 from lth.network import NetworkSpec
 from lth.network.build import tensor_shapes
-from lth.setting import setting_from_flat
+from lth.sealed import CheckpointError
+from lth.setting.setting import setting_from_flat
 from lth.solution import Kind, Solution
 from lth.train import EpochRecord, TrainingState
 from lth.weights import Weights
@@ -39,10 +40,6 @@ from lth.weights import Weights
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 TRAJECTORY: Final = "trajectory"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged, or not of this version."""
 
 
 def write_snapshot(directory: Path, epoch: int, weights: Weights) -> Path:

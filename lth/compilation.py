@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-from lth.setting import Compile
+from lth.setting.setting import Compile
 
 _WORTH_STEPS = 20_000  # a compilation takes about a minute
 

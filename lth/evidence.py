@@ -14,7 +14,7 @@ from lth.measure.distance import Distances, Travel
 from lth.measure.radius import BasinRadii
 from lth.packed import Packed
 from lth.place import Place, Point, imp
-from lth.setting import DirectionNorm, Setting
+from lth.setting.setting import DirectionNorm, Setting
 from lth.survey import curvature_from, distances_from, line_from, radii_from, surface_from
 from lth.train import EpochRecord
 

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 from lth.place import Place, Point, at, imp, next_larger, parse_place, projection, reverse
 from lth.recipe import BASELINES
-from lth.setting import AnalysisSetting, DirectionNorm
+from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal["spectra", "radii", "lines", "surface", "distances", "density"]
 MEASURES: tuple[Measure, ...] = ("spectra", "radii", "lines", "surface", "distances")  # what a study takes

@@ -25,7 +25,7 @@ from lth.measure.spectrum import Spectrum, basis_capacity, search
 from lth.measure.trace import Trace, deflated_trace
 from lth.place import Place, Point
 from lth.prune import num_to_prune, prune_next_larger
-from lth.setting import AnalysisSetting, DirectionNorm
+from lth.setting.setting import AnalysisSetting, DirectionNorm
 from lth.solution import Solution
 from lth.space import LevelSpace
 from lth.weights import Weights

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from lth.setting import Precision
+from lth.setting.setting import Precision
 
 Format = Literal["fp32", "bf16"]
 

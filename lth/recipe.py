@@ -17,7 +17,7 @@ from lth.network import build_network
 from lth.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
 from lth.randomness import generator
 from lth.schedule import Schedule, fine_tune_schedule, resolve_schedule, rewind_iteration
-from lth.setting import Setting
+from lth.setting.setting import Setting
 from lth.solution import Kind, Solution
 from lth.train import TrainingState
 from lth.weights import Weights

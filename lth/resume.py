@@ -14,8 +14,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from lth.checkpoint import CheckpointError, record_from_json, record_to_json
-from lth.kept import MALFORMED, Format, seal, step_of, unseal
+from lth.checkpoint import record_from_json, record_to_json
+from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.train import Progress, TrainingState
 from lth.weights import Weights
 

@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth.checkpoint import CheckpointError
-from lth.kept import MALFORMED, Format, seal, step_of, unseal
 from lth.landscape import CurvatureProgress
 from lth.measure.krylov import BasisState, KrylovBasis, SymmetricOperator
 from lth.resume import cpu_model, progress_environment
+from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 
 KIND: Final = "products"
 VECTORS: Final = "vectors"

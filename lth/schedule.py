@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from lth.setting import TrainingSetting
+from lth.setting.setting import TrainingSetting
 
 _DECAY = 0.1
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
-from lth.setting import Setting
+from lth.setting.reference import is_reference
+from lth.setting.setting import Setting
 from lth.train import EpochRecord, TrainingState
-from lth.user_code import is_reference
 from lth.weights import Weights
 
 Kind = Literal[

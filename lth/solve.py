@@ -17,11 +17,11 @@ from lth.precision import training_format
 from lth.prune import survivors
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.schedule import Schedule, resolve_schedule, rewind_iteration
-from lth.setting import Setting
+from lth.setting.reference import code_digest, is_reference
+from lth.setting.setting import Setting
 from lth.solution import Kind, Solution, solution_name
 from lth.task import TaskKeys
 from lth.train import EpochRecord, Keeper, Procedure, Progress, train
-from lth.user_code import code_digest, is_reference
 from lth.weights import Weights
 
 

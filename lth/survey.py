@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from lth.amount import ALL
 from lth.evaluate import Evaluation
 from lth.graph import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
@@ -20,7 +19,8 @@ from lth.measure.spectrum import Spectrum
 from lth.measure.trace import Trace
 from lth.packed import Packed
 from lth.place import Place, Point
-from lth.setting import Setting
+from lth.setting.amount import ALL
+from lth.setting.setting import Setting
 from lth.solution import Solution
 from lth.weights import Weights
 

@@ -9,7 +9,7 @@ from typing import Any
 from lth.graph import Job, Measure, places, study_jobs
 from lth.key import content_key
 from lth.network import NetworkSpec
-from lth.setting import Setting, spelled
+from lth.setting.setting import Setting, spelled
 from lth.solution import Kind
 
 # Counts the changes of how a measurement is taken that change its numbers.

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from lth.amount import ALL, Amount
 from lth.augment import Augmenter
+from lth.bar import progress
 from lth.compilation import compiled
 from lth.data import TrainingData
 from lth.data.examples import draw
@@ -27,10 +27,10 @@ from lth.interruption import held_back
 from lth.mask import Mask
 from lth.network import fastest_memory_format
 from lth.precision import Format, full_float32
-from lth.progress import progress
 from lth.randomness import generator, restored, seed_global
 from lth.schedule import Schedule
-from lth.setting import Augmentation, Snapshots
+from lth.setting.amount import ALL, Amount
+from lth.setting.setting import Augmentation, Snapshots
 from lth.weights import Weights
 
 

@@ -16,8 +16,8 @@ from lth.measure.spectrum import Spectrum
 from lth.measure.surface import Marker, Surface
 from lth.measure.trace import Trace
 from lth.place import Place, Point
-from lth.preset import PRESETS
-from lth.setting import Setting, with_overrides
+from lth.setting.preset import PRESETS
+from lth.setting.setting import Setting, with_overrides
 from lth.train import EpochRecord
 
 OUTSIDERS = ("random_init", "random_prune_one_shot")

@@ -18,10 +18,10 @@ from lth.data import Examples, ImageData, TrainingData, prepare
 from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
 from lth.network import NetworkSpec, build_network
-from lth.preset import PRESETS
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.schedule import resolve_schedule
-from lth.setting import Setting, with_overrides
+from lth.setting.preset import PRESETS
+from lth.setting.setting import Setting, with_overrides
 from lth.solution import Kind, Solution
 from lth.space import LevelSpace
 from lth.train import Procedure, TrainingState, train

@@ -14,7 +14,7 @@ from lth.measure.spectrum import leading_spectrum
 from lth.network import build_network
 from lth.packed import Packed, pack
 from lth.place import Place
-from lth.setting import Setting
+from lth.setting.setting import Setting
 from lth.solution import Solution
 from lth.space import LevelSpace
 from lth.survey import perform

@@ -14,16 +14,11 @@ from problems import (
     training_data,
 )
 
-from lth.checkpoint import (
-    CheckpointError,
-    _manifest_digest,
-    read_solution,
-    write_snapshot,
-    write_solution,
-)
+from lth.checkpoint import _manifest_digest, read_solution, write_snapshot, write_solution
 from lth.evaluate import Evaluator
 from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
+from lth.sealed import CheckpointError
 from lth.train import TrainingState
 from lth.weights import Weights
 

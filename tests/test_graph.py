@@ -22,7 +22,7 @@ from lth.graph import (
 )
 from lth.place import Place, at, imp, next_larger, projection, reverse
 from lth.recipe import BASELINES
-from lth.setting import AnalysisSetting, DirectionNorm
+from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 LASTS = range(1, 14)
 EVERY = [(), ("one_shot",), ("random_prune", "fine_tune"), BASELINES]

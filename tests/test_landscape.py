@@ -29,7 +29,7 @@ from lth.measure.radius import BasinRadii, random_directions
 from lth.network import NetworkSpec, build_network
 from lth.place import Point, at, imp, next_larger, projection, reverse
 from lth.prune import num_to_prune, prune_next_larger
-from lth.setting import DirectionNorm
+from lth.setting.setting import DirectionNorm
 from lth.solution import Solution
 from lth.space import LevelSpace
 from lth.weights import Weights

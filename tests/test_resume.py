@@ -15,10 +15,9 @@ import torch
 from problems import assert_same_state, dense_solution
 from safetensors.torch import save as tensors_to_bytes
 
-from lth.checkpoint import CheckpointError
 from lth.evaluate import Evaluation
-from lth.kept import step_of
 from lth.resume import KIND, KeptProgress, progress_environment, read_progress, write_progress
+from lth.sealed import CheckpointError, step_of
 from lth.train import EpochRecord, Progress, TrainingState
 from lth.weights import Weights
 

@@ -22,7 +22,6 @@ from problems import (
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from lth.amount import ALL, Amount
 from lth.data import TrainingData
 from lth.data.examples import draw
 from lth.evaluate import Evaluator
@@ -30,6 +29,7 @@ from lth.mask import Mask
 from lth.network import build_network
 from lth.resume import KeptProgress, read_progress, write_progress
 from lth.schedule import Schedule, resolve_schedule
+from lth.setting.amount import ALL, Amount
 from lth.train import (
     EpochRecord,
     Procedure,

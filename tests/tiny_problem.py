@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lth.data import ImageData
-from lth.preset import resolve
+from lth.setting.preset import resolve
 from lth.solve import Workbench, set_up
 from lth.study import Study
 from lth.tracking.store import Store

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lth.amount import Amount
 from lth.data.images import ImageData
 from lth.randomness import generator
+from lth.setting.amount import Amount
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from lth.data.folder import load_image_folder
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
-from lth.user_code import call_reference, is_reference
+from lth.setting.reference import call_reference, is_reference
 
 DEFAULT_DATA_DIR = Path("data")
 _DIGITS_TEST_EXAMPLES = 360

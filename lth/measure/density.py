@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lth.bar import progress
 from lth.measure.krylov import KrylovBasis, SymmetricOperator
-from lth.progress import progress
 from lth.randomness import stream_seed
 
 

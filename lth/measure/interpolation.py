@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from lth.bar import progress
 from lth.evaluate import Evaluation
-from lth.progress import progress
 from lth.weights import Weights, affine_combination
 
 

@@ -19,9 +19,9 @@ from scipy.optimize import brentq
 from scipy.special import gammaln, logsumexp
 from torch import Tensor
 
-from lth.progress import progress
+from lth.bar import progress
 from lth.randomness import generator
-from lth.setting import DirectionNorm
+from lth.setting.setting import DirectionNorm
 from lth.space import LevelSpace
 from lth.weights import Weights
 

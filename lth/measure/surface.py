@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth.progress import progress
+from lth.bar import progress
 from lth.weights import Weights
 
 _MARGIN = 0.25  # of the extent of what is drawn, around it

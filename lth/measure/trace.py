@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lth.bar import progress
 from lth.measure.krylov import KrylovBasis
-from lth.progress import progress
 from lth.randomness import generator
 
 

@@ -15,7 +15,7 @@ from lth.network.lenet import LeNet
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream
-from lth.user_code import call_reference, is_reference
+from lth.setting.reference import call_reference, is_reference
 
 _NAME = re.compile(r"(resnet|vgg)(\d{1,4})(?:-w(\d{1,4}))?", re.ASCII)
 _LENET = re.compile(r"lenet((?:-\d{1,5})+)", re.ASCII)

@@ -17,9 +17,9 @@ from lth.graph import CurvatureJob, LineJob, RadiiJob, places, shared_space_poin
 from lth.landscape import Curvature
 from lth.measure.radius import BasinRadii
 from lth.place import Place, at
-from lth.preset import changes_from_preset
 from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
+from lth.setting.preset import changes_from_preset
 from lth.table import Table
 
 _DOTS_PER_INCH = 110

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lth.checkpoint import CheckpointError
 from lth.landscape import CurvatureProgress
 from lth.measure.krylov import SymmetricOperator
 from lth.resume_curvature import (
@@ -15,6 +14,7 @@ from lth.resume_curvature import (
     write_curvature,
     write_vectors,
 )
+from lth.sealed import CheckpointError
 from lth.tracking.progress import MOST_KEPT, ProgressFolder
 from lth.tracking.run import RunLog
 

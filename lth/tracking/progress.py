@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from mlflow.exceptions import MlflowException
 
-from lth.checkpoint import TRAJECTORY, CheckpointError, write_snapshot
-from lth.kept import step_of
+from lth.checkpoint import TRAJECTORY, write_snapshot
 from lth.resume import KIND, KeptProgress, read_progress, write_progress
+from lth.sealed import CheckpointError, step_of
 from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import CPU, image_data
 
-from lth.amount import Amount
 from lth.data import ImageData, prepare
 from lth.data.examples import draw
+from lth.setting.amount import Amount
 
 DATA = image_data()
 

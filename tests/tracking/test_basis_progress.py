@@ -11,13 +11,13 @@ from problems import DOUBLE, Matrix
 from tiny_problem import make_bench
 
 from lth.graph import CurvatureJob
-from lth.kept import step_of
 from lth.landscape import CurvatureProgress
 from lth.measure.hessian import HessianOperator
 from lth.measure.krylov import KrylovBasis
 from lth.measure.spectrum import Spectrum, search
 from lth.place import at, imp
 from lth.resume_curvature import KIND, VECTORS
+from lth.sealed import step_of
 from lth.study import Study
 from lth.survey import curvature_from
 from lth.tracking import curvature_progress, progress

@@ -13,8 +13,8 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import assert_same_state, dense_solution
 
 from lth.checkpoint import TRAJECTORY
-from lth.kept import step_of
 from lth.resume import KIND, KeptProgress, write_progress
+from lth.sealed import step_of
 from lth.tracking import progress
 from lth.tracking.client import PatientClient
 from lth.tracking.process import PROCESS, ownership

@@ -84,7 +84,7 @@ def test_a_solution_does_not_run_the_code_its_checkpoint_names(tracking):
 
 
 def place() -> dict[str, str]:
-    from lth.preset import changes_from_preset
+    from lth.setting.preset import changes_from_preset
 
     return {"preset": "digits", "changes": changes_from_preset(make_bench().setting)}
 

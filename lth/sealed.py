@@ -17,8 +17,6 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from lth.checkpoint import CheckpointError
-
 _NAME = re.compile(r"([a-z]+)-(\d{9})-([0-9a-f]{64})\.safetensors", re.ASCII)
 _HEADER_LENGTH_BYTES = 8
 # What damaged or foreign content raises where it is taken apart.
@@ -26,6 +24,10 @@ MALFORMED = (LookupError, TypeError, AttributeError, ValueError, OverflowError, 
 
 
 Format = tuple[str, int]  # name and version
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, damaged, or not of this version."""
 
 
 def seal(

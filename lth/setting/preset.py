@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lth.amount import ALL, Amount
-from lth.setting import (
+from lth.setting.amount import ALL, Amount
+from lth.setting.setting import (
     AnalysisSetting,
     DataSetting,
     PruningSetting,
@@ -13,7 +13,7 @@ from lth.setting import (
     TrainingSetting,
     with_overrides,
 )
-from lth.step import Step
+from lth.setting.step import Step
 
 DEFAULT_PRESET = "digits"
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth.step import Step
+from lth.setting.step import Step
 
 STEPS = st.builds(Step, st.integers(0, 10**12 - 1), st.sampled_from(["it", "ep"]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lth.numeral import parse_number, parse_whole
+from lth.setting.numeral import parse_number, parse_whole
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from lth.amount import ALL, Amount
-from lth.numeral import parse_number, parse_whole
-from lth.step import Step
+from lth.setting.amount import ALL, Amount
+from lth.setting.numeral import parse_number, parse_whole
+from lth.setting.step import Step
 
 Augmentation = Literal["none", "crop", "crop_flip"]
 Precision = Literal["auto", "fp32", "bf16"]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth.amount import Amount
-from lth.preset import PRESETS
-from lth.setting import (
+from lth.setting.amount import Amount
+from lth.setting.preset import PRESETS
+from lth.setting.setting import (
     AnalysisSetting,
     Augmentation,
     DataSetting,
@@ -21,7 +21,7 @@ from lth.setting import (
     setting_from_flat,
     with_overrides,
 )
-from lth.step import Step
+from lth.setting.step import Step
 
 DIGITS = PRESETS["digits"]
 POSITIVE = st.floats(1e-12, 1e12)

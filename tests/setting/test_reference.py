@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lth.user_code import is_reference, load_reference
+from lth.setting.reference import is_reference, load_reference
 
 
 @pytest.mark.parametrize("name", ["module:function", "package.module:function", "_a.b2:_c"])

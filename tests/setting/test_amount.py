@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth.amount import Amount
+from lth.setting.amount import Amount
 
 FRACTIONS = st.floats(0, 1, exclude_min=True, allow_nan=False)
 AMOUNTS = st.builds(Amount, st.none() | st.integers(1, 10**9) | FRACTIONS)

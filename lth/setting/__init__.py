@@ -1,0 +1,1 @@
+"""How users write things, one frozen record a stage, and the named settings; plain values, no torch."""
