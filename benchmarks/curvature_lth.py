@@ -9,11 +9,11 @@ import torch
 
 from benchmarks.curvature_setup import CurvatureSetup, Found, load_problem
 from lth.data import Examples
-from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
 from lth.measure.spectrum import leading_spectrum
-from lth.space import LevelSpace
-from lth.weights import Weights
+from lth.network.mask import Mask
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 
 
 def prepare(setup: CurvatureSetup, variant: str) -> Callable[[str], Found]:

@@ -15,7 +15,7 @@ from lth.evaluate import Evaluation, Evaluator
 from lth.measure.interpolation import interpolate
 from lth.measure.surface import Plane, loss_surface, plane_through
 from lth.network import build_network
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 _NOT_EVALUATED = Evaluation(0.0, 0.0)
 

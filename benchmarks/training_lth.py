@@ -18,14 +18,14 @@ from benchmarks.training_setup import SPEC, Lap, TrainingSetup, load_problem
 from lth.data import TrainingData
 from lth.data import prepare as prepare_data
 from lth.evaluate import Evaluation, Evaluator
-from lth.mask import Mask
 from lth.network import build_network
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 from lth.precision import Format
 from lth.schedule import Schedule
 from lth.setting.amount import ALL
 from lth.setting.setting import TENTH
 from lth.train import EpochRecord, Procedure, TrainingState
-from lth.weights import Weights
 
 OnEpoch = Callable[[EpochRecord, Weights], None]
 _WARM = 2  # steps before the epoch that is timed, in which a compiled step is compiled

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lth.data import ImageData
-from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
+from lth.network.mask import Mask
 
 SPEC = NetworkSpec("resnet20", (3, 32, 32), 10)
 _MASK = "mask/"

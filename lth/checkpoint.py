@@ -28,14 +28,14 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 from lth.evaluate import Evaluation
-from lth.mask import Mask
 from lth.network import NetworkSpec
 from lth.network.build import tensor_shapes
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 from lth.sealed import CheckpointError
 from lth.setting.setting import setting_from_flat
 from lth.solution import Kind, Solution
 from lth.train import EpochRecord, TrainingState
-from lth.weights import Weights
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"

@@ -13,7 +13,6 @@ from torch import nn
 from lth.data import Examples, TrainingData
 from lth.data.examples import draw
 from lth.evaluate import Evaluation, Evaluator
-from lth.mask import Mask
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.density import SpectralDensity, spectral_density
 from lth.measure.distance import norm
@@ -23,12 +22,13 @@ from lth.measure.krylov import KrylovBasis, SymmetricOperator
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
 from lth.measure.spectrum import Spectrum, basis_capacity, search
 from lth.measure.trace import Trace, deflated_trace
+from lth.network.mask import Mask
+from lth.network.prune import num_to_prune, prune_next_larger
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 from lth.place import Place, Point
-from lth.prune import num_to_prune, prune_next_larger
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 from lth.solution import Solution
-from lth.space import LevelSpace
-from lth.weights import Weights
 
 Solutions = Mapping[Place, Solution]
 

@@ -12,8 +12,8 @@ from lth.data import Examples
 from lth.evaluate import Evaluator
 from lth.graph import SurfaceJob
 from lth.measure.surface import Marker, Surface, loss_surface, plane_through
+from lth.network.weights import Weights
 from lth.place import Place
-from lth.weights import Weights
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from lth.checkpoint import record_from_json, record_to_json
+from lth.network.weights import Weights
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.train import Progress, TrainingState
-from lth.weights import Weights
 
 KIND: Final = "step"
 _FORMAT: Final[Format] = ("lth-progress", 1)

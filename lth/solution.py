@@ -8,12 +8,12 @@ from typing import Literal
 
 from torch import nn
 
-from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
 from lth.train import EpochRecord, TrainingState
-from lth.weights import Weights
 
 Kind = Literal[
     "imp",  # level 0 is the dense network

@@ -11,10 +11,11 @@ from torch import nn
 from lth.compilation import is_compiled
 from lth.data import ImageData, TrainingData, prepare
 from lth.graph import study_jobs
-from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
+from lth.network.mask import Mask
+from lth.network.prune import survivors
+from lth.network.weights import Weights
 from lth.precision import training_format
-from lth.prune import survivors
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.setting.reference import code_digest, is_reference
@@ -22,7 +23,6 @@ from lth.setting.setting import Setting
 from lth.solution import Kind, Solution, solution_name
 from lth.task import TaskKeys
 from lth.train import EpochRecord, Keeper, Procedure, Progress, train
-from lth.weights import Weights
 
 
 @dataclass(frozen=True)

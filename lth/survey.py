@@ -17,12 +17,12 @@ from lth.measure.interpolation import Interpolation
 from lth.measure.radius import BasinRadii
 from lth.measure.spectrum import Spectrum
 from lth.measure.trace import Trace
+from lth.network.weights import Weights
 from lth.packed import Packed
 from lth.place import Place, Point
 from lth.setting.amount import ALL
 from lth.setting.setting import Setting
 from lth.solution import Solution
-from lth.weights import Weights
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

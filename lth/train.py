@@ -17,21 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from lth.augment import Augmenter
 from lth.bar import progress
 from lth.compilation import compiled
 from lth.data import TrainingData
+from lth.data.augment import Augmenter
 from lth.data.examples import draw
 from lth.evaluate import Evaluation, Evaluator
 from lth.interruption import held_back
-from lth.mask import Mask
 from lth.network import fastest_memory_format
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 from lth.precision import Format, full_float32
 from lth.randomness import generator, restored, seed_global
 from lth.schedule import Schedule
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
-from lth.weights import Weights
 
 
 class TrainingDivergedError(ArithmeticError):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lth.checkpoint import read_solution, write_solution
+from lth.network.weights import Weights
 from lth.recipe import Start
 from lth.resume import progress_environment
 from lth.solution import Kind, Solution
@@ -17,7 +18,6 @@ from lth.tracking.record import log_epoch, log_solution
 from lth.tracking.run import RunLog
 from lth.train import EpochRecord, snapshot_epochs
 from lth.unsent import Unsent
-from lth.weights import Weights
 
 
 def computed_by(bench: Workbench, start: Start) -> str:

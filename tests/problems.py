@@ -15,17 +15,17 @@ from torch.func import hessian
 from torch.nn.functional import cross_entropy, pad
 
 from lth.data import Examples, ImageData, TrainingData, prepare
-from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
 from lth.network import NetworkSpec, build_network
+from lth.network.mask import Mask
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.schedule import resolve_schedule
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
 from lth.solution import Kind, Solution
-from lth.space import LevelSpace
 from lth.train import Procedure, TrainingState, train
-from lth.weights import Weights
 
 # Tensors this small gain nothing from threads, and lose tenfold where other programs use the cores.
 torch.set_num_threads(1)

@@ -12,11 +12,11 @@ from lth.landscape import Surveyor
 from lth.measure.hessian import HessianOperator
 from lth.measure.spectrum import leading_spectrum
 from lth.network import build_network
+from lth.network.space import LevelSpace
 from lth.packed import Packed, pack
 from lth.place import Place
 from lth.setting.setting import Setting
 from lth.solution import Solution
-from lth.space import LevelSpace
 from lth.survey import perform
 
 NETWORK = build_network(SPEC, 0)

@@ -7,7 +7,7 @@ from torch.nn.functional import log_softmax
 
 from lth.evaluate import Evaluation, Evaluator
 from lth.network import build_network
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 NETWORK = build_network(SPEC, 0)
 WEIGHTS = random_state(Weights.of(NETWORK))

@@ -13,12 +13,12 @@ from problems import (
     tiny_setting,
 )
 
-from lth.mask import Mask
 from lth.network import build_network
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 from lth.recipe import BASELINES, start_dense, start_sparse
 from lth.solution import Kind
 from lth.train import TrainingState
-from lth.weights import Weights
 
 LEVEL = 2
 REWINDING = ("imp", "one_shot", "random_prune", "random_prune_one_shot", "prune_larger")

@@ -25,8 +25,9 @@ from torch.nn.functional import cross_entropy
 from lth.data import TrainingData
 from lth.data.examples import draw
 from lth.evaluate import Evaluator
-from lth.mask import Mask
 from lth.network import build_network
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 from lth.resume import KeptProgress, read_progress, write_progress
 from lth.schedule import Schedule, resolve_schedule
 from lth.setting.amount import ALL, Amount
@@ -40,7 +41,6 @@ from lth.train import (
     snapshot_epochs,
     train,
 )
-from lth.weights import Weights
 
 NETWORK = build_network(SPEC, 0)
 SCHEDULE = resolve_schedule(tiny_setting().training, 40)  # 20 steps, 5 an epoch, decay at step 15

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lth.bar import progress
 from lth.evaluate import Evaluation
-from lth.weights import Weights, affine_combination
+from lth.network.weights import Weights, affine_combination
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from scipy.special import gammaln, logsumexp
 from torch import Tensor
 
 from lth.bar import progress
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 from lth.randomness import generator
 from lth.setting.setting import DirectionNorm
-from lth.space import LevelSpace
-from lth.weights import Weights
 
 _FAR_OUTSIDE = 1e6  # nats: what a loss that is not finite counts as, for a bracket needs a number
 _NOWHERE = math.log(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lth.bar import progress
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 _MARGIN = 0.25  # of the extent of what is drawn, around it
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from lth.mask import prunable_names
 from lth.network.lenet import LeNet
+from lth.network.mask import prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream

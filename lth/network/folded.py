@@ -17,7 +17,7 @@ from torch.func import functional_call
 from lth.network.build import fastest_memory_format
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 
 class Folded:

@@ -12,13 +12,13 @@ from typing import TypeVar
 from mlflow.exceptions import MlflowException
 
 from lth.checkpoint import TRAJECTORY, write_snapshot
+from lth.network.weights import Weights
 from lth.resume import KIND, KeptProgress, read_progress, write_progress
 from lth.sealed import CheckpointError, step_of
 from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT
 from lth.train import Progress
-from lth.weights import Weights
 
 PROGRESS = "progress"  # the artifact folder
 MOST_KEPT = 2  # the one before is whole if the latest was not written to its end

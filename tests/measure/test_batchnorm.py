@@ -18,7 +18,7 @@ from lth.data import Examples
 from lth.evaluate import Evaluator
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.network import NetworkSpec, build_network
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 NETWORK = build_network(SPEC, 3)
 POINT = random_state(Weights.of(NETWORK))

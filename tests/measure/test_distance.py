@@ -7,7 +7,7 @@ from problems import SPEC, dense_solution, imp_solution, random_state
 
 from lth.measure.distance import distance, norm, pairwise, travel
 from lth.network import build_network
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 POINT = Weights.of(build_network(SPEC, 3))
 VECTORS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=4)

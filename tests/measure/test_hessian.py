@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy, dropout
 
-from lth.mask import Mask
 from lth.measure.hessian import HessianOperator
 from lth.network import NetworkSpec, build_network
-from lth.space import LevelSpace
-from lth.weights import Weights
+from lth.network.mask import Mask
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 
 DOUBLE = torch.float64
 NETWORK = build_network(SPEC, 3)

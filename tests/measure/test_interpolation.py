@@ -6,7 +6,7 @@ from problems import SPEC, assert_same_weights, dense_solution, imp_solution, tr
 from lth.evaluate import Evaluation, Evaluator
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean, interpolate
 from lth.network import build_network
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 ALPHAS = np.linspace(0, 1, 31)
 

@@ -6,7 +6,6 @@ import torch
 from problems import SPEC, random_mask, random_state
 from torch import Tensor
 
-from lth.mask import Mask
 from lth.measure.radius import (
     BasinRadii,
     basin_radii,
@@ -15,8 +14,9 @@ from lth.measure.radius import (
     random_directions,
 )
 from lth.network import build_network
-from lth.space import LevelSpace
-from lth.weights import Weights
+from lth.network.mask import Mask
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 
 DOUBLE = torch.float64
 NETWORK = build_network(SPEC, 3)

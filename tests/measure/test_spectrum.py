@@ -21,7 +21,7 @@ from lth.measure.hessian import HessianOperator
 from lth.measure.krylov import KrylovBasis
 from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
 from lth.network import build_network
-from lth.space import LevelSpace
+from lth.network.space import LevelSpace
 
 
 def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:

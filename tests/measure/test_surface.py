@@ -13,7 +13,7 @@ from problems import (
 from lth.evaluate import Evaluator
 from lth.measure.surface import Plane, loss_surface, plane_through
 from lth.network import build_network
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 NETWORK = build_network(SPEC, 0)
 CORNERS = tuple(random_state(Weights.of(NETWORK), seed) for seed in (1, 2, 3))

@@ -6,9 +6,9 @@ import torch
 from problems import SPEC, assert_same_weights
 from torch import nn
 
-from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
-from lth.weights import Weights
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 
 CIFAR = (3, 32, 32)
 

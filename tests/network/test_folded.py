@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lth.network import NetworkSpec, build_network
 from lth.network.folded import Folded
 from lth.network.resnet import CifarResNet
-from lth.weights import Weights
+from lth.network.weights import Weights
 
 SHAPES = {"resnet8-w8": (3, 16, 16), "resnet20": (3, 32, 32), "vgg11-w8": (3, 32, 32)}
 OURS = list(SHAPES)

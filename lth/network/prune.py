@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lth.mask import Mask
-from lth.weights import Weights
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 
 
 def num_to_prune(mask: Mask, fraction: float) -> int:

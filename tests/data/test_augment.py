@@ -2,8 +2,8 @@ import pytest
 import torch
 from problems import training_data
 
-from lth.augment import Augmenter
 from lth.data import Examples
+from lth.data.augment import Augmenter
 
 EXAMPLES = training_data().train  # 40 grey images of 6x6: a border of one pixel, nine possible crops
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from problems import SPEC
 from torch import Tensor
 
-from lth.mask import Mask
 from lth.network import NetworkSpec, build_network
-from lth.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
+from lth.network.mask import Mask
+from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
+from lth.network.weights import Weights
 from lth.randomness import generator
-from lth.weights import Weights
 
 
 def layers(*flat: list[float]) -> Weights:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth.mask import Mask
-from lth.weights import Weights
+from lth.network.mask import Mask
+from lth.network.weights import Weights
 
 
 class LevelSpace:

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from problems import SPEC, assert_same_weights, random_mask
 from torch import nn
 
-from lth.mask import Mask, prunable_names
 from lth.network import build_network
-from lth.weights import Weights
+from lth.network.mask import Mask, prunable_names
+from lth.network.weights import Weights
 
 NETWORK = build_network(SPEC, 0)
 

@@ -4,7 +4,7 @@ from problems import SPEC, assert_same_weights, random_state
 from torch import nn
 
 from lth.network import build_network
-from lth.weights import Weights, affine_combination
+from lth.network.weights import Weights, affine_combination
 
 
 def weights(seed: int) -> Weights:

@@ -3,8 +3,8 @@ import torch
 from problems import DOUBLE, SPEC, random_mask, random_state
 
 from lth.network import build_network
-from lth.space import LevelSpace
-from lth.weights import Weights
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 
 NETWORK = build_network(SPEC, 0)
 WEIGHTS = random_state(Weights.of(NETWORK))
