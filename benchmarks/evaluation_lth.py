@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from benchmarks.evaluation_setup import SPEC, Command, Coordinates, EvaluationSetup, Tour, line, load_problem
 from lth.data import Examples
-from lth.evaluate import Evaluation, Evaluator
 from lth.measure.interpolation import interpolate
 from lth.measure.surface import Plane, loss_surface, plane_through
 from lth.network import build_network
 from lth.network.weights import Weights
+from lth.training.evaluate import Evaluation, Evaluator
 
 _NOT_EVALUATED = Evaluation(0.0, 0.0)
 

@@ -8,7 +8,7 @@ CPU:
 
 - open_lth-0, open_lth-2: open_lth's own loop and callbacks, with 0 and 2 workers that load images;
 - plain-0, plain-2: torchvision's transforms in a DataLoader, and a loop that masks weights after every step;
-- lth-fp32, lth-bf16, lth-fp32-compiled, lth-bf16-compiled: `lth.train.train`.
+- lth-fp32, lth-bf16, lth-fp32-compiled, lth-bf16-compiled: `lth.training.train.train`.
 
 What makes it fair: each runs in a process of its own with as many threads (workers come on top); they take
 turns in every round, so that what else the machine does hits all alike, and ratios are of the same round; a

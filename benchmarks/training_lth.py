@@ -1,4 +1,4 @@
-"""lth in `benchmarks.training`: `lth.train.train` as a study calls it.
+"""lth in `benchmarks.training`: `lth.training.train.train` as a study calls it.
 
 The variant is the precision, with `-compiled` if the step is compiled.
 """
@@ -13,19 +13,19 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-import lth.train
+import lth.training.train
 from benchmarks.training_setup import SPEC, Lap, TrainingSetup, load_problem
 from lth.data import TrainingData
 from lth.data import prepare as prepare_data
-from lth.evaluate import Evaluation, Evaluator
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.precision import Format
-from lth.schedule import Schedule
 from lth.setting.amount import ALL
 from lth.setting.setting import TENTH
-from lth.train import EpochRecord, Procedure, TrainingState
+from lth.training.evaluate import Evaluation, Evaluator
+from lth.training.precision import Format
+from lth.training.schedule import Schedule
+from lth.training.train import EpochRecord, Procedure, TrainingState
 
 OnEpoch = Callable[[EpochRecord, Weights], None]
 _WARM = 2  # steps before the epoch that is timed, in which a compiled step is compiled
@@ -78,7 +78,7 @@ def _train(
 ) -> None:
     """Call lth: here, in `_procedure` and for what is patched in `_timed`, this file knows how."""
     torch.compiler.reset()  # else torch gives up compiling what it compiled for earlier trainings
-    lth.train.train(network, start, mask, data, schedule, procedure, on_epoch=on_epoch)
+    lth.training.train.train(network, start, mask, data, schedule, procedure, on_epoch=on_epoch)
 
 
 def _timed(run: Callable[[OnEpoch], None], evaluate_all: Callable[[Weights], Evaluation]) -> Lap:
@@ -110,7 +110,7 @@ def _timed(run: Callable[[OnEpoch], None], evaluate_all: Callable[[Weights], Eva
         laps.append(Lap(steps, on_test, on_all, on_some, 0.0, record.test.loss, record.test.accuracy))
         raise _FinishedError
 
-    with patch("lth.train.Evaluator", Timed):
+    with patch("lth.training.train.Evaluator", Timed):
         try:
             run(on_epoch)
         except _FinishedError:

@@ -27,7 +27,6 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from lth.evaluate import Evaluation
 from lth.network import NetworkSpec
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
@@ -35,7 +34,8 @@ from lth.network.weights import Weights
 from lth.sealed import CheckpointError
 from lth.setting.setting import setting_from_flat
 from lth.solution import Kind, Solution
-from lth.train import EpochRecord, TrainingState
+from lth.training.evaluate import Evaluation
+from lth.training.train import EpochRecord, TrainingState
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"

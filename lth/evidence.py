@@ -16,7 +16,7 @@ from lth.packed import Packed
 from lth.place import Place, Point, imp
 from lth.setting.setting import DirectionNorm, Setting
 from lth.survey import curvature_from, distances_from, line_from, radii_from, surface_from
-from lth.train import EpochRecord
+from lth.training.train import EpochRecord
 
 
 @dataclass(frozen=True)

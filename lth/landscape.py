@@ -12,7 +12,6 @@ from torch import nn
 
 from lth.data import Examples, TrainingData
 from lth.data.examples import draw
-from lth.evaluate import Evaluation, Evaluator
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.density import SpectralDensity, spectral_density
 from lth.measure.distance import norm
@@ -29,6 +28,7 @@ from lth.network.weights import Weights
 from lth.place import Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 from lth.solution import Solution
+from lth.training.evaluate import Evaluation, Evaluator
 
 Solutions = Mapping[Place, Solution]
 

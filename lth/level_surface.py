@@ -9,11 +9,11 @@ import numpy as np
 from torch import nn
 
 from lth.data import Examples
-from lth.evaluate import Evaluator
 from lth.graph import SurfaceJob
 from lth.measure.surface import Marker, Surface, loss_surface, plane_through
 from lth.network.weights import Weights
 from lth.place import Place
+from lth.training.evaluate import Evaluator
 
 
 @dataclass(frozen=True)

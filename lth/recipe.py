@@ -17,10 +17,10 @@ from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
 from lth.network.weights import Weights
 from lth.randomness import generator
-from lth.schedule import Schedule, fine_tune_schedule, resolve_schedule, rewind_iteration
 from lth.setting.setting import Setting
 from lth.solution import Kind, Solution
-from lth.train import TrainingState
+from lth.training.schedule import Schedule, fine_tune_schedule, resolve_schedule, rewind_iteration
+from lth.training.train import TrainingState
 
 
 @dataclass(frozen=True)

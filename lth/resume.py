@@ -17,7 +17,7 @@ from torch import Tensor
 from lth.checkpoint import record_from_json, record_to_json
 from lth.network.weights import Weights
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
-from lth.train import Progress, TrainingState
+from lth.training.train import Progress, TrainingState
 
 KIND: Final = "step"
 _FORMAT: Final[Format] = ("lth-progress", 1)

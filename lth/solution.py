@@ -13,7 +13,7 @@ from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
-from lth.train import EpochRecord, TrainingState
+from lth.training.train import EpochRecord, TrainingState
 
 Kind = Literal[
     "imp",  # level 0 is the dense network

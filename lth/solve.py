@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from lth.compilation import is_compiled
 from lth.data import ImageData, TrainingData, prepare
 from lth.graph import study_jobs
 from lth.network import NetworkSpec, build_network
 from lth.network.mask import Mask
 from lth.network.prune import survivors
 from lth.network.weights import Weights
-from lth.precision import training_format
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
-from lth.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.setting.reference import code_digest, is_reference
 from lth.setting.setting import Setting
 from lth.solution import Kind, Solution, solution_name
 from lth.task import TaskKeys
-from lth.train import EpochRecord, Keeper, Procedure, Progress, train
+from lth.training.compilation import is_compiled
+from lth.training.precision import training_format
+from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
+from lth.training.train import EpochRecord, Keeper, Procedure, Progress, train
 
 
 @dataclass(frozen=True)

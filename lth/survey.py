@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from lth.evaluate import Evaluation
 from lth.graph import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
 from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
@@ -23,6 +22,7 @@ from lth.place import Place, Point
 from lth.setting.amount import ALL
 from lth.setting.setting import Setting
 from lth.solution import Solution
+from lth.training.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -16,7 +16,7 @@ from lth.tracking.model import log_model
 from lth.tracking.progress import ProgressKeeper
 from lth.tracking.record import log_epoch, log_solution
 from lth.tracking.run import RunLog
-from lth.train import EpochRecord, snapshot_epochs
+from lth.training.train import EpochRecord, snapshot_epochs
 from lth.unsent import Unsent
 
 

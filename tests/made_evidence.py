@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lth.evaluate import Evaluation
 from lth.evidence import Attained, Evidence
 from lth.graph import CurvatureJob, LineJob, RadiiJob, places, study_jobs
 from lth.landscape import Curvature, Line, Size
@@ -18,7 +17,8 @@ from lth.measure.trace import Trace
 from lth.place import Place, Point
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
-from lth.train import EpochRecord
+from lth.training.evaluate import Evaluation
+from lth.training.train import EpochRecord
 
 OUTSIDERS = ("random_init", "random_prune_one_shot")
 K = 6

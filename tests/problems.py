@@ -21,11 +21,11 @@ from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
-from lth.schedule import resolve_schedule
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
 from lth.solution import Kind, Solution
-from lth.train import Procedure, TrainingState, train
+from lth.training.schedule import resolve_schedule
+from lth.training.train import Procedure, TrainingState, train
 
 # Tensors this small gain nothing from threads, and lose tenfold where other programs use the cores.
 torch.set_num_threads(1)

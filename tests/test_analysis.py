@@ -6,7 +6,6 @@ import torch
 from problems import SPEC, dense_solution, imp_solution, tiny_setting, training_data
 
 from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis, analysis_from
-from lth.evaluate import Evaluator
 from lth.graph import MEASURES, Measure, chosen, level_jobs
 from lth.landscape import Surveyor
 from lth.measure.hessian import HessianOperator
@@ -18,6 +17,7 @@ from lth.place import Place
 from lth.setting.setting import Setting
 from lth.solution import Solution
 from lth.survey import perform
+from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 0)
 DATA = training_data()

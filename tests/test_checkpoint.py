@@ -15,12 +15,12 @@ from problems import (
 )
 
 from lth.checkpoint import _manifest_digest, read_solution, write_snapshot, write_solution
-from lth.evaluate import Evaluator
 from lth.network import NetworkSpec, build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.sealed import CheckpointError
-from lth.train import TrainingState
+from lth.training.evaluate import Evaluator
+from lth.training.train import TrainingState
 
 TENSOR_FILES = [
     "mask.safetensors",

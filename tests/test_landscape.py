@@ -17,7 +17,6 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.evaluate import Evaluation, Evaluator
 from lth.graph import SurfaceJob, shared_space_points, successive_line
 from lth.landscape import Curvature, Line, Located, Surveyor, locate
 from lth.level_surface import survey_surface
@@ -33,6 +32,7 @@ from lth.network.weights import Weights
 from lth.place import Point, at, imp, next_larger, projection, reverse
 from lth.setting.setting import DirectionNorm
 from lth.solution import Solution
+from lth.training.evaluate import Evaluation, Evaluator
 
 NETWORK = build_network(SPEC, 0)
 DATA = training_data()

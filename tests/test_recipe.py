@@ -18,7 +18,7 @@ from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.recipe import BASELINES, start_dense, start_sparse
 from lth.solution import Kind
-from lth.train import TrainingState
+from lth.training.train import TrainingState
 
 LEVEL = 2
 REWINDING = ("imp", "one_shot", "random_prune", "random_prune_one_shot", "prune_larger")

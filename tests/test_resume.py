@@ -15,11 +15,11 @@ import torch
 from problems import assert_same_state, dense_solution
 from safetensors.torch import save as tensors_to_bytes
 
-from lth.evaluate import Evaluation
 from lth.network.weights import Weights
 from lth.resume import KIND, KeptProgress, progress_environment, read_progress, write_progress
 from lth.sealed import CheckpointError, step_of
-from lth.train import EpochRecord, Progress, TrainingState
+from lth.training.evaluate import Evaluation
+from lth.training.train import EpochRecord, Progress, TrainingState
 
 CPU = torch.device("cpu")
 LENGTH_BYTES = 8  # of safetensors' header length

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lth.figure.appearance import appearance_of
 from lth.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y
-from lth.train import EpochRecord
+from lth.training.train import EpochRecord
 
 _LINE_STYLES = ("-", "--", ":", "-.")  # for solutions that share a colour
 

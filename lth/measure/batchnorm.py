@@ -18,8 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lth.data import Examples
 from lth.network import fastest_memory_format
 from lth.network.weights import Weights
-from lth.precision import full_float32
 from lth.randomness import generator
+from lth.training.precision import full_float32
 
 _BATCH = 500  # at most, on every device: the statistics of deeper layers depend on it
 

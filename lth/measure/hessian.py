@@ -21,7 +21,7 @@ from lth.measure.second_derivative import FastSecondDerivatives
 from lth.network.folded import Folded
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
-from lth.precision import full_float32
+from lth.training.precision import full_float32
 
 _CHUNK = 128  # examples a forward pass; on a CPU larger ones leave its cache
 _GRAPH_BUDGET_BYTES = 4 * 2**30

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from lth.bar import progress
-from lth.evaluate import Evaluation
 from lth.network.weights import Weights, affine_combination
+from lth.training.evaluate import Evaluation
 
 
 @dataclass(frozen=True)

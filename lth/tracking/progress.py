@@ -18,7 +18,7 @@ from lth.sealed import CheckpointError, step_of
 from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT
-from lth.train import Progress
+from lth.training.train import Progress
 
 PROGRESS = "progress"  # the artifact folder
 MOST_KEPT = 2  # the one before is whole if the latest was not written to its end

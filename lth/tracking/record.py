@@ -21,7 +21,7 @@ from lth.solve import Workbench
 from lth.summary import LevelRow, markdown_table
 from lth.tracking.run import RunLog
 from lth.tracking.store import CHECKPOINT, KEY
-from lth.train import EpochRecord
+from lth.training.train import EpochRecord
 
 
 def study_tags(bench: Workbench) -> dict[str, str]:

@@ -21,7 +21,7 @@ from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, w
 from lth.tracking.experiment import experiment_id, launched_run_id
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
-from lth.train import EpochRecord
+from lth.training.train import EpochRecord
 
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from made_evidence import made_evidence
 
-from lth.evaluate import Evaluation
 from lth.exhibit import BEYOND, EXHIBITS
 from lth.graph import successive_line
 from lth.place import at, imp, projection
+from lth.training.evaluate import Evaluation
 
 FILES = [one.file for one in (*EXHIBITS, *BEYOND)]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lth.evaluate import Evaluation
 from lth.figure.trajectory import draw_trajectory
-from lth.train import EpochRecord
+from lth.training.evaluate import Evaluation
+from lth.training.train import EpochRecord
 
 
 def history(*losses, first=0):

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from lth.data import Examples
-from lth.evaluate import Evaluator
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.network import NetworkSpec, build_network
 from lth.network.weights import Weights
+from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 3)
 POINT = random_state(Weights.of(NETWORK))

@@ -3,10 +3,10 @@ import pytest
 import torch
 from problems import SPEC, assert_same_weights, dense_solution, imp_solution, training_data
 
-from lth.evaluate import Evaluation, Evaluator
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean, interpolate
 from lth.network import build_network
 from lth.network.weights import Weights
+from lth.training.evaluate import Evaluation, Evaluator
 
 ALPHAS = np.linspace(0, 1, 31)
 

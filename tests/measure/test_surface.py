@@ -10,10 +10,10 @@ from problems import (
     training_data,
 )
 
-from lth.evaluate import Evaluator
 from lth.measure.surface import Plane, loss_surface, plane_through
 from lth.network import build_network
 from lth.network.weights import Weights
+from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 0)
 CORNERS = tuple(random_state(Weights.of(NETWORK), seed) for seed in (1, 2, 3))

@@ -4,9 +4,9 @@ from lth.data import load_images
 from lth.graph import surface_job
 from lth.network import NetworkSpec, build_network
 from lth.place import Place, imp
-from lth.schedule import resolve_schedule
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, changes_from_preset, resolve
 from lth.setting.setting import AnalysisSetting
+from lth.training.schedule import resolve_schedule
 
 # docs/protocol.md, section 2
 _SCHEDULE = {

@@ -10,7 +10,6 @@ from tiny_problem import images, make_bench, make_study
 
 import lth.measuring_task
 import lth.study
-from lth.evaluate import Evaluator
 from lth.graph import places, study_jobs, successive_line
 from lth.place import at, imp, projection
 from lth.replication import Replication
@@ -18,6 +17,7 @@ from lth.solve import set_up
 from lth.study import Study
 from lth.survey import line_from
 from lth.tracking.store import Store
+from lth.training.evaluate import Evaluator
 
 QUICK = {"levels": "1"}
 

@@ -21,7 +21,7 @@ from lth.tracking.process import PROCESS, ownership
 from lth.tracking.progress import PROGRESS, ProgressKeeper, clear_progress
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT, Store
-from lth.train import Progress, TrainingState
+from lth.training.train import Progress, TrainingState
 
 WK = dense_solution().rewind
 HISTORY = dense_solution().history

@@ -1,8 +1,8 @@
 import pytest
 from problems import tiny_setting
 
-from lth.schedule import fine_tune_schedule, resolve_schedule, rewind_iteration
 from lth.setting.preset import PRESETS
+from lth.training.schedule import fine_tune_schedule, resolve_schedule, rewind_iteration
 
 
 def test_resnet20_on_cifar10_has_the_schedule_of_the_protocol():

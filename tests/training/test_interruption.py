@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from lth import interruption
-from lth.interruption import held_back
+from lth.training import interruption
+from lth.training.interruption import held_back
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 

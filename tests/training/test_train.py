@@ -24,14 +24,14 @@ from torch.nn.functional import cross_entropy
 
 from lth.data import TrainingData
 from lth.data.examples import draw
-from lth.evaluate import Evaluator
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.resume import KeptProgress, read_progress, write_progress
-from lth.schedule import Schedule, resolve_schedule
 from lth.setting.amount import ALL, Amount
-from lth.train import (
+from lth.training.evaluate import Evaluator
+from lth.training.schedule import Schedule, resolve_schedule
+from lth.training.train import (
     EpochRecord,
     Procedure,
     Progress,

@@ -18,20 +18,20 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lth.bar import progress
-from lth.compilation import compiled
 from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import draw
-from lth.evaluate import Evaluation, Evaluator
-from lth.interruption import held_back
 from lth.network import fastest_memory_format
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.precision import Format, full_float32
 from lth.randomness import generator, restored, seed_global
-from lth.schedule import Schedule
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
+from lth.training.compilation import compiled
+from lth.training.evaluate import Evaluation, Evaluator
+from lth.training.interruption import held_back
+from lth.training.precision import Format, full_float32
+from lth.training.schedule import Schedule
 
 
 class TrainingDivergedError(ArithmeticError):

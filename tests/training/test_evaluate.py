@@ -5,9 +5,9 @@ import torch
 from problems import SPEC, assert_same_weights, random_examples, random_state
 from torch.nn.functional import log_softmax
 
-from lth.evaluate import Evaluation, Evaluator
 from lth.network import build_network
 from lth.network.weights import Weights
+from lth.training.evaluate import Evaluation, Evaluator
 
 NETWORK = build_network(SPEC, 0)
 WEIGHTS = random_state(Weights.of(NETWORK))

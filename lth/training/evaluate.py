@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from lth.data import Examples
 from lth.network.folded import Folded
 from lth.network.weights import Weights
-from lth.precision import Format, full_float32
+from lth.training.precision import Format, full_float32
 
 # On a CPU the activations of 128 images stay in the cache: ResNet-20 ran 1.2 times as fast as in 500s.
 # A GPU wants to be kept busy (not measured).

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.backends import cuda, cudnn
 
-from lth.precision import full_float32, training_format
+from lth.training.precision import full_float32, training_format
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from lth import compilation
-from lth.compilation import compiled, is_compiled
+from lth.training import compilation
+from lth.training.compilation import compiled, is_compiled
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

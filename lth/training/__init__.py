@@ -1,0 +1,1 @@
+"""Masked SGD along a schedule, and the evaluation of what it reaches; knows neither levels nor methods."""
