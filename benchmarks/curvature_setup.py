@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lth.data import ImageData
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
+from lth.setting.network import NetworkSpec
 
 _BATCH, _LEARNING_RATE = 64, 0.05
 

@@ -21,7 +21,8 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from benchmarks.environment import environment, print_table, usable_cores, write_results
-from lth.network import NetworkSpec, build_network, fastest_memory_format
+from lth.network import build_network, fastest_memory_format
+from lth.setting.network import NetworkSpec
 
 # (network, shape of its images, batch)
 PROBLEMS = [("resnet8-w8", (1, 8, 8), 64), ("resnet20", (3, 32, 32), 128)]

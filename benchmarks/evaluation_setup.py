@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lth.data import ImageData
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
+from lth.setting.network import NetworkSpec
 
 SPEC = NetworkSpec("resnet20", (3, 32, 32), 10)
 Coordinates = tuple[tuple[float, float], ...]  # (s, t): the point a + s (b - a) + t (c - a)

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lth.data import ImageData
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
+from lth.setting.network import NetworkSpec
 
 SPEC = NetworkSpec("resnet20", (3, 32, 32), 10)
 _MASK = "mask/"

@@ -9,7 +9,7 @@ import click
 from entrypoints.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
 
 if TYPE_CHECKING:
-    from lth.graph import Measure
+    from lth.plan.jobs import Measure
 
 _OF_A_LEVEL = "spectra,radii,lines"
 
@@ -53,7 +53,7 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
 
 
 def _parse_measures(written: str) -> tuple[Measure, ...]:
-    from lth.graph import parse_measures
+    from lth.plan.jobs import parse_measures
 
     try:
         return parse_measures(written)

@@ -16,7 +16,7 @@ from entrypoints.options import (
 )
 
 if TYPE_CHECKING:
-    from lth.solution import Kind
+    from lth.plan.place import Kind
 
 _KINDS = (
     "one_shot",

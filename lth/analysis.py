@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from lth.graph import CurvatureJob, Job, LineJob, RadiiJob
 from lth.landscape import Curvature, Line
 from lth.measure.interpolation import Interpolation, barrier_over_mean
 from lth.measure.radius import BasinRadii
 from lth.measure.spectrum import Spectrum
 from lth.measure.trace import Trace
 from lth.packed import Packed
-from lth.place import Point, at, imp, projection, reverse
+from lth.plan.jobs import CurvatureJob, Job, LineJob, RadiiJob
+from lth.plan.place import Point, at, imp, projection, reverse
 from lth.setting.setting import DirectionNorm
 from lth.survey import curvature_from, line_from, radii_from
 

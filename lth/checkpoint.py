@@ -27,13 +27,14 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from lth.network import NetworkSpec
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
 from lth.network.weights import Weights
+from lth.plan.place import Kind
 from lth.sealed import CheckpointError
+from lth.setting.network import NetworkSpec
 from lth.setting.setting import setting_from_flat
-from lth.solution import Kind, Solution
+from lth.solution import Solution
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord, TrainingState
 

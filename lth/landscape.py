@@ -25,7 +25,7 @@ from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
-from lth.place import Place, Point
+from lth.plan.place import Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 from lth.solution import Solution
 from lth.training.evaluate import Evaluation, Evaluator

@@ -9,10 +9,10 @@ import numpy as np
 from torch import nn
 
 from lth.data import Examples
-from lth.graph import SurfaceJob
 from lth.measure.surface import Marker, Surface, loss_surface, plane_through
 from lth.network.weights import Weights
-from lth.place import Place
+from lth.plan.jobs import SurfaceJob
+from lth.plan.place import Place
 from lth.training.evaluate import Evaluator
 
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lth.graph import CurvatureJob, DensityJob, Job
 from lth.landscape import Surveyor
 from lth.packed import Packed, pack
-from lth.place import Place
+from lth.plan.jobs import CurvatureJob, DensityJob, Job
+from lth.plan.place import Place
 from lth.resume_curvature import measured_by
 from lth.solution import Solution
 from lth.solve import Workbench

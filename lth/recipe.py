@@ -16,9 +16,10 @@ from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
 from lth.network.weights import Weights
+from lth.plan.place import Kind
 from lth.randomness import generator
 from lth.setting.setting import Setting
-from lth.solution import Kind, Solution
+from lth.solution import Solution
 from lth.training.schedule import Schedule, fine_tune_schedule, resolve_schedule, rewind_iteration
 from lth.training.train import TrainingState
 
@@ -141,8 +142,6 @@ _RECIPES: dict[Kind, Callable[[Ingredients], Start]] = {
     "random_prune_one_shot": _random_prune_one_shot,
     "prune_larger": _prune_larger,
 }
-
-BASELINES: tuple[Kind, ...] = tuple(kind for kind in _RECIPES if kind != "imp")
 
 
 def _rewound(given: Ingredients, mask: Mask) -> Start:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lth.key import content_key
+from lth.plan.keys import content_key
 from lth.report import REPORT_VERSION, Report, write_report
 from lth.study import Study
 from lth.tracking.report import log_report, report_name, report_tags

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from torch import nn
 
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
+from lth.plan.place import Kind, solution_name
+from lth.setting.network import NetworkSpec
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
 from lth.training.train import EpochRecord, TrainingState
-
-Kind = Literal[
-    "imp",  # level 0 is the dense network
-    "one_shot",
-    "fine_tune",
-    "lr_rewind",
-    "random_init",
-    "random_prune",
-    "random_prune_one_shot",
-    "prune_larger",
-]
 
 
 @dataclass(frozen=True)
@@ -76,10 +66,3 @@ class Solution:
         network = build_network(self.spec, self.setting.seed)
         self.final.load_into(network)
         return network
-
-
-def solution_name(kind: Kind, level: int) -> str:
-    """Return what a person calls a solution: `dense`, `level 3`, `one_shot at level 3`."""
-    if kind == "imp":
-        return "dense" if level == 0 else f"level {level}"
-    return f"{kind} at level {level}"

@@ -9,16 +9,18 @@ import torch
 from torch import nn
 
 from lth.data import ImageData, TrainingData, prepare
-from lth.graph import study_jobs
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import survivors
 from lth.network.weights import Weights
+from lth.plan.jobs import study_jobs
+from lth.plan.keys import TaskKeys
+from lth.plan.place import Kind, solution_name
 from lth.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.setting.network import NetworkSpec
 from lth.setting.reference import code_digest, is_reference
 from lth.setting.setting import Setting
-from lth.solution import Kind, Solution, solution_name
-from lth.task import TaskKeys
+from lth.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration

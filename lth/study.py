@@ -16,7 +16,9 @@ import torch
 
 from lth.analysis import analysis_from
 from lth.evidence import Attained, Evidence, gather
-from lth.graph import (
+from lth.landscape import Surveyor
+from lth.measuring_task import measure_on
+from lth.plan.jobs import (
     MEASURES,
     CurvatureJob,
     DensityJob,
@@ -30,11 +32,9 @@ from lth.graph import (
     study_jobs,
     surface_job,
 )
-from lth.landscape import Surveyor
-from lth.measuring_task import measure_on
-from lth.place import Place, at, imp
+from lth.plan.place import Kind, Place, at, imp, solution_name
 from lth.resume_curvature import measured_by
-from lth.solution import Kind, Solution, solution_name
+from lth.solution import Solution
 from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.study_runs import MEASURING, StudyRuns
 from lth.summary import LevelRow, remarks

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from lth.graph import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
 from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
 from lth.measure.density import SpectralDensity
@@ -18,7 +17,8 @@ from lth.measure.spectrum import Spectrum
 from lth.measure.trace import Trace
 from lth.network.weights import Weights
 from lth.packed import Packed
-from lth.place import Place, Point
+from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.plan.place import Place, Point
 from lth.setting.amount import ALL
 from lth.setting.setting import Setting
 from lth.solution import Solution

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lth.checkpoint import read_solution, write_solution
 from lth.network.weights import Weights
+from lth.plan.place import Kind
 from lth.recipe import Start
 from lth.resume import progress_environment
-from lth.solution import Kind, Solution
+from lth.solution import Solution
 from lth.solve import Workbench, procedure, solve
 from lth.tracking.model import log_model
 from lth.tracking.progress import ProgressKeeper

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from lth.evidence import Attained, Evidence
-from lth.graph import CurvatureJob, LineJob, RadiiJob, places, study_jobs
 from lth.landscape import Curvature, Line, Size
 from lth.level_surface import LevelSurface
 from lth.measure.distance import Distances, Travel
@@ -14,7 +13,8 @@ from lth.measure.radius import BasinRadii
 from lth.measure.spectrum import Spectrum
 from lth.measure.surface import Marker, Surface
 from lth.measure.trace import Trace
-from lth.place import Place, Point
+from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, study_jobs
+from lth.plan.place import Place, Point
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
 from lth.training.evaluate import Evaluation

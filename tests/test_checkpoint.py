@@ -15,10 +15,11 @@ from problems import (
 )
 
 from lth.checkpoint import _manifest_digest, read_solution, write_snapshot, write_solution
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.sealed import CheckpointError
+from lth.setting.network import NetworkSpec
 from lth.training.evaluate import Evaluator
 from lth.training.train import TrainingState
 

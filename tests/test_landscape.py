@@ -17,19 +17,20 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.graph import SurfaceJob, shared_space_points, successive_line
 from lth.landscape import Curvature, Line, Located, Surveyor, locate
 from lth.level_surface import survey_surface
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.distance import norm, pairwise
 from lth.measure.hessian import HessianOperator
 from lth.measure.radius import BasinRadii, random_directions
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
-from lth.place import Point, at, imp, next_larger, projection, reverse
+from lth.plan.jobs import SurfaceJob, shared_space_points, successive_line
+from lth.plan.place import Point, at, imp, next_larger, projection, reverse
+from lth.setting.network import NetworkSpec
 from lth.setting.setting import DirectionNorm
 from lth.solution import Solution
 from lth.training.evaluate import Evaluation, Evaluator

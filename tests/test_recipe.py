@@ -16,8 +16,8 @@ from problems import (
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.recipe import BASELINES, start_dense, start_sparse
-from lth.solution import Kind
+from lth.plan.place import BASELINES, Kind
+from lth.recipe import start_dense, start_sparse
 from lth.training.train import TrainingState
 
 LEVEL = 2

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lth.evidence import Evidence
-from lth.place import Place, imp
-from lth.solution import Kind
+from lth.plan.place import Kind, Place, imp
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from lth.claim.claim import Case, Claim, baselines
 from lth.claim.reading import LOSS_UNIT, difference, test_accuracy, train_loss
 from lth.evidence import Evidence
-from lth.place import imp
-from lth.recipe import BASELINES
+from lth.plan.place import BASELINES, imp
 
 
 def _train_loss(evidence: Evidence, case: Case) -> float | None:

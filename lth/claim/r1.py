@@ -7,7 +7,7 @@ import numpy as np
 from lth.claim.claim import Case, Claim, every_level
 from lth.claim.reading import LOG_EIG_UNIT, difference, log_eig_gap, radius_gap, steepness
 from lth.evidence import Evidence
-from lth.place import at, imp, projection, reverse
+from lth.plan.place import at, imp, projection, reverse
 
 
 def _curvature_in_own_space(evidence: Evidence, case: Case) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lth.claim.claim import Case, Claim, baselines
 from lth.claim.reading import LOG_EIG_UNIT, log_eig_gap
 from lth.evidence import Evidence
-from lth.place import at, imp
+from lth.plan.place import at, imp
 
 
 def _curvature(evidence: Evidence, case: Case) -> float | None:

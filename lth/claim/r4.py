@@ -6,7 +6,7 @@ from lth.claim.claim import Case, Claim, every_level
 from lth.claim.reading import LOSS_UNIT, barrier_above_margin, line
 from lth.evidence import Evidence
 from lth.measure.interpolation import Interpolation
-from lth.place import at, imp
+from lth.plan.place import at, imp
 
 
 def _loss_barrier(evidence: Evidence, case: Case) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from lth.claim.claim import Case, Claim, baselines, every_level
 from lth.claim.reading import LOSS_UNIT, difference, highest_loss, line, sublevel_cutoff
 from lth.evidence import Evidence
-from lth.place import at, imp
+from lth.plan.place import at, imp
 
 _outside = baselines("random_init", "random_prune_one_shot")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from lth.evidence import Evidence
-from lth.graph import LineJob
 from lth.measure.interpolation import Interpolation, rise
 from lth.measure.radius import BasinRadii
-from lth.place import Place, Point, imp
+from lth.plan.jobs import LineJob
+from lth.plan.place import Place, Point, imp
 
 LOG_EIG_UNIT = "Σ ln λ"
 LOSS_UNIT = "nats"

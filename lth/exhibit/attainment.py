@@ -21,8 +21,7 @@ from lth.figure.style import (
     use_log_x,
     use_log_y,
 )
-from lth.place import Place, imp
-from lth.recipe import BASELINES
+from lth.plan.place import BASELINES, Place, imp
 from lth.table import Cell, Table, rounded
 
 Measure = Callable[[Attained], float]

@@ -18,8 +18,8 @@ from lth.exhibit.lines import (
 from lth.exhibit.panels import legend_above
 from lth.figure.appearance import Appearance
 from lth.figure.style import NEUTRAL_COLOUR, new_figure
-from lth.graph import LineJob, successive_line
 from lth.measure.interpolation import barrier_over_mean
+from lth.plan.jobs import LineJob, successive_line
 from lth.table import Cell, Table
 
 _Row = tuple[int, str, float | None, float | None, float | None]

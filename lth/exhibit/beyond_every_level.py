@@ -14,9 +14,7 @@ from lth.exhibit.spectra import say_not_converged
 from lth.exhibit.wording import count, sentence
 from lth.figure.appearance import Appearance, appearance
 from lth.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure, spans_a_decade, use_log_y
-from lth.place import Place, at, imp
-from lth.recipe import BASELINES
-from lth.solution import Kind
+from lth.plan.place import BASELINES, Kind, Place, at, imp
 from lth.table import Cell, Table, yes_no
 
 _DODGE = 0.06  # levels between the markers of two kinds

@@ -27,7 +27,7 @@ from lth.exhibit.panels import legend_above
 from lth.exhibit.spectra import ABSENT, say_not_converged
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import new_figure
-from lth.place import Point
+from lth.plan.place import Point
 from lth.table import Cell, Table, yes_no
 
 _LOOKS = {

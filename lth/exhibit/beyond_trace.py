@@ -18,7 +18,7 @@ from lth.exhibit.panels import legend_above
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import new_figure
-from lth.place import Point
+from lth.plan.place import Point
 from lth.table import Cell, Table
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from lth.evidence import Evidence
 from lth.figure.appearance import Appearance, appearance
-from lth.place import Place, Point, at, imp, next_larger, projection, reverse
-from lth.solution import Kind
+from lth.plan.place import Kind, Place, Point, at, imp, next_larger, projection, reverse
 
 
 @dataclass(frozen=True)

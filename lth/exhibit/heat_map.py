@@ -13,8 +13,7 @@ from lth.evidence import Evidence
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.wording import sentence
 from lth.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
-from lth.place import Place, imp
-from lth.solution import Kind
+from lth.plan.place import Kind, Place, imp
 from lth.table import Cell, Table, rounded
 
 _OUTSIDERS: tuple[Kind, ...] = ("random_init", "random_prune_one_shot")

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from lth.evidence import Evidence
 from lth.figure.appearance import Appearance
 from lth.figure.style import dress
-from lth.place import imp
+from lth.plan.place import imp
 
 _MOST_LABELS = 14
 

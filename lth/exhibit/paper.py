@@ -17,9 +17,8 @@ from lth.exhibit.steepness import STEEPNESS
 from lth.exhibit.surface import SURFACE
 from lth.exhibit.travel import TRAVEL
 from lth.exhibit.two_spaces import TWO_SPACES
-from lth.graph import LineJob, successive_line
-from lth.place import Place, Point, at, imp, projection
-from lth.solution import Kind
+from lth.plan.jobs import LineJob, successive_line
+from lth.plan.place import Kind, Place, Point, at, imp, projection
 
 
 def successive_lines(evidence: Evidence) -> list[LineJob]:

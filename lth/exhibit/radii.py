@@ -17,7 +17,7 @@ from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.radius import plot_radii
 from lth.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.measure.radius import BasinRadii
-from lth.place import Point
+from lth.plan.place import Point
 from lth.setting.setting import DirectionNorm
 from lth.table import Cell, Table, rounded, yes_no
 

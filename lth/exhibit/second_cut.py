@@ -13,7 +13,7 @@ from lth.exhibit.spectra import ABSENT, flagged, say_not_converged
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import new_figure
-from lth.place import Point, at, imp, projection, reverse
+from lth.plan.place import Point, at, imp, projection, reverse
 from lth.table import Cell, Table, yes_no
 
 

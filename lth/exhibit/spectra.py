@@ -14,7 +14,7 @@ from lth.exhibit.panels import legend_above, panel_grid
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.spectrum import plot_eigenvalues
 from lth.figure.style import use_integer_x, use_log_y
-from lth.place import Point
+from lth.plan.place import Point
 from lth.table import Cell, Table, yes_no
 
 ABSENT = "not all leading eigenvalues are positive beyond doubt"

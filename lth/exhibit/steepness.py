@@ -11,7 +11,7 @@ from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import use_integer_x, use_log_y
-from lth.place import imp
+from lth.plan.place import imp
 from lth.table import Cell, Table, rounded
 
 

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from lth.evidence import Evidence
 from lth.exhibit.exhibit import Exhibit
 from lth.figure.surface import draw_surface
-from lth.place import Place
-from lth.recipe import BASELINES
+from lth.plan.place import BASELINES, Place
 from lth.table import Cell, Table, rounded, yes_no
 
 

@@ -6,7 +6,7 @@ from lth.evidence import Evidence
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.spectra import ABSENT, caveat, say_not_converged
 from lth.exhibit.wording import Compared, compare, sentence
-from lth.place import Point, at, imp, projection, reverse
+from lth.plan.place import Point, at, imp, projection, reverse
 from lth.table import Cell, Table
 
 _SPACES: tuple[tuple[int, Point, Point], ...] = (  # the one that the paper finds to be smaller first

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,43 +12,12 @@ from lth.network.mask import prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream
+from lth.setting.network import NetworkSpec
 from lth.setting.reference import call_reference, is_reference
 
 _NAME = re.compile(r"(resnet|vgg)(\d{1,4})(?:-w(\d{1,4}))?", re.ASCII)
 _LENET = re.compile(r"lenet((?:-\d{1,5})+)", re.ASCII)
 _DEFAULT_WIDTH = {"resnet": 16, "vgg": 64}
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """Everything that determines a network's shape."""
-
-    name: str
-    input_shape: tuple[int, int, int]  # (channels, height, width)
-    num_classes: int
-
-    def __post_init__(self) -> None:
-        if any(type(size) is not int or size < 1 for size in (*self.input_shape, self.num_classes)):
-            raise ValueError(
-                f"input_shape={self.input_shape}, num_classes={self.num_classes}: sizes are positive integers"
-            )
-
-    def as_json(self) -> dict[str, object]:
-        """Return a JSON object whose fields build this spec again."""
-        return {**asdict(self), "input_shape": list(self.input_shape)}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> NetworkSpec:
-        """Return the spec that `as_json` wrote.
-
-        Raises:
-            ValueError: If a field is of the wrong type or out of range.
-            KeyError: If a field is missing.
-        """
-        name, shape = content["name"], content["input_shape"]
-        if not isinstance(name, str) or not isinstance(shape, list) or len(shape) != 3:
-            raise ValueError(f"{dict(content)} does not describe a network")
-        return cls(name, (shape[0], shape[1], shape[2]), content["num_classes"])
 
 
 def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Module:

@@ -13,10 +13,10 @@ from lth.evidence import Evidence
 from lth.exhibit import BEYOND, EXHIBITS, Exhibit
 from lth.figure.claims import draw_claims
 from lth.figure.interactive_surface import surface_html
-from lth.graph import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
 from lth.landscape import Curvature
 from lth.measure.radius import BasinRadii
-from lth.place import Place, at
+from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
+from lth.plan.place import Place, at
 from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
 from lth.setting.preset import changes_from_preset

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from lth.evidence import Evidence
-from lth.graph import CurvatureJob, DistanceJob, SurfaceJob, places, surface_job
+from lth.plan.jobs import CurvatureJob, DistanceJob, SurfaceJob, places, surface_job
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -10,12 +10,12 @@ from lth.figure.density import draw_density
 from lth.figure.interactive_surface import surface_html
 from lth.figure.interpolation import draw_interpolation
 from lth.figure.surface import draw_surface
-from lth.graph import CurvatureJob, DensityJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.landscape import Curvature, Line
 from lth.measure.density import SpectralDensity
 from lth.measure.radius import BasinRadii
 from lth.packed import Packed
-from lth.place import Point
+from lth.plan.jobs import CurvatureJob, DensityJob, Job, LineJob, RadiiJob, SurfaceJob
+from lth.plan.place import Point
 from lth.survey import curvature_from, density_from, line_from, radii_from, surface_from
 from lth.tracking.run import RunLog
 from lth.tracking.store import MEASUREMENT

@@ -13,10 +13,10 @@ from lth.figure.radius import draw_radii
 from lth.figure.spectrum import draw_spectra
 from lth.figure.trajectory import draw_trajectory
 from lth.figure.trend import draw_trend
-from lth.place import Place
+from lth.plan.place import Place, solution_name
 from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
-from lth.solution import Solution, solution_name
+from lth.solution import Solution
 from lth.solve import Workbench
 from lth.summary import LevelRow, markdown_table
 from lth.tracking.run import RunLog

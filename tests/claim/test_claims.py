@@ -8,12 +8,11 @@ from made_evidence import made_evidence
 from lth.certainty import estimate_mean
 from lth.claim import CLAIMS, Case, Claim, as_table, evaluate
 from lth.evidence import Attained
-from lth.graph import LineJob, shared_space_points, successive_line
 from lth.landscape import Line
 from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
-from lth.place import Place, at, imp, next_larger, parse_place, projection, reverse
-from lth.recipe import BASELINES
+from lth.plan.jobs import LineJob, shared_space_points, successive_line
+from lth.plan.place import BASELINES, Place, at, imp, next_larger, parse_place, projection, reverse
 
 LAST = 3
 LEVELS = range(1, LAST + 1)

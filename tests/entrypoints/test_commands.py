@@ -105,7 +105,7 @@ def test_from_run_takes_its_setting_from_that_run_when_no_preset_is_named(tracki
 def test_the_command_line_takes_exactly_the_parameters_and_kinds_of_the_library():
     from entrypoints.baseline import _KINDS
     from entrypoints.options import _SETTING_OPTIONS
-    from lth.recipe import BASELINES
+    from lth.plan.place import BASELINES
     from lth.setting.preset import PRESETS
 
     assert set(_SETTING_OPTIONS) == set(PRESETS["digits"].flat()) - {"preset"}

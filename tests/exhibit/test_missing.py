@@ -7,8 +7,8 @@ import pytest
 from made_evidence import made_evidence
 
 from lth.exhibit import BEYOND, EXHIBITS
-from lth.graph import successive_line
-from lth.place import at, imp, projection
+from lth.plan.jobs import successive_line
+from lth.plan.place import at, imp, projection
 from lth.training.evaluate import Evaluation
 
 FILES = [one.file for one in (*EXHIBITS, *BEYOND)]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from made_evidence import made_evidence
 
-from lth.graph import LineJob, RadiiJob
-from lth.place import Place, at, imp, next_larger, projection, reverse
+from lth.plan.jobs import LineJob, RadiiJob
+from lth.plan.place import Place, at, imp, next_larger, projection, reverse
 
 
 def log_product(evidence, point, cut=None):

@@ -3,7 +3,7 @@ import typing
 import pytest
 
 from lth.figure.appearance import BASELINES, OTHER, appearance, appearance_of, level_colour
-from lth.solution import Kind, solution_name
+from lth.plan.place import Kind, solution_name
 
 KINDS = typing.get_args(Kind)
 

@@ -16,8 +16,9 @@ from torch.optim.swa_utils import update_bn
 
 from lth.data import Examples
 from lth.measure.batchnorm import StatisticsEstimator
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.weights import Weights
+from lth.setting.network import NetworkSpec
 from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 3)

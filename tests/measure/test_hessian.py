@@ -16,10 +16,11 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy, dropout
 
 from lth.measure.hessian import HessianOperator
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
+from lth.setting.network import NetworkSpec
 
 DOUBLE = torch.float64
 NETWORK = build_network(SPEC, 3)

@@ -6,9 +6,10 @@ import torch
 from problems import SPEC, assert_same_weights
 from torch import nn
 
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
+from lth.setting.network import NetworkSpec
 
 CIFAR = (3, 32, 32)
 

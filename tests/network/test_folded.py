@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from problems import CPU, DOUBLE, SPEC, assert_same_weights, random_state, small_conv
 from torch import Tensor, nn
 
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.folded import Folded
 from lth.network.resnet import CifarResNet
 from lth.network.weights import Weights
+from lth.setting.network import NetworkSpec
 
 SHAPES = {"resnet8-w8": (3, 16, 16), "resnet20": (3, 32, 32), "vgg11-w8": (3, 32, 32)}
 OURS = list(SHAPES)

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from problems import SPEC
 from torch import Tensor
 
-from lth.network import NetworkSpec, build_network
+from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
 from lth.network.weights import Weights
 from lth.randomness import generator
+from lth.setting.network import NetworkSpec
 
 
 def layers(*flat: list[float]) -> Weights:

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from lth.graph import DensityJob, level_jobs, places, study_jobs
-from lth.network import NetworkSpec
-from lth.place import at, imp
+from lth.plan.jobs import DensityJob, level_jobs, places, study_jobs
+from lth.plan.keys import TaskKeys
+from lth.plan.place import at, imp
+from lth.setting.network import NetworkSpec
 from lth.setting.setting import setting_from_flat
-from lth.task import TaskKeys
 
 KEPT = json.loads((Path(__file__).parent.parent / "stored" / "keys_of_version_1.json").read_text())
 

@@ -3,8 +3,8 @@ from made_evidence import made_evidence
 
 from lth.claim import CLAIMS
 from lth.exhibit import BEYOND, EXHIBITS
-from lth.graph import study_jobs
-from lth.place import Place, at, imp, projection
+from lth.plan.jobs import study_jobs
+from lth.plan.place import Place, at, imp, projection
 from lth.report.provenance import watched
 
 EVIDENCE = made_evidence(last=2)

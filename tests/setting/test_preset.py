@@ -1,9 +1,10 @@
 import pytest
 
 from lth.data import load_images
-from lth.graph import surface_job
-from lth.network import NetworkSpec, build_network
-from lth.place import Place, imp
+from lth.network import build_network
+from lth.plan.jobs import surface_job
+from lth.plan.place import Place, imp
+from lth.setting.network import NetworkSpec
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, changes_from_preset, resolve
 from lth.setting.setting import AnalysisSetting
 from lth.training.schedule import resolve_schedule

@@ -10,12 +10,12 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import DOUBLE, Matrix
 from tiny_problem import make_bench
 
-from lth.graph import CurvatureJob
 from lth.landscape import CurvatureProgress
 from lth.measure.hessian import HessianOperator
 from lth.measure.krylov import KrylovBasis
 from lth.measure.spectrum import Spectrum, search
-from lth.place import at, imp
+from lth.plan.jobs import CurvatureJob
+from lth.plan.place import at, imp
 from lth.resume_curvature import KIND, VECTORS
 from lth.sealed import step_of
 from lth.study import Study

@@ -10,8 +10,8 @@ from tiny_problem import images, make_bench, make_study
 
 import lth.measuring_task
 import lth.study
-from lth.graph import places, study_jobs, successive_line
-from lth.place import at, imp, projection
+from lth.plan.jobs import places, study_jobs, successive_line
+from lth.plan.place import at, imp, projection
 from lth.replication import Replication
 from lth.solve import set_up
 from lth.study import Study

@@ -12,7 +12,7 @@ from tiny_problem import make_bench, make_study
 from torch import nn
 
 import lth
-from lth.graph import level_jobs
+from lth.plan.jobs import level_jobs
 from lth.solution import Solution
 from lth.solve import set_up
 from lth.study import Study

@@ -9,9 +9,8 @@ from conftest import use_fresh_store
 from mlflow import MlflowClient
 from tiny_problem import make_study
 
-from lth.graph import study_jobs
-from lth.place import at, imp
-from lth.recipe import BASELINES
+from lth.plan.jobs import study_jobs
+from lth.plan.place import BASELINES, at, imp
 from lth.replication import Replication
 from lth.study import MissingEvidenceError
 from lth.tracking.store import KEY, Store

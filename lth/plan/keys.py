@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lth.graph import Job, Measure, places, study_jobs
-from lth.key import content_key
-from lth.network import NetworkSpec
+from lth.plan.jobs import Job, Measure, places, study_jobs
+from lth.plan.place import Kind
+from lth.setting.network import NetworkSpec
 from lth.setting.setting import Setting, spelled
-from lth.solution import Kind
+
+# A change of the algorithms that changes results under the same parameters must raise this.
+ALGORITHM_VERSION = 1
+
+
+def content_key(content: Mapping[str, object]) -> str:
+    """Return the SHA-256 of `content` as canonical JSON, 64 hexadecimal digits.
+
+    Raises:
+        TypeError: If `content` holds something that JSON cannot write.
+        ValueError: If it holds a NaN or an infinity.
+    """
+    text = json.dumps(
+        {"algorithm_version": ALGORITHM_VERSION, **content},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
 
 # Counts the changes of how a measurement is taken that change its numbers.
 _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace

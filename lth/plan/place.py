@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from lth.recipe import BASELINES
-from lth.solution import Kind, solution_name
+Kind = Literal[
+    "imp",  # level 0 is the dense network
+    "one_shot",
+    "fine_tune",
+    "lr_rewind",
+    "random_init",
+    "random_prune",
+    "random_prune_one_shot",
+    "prune_larger",
+]
+
+BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "imp")
+
+
+def solution_name(kind: Kind, level: int) -> str:
+    """Return what a person calls a solution: `dense`, `level 3`, `one_shot at level 3`."""
+    if kind == "imp":
+        return "dense" if level == 0 else f"level {level}"
+    return f"{kind} at level {level}"
 
 
 @dataclass(frozen=True, order=True)

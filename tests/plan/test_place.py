@@ -1,7 +1,6 @@
 import pytest
 
-from lth.place import Place, Point, at, imp, next_larger, parse_place, projection, reverse
-from lth.recipe import BASELINES
+from lth.plan.place import BASELINES, Place, Point, at, imp, next_larger, parse_place, projection, reverse
 
 
 def test_places_are_called_what_solutions_are():

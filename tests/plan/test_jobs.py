@@ -3,7 +3,7 @@ from typing import get_args
 
 import pytest
 
-from lth.graph import (
+from lth.plan.jobs import (
     MEASURES,
     CurvatureJob,
     DistanceJob,
@@ -20,8 +20,7 @@ from lth.graph import (
     successive_line,
     surface_job,
 )
-from lth.place import Place, at, imp, next_larger, projection, reverse
-from lth.recipe import BASELINES
+from lth.plan.place import BASELINES, Place, at, imp, next_larger, projection, reverse
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 LASTS = range(1, 14)

@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lth.place import Place, Point, at, imp, next_larger, parse_place, projection, reverse
-from lth.recipe import BASELINES
+from lth.plan.place import BASELINES, Place, Point, at, imp, next_larger, parse_place, projection, reverse
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal["spectra", "radii", "lines", "surface", "distances", "density"]

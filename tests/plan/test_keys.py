@@ -1,6 +1,6 @@
 import pytest
 
-from lth.key import content_key
+from lth.plan.keys import content_key
 
 
 def test_key_depends_on_content_and_not_on_its_order():
@@ -12,7 +12,7 @@ def test_key_depends_on_content_and_not_on_its_order():
 
 def test_key_depends_on_the_version_of_the_algorithms(monkeypatch):
     before = content_key({"a": 1})
-    monkeypatch.setattr("lth.key.ALGORITHM_VERSION", 10**6)
+    monkeypatch.setattr("lth.plan.keys.ALGORITHM_VERSION", 10**6)
     assert content_key({"a": 1}) != before
 
 
