@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import torch
 
-from lth.resume import cpu_model
+from lth.solution.progress_file import cpu_model
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

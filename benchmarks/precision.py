@@ -21,9 +21,9 @@ from benchmarks.environment import RESULTS, environment, print_table, usable_cor
 from benchmarks.images import sample
 from lth.certainty import estimate_mean
 from lth.data import ImageData
-from lth.recipe import start_dense
 from lth.setting.preset import resolve
-from lth.solve import set_up, solve
+from lth.solution.problem import set_up, solve
+from lth.solution.recipe import start_dense
 
 PRECISIONS = ("fp32", "bf16")
 FIGURES = ("test_accuracy", "train_loss", "test_loss")

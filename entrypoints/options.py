@@ -19,7 +19,7 @@ import click
 
 if TYPE_CHECKING:
     from lth.replication import Replication
-    from lth.solution import Solution
+    from lth.solution.solution import Solution
     from lth.study import Study
     from lth.tracking.store import Store
 
@@ -251,7 +251,7 @@ def _build_study(
     from lth.data import load_images
     from lth.setting.preset import DEFAULT_PRESET, resolve
     from lth.setting.setting import with_overrides
-    from lth.solve import set_up
+    from lth.solution.problem import set_up
     from lth.study import KEEP_EVERY, Study
     from lth.tracking.client import PATIENCE
     from lth.tracking.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth.solution import Solution
+    from lth.solution.solution import Solution
 
 __all__ = ["load_solution"]
 

@@ -27,7 +27,7 @@ from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation, Evaluator
 
 Solutions = Mapping[Place, Solution]

@@ -11,8 +11,8 @@ from lth.packed import Packed, pack
 from lth.plan.jobs import CurvatureJob, DensityJob, Job
 from lth.plan.place import Place
 from lth.resume_curvature import measured_by
-from lth.solution import Solution
-from lth.solve import Workbench
+from lth.solution.problem import Workbench
+from lth.solution.solution import Solution
 from lth.survey import perform
 from lth.tracking.curvature_progress import BasisKeeper
 from lth.tracking.measurement import log_measurement

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from lth.landscape import CurvatureProgress
 from lth.measure.krylov import BasisState, KrylovBasis, SymmetricOperator
-from lth.resume import cpu_model, progress_environment
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
+from lth.solution.progress_file import cpu_model, progress_environment
 
 KIND: Final = "products"
 VECTORS: Final = "vectors"

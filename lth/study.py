@@ -34,8 +34,8 @@ from lth.plan.jobs import (
 )
 from lth.plan.place import Kind, Place, at, imp, solution_name
 from lth.resume_curvature import measured_by
-from lth.solution import Solution
-from lth.solve import Workbench, check_level, check_measurable, check_next_larger, plan
+from lth.solution.problem import Workbench, check_level, check_measurable, check_next_larger, plan
+from lth.solution.solution import Solution
 from lth.study_runs import MEASURING, StudyRuns
 from lth.summary import LevelRow, remarks
 from lth.tracking.progress import clear_progress

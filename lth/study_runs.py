@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from lth.solve import Workbench
+from lth.solution.problem import Workbench
 from lth.tracking.process import described
 from lth.tracking.progress import clear_progress
 from lth.tracking.record import log_setting, measuring, study_name, study_tags, task_tags

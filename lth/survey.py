@@ -21,7 +21,7 @@ from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, R
 from lth.plan.place import Place, Point
 from lth.setting.amount import ALL
 from lth.setting.setting import Setting
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lth.checkpoint import read_solution, write_solution
 from lth.network.weights import Weights
 from lth.plan.place import Kind
-from lth.recipe import Start
-from lth.resume import progress_environment
-from lth.solution import Solution
-from lth.solve import Workbench, procedure, solve
+from lth.solution.checkpoint import read_solution, write_solution
+from lth.solution.problem import Workbench, procedure, solve
+from lth.solution.progress_file import progress_environment
+from lth.solution.recipe import Start
+from lth.solution.solution import Solution
 from lth.tracking.model import log_model
 from lth.tracking.progress import ProgressKeeper
 from lth.tracking.record import log_epoch, log_solution

@@ -21,11 +21,11 @@ from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Kind
-from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.setting.network import NetworkSpec
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
-from lth.solution import Solution
+from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.solution.solution import Solution
 from lth.training.schedule import resolve_schedule
 from lth.training.train import Procedure, TrainingState, train
 

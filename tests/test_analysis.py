@@ -15,7 +15,7 @@ from lth.packed import Packed, pack
 from lth.plan.jobs import MEASURES, Measure, chosen, level_jobs
 from lth.plan.place import Place
 from lth.setting.setting import Setting
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.survey import perform
 from lth.training.evaluate import Evaluator
 

@@ -32,7 +32,7 @@ from lth.plan.jobs import SurfaceJob, shared_space_points, successive_line
 from lth.plan.place import Point, at, imp, next_larger, projection, reverse
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import DirectionNorm
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation, Evaluator
 
 NETWORK = build_network(SPEC, 0)

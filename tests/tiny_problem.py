@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lth.data import ImageData
 from lth.setting.preset import resolve
-from lth.solve import Workbench, set_up
+from lth.solution.problem import Workbench, set_up
 from lth.study import Study
 from lth.tracking.store import Store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lth.setting.preset import PRESETS
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.tracking.store import FROM_RUN, KEY, Store
 
 

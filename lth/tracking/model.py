@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from torch import nn
 
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.tracking.run import RunLog
 
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from mlflow.exceptions import MlflowException
 
-from lth.checkpoint import TRAJECTORY, write_snapshot
 from lth.network.weights import Weights
-from lth.resume import KIND, KeptProgress, read_progress, write_progress
 from lth.sealed import CheckpointError, step_of
+from lth.solution.checkpoint import TRAJECTORY, write_snapshot
+from lth.solution.progress_file import KIND, KeptProgress, read_progress, write_progress
 from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import CHECKPOINT

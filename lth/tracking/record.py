@@ -16,8 +16,8 @@ from lth.figure.trend import draw_trend
 from lth.plan.place import Place, solution_name
 from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
-from lth.solution import Solution
-from lth.solve import Workbench
+from lth.solution.problem import Workbench
+from lth.solution.solution import Solution
 from lth.summary import LevelRow, markdown_table
 from lth.tracking.run import RunLog
 from lth.tracking.store import CHECKPOINT, KEY

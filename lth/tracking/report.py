@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lth.claim import Finding
 from lth.report import Report
-from lth.solve import Workbench
+from lth.solution.problem import Workbench
 from lth.tracking.record import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
 

@@ -12,10 +12,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
-from lth.checkpoint import MANIFEST, read_outcome, read_solution
 from lth.packed import Packed, PackedResultError
 from lth.sealed import CheckpointError
-from lth.solution import Solution
+from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
+from lth.solution.solution import Solution
 from lth.tracking.claim import CLAIMED, Claims
 from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
 from lth.tracking.experiment import experiment_id, launched_run_id

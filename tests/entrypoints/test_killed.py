@@ -15,7 +15,7 @@ from problems import assert_same_weights
 from tiny_problem import PARAMETERS
 
 from entrypoints import imp_level
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.tracking.progress import PROGRESS
 from lth.tracking.store import Store
 

@@ -20,8 +20,8 @@ from tiny_problem import OPTIONS
 
 import lth
 from entrypoints import analyze, imp_level, train_dense
-from lth.checkpoint import _manifest_digest, read_solution, write_solution
 from lth.sealed import CheckpointError
+from lth.solution.checkpoint import _manifest_digest, read_solution, write_solution
 from lth.tracking.store import Store
 
 FROZEN = Path(__file__).parent.parent / "stored" / "checkpoints"

@@ -22,8 +22,8 @@ from tiny_problem import OPTIONS, make_bench
 
 import lth
 from entrypoints import analyze, imp_level, study, train_dense
-from lth.resume import KIND
 from lth.sealed import step_of
+from lth.solution.progress_file import KIND
 from lth.tracking.store import FAILURE, Store
 
 QUICK = [*OPTIONS, "--patience=0"]

@@ -13,7 +13,7 @@ import lth.study
 from lth.plan.jobs import places, study_jobs, successive_line
 from lth.plan.place import at, imp, projection
 from lth.replication import Replication
-from lth.solve import set_up
+from lth.solution.problem import set_up
 from lth.study import Study
 from lth.survey import line_from
 from lth.tracking.store import Store

@@ -12,9 +12,9 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import assert_same_state, dense_solution
 
-from lth.checkpoint import TRAJECTORY
-from lth.resume import KIND, KeptProgress, write_progress
 from lth.sealed import step_of
+from lth.solution.checkpoint import TRAJECTORY
+from lth.solution.progress_file import KIND, KeptProgress, write_progress
 from lth.tracking import progress
 from lth.tracking.client import PatientClient
 from lth.tracking.process import PROCESS, ownership

@@ -13,8 +13,8 @@ from torch import nn
 
 import lth
 from lth.plan.jobs import level_jobs
-from lth.solution import Solution
-from lth.solve import set_up
+from lth.solution.problem import set_up
+from lth.solution.solution import Solution
 from lth.study import Study
 from lth.tracking.store import KEY, Store
 

@@ -27,8 +27,8 @@ from lth.data.examples import draw
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.resume import KeptProgress, read_progress, write_progress
 from lth.setting.amount import ALL, Amount
+from lth.solution.progress_file import KeptProgress, read_progress, write_progress
 from lth.training.evaluate import Evaluator
 from lth.training.schedule import Schedule, resolve_schedule
 from lth.training.train import (

@@ -16,8 +16,8 @@ from problems import assert_same_state, dense_solution
 from safetensors.torch import save as tensors_to_bytes
 
 from lth.network.weights import Weights
-from lth.resume import KIND, KeptProgress, progress_environment, read_progress, write_progress
 from lth.sealed import CheckpointError, step_of
+from lth.solution.progress_file import KIND, KeptProgress, progress_environment, read_progress, write_progress
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord, Progress, TrainingState
 

@@ -17,7 +17,7 @@ from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.plan.place import BASELINES, Kind
-from lth.recipe import start_dense, start_sparse
+from lth.solution.recipe import start_dense, start_sparse
 from lth.training.train import TrainingState
 
 LEVEL = 2

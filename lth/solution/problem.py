@@ -16,11 +16,11 @@ from lth.network.weights import Weights
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Kind, solution_name
-from lth.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.setting.network import NetworkSpec
 from lth.setting.reference import code_digest, is_reference
 from lth.setting.setting import Setting
-from lth.solution import Solution
+from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration

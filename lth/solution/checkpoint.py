@@ -34,7 +34,7 @@ from lth.plan.place import Kind
 from lth.sealed import CheckpointError
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import setting_from_flat
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord, TrainingState
 

@@ -14,12 +14,12 @@ from problems import (
     training_data,
 )
 
-from lth.checkpoint import _manifest_digest, read_solution, write_snapshot, write_solution
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.sealed import CheckpointError
 from lth.setting.network import NetworkSpec
+from lth.solution.checkpoint import _manifest_digest, read_solution, write_snapshot, write_solution
 from lth.training.evaluate import Evaluator
 from lth.training.train import TrainingState
 
@@ -144,7 +144,7 @@ def test_nothing_is_pickled_and_no_temporary_file_is_left(checkpoint):
 
 
 def test_the_manifest_is_written_last(tmp_path, monkeypatch):
-    monkeypatch.setattr("lth.checkpoint.record_to_json", lambda record: 1 / 0)
+    monkeypatch.setattr("lth.solution.checkpoint.record_to_json", lambda record: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_solution(tmp_path, dense_solution())
     with pytest.raises(CheckpointError, match=r"holds no manifest\.json"):

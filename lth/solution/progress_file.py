@@ -14,9 +14,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from lth.checkpoint import record_from_json, record_to_json
 from lth.network.weights import Weights
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
+from lth.solution.checkpoint import record_from_json, record_to_json
 from lth.training.train import Progress, TrainingState
 
 KIND: Final = "step"

@@ -19,7 +19,7 @@ from lth.network.weights import Weights
 from lth.plan.place import Kind
 from lth.randomness import generator
 from lth.setting.setting import Setting
-from lth.solution import Solution
+from lth.solution.solution import Solution
 from lth.training.schedule import Schedule, fine_tune_schedule, resolve_schedule, rewind_iteration
 from lth.training.train import TrainingState
 
