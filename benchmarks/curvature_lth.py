@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.curvature_setup import CurvatureSetup, Found, load_problem
 from lth.data import Examples
-from lth.measure.hessian import HessianOperator
-from lth.measure.spectrum import leading_spectrum
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.spectrum import leading_spectrum
 from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights

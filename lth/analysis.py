@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from lth.landscape import Curvature, Line
+from lth.measure.curvature.spectrum import Spectrum
+from lth.measure.curvature.trace import Trace
 from lth.measure.interpolation import Interpolation, barrier_over_mean
+from lth.measure.kind.survey import curvature_from, line_from, radii_from
+from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
-from lth.measure.spectrum import Spectrum
-from lth.measure.trace import Trace
-from lth.packed import Packed
+from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, Job, LineJob, RadiiJob
 from lth.plan.place import Point, at, imp, projection, reverse
 from lth.setting.setting import DirectionNorm
-from lth.survey import curvature_from, line_from, radii_from
 
 # Suffixes of the metrics; the solution itself, in its own space, has none.
 SOLUTION, PROJECTED, REVERSE, PREVIOUS = "", "_projected", "_reverse", "_previous"

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lth.landscape import Curvature, Line
-from lth.level_surface import LevelSurface
 from lth.measure.distance import Distances, Travel
+from lth.measure.kind.surface import LevelSurface
+from lth.measure.kind.survey import curvature_from, distances_from, line_from, radii_from, surface_from
+from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
-from lth.packed import Packed
+from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob, shared_space_points
 from lth.plan.place import Place, Point, imp
 from lth.setting.setting import DirectionNorm, Setting
-from lth.survey import curvature_from, distances_from, line_from, radii_from, surface_from
 from lth.training.train import EpochRecord
 
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lth.landscape import Surveyor
-from lth.packed import Packed, pack
+from lth.measure.kind.survey import perform
+from lth.measure.packed import Packed, pack
+from lth.measure.progress_file import measured_by
+from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import CurvatureJob, DensityJob, Job
 from lth.plan.place import Place
-from lth.resume_curvature import measured_by
 from lth.solution.problem import Workbench
 from lth.solution.solution import Solution
-from lth.survey import perform
 from lth.tracking.curvature_progress import BasisKeeper
 from lth.tracking.measurement import log_measurement
 from lth.tracking.run import RunLog

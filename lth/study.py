@@ -16,7 +16,8 @@ import torch
 
 from lth.analysis import analysis_from
 from lth.evidence import Attained, Evidence, gather
-from lth.landscape import Surveyor
+from lth.measure.progress_file import measured_by
+from lth.measure.surveyor import Surveyor
 from lth.measuring_task import measure_on
 from lth.plan.jobs import (
     MEASURES,
@@ -33,7 +34,6 @@ from lth.plan.jobs import (
     surface_job,
 )
 from lth.plan.place import Kind, Place, at, imp, solution_name
-from lth.resume_curvature import measured_by
 from lth.solution.problem import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
 from lth.study_runs import MEASURING, StudyRuns

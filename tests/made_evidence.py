@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lth.evidence import Attained, Evidence
-from lth.landscape import Curvature, Line, Size
-from lth.level_surface import LevelSurface
+from lth.measure.curvature.spectrum import Spectrum
+from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
-from lth.measure.spectrum import Spectrum
 from lth.measure.surface import Marker, Surface
-from lth.measure.trace import Trace
+from lth.measure.surveyor import Curvature, Line, Size
 from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, study_jobs
 from lth.plan.place import Place, Point
 from lth.setting.preset import PRESETS

@@ -15,7 +15,7 @@ from torch.func import hessian
 from torch.nn.functional import cross_entropy, pad
 
 from lth.data import Examples, ImageData, TrainingData, prepare
-from lth.measure.hessian import HessianOperator
+from lth.measure.curvature.hessian import HessianOperator
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.space import LevelSpace

@@ -6,17 +6,17 @@ import torch
 from problems import SPEC, dense_solution, imp_solution, tiny_setting, training_data
 
 from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis, analysis_from
-from lth.landscape import Surveyor
-from lth.measure.hessian import HessianOperator
-from lth.measure.spectrum import leading_spectrum
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.spectrum import leading_spectrum
+from lth.measure.kind.survey import perform
+from lth.measure.packed import Packed, pack
+from lth.measure.surveyor import Surveyor
 from lth.network import build_network
 from lth.network.space import LevelSpace
-from lth.packed import Packed, pack
 from lth.plan.jobs import MEASURES, Measure, chosen, level_jobs
 from lth.plan.place import Place
 from lth.setting.setting import Setting
 from lth.solution.solution import Solution
-from lth.survey import perform
 from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 0)

@@ -15,8 +15,8 @@ from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
 from lth.exhibit.wording import count, listed_levels, sentence
 from lth.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, value_limits
-from lth.landscape import Line
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
+from lth.measure.surveyor import Line
 from lth.plan.jobs import LineJob
 from lth.table import Cell, Table, rounded
 

@@ -60,7 +60,7 @@ def appearance(kind: str, level: int) -> Appearance:
 
 
 def appearance_of(name: str) -> Appearance:
-    """Return how a solution is drawn, by the name `lth.solution.solution.solution_name` gives; grey for other names."""
+    """Return how a solution is drawn, by its name; grey for other names."""
     if name == "dense":
         return appearance("imp", 0)
     if match := re.fullmatch(r"level (\d+)", name):

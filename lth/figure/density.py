@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lth.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
-from lth.measure.density import SpectralDensity
+from lth.measure.curvature.density import SpectralDensity
 
 _WIDTH = 0.005  # of a Gaussian, in multiples of the range of the eigenvalues
 _POINTS = 1200  # five a Gaussian's width

@@ -13,7 +13,7 @@ from plotly.io import to_html  # type: ignore[import-untyped]
 
 from lth.figure.appearance import appearance_of
 from lth.figure.loss_shades import Shades, round_losses, shades_of
-from lth.level_surface import LevelSurface
+from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
 
 _MAP_ID, _RELIEF_ID = "loss-map", "loss-relief"  # fixed, so that equal surfaces give equal pages

@@ -10,7 +10,7 @@ from lth.analysis import LevelAnalysis
 from lth.figure.appearance import Appearance
 from lth.figure.point import POINTS, point_name
 from lth.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y
-from lth.measure.spectrum import Spectrum
+from lth.measure.curvature.spectrum import Spectrum
 
 
 def draw_spectra(analysis: LevelAnalysis) -> Figure:

@@ -13,8 +13,8 @@ from lth.evidence import Evidence
 from lth.exhibit import BEYOND, EXHIBITS, Exhibit
 from lth.figure.claims import draw_claims
 from lth.figure.interactive_surface import surface_html
-from lth.landscape import Curvature
 from lth.measure.radius import BasinRadii
+from lth.measure.surveyor import Curvature
 from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
 from lth.plan.place import Place, at
 from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown

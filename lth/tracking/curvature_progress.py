@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lth.landscape import CurvatureProgress
-from lth.measure.krylov import SymmetricOperator
-from lth.resume_curvature import (
+from lth.measure.curvature.krylov import SymmetricOperator
+from lth.measure.progress_file import (
     KIND,
     VECTORS,
     KeptCurvature,
@@ -14,6 +13,7 @@ from lth.resume_curvature import (
     write_curvature,
     write_vectors,
 )
+from lth.measure.surveyor import CurvatureProgress
 from lth.sealed import CheckpointError
 from lth.tracking.progress import MOST_KEPT, ProgressFolder
 from lth.tracking.run import RunLog

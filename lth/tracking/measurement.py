@@ -10,13 +10,13 @@ from lth.figure.density import draw_density
 from lth.figure.interactive_surface import surface_html
 from lth.figure.interpolation import draw_interpolation
 from lth.figure.surface import draw_surface
-from lth.landscape import Curvature, Line
-from lth.measure.density import SpectralDensity
+from lth.measure.curvature.density import SpectralDensity
+from lth.measure.kind.survey import curvature_from, density_from, line_from, radii_from, surface_from
+from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
-from lth.packed import Packed
+from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, DensityJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.plan.place import Point
-from lth.survey import curvature_from, density_from, line_from, radii_from, surface_from
 from lth.tracking.run import RunLog
 from lth.tracking.store import MEASUREMENT
 

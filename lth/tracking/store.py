@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
-from lth.packed import Packed, PackedResultError
+from lth.measure.packed import Packed, PackedResultError
 from lth.sealed import CheckpointError
 from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
 from lth.solution.solution import Solution

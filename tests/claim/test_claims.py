@@ -8,9 +8,9 @@ from made_evidence import made_evidence
 from lth.certainty import estimate_mean
 from lth.claim import CLAIMS, Case, Claim, as_table, evaluate
 from lth.evidence import Attained
-from lth.landscape import Line
 from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.surveyor import Line
 from lth.plan.jobs import LineJob, shared_space_points, successive_line
 from lth.plan.place import BASELINES, Place, at, imp, next_larger, parse_place, projection, reverse
 

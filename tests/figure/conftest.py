@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from lth.analysis import LevelAnalysis
+from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.radius import BasinRadii
-from lth.measure.spectrum import Spectrum
 
 
 @pytest.fixture

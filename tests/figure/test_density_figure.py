@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lth.figure.density import draw_density
-from lth.measure.density import SpectralDensity
+from lth.measure.curvature.density import SpectralDensity
 
 FOUND = SpectralDensity(np.array([[-1.0, 0.0, 9.0], [-1.0, 0.0, 9.0]]), np.full((2, 3), 1 / 3), 300)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lth.figure.interactive_surface import surface_html
-from lth.level_surface import LevelSurface
+from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'

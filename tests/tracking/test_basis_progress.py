@@ -10,16 +10,16 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import DOUBLE, Matrix
 from tiny_problem import make_bench
 
-from lth.landscape import CurvatureProgress
-from lth.measure.hessian import HessianOperator
-from lth.measure.krylov import KrylovBasis
-from lth.measure.spectrum import Spectrum, search
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.spectrum import Spectrum, search
+from lth.measure.kind.survey import curvature_from
+from lth.measure.progress_file import KIND, VECTORS
+from lth.measure.surveyor import CurvatureProgress
 from lth.plan.jobs import CurvatureJob
 from lth.plan.place import at, imp
-from lth.resume_curvature import KIND, VECTORS
 from lth.sealed import step_of
 from lth.study import Study
-from lth.survey import curvature_from
 from lth.tracking import curvature_progress, progress
 from lth.tracking.client import PatientClient
 from lth.tracking.curvature_progress import BasisKeeper

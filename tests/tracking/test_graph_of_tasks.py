@@ -10,12 +10,12 @@ from tiny_problem import images, make_bench, make_study
 
 import lth.measuring_task
 import lth.study
+from lth.measure.kind.survey import line_from
 from lth.plan.jobs import places, study_jobs, successive_line
 from lth.plan.place import at, imp, projection
 from lth.replication import Replication
 from lth.solution.problem import set_up
 from lth.study import Study
-from lth.survey import line_from
 from lth.tracking.store import Store
 from lth.training.evaluate import Evaluator
 

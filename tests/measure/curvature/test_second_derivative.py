@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, relu
 
-from lth.measure.second_derivative import FastSecondDerivatives
+from lth.measure.curvature.second_derivative import FastSecondDerivatives
 
 DOUBLE = torch.float64
 GEOMETRIES = {

@@ -10,8 +10,8 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.measure.density import SpectralDensity, spectral_density
-from lth.measure.krylov import KrylovBasis
+from lth.measure.curvature.density import SpectralDensity, spectral_density
+from lth.measure.curvature.krylov import KrylovBasis
 from lth.randomness import stream_seed
 
 

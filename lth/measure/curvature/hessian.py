@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
-from lth.measure.second_derivative import FastSecondDerivatives
+from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.network.folded import Folded
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights

@@ -13,14 +13,14 @@ from torch import nn
 from lth.data import Examples, TrainingData
 from lth.data.examples import draw
 from lth.measure.batchnorm import StatisticsEstimator
-from lth.measure.density import SpectralDensity, spectral_density
+from lth.measure.curvature.density import SpectralDensity, spectral_density
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
+from lth.measure.curvature.spectrum import Spectrum, basis_capacity, search
+from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import norm
-from lth.measure.hessian import HessianOperator
 from lth.measure.interpolation import Interpolation, interpolate
-from lth.measure.krylov import KrylovBasis, SymmetricOperator
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
-from lth.measure.spectrum import Spectrum, basis_capacity, search
-from lth.measure.trace import Trace, deflated_trace
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger
 from lth.network.space import LevelSpace

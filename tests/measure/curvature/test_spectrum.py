@@ -17,9 +17,9 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.measure.hessian import HessianOperator
-from lth.measure.krylov import KrylovBasis
-from lth.measure.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
 from lth.network import build_network
 from lth.network.space import LevelSpace
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth.landscape import CurvatureProgress
-from lth.measure.krylov import BasisState, KrylovBasis, SymmetricOperator
+from lth.measure.curvature.krylov import BasisState, KrylovBasis, SymmetricOperator
+from lth.measure.surveyor import CurvatureProgress
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.solution.progress_file import cpu_model, progress_environment
 

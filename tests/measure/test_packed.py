@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lth.landscape import Size
+from lth.measure.curvature.spectrum import Spectrum
+from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.packed import Packed, PackedResultError, pack
 from lth.measure.radius import BasinRadii
-from lth.measure.spectrum import Spectrum
-from lth.measure.trace import Trace
-from lth.packed import Packed, PackedResultError, pack
+from lth.measure.surveyor import Size
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
 NUMBERS = np.array([0.1, -0.0, 1e-310, np.inf, -np.inf, np.nan])

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lth.bar import progress
-from lth.measure.krylov import KrylovBasis, Projection, SymmetricOperator
+from lth.measure.curvature.krylov import KrylovBasis, Projection, SymmetricOperator
 
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
 _CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis

@@ -6,8 +6,8 @@ import torch
 from problems import DOUBLE, Matrix
 from torch import Tensor
 
-from lth.measure import krylov
-from lth.measure.krylov import KrylovBasis
+from lth.measure.curvature import krylov
+from lth.measure.curvature.krylov import KrylovBasis
 
 
 def symmetric(size: int, dtype: torch.dtype = DOUBLE) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lth.bar import progress
-from lth.measure.krylov import KrylovBasis
+from lth.measure.curvature.krylov import KrylovBasis
 from lth.randomness import generator
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lth.bar import progress
-from lth.measure.krylov import KrylovBasis, SymmetricOperator
+from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
 from lth.randomness import stream_seed
 
 

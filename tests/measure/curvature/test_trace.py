@@ -10,8 +10,8 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.measure.krylov import KrylovBasis
-from lth.measure.trace import Trace, deflated_trace
+from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.trace import Trace, deflated_trace
 
 
 def random_symmetric(dimension: int, seed: int = 0) -> Tensor:

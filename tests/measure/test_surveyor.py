@@ -17,12 +17,12 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.landscape import Curvature, Line, Located, Surveyor, locate
-from lth.level_surface import survey_surface
 from lth.measure.batchnorm import StatisticsEstimator
+from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.distance import norm, pairwise
-from lth.measure.hessian import HessianOperator
+from lth.measure.kind.surface import survey_surface
 from lth.measure.radius import BasinRadii, random_directions
+from lth.measure.surveyor import Curvature, Line, Located, Surveyor, locate
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger
@@ -253,7 +253,7 @@ def test_two_points_of_a_space_are_probed_along_the_same_plain_draws(monkeypatch
         seen[f"point {len(seen)}"] = drawn
         return drawn
 
-    monkeypatch.setattr("lth.landscape.random_directions", record)
+    monkeypatch.setattr("lth.measure.surveyor.random_directions", record)
     points = shared_space_points(2)[0]
     surveyor().radii({point.name: located(point) for point in points}, "plain")
     first, second = seen.values()

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from lth.landscape import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
-from lth.level_surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
-from lth.measure.density import SpectralDensity
+from lth.measure.curvature.density import SpectralDensity
+from lth.measure.curvature.spectrum import Spectrum
+from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Distances, Travel, pairwise, travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.kind.surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
+from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
-from lth.measure.spectrum import Spectrum
-from lth.measure.trace import Trace
+from lth.measure.surveyor import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
 from lth.network.weights import Weights
-from lth.packed import Packed
 from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.plan.place import Place, Point
 from lth.setting.amount import ALL
