@@ -19,8 +19,8 @@ import torch
 
 from benchmarks.environment import RESULTS, environment, print_table, usable_cores, write_results
 from benchmarks.images import sample
-from lth.certainty import estimate_mean
 from lth.data import ImageData
+from lth.evidence.certainty import estimate_mean
 from lth.setting.preset import resolve
 from lth.solution.problem import set_up, solve
 from lth.solution.recipe import start_dense

@@ -180,7 +180,7 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
 
 def tell_report(replication: Replication, run_id: str) -> None:
     """Say what was found, and where the report is."""
-    from lth.summary import text_table
+    from lth.evidence.summary import text_table
 
     for study in replication.studies:
         click.echo(f"\n{study.name}\n{text_table(study.rows())}")

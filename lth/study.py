@@ -14,8 +14,9 @@ from types import MappingProxyType
 
 import torch
 
-from lth.analysis import analysis_from
-from lth.evidence import Attained, Evidence, gather
+from lth.evidence.analysis import analysis_from
+from lth.evidence.evidence import Attained, Evidence, gather
+from lth.evidence.summary import LevelRow, remarks
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.measuring_task import measure_on
@@ -37,7 +38,6 @@ from lth.plan.place import Kind, Place, at, imp, solution_name
 from lth.solution.problem import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
 from lth.study_runs import MEASURING, StudyRuns
-from lth.summary import LevelRow, remarks
 from lth.tracking.progress import clear_progress
 from lth.tracking.record import (
     ANALYSIS_TREND,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lth.evidence import Attained, Evidence
+from lth.evidence.evidence import Attained, Evidence
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Distances, Travel

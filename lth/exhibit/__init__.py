@@ -3,9 +3,9 @@
 `EXHIBITS` are the paper's, in its order; `BEYOND` are what this project adds.
 """
 
+from lth.evidence.table import Table
 from lth.exhibit.beyond import BEYOND
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.paper import EXHIBITS
-from lth.table import Table
 
 __all__ = ["BEYOND", "EXHIBITS", "Exhibit", "Table"]

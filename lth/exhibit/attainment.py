@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lth.evidence import Attained, Evidence
+from lth.evidence.evidence import Attained, Evidence
+from lth.evidence.table import Cell, Table, rounded
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.figure.appearance import Appearance, appearance
@@ -22,7 +23,6 @@ from lth.figure.style import (
     use_log_y,
 )
 from lth.plan.place import BASELINES, Place, imp
-from lth.table import Cell, Table, rounded
 
 Measure = Callable[[Attained], float]
 PANELS: tuple[tuple[str, str, Measure], ...] = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.lines import (
@@ -20,7 +21,6 @@ from lth.figure.appearance import Appearance
 from lth.figure.style import NEUTRAL_COLOUR, new_figure
 from lth.measure.interpolation import barrier_over_mean
 from lth.plan.jobs import LineJob, successive_line
-from lth.table import Cell, Table
 
 _Row = tuple[int, str, float | None, float | None, float | None]
 

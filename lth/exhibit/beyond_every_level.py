@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, yes_no
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.spectra import say_not_converged
@@ -15,7 +16,6 @@ from lth.exhibit.wording import count, sentence
 from lth.figure.appearance import Appearance, appearance
 from lth.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure, spans_a_decade, use_log_y
 from lth.plan.place import BASELINES, Kind, Place, at, imp
-from lth.table import Cell, Table, yes_no
 
 _DODGE = 0.06  # levels between the markers of two kinds
 _Measure = Callable[[Evidence, Place], float | None]

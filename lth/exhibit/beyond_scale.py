@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, yes_no
 from lth.exhibit.comparison import (
     PREVIOUS_LOOK,
     PROJECTION,
@@ -28,7 +29,6 @@ from lth.exhibit.spectra import ABSENT, say_not_converged
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import new_figure
 from lth.plan.place import Point
-from lth.table import Cell, Table, yes_no
 
 _LOOKS = {
     PROJECTION.sharper: PROJECTION_LOOK,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table
 from lth.exhibit.comparison import PROJECTION, PROJECTION_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
@@ -19,7 +20,6 @@ from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import new_figure
 from lth.plan.place import Point
-from lth.table import Cell, Table
 
 
 @dataclass(frozen=True)

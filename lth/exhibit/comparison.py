@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
 from lth.figure.appearance import Appearance, appearance
 from lth.plan.place import Kind, Place, Point, at, imp, next_larger, projection, reverse
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
-from lth.table import Table
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Table
 
 
 @dataclass(frozen=True)

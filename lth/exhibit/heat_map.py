@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.wording import sentence
 from lth.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
 from lth.plan.place import Kind, Place, imp
-from lth.table import Cell, Table, rounded
 
 _OUTSIDERS: tuple[Kind, ...] = ("random_init", "random_prune_one_shot")
 _CELL_INCHES = 0.46

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
 from lth.figure.appearance import Appearance
 from lth.figure.style import dress
 from lth.plan.place import imp

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
 from lth.exhibit.wording import count, listed_levels, sentence
@@ -18,7 +19,6 @@ from lth.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, v
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
 from lth.measure.surveyor import Line
 from lth.plan.jobs import LineJob
-from lth.table import Cell, Table, rounded
 
 Jobs = Callable[[Evidence], Sequence[LineJob]]
 STORED, ANEW = "interpolated", "anew"  # how BatchNorm statistics come about on the way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
 from lth.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
 from lth.exhibit.exhibit import Exhibit

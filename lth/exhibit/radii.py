@@ -9,7 +9,8 @@ from typing import get_args
 import numpy as np
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded, yes_no
 from lth.exhibit.comparison import Comparison, Pair, looks
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
@@ -19,7 +20,6 @@ from lth.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.measure.radius import BasinRadii
 from lth.plan.place import Point
 from lth.setting.setting import DirectionNorm
-from lth.table import Cell, Table, rounded, yes_no
 
 UNITS = {"plain": "radius (L2)", "filter": "radius (× direction)"}
 DIRECTIONS = {"plain": "plain", "filter": "filter-normalised"}

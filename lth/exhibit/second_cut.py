@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, yes_no
 from lth.exhibit.comparison import PROJECTION, PROJECTION_LOOK, REVERSE, REVERSE_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
@@ -14,7 +15,6 @@ from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.appearance import Appearance
 from lth.figure.style import new_figure
 from lth.plan.place import Point, at, imp, projection, reverse
-from lth.table import Cell, Table, yes_no
 
 
 def _cuts(evidence: Evidence) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, yes_no
 from lth.exhibit.comparison import Comparison, Pair, looks
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
@@ -15,7 +16,6 @@ from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.spectrum import plot_eigenvalues
 from lth.figure.style import use_integer_x, use_log_y
 from lth.plan.place import Point
-from lth.table import Cell, Table, yes_no
 
 ABSENT = "not all leading eigenvalues are positive beyond doubt"
 

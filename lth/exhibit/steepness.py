@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded
 from lth.exhibit.comparison import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.panels import legend_above, panel_grid
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import use_integer_x, use_log_y
 from lth.plan.place import imp
-from lth.table import Cell, Table, rounded
 
 
 def _of_pair(evidence: Evidence, level: int) -> tuple[tuple[int, float | None], tuple[int, float | None]]:

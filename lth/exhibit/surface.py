@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded, yes_no
 from lth.exhibit.exhibit import Exhibit
 from lth.figure.surface import draw_surface
 from lth.plan.place import BASELINES, Place
-from lth.table import Cell, Table, rounded, yes_no
 
 
 def _say(evidence: Evidence) -> str:

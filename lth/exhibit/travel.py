@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Table
 from lth.exhibit.comparison import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.exhibit.panels import legend_above
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.figure.style import new_figure
-from lth.table import Table
 
 
 def _rows(evidence: Evidence) -> list[tuple[int, float, float]]:

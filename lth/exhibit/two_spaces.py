@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table
 from lth.exhibit.exhibit import Exhibit
 from lth.exhibit.spectra import ABSENT, caveat, say_not_converged
 from lth.exhibit.wording import Compared, compare, sentence
 from lth.plan.place import Point, at, imp, projection, reverse
-from lth.table import Cell, Table
 
 _SPACES: tuple[tuple[int, Point, Point], ...] = (  # the one that the paper finds to be smaller first
     (0, at(imp(0)), reverse(1)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lth.table import rounded
+from lth.evidence.table import rounded
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lth.certainty import Verdict
-from lth.claim import Finding, Outcome
+from lth.evidence.certainty import Verdict
+from lth.evidence.claim import Finding, Outcome
 from lth.figure.appearance import Appearance
 from lth.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
 

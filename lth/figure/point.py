@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION
+from lth.evidence.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION
 from lth.figure.appearance import Appearance
 
 POINTS: Mapping[str, Appearance] = {

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lth.analysis import LevelAnalysis
+from lth.evidence.analysis import LevelAnalysis
 from lth.figure.appearance import Appearance
 from lth.figure.point import POINTS, point_name
 from lth.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lth.analysis import PROJECTED, REVERSE, SOLUTION
+from lth.evidence.analysis import PROJECTED, REVERSE, SOLUTION
+from lth.evidence.summary import LevelRow
 from lth.figure.appearance import BASELINES, appearance, level_colour
 from lth.figure.point import POINTS, point_name
 from lth.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
-from lth.summary import LevelRow
 
 _MOST_LABELS = 16  # of levels under a panel
 _DODGE = 0.11  # levels between the markers of two kinds of baseline

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from lth.claim import CLAIMS, Claim, Finding, as_table, evaluate
-from lth.evidence import Evidence
+from lth.evidence.claim import CLAIMS, Claim, Finding, as_table, evaluate
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Table
 from lth.exhibit import BEYOND, EXHIBITS, Exhibit
 from lth.figure.claims import draw_claims
 from lth.figure.interactive_surface import surface_html
@@ -20,7 +21,6 @@ from lth.plan.place import Place, at
 from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
 from lth.setting.preset import changes_from_preset
-from lth.table import Table
 
 _DOTS_PER_INCH = 110
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.

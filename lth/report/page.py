@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lth.table import Table, rounded
+from lth.evidence.table import Table, rounded
 
 LEVEL_HEADINGS = (
     "solution",

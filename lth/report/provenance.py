@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
 from lth.plan.jobs import CurvatureJob, DistanceJob, SurfaceJob, places, surface_job
 
 Key = TypeVar("Key")

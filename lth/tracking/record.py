@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from lth.analysis import LevelAnalysis
+from lth.evidence.analysis import LevelAnalysis
+from lth.evidence.summary import LevelRow, markdown_table
 from lth.figure.interpolation import draw_interpolation
 from lth.figure.radius import draw_radii
 from lth.figure.spectrum import draw_spectra
@@ -18,7 +19,6 @@ from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
 from lth.solution.problem import Workbench
 from lth.solution.solution import Solution
-from lth.summary import LevelRow, markdown_table
 from lth.tracking.run import RunLog
 from lth.tracking.store import CHECKPOINT, KEY
 from lth.training.train import EpochRecord

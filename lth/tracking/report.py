@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lth.claim import Finding
+from lth.evidence.claim import Finding
 from lth.report import Report
 from lth.solution.problem import Workbench
 from lth.tracking.record import log_setting, study_name, study_tags

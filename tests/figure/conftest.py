@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lth.analysis import LevelAnalysis
+from lth.evidence.analysis import LevelAnalysis
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.radius import BasinRadii
 

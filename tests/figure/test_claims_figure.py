@@ -8,7 +8,7 @@ import pytest
 from made_evidence import made_evidence
 from matplotlib.colors import to_hex
 
-from lth.claim import CLAIMS, evaluate
+from lth.evidence.claim import CLAIMS, evaluate
 from lth.figure.claims import VERDICTS, draw_claims
 from lth.measure.distance import Travel
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from lth.evidence.summary import LevelRow
 from lth.figure.appearance import BASELINES, level_colour
 from lth.figure.trend import draw_trend
-from lth.summary import LevelRow
 
 
 def imp(level, **measured):

@@ -1,7 +1,7 @@
 import pytest
 from made_evidence import made_evidence
 
-from lth.claim import CLAIMS
+from lth.evidence.claim import CLAIMS
 from lth.exhibit import BEYOND, EXHIBITS
 from lth.plan.jobs import study_jobs
 from lth.plan.place import Place, at, imp, projection

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from made_evidence import made_evidence
 
-from lth.claim import CLAIMS
-from lth.evidence import Evidence
+from lth.evidence.claim import CLAIMS
+from lth.evidence.evidence import Evidence
 from lth.exhibit import BEYOND, EXHIBITS
 from lth.report import Report, write_report
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lth.claim.claim import Case, Claim, baselines
-from lth.claim.reading import LOSS_UNIT, difference, test_accuracy, train_loss
-from lth.evidence import Evidence
+from lth.evidence.claim.claim import Case, Claim, baselines
+from lth.evidence.claim.reading import LOSS_UNIT, difference, test_accuracy, train_loss
+from lth.evidence.evidence import Evidence
 from lth.plan.place import BASELINES, imp
 
 

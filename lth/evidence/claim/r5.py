@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lth.claim.claim import Case, Claim, baselines, every_level
-from lth.claim.reading import LOSS_UNIT, difference, highest_loss, line, sublevel_cutoff
-from lth.evidence import Evidence
+from lth.evidence.claim.claim import Case, Claim, baselines, every_level
+from lth.evidence.claim.reading import LOSS_UNIT, difference, highest_loss, line, sublevel_cutoff
+from lth.evidence.evidence import Evidence
 from lth.plan.place import at, imp
 
 _outside = baselines("random_init", "random_prune_one_shot")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from problems import SPEC, dense_solution, imp_solution, tiny_setting, training_data
 
-from lth.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis, analysis_from
+from lth.evidence.analysis import PREVIOUS, PROJECTED, REVERSE, SOLUTION, LevelAnalysis, analysis_from
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.spectrum import leading_spectrum
 from lth.measure.kind.survey import perform

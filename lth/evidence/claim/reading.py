@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation, rise
 from lth.measure.radius import BasinRadii
 from lth.plan.jobs import LineJob

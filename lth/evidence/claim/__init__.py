@@ -5,9 +5,9 @@ a statistic (what is subtracted from what, in which space, against which margin,
 shows it) is written in the docstring of its function and nowhere else; `Claim.rule` is that text.
 """
 
-from lth.claim import r0, r1, r2, r3, r4, r5, r6, r7
-from lth.claim.claim import Case, Claim
-from lth.claim.finding import Finding, Outcome, as_table, evaluate
+from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
+from lth.evidence.claim.claim import Case, Claim
+from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate
 
 CLAIMS: tuple[Claim, ...] = (
     *r0.CLAIMS,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lth.summary import LevelRow, markdown_table, remarks, text_table
+from lth.evidence.summary import LevelRow, markdown_table, remarks, text_table
 
 ROW = LevelRow("level 1", "imp", 1, 0.8, 0.25, 0.9, log_eig_product=12.5)
 SOUND = {

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from lth.certainty import estimate_mean, verdict_on
+from lth.evidence.certainty import estimate_mean, verdict_on
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 

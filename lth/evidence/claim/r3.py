@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lth.claim.claim import Case, Claim, baselines
-from lth.claim.reading import LOG_EIG_UNIT, log_eig_gap
-from lth.evidence import Evidence
+from lth.evidence.claim.claim import Case, Claim, baselines
+from lth.evidence.claim.reading import LOG_EIG_UNIT, log_eig_gap
+from lth.evidence.evidence import Evidence
 from lth.plan.place import at, imp
 
 

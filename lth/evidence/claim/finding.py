@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lth.certainty import Estimate, Verdict, estimate_mean, verdict_on
-from lth.claim.claim import Case, Claim
-from lth.evidence import Evidence
-from lth.table import Table
+from lth.evidence.certainty import Estimate, Verdict, estimate_mean, verdict_on
+from lth.evidence.claim.claim import Case, Claim
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Table
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lth.claim.claim import Case, Claim, every_level
-from lth.claim.reading import LOSS_UNIT, barrier_above_margin, line
-from lth.evidence import Evidence
+from lth.evidence.claim.claim import Case, Claim, every_level
+from lth.evidence.claim.reading import LOSS_UNIT, barrier_above_margin, line
+from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation
 from lth.plan.place import at, imp
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lth.claim.claim import Case, Claim, every_level
-from lth.claim.reading import LOG_EIG_UNIT, difference, log_eig_gap, radius_gap, steepness
-from lth.evidence import Evidence
+from lth.evidence.claim.claim import Case, Claim, every_level
+from lth.evidence.claim.reading import LOG_EIG_UNIT, difference, log_eig_gap, radius_gap, steepness
+from lth.evidence.evidence import Evidence
 from lth.plan.place import at, imp, projection, reverse
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from made_evidence import made_evidence
 
-from lth.certainty import estimate_mean
-from lth.claim import CLAIMS, Case, Claim, as_table, evaluate
-from lth.evidence import Attained
+from lth.evidence.certainty import estimate_mean
+from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate
+from lth.evidence.evidence import Attained
 from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.surveyor import Line

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lth.evidence import Evidence
+from lth.evidence.evidence import Evidence
 from lth.plan.place import Kind, Place, imp
 
 
