@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from lth.evidence.claim import CLAIMS, Claim, Finding, as_table, evaluate
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Table
-from lth.exhibit import BEYOND, EXHIBITS, Exhibit
-from lth.figure.claims import draw_claims
-from lth.figure.interactive_surface import surface_html
 from lth.measure.radius import BasinRadii
 from lth.measure.surveyor import Curvature
 from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
 from lth.plan.place import Place, at
+from lth.report.exhibit import BEYOND, EXHIBITS, Exhibit
+from lth.report.figure.claims import draw_claims
+from lth.report.figure.interactive_surface import surface_html
 from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
 from lth.setting.preset import changes_from_preset

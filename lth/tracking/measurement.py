@@ -6,10 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lth.figure.density import draw_density
-from lth.figure.interactive_surface import surface_html
-from lth.figure.interpolation import draw_interpolation
-from lth.figure.surface import draw_surface
 from lth.measure.curvature.density import SpectralDensity
 from lth.measure.kind.survey import curvature_from, density_from, line_from, radii_from, surface_from
 from lth.measure.packed import Packed
@@ -17,6 +13,10 @@ from lth.measure.radius import BasinRadii
 from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, DensityJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.plan.place import Point
+from lth.report.figure.density import draw_density
+from lth.report.figure.interactive_surface import surface_html
+from lth.report.figure.interpolation import draw_interpolation
+from lth.report.figure.surface import draw_surface
 from lth.tracking.run import RunLog
 from lth.tracking.store import MEASUREMENT
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from lth.evidence.analysis import LevelAnalysis
 from lth.evidence.summary import LevelRow, markdown_table
-from lth.figure.interpolation import draw_interpolation
-from lth.figure.radius import draw_radii
-from lth.figure.spectrum import draw_spectra
-from lth.figure.trajectory import draw_trajectory
-from lth.figure.trend import draw_trend
 from lth.plan.place import Place, solution_name
+from lth.report.figure.interpolation import draw_interpolation
+from lth.report.figure.radius import draw_radii
+from lth.report.figure.spectrum import draw_spectra
+from lth.report.figure.trajectory import draw_trajectory
+from lth.report.figure.trend import draw_trend
 from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
 from lth.solution.problem import Workbench

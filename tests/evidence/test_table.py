@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from lth.exhibit import Table
+from lth.report.exhibit import Table
 
 
 def read(table):

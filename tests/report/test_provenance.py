@@ -2,9 +2,9 @@ import pytest
 from made_evidence import made_evidence
 
 from lth.evidence.claim import CLAIMS
-from lth.exhibit import BEYOND, EXHIBITS
 from lth.plan.jobs import study_jobs
 from lth.plan.place import Place, at, imp, projection
+from lth.report.exhibit import BEYOND, EXHIBITS
 from lth.report.provenance import watched
 
 EVIDENCE = made_evidence(last=2)

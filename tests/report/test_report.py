@@ -9,8 +9,8 @@ from made_evidence import made_evidence
 
 from lth.evidence.claim import CLAIMS
 from lth.evidence.evidence import Evidence
-from lth.exhibit import BEYOND, EXHIBITS
 from lth.report import Report, write_report
+from lth.report.exhibit import BEYOND, EXHIBITS
 
 LAST = 2
 

@@ -1,0 +1,11 @@
+"""Every figure and table of a study, each from the frozen evidence of one seed: its numbers, then its drawing.
+
+`EXHIBITS` are the paper's, in its order; `BEYOND` are what this project adds.
+"""
+
+from lth.evidence.table import Table
+from lth.report.exhibit.beyond import BEYOND
+from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.paper import EXHIBITS
+
+__all__ = ["BEYOND", "EXHIBITS", "Exhibit", "Table"]

@@ -1,0 +1,130 @@
+"""The baselines that a study trains at every level, over the levels; the others at the last level alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, yes_no
+from lth.plan.place import BASELINES, Kind, Place, at, imp
+from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
+from lth.report.exhibit.spectra import say_not_converged
+from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.appearance import Appearance, appearance
+from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure, spans_a_decade, use_log_y
+
+_DODGE = 0.06  # levels between the markers of two kinds
+_Measure = Callable[[Evidence, Place], float | None]
+_PANELS: tuple[tuple[str, str, _Measure], ...] = (
+    (
+        "log_eig_product",
+        "log_eig_product (Σ ln λ)",
+        lambda evidence, place: evidence.log_eig_product(at(place)),
+    ),
+    ("Training loss", "training loss (nats)", lambda evidence, place: evidence.attained[place].train_loss),
+    (
+        "Test accuracy",
+        "test accuracy (%)",
+        lambda evidence, place: 100 * evidence.attained[place].test_accuracy,
+    ),
+)
+
+
+def _places(evidence: Evidence, kind: Kind) -> list[Place]:
+    return [place for level in evidence.levels if (place := Place(kind, level)) in evidence.attained]
+
+
+def _at_every_level(evidence: Evidence) -> list[Kind]:
+    return [kind for kind in BASELINES if len(_places(evidence, kind)) == evidence.last]
+
+
+def _say(evidence: Evidence) -> str:
+    everywhere = _at_every_level(evidence)
+    if evidence.last == 1 or not everywhere:
+        return f"No baseline was trained below level {evidence.last}, the last."
+    parts = []
+    for kind in everywhere:
+        places = _places(evidence, kind)
+        solutions = [evidence.attained[imp(place.level)] for place in places]
+        others = [evidence.attained[place] for place in places]
+        lower = sum(ours.train_loss < theirs.train_loss for ours, theirs in zip(solutions, others, strict=True))
+        better = sum(
+            ours.test_accuracy > theirs.test_accuracy for ours, theirs in zip(solutions, others, strict=True)
+        )
+        products = [
+            (ours, theirs)
+            for place in places
+            if (ours := evidence.log_eig_product(at(imp(place.level)))) is not None
+            and (theirs := evidence.log_eig_product(at(place))) is not None
+        ]
+        flatter = sum(ours < theirs for ours, theirs in products)
+        parts.append(
+            f"w(L) has the lower training loss than {kind} at {lower} of {count(places, 'level')}, the higher "
+            f"test accuracy at {better}, and the smaller log_eig_product at {flatter} of {len(products)}"
+        )
+    drawn = [at(place) for kind in ("imp", *everywhere) for place in _places(evidence, kind)]
+    return sentence([*parts, say_not_converged(evidence, drawn)])
+
+
+def _numbers(evidence: Evidence) -> Table:
+    kinds: tuple[Kind, ...] = ("imp", *BASELINES)
+    rows: list[tuple[Cell, ...]] = []
+    for place in [place for kind in kinds for place in _places(evidence, kind)]:
+        # Without a baseline at every level there is no trend to show, and the last level says it all.
+        if _at_every_level(evidence) or place.level == evidence.last:
+            attained = evidence.attained[place]
+            product = evidence.log_eig_product(at(place))
+            accuracy = float(attained.test_accuracy)
+            converged = yes_no(evidence.curvature[at(place)].spectrum.converged)
+            reached = attained.density, attained.train_loss, accuracy
+            rows.append((place.kind, place.level, *reached, product, converged))
+    headings = ("kind", "level", "density", "train_loss", "test_accuracy", "log_eig_product", "converged")
+    return Table(headings, tuple(rows))
+
+
+def _draw(evidence: Evidence) -> Figure:
+    figure = new_figure(12.0, 5.0)
+    for axes, (title, quantity, measure) in zip(figure.subplots(1, 3), _PANELS, strict=True):
+        levels = list(evidence.levels)
+        solutions = [measure(evidence, imp(level)) for level in levels]
+        plot_over_levels(axes, levels, solutions, Appearance(NEUTRAL_COLOUR, "o"), "IMP")
+        drawn = list(solutions)
+        for index, kind in enumerate(BASELINES):
+            dodge = _DODGE * (index - (len(BASELINES) - 1) / 2)
+            places = _places(evidence, kind)
+            values = [measure(evidence, place) for place in places]
+            drawn += values
+            look = appearance(kind, evidence.last)
+            plot_over_levels(axes, [place.level + dodge for place in places], values, look, kind)
+        exist = np.array([value for value in drawn if value is not None])
+        begin_level_panel(axes, evidence, levels, title=_caveated(title, drawn), quantity=quantity)
+        if title == "Training loss" and spans_a_decade(exist):
+            use_log_y(axes)
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=4,
+        fontsize=SMALL_TEXT_SIZE,
+        title="Baselines stand side by side where they would hide each other",
+        title_fontsize=SMALL_TEXT_SIZE,
+    )
+    return figure
+
+
+def _caveated(title: str, values: Sequence[float | None]) -> str:
+    missing = sum(value is None for value in values)
+    return f"{title} ({missing} of {len(values)} do not exist)" if missing else title
+
+
+EVERY_LEVEL = Exhibit(
+    file="beyond_every_level",
+    title="Beyond the paper: baselines over the levels",
+    paper="The paper shows the baselines at one level alone.",
+    found=_say,
+    numbers=_numbers,
+    draw=_draw,
+)

@@ -1,0 +1,80 @@
+"""Which two points a figure compares at each level, and at which of them the paper finds the smaller basin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lth.evidence.evidence import Evidence
+from lth.plan.place import Kind, Place, Point, at, imp, next_larger, projection, reverse
+from lth.report.figure.appearance import Appearance, appearance
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two points that are compared at a level."""
+
+    level: int
+    sharper: Point  # where the paper finds the smaller basin: larger eigenvalues, shorter radii
+    flatter: Point
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same comparison at every level it is made at."""
+
+    sharper: str  # as a formula in L, or in N if it is made at the last level alone
+    flatter: str
+    pairs: Callable[[Evidence], tuple[Pair, ...]]
+
+
+PROJECTION = Comparison(
+    "m(L)⊙w(L-1)",
+    "w(L)",
+    lambda evidence: tuple(Pair(level, projection(level), at(imp(level))) for level in evidence.levels),
+)
+REVERSE = Comparison(
+    "w(L) in level L-1 space",
+    "w(L-1)",
+    lambda evidence: tuple(Pair(level, reverse(level), at(imp(level - 1))) for level in evidence.levels),
+)
+NEXT_LARGER = Comparison(
+    "m′(L)⊙w(L-1)",
+    "m(L)⊙w(L-1)",
+    lambda evidence: tuple(Pair(level, next_larger(level), projection(level)) for level in evidence.levels),
+)
+
+
+def with_baseline(kind: Kind) -> Comparison:
+    """Return the comparison of a baseline with w(N) at the last level."""
+
+    def pairs(evidence: Evidence) -> tuple[Pair, ...]:
+        last = evidence.last
+        return (Pair(last, at(Place(kind, last)), at(imp(last))),)
+
+    return Comparison(kind, "w(N)", pairs)
+
+
+# Paul Tol's high-contrast set, as in the figures of a single level.
+SOLUTION_LOOK = Appearance("#004488", "o")
+PREVIOUS_LOOK = Appearance("#000000", "v")
+PROJECTION_LOOK = Appearance("#BB5566", "s")
+REVERSE_LOOK = Appearance("#DDAA33", "D")
+_LOOKS = {
+    "projection": PROJECTION_LOOK,
+    "reverse": REVERSE_LOOK,
+    "next_larger": Appearance("#000000", "^"),
+}
+
+
+def looks(pair: Pair) -> dict[Point, Appearance]:
+    """Return how the two points of a pair are drawn."""
+    return {point: _look(point, pair) for point in (pair.sharper, pair.flatter)}
+
+
+def _look(point: Point, pair: Pair) -> Appearance:
+    if point.form != "solution":
+        return _LOOKS[point.form]
+    if pair.sharper.place.kind != "imp":  # beside a baseline: the colours that tell solutions apart
+        return appearance(point.place.kind, point.place.level)
+    return SOLUTION_LOOK if point.place.level == pair.level else PREVIOUS_LOOK

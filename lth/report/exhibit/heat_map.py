@@ -1,0 +1,123 @@
+"""Distances and cosines between all solutions, as annotated heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded
+from lth.plan.place import Kind, Place, imp
+from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.wording import sentence
+from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
+
+_OUTSIDERS: tuple[Kind, ...] = ("random_init", "random_prune_one_shot")
+_CELL_INCHES = 0.46
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """How near solutions are, in one of two senses."""
+
+    name: str
+    unit: str
+    matrix: Callable[[Evidence], np.ndarray]
+    nearer: Callable[[float, float], bool]  # whether the first value means nearer than the second
+    nearest: Callable[[list[float]], float]
+    farthest: Callable[[list[float]], float]
+    colours: str
+    written: str  # format of a cell
+
+
+EUCLIDEAN = Affinity(
+    "distance",
+    "L2",
+    lambda evidence: evidence.distances.euclidean,
+    lambda a, b: a < b,
+    min,
+    max,
+    "Blues",
+    ".3g",
+)
+COSINE = Affinity(
+    "cosine", "", lambda evidence: evidence.distances.cosine, lambda a, b: a > b, max, min, "Blues_r", ".2f"
+)
+
+
+def heat_map_exhibit(file: str, title: str, paper: str, affinity: Affinity) -> Exhibit:
+    """Return a heat map of all pairs."""
+    return Exhibit(
+        file=file,
+        title=title,
+        paper=paper,
+        found=partial(_say, affinity),
+        numbers=partial(_numbers, affinity),
+        draw=partial(_draw, affinity),
+    )
+
+
+def _say(affinity: Affinity, evidence: Evidence) -> str:
+    last = evidence.last
+    between = partial(_between, affinity, evidence)
+    levels = [imp(level) for level in range(last + 1)]
+    farthest = affinity.farthest([between(a, b) for i, a in enumerate(levels) for b in levels[:i]])
+    parts = [f"the farthest two IMP solutions have the {affinity.name} {rounded(farthest)}"]
+    for kind in _OUTSIDERS:
+        nearest = affinity.nearest([between(Place(kind, last), level) for level in levels])
+        verdict = "farther than that" if affinity.nearer(farthest, nearest) else "not farther than that"
+        parts.append(f"{kind} is {verdict} from all of them (nearest {rounded(nearest)})")
+    step = between(imp(last), Place("random_prune", last))
+    leap = between(imp(last), Place("random_prune_one_shot", last))
+    nearer = "nearer" if affinity.nearer(step, leap) else "not nearer"
+    parts.append(
+        f"random_prune is {nearer} to w({last}) than random_prune_one_shot "
+        f"({rounded(step)} against {rounded(leap)})"
+    )
+    text = sentence(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _between(affinity: Affinity, evidence: Evidence, a: Place, b: Place) -> float:
+    names = evidence.distances.names
+    return float(affinity.matrix(evidence)[names.index(a.name), names.index(b.name)])
+
+
+def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
+    names, matrix = evidence.distances.names, affinity.matrix(evidence)
+    rows: list[tuple[Cell, ...]] = [
+        (first, second, float(matrix[i, j])) for i, first in enumerate(names) for j, second in enumerate(names)
+    ]
+    return Table(("first", "second", affinity.name), tuple(rows))
+
+
+def _draw(affinity: Affinity, evidence: Evidence) -> Figure:
+    matrix = affinity.matrix(evidence)
+    at_last = f" at level {evidence.last}"
+    names = [name.removesuffix(at_last) for name in evidence.distances.names]
+    side = _CELL_INCHES * len(names)
+    figure = new_figure(side + 2.8, side + 1.8)
+    axes = figure.add_subplot()
+    unit = f" ({affinity.unit})" if affinity.unit else ""
+    axes.set_title(
+        f"{affinity.name.capitalize()}{unit} between solutions; baselines are{at_last}", fontsize=TEXT_SIZE + 1
+    )
+    image = axes.imshow(matrix, cmap=affinity.colours)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(labelsize=SMALL_TEXT_SIZE)
+    for i in range(len(names)):
+        for j in range(len(names)):
+            red, green, blue, _ = image.cmap(image.norm(matrix[i, j]))
+            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            text = format(matrix[i, j], affinity.written)
+            colour = "white" if dark else "black"
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7)
+    bar.set_label(f"{affinity.name}{unit}", fontsize=TEXT_SIZE)
+    bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
+    return figure

@@ -1,0 +1,235 @@
+"""Loss and error on straight lines between points, under both treatments of BatchNorm statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded
+from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
+from lth.measure.surveyor import Line
+from lth.plan.jobs import LineJob
+from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
+from lth.report.exhibit.wording import count, listed_levels, sentence
+from lth.report.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, value_limits
+
+Jobs = Callable[[Evidence], Sequence[LineJob]]
+STORED, ANEW = "interpolated", "anew"  # how BatchNorm statistics come about on the way
+TREATMENT_COLOURS = {STORED: "#004488", ANEW: "#BB5566"}
+TREATMENT_MARKERS = {STORED: "o", ANEW: "s"}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is drawn along a line."""
+
+    name: str
+    unit: str
+    barrier_unit: str
+    values: Callable[[Interpolation], np.ndarray]
+
+
+LOSS = Quantity("training loss", "nats", "nats", lambda path: path.train_loss)
+ERROR = Quantity("test error", "%", "points", lambda path: 100 * path.test_error)
+
+
+def lines_exhibit(file: str, title: str, paper: str, jobs: Jobs, *, successive: bool = False) -> Exhibit:
+    """Return a figure of the loss and the error on lines, two panels a line.
+
+    Args:
+        file: Of the exhibit.
+        title: Of the exhibit.
+        paper: What the paper shows.
+        jobs: The lines.
+        successive: They join one level to the next, so that barriers are counted over the levels.
+    """
+    return Exhibit(
+        file=file,
+        title=title,
+        paper=paper,
+        found=partial(say_successive_barriers if successive else say_barriers, jobs),
+        numbers=partial(line_numbers, jobs),
+        draw=partial(draw_lines, jobs),
+    )
+
+
+def treatments(line: Line) -> dict[str, Interpolation]:
+    """Return the paths of a line, one for each way of treating BatchNorm statistics that it has."""
+    return {STORED: line.stored} | ({} if line.anew is None else {ANEW: line.anew})
+
+
+def barrier_if_any(values: np.ndarray) -> float | None:
+    """Return the barrier of a path; None if a value on it is not finite."""
+    return barrier(values) if np.isfinite(values).all() else None
+
+
+def line_name(job: LineJob) -> str:
+    """Return `w(1) → w(2)`."""
+    return f"{job.start.symbol} → {job.end.symbol}"
+
+
+def say_barriers(jobs: Jobs, evidence: Evidence) -> str:
+    """Say how high the barriers of each line are, and whether they count as barriers."""
+    margin = evidence.setting.analysis.loss_margin
+    parts = [f"{line_name(job)}: {_say_line(evidence.lines[job], margin)}" for job in jobs(evidence)]
+    return sentence(parts)
+
+
+def say_successive_barriers(jobs: Jobs, evidence: Evidence) -> str:
+    """Say between how many successive solutions a barrier stands, and how high they are."""
+    setting, wanted = evidence.setting.analysis, jobs(evidence)
+    parts = []
+    for treatment in treatments(evidence.lines[wanted[0]]):
+        paths = {job.level: treatments(evidence.lines[job])[treatment] for job in wanted}
+        losses = {level: barrier_if_any(path.train_loss) for level, path in paths.items()}
+        errors = {level: barrier_if_any(path.test_error) for level, path in paths.items()}
+        parts.append(
+            f"with BatchNorm statistics {_HOW[treatment]}, "
+            f"{_count_above(losses, setting.loss_margin, 'loss barrier', 'nats')}, and "
+            f"{_count_above(errors, setting.error_margin, 'test-error barrier', 'of the examples')}"
+        )
+    text = sentence(parts)
+    return text[:1].upper() + text[1:]
+
+
+_HOW = {STORED: "interpolated", ANEW: "estimated anew"}
+
+
+def _count_above(barriers: dict[int, float | None], margin: float, noun: str, unit: str) -> str:
+    exist = [height for height in barriers.values() if height is not None]
+    text = f"{sum(height >= margin for height in exist)} of {count(exist, 'pair')} have a {noun} of at least "
+    text += f"{rounded(margin)} {unit}"
+    if exist:
+        text += f" (from {rounded(min(exist))} to {rounded(max(exist))})"
+    missing = [level for level, height in barriers.items() if height is None]
+    return f"{text}, none is defined for {listed_levels(missing)} (not finite)" if missing else text
+
+
+def _say_line(line: Line, margin: float) -> str:
+    texts = []
+    for treatment, path in treatments(line).items():
+        loss, error = barrier_if_any(path.train_loss), barrier_if_any(path.test_error)
+        if loss is None:
+            text = "no loss barrier is defined (not finite)"
+        else:
+            verdict = "" if loss >= margin else ", which counts as none,"
+            text = f"loss barrier {rounded(loss)} nats{verdict}"
+        if error is not None:
+            text += f" and test-error barrier {rounded(100 * error)} percentage points"
+        texts.append(f"{text} (BatchNorm statistics {_HOW[treatment]})" if line.anew is not None else text)
+    return ", ".join(texts)
+
+
+def line_numbers(jobs: Jobs, evidence: Evidence) -> Table:
+    """Return every point of every line, with the barriers of the line it is on."""
+    rows: list[tuple[Cell, ...]] = []
+    for job in jobs(evidence):
+        for treatment, path in treatments(evidence.lines[job]).items():
+            finite = bool(np.isfinite(path.train_loss).all())
+            heights = (
+                barrier_if_any(path.train_loss),
+                barrier_over_mean(path.train_loss) if finite else None,
+                barrier_if_any(path.test_error),
+            )
+            columns = (path.alphas, path.train_loss, path.train_error, path.test_loss, path.test_error)
+            rows += [
+                (job.start.symbol, job.end.symbol, treatment, *map(float, point), *heights)
+                for point in zip(*columns, strict=True)
+            ]
+    headings = ("start", "end", "batchnorm_statistics", "alpha", "train_loss", "train_error", "test_loss")
+    barriers = ("barrier_train_loss", "barrier_over_mean_train_loss", "barrier_test_error")
+    return Table((*headings, "test_error", *barriers), tuple(rows))
+
+
+def draw_lines(jobs: Jobs, evidence: Evidence) -> Figure:
+    """Draw training loss and test error over α with their chords; the legend gives the barriers.
+
+    The loss is logarithmic if it spans over a decade. A path with points that are not finite has gaps, and
+    the legend counts those points in place of a barrier.
+    """
+    wanted = jobs(evidence)
+    figure, panels = _pages(len(wanted))
+    title = "Training loss and test error on straight lines, with barriers above the chord (dotted)"
+    if any(evidence.lines[job].anew is not None for job in wanted):
+        title += "\nBatchNorm statistics interpolated like the weights, or estimated anew at each point"
+    figure.suptitle(title, fontsize=TEXT_SIZE + 1)
+    for quantity, axes_of_lines in panels.items():
+        for axes, job in zip(axes_of_lines, wanted, strict=True):
+            _draw_line(axes, evidence.lines[job], quantity)
+            axes.set_xticks([0, 0.5, 1], [job.start.symbol, "0.5", job.end.symbol])
+            legend_above(axes, line_name(job))
+    return figure
+
+
+def _pages(count: int) -> tuple[Figure, dict[Quantity, list[Axes]]]:
+    """Return a figure with a panel for each line and quantity: in rows if they are few, else in two blocks."""
+    if count <= 2:
+        figure = new_figure(9.6, 0.5 + 4.0 * count)
+        cells = figure.subplots(count, 2, squeeze=False)
+        panels = {quantity: list(cells[:, column]) for column, quantity in enumerate((LOSS, ERROR))}
+        for quantity, column in panels.items():
+            for axes in column:
+                dress_panel(axes)
+                axes.set_xlabel("position α", fontsize=TEXT_SIZE)
+                axes.set_ylabel(_axis_name(quantity), fontsize=TEXT_SIZE)
+    else:
+        rows, columns = grid_shape(count)
+        width, height = panel_inches(count)
+        figure = new_figure(columns * width, 2 * rows * height + 0.5)
+        upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
+        panels = {
+            quantity: fill_grid(page, count, x="position α", y=_axis_name(quantity), share_y=False)
+            for quantity, page in ((LOSS, upper), (ERROR, lower))
+        }
+    return figure, panels
+
+
+def _axis_name(quantity: Quantity) -> str:
+    return f"{quantity.name} ({quantity.unit})"
+
+
+def _draw_line(axes: Axes, line: Line, quantity: Quantity) -> None:
+    paths = {name: quantity.values(path) for name, path in treatments(line).items()}
+    together = np.concatenate(list(paths.values()))
+    if quantity is LOSS and spans_a_decade(together):
+        use_log_y(axes)
+    else:
+        axes.ticklabel_format(axis="y", useOffset=False)
+        if (limits := value_limits(together)) is not None:
+            axes.set_ylim(limits)
+    for name, values in paths.items():
+        prefix = f"{name}: " if line.anew is not None else ""
+        axes.plot(
+            line.stored.alphas,
+            np.where(np.isfinite(values), values, np.nan),
+            color=TREATMENT_COLOURS[name],
+            marker=TREATMENT_MARKERS[name],
+            markersize=2.8,
+            linewidth=1.2,
+            label=prefix + _barrier_text(values, quantity),
+        )
+        ends = values[[0, -1]]
+        if np.isfinite(ends).all():
+            chord = (1 - line.stored.alphas) * ends[0] + line.stored.alphas * ends[1]
+            axes.plot(
+                line.stored.alphas,
+                chord,
+                color=TREATMENT_COLOURS[name],
+                linestyle=":",
+                linewidth=0.9,
+                label="_chord",
+            )
+
+
+def _barrier_text(values: np.ndarray, quantity: Quantity) -> str:
+    height = barrier_if_any(values)
+    if height is None:
+        return f"no barrier, {int((~np.isfinite(values)).sum())} of {len(values)} not finite"
+    return f"barrier {height:.3g} {quantity.barrier_unit}"

@@ -1,0 +1,180 @@
+"""Leading Hessian eigenvalues of two points side by side, and their log-products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, yes_no
+from lth.plan.place import Point
+from lth.report.exhibit.comparison import Comparison, Pair, looks
+from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.panels import legend_above, panel_grid
+from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.spectrum import plot_eigenvalues
+from lth.report.figure.style import use_integer_x, use_log_y
+
+ABSENT = "not all leading eigenvalues are positive beyond doubt"
+
+
+def spectra_exhibit(file: str, title: str, paper: str, comparison: Comparison) -> Exhibit:
+    """Return a figure of spectra, a panel a pair."""
+    return Exhibit(
+        file=file,
+        title=title,
+        paper=paper,
+        found=partial(say_log_products, comparison),
+        numbers=partial(spectra_numbers, comparison),
+        draw=partial(draw_spectra, comparison),
+    )
+
+
+def log_product_table(file: str, title: str, paper: str, comparison: Comparison) -> Exhibit:
+    """Return a table of log-products, a row a pair."""
+    return Exhibit(
+        file=file,
+        title=title,
+        paper=paper,
+        found=partial(say_log_products, comparison),
+        numbers=partial(log_product_rows, comparison),
+        draw=None,
+    )
+
+
+def say_log_products(comparison: Comparison, evidence: Evidence) -> str:
+    """Say where the log-product is larger at the sharper point."""
+    pairs = comparison.pairs(evidence)
+    compared = [
+        Compared(pair.level, evidence.log_eig_product(pair.sharper), evidence.log_eig_product(pair.flatter))
+        for pair in pairs
+    ]
+    names = comparison.sharper, comparison.flatter
+    if len(pairs) == 1:
+        names = pairs[0].sharper.symbol, pairs[0].flatter.symbol
+    return sentence(
+        [
+            compare(f"log_eig_product (k = {evidence.setting.analysis.k})", *names, compared, absent=ABSENT),
+            say_not_converged(evidence, [point for pair in pairs for point in (pair.sharper, pair.flatter)]),
+        ]
+    )
+
+
+def caveat(evidence: Evidence, *points: Point) -> str:
+    """Return the points whose spectra have not converged, or nothing."""
+    loose = _not_converged(evidence, points)
+    return f"not converged: {', '.join(point.symbol for point in loose)}" if loose else ""
+
+
+def say_not_converged(evidence: Evidence, points: Iterable[Point]) -> str:
+    """Say how many spectra have not converged, or nothing."""
+    number = len(_not_converged(evidence, points))
+    return f"{number} of the spectra {'has' if number == 1 else 'have'} not converged" if number else ""
+
+
+def flagged(label: str, evidence: Evidence, points: Iterable[Point]) -> str:
+    """Return the label of a series, with the number of its spectra that have not converged."""
+    number = len(_not_converged(evidence, points))
+    return f"{label} ({number} NOT CONVERGED)" if number else label
+
+
+def _not_converged(evidence: Evidence, points: Iterable[Point]) -> list[Point]:
+    distinct = dict.fromkeys(points)
+    return [point for point in distinct if not evidence.curvature[point].spectrum.converged]
+
+
+def log_product_rows(comparison: Comparison, evidence: Evidence) -> Table:
+    """Return level, both log-products and their difference, and what is wrong with them."""
+    rows: list[tuple[Cell, ...]] = []
+    for pair in comparison.pairs(evidence):
+        sharper, flatter = evidence.log_eig_product(pair.sharper), evidence.log_eig_product(pair.flatter)
+        notes = [
+            f"{point.symbol}: {ABSENT}"
+            for point, value in ((pair.sharper, sharper), (pair.flatter, flatter))
+            if value is None
+        ]
+        notes.append(caveat(evidence, pair.sharper, pair.flatter))
+        difference = Compared(pair.level, sharper, flatter).difference
+        rows.append((pair.level, sharper, flatter, difference, "; ".join(filter(None, notes)) or None))
+    headings = (
+        "L",
+        f"log_eig_product at {comparison.sharper}",
+        f"log_eig_product at {comparison.flatter}",
+        "difference",
+        "note",
+    )
+    return Table(headings, tuple(rows))
+
+
+def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
+    """Return every eigenvalue, a row each."""
+    rows: list[tuple[Cell, ...]] = []
+    for pair in comparison.pairs(evidence):
+        for point in (pair.sharper, pair.flatter):
+            spectrum, product = evidence.curvature[point].spectrum, evidence.log_eig_product(point)
+            rows += [
+                (
+                    pair.level,
+                    point.symbol,
+                    rank,
+                    float(value),
+                    float(upper),
+                    float(residual),
+                    yes_no(spectrum.converged),
+                    product,
+                )
+                for rank, (value, upper, residual) in enumerate(
+                    zip(spectrum.eigenvalues, spectrum.upper, spectrum.residuals, strict=True), start=1
+                )
+            ]
+    headings = (
+        "level",
+        "point",
+        "rank",
+        "eigenvalue",
+        "upper_bound",
+        "residual",
+        "converged",
+        "log_eig_product",
+    )
+    return Table(headings, tuple(rows))
+
+
+def draw_spectra(comparison: Comparison, evidence: Evidence) -> Figure:
+    """Draw eigenvalues against rank, a panel a pair.
+
+    The legend gives log_eig_product, or says why there is none, and marks what has not converged. An
+    eigenvalue that is not positive has no place on a logarithmic axis: it is a cross on the lower edge.
+    """
+    pairs = comparison.pairs(evidence)
+    figure, panels = panel_grid(
+        len(pairs),
+        title="Leading Hessian eigenvalues; the number is log_eig_product (Σ ln λ)",
+        x="rank",
+        y="eigenvalue (nats / L2²)",
+    )
+    for axes, pair in zip(panels, pairs, strict=True):
+        use_log_y(axes)
+        use_integer_x(axes)
+        for place, (point, look) in enumerate(looks(pair).items()):
+            spectrum, text = evidence.curvature[point].spectrum, _label(evidence, point)
+            plot_eigenvalues(axes, spectrum, look, text, edge=0.02 + 0.04 * place, size=2.6 * look.scale)
+        legend_above(axes, _title(pair))
+    return figure
+
+
+def _title(pair: Pair) -> str:
+    return f"level {pair.level}"
+
+
+def _label(evidence: Evidence, point: Point) -> str:
+    spectrum, product = evidence.curvature[point].spectrum, evidence.log_eig_product(point)
+    if product is None:
+        doubtful = len(spectrum.eigenvalues) - spectrum.num_positive
+        mark = "" if (spectrum.eigenvalues > 0).all() else " (×)"
+        text = f"{point.symbol}: none, {doubtful} not surely > 0{mark}"
+    else:
+        text = f"{point.symbol}: {product:.2f}"
+    return text if spectrum.converged else f"{text}\nNOT CONVERGED"

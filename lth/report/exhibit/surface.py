@@ -1,0 +1,62 @@
+"""The loss surface, and which solutions lie in the sublevel set of IMP's."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, rounded, yes_no
+from lth.plan.place import BASELINES, Place
+from lth.report.exhibit.exhibit import Exhibit
+from lth.report.figure.surface import draw_surface
+
+
+def _say(evidence: Evidence) -> str:
+    cutoff = evidence.surface.cutoff
+    losses = {marker.name: marker.loss for marker in evidence.surface.surface.markers}
+    own = {kind: losses[Place(kind, evidence.last).name] for kind in BASELINES}
+    # A loss that is not a number lies in no sublevel set.
+    outside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if not loss <= cutoff]
+    inside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if loss <= cutoff]
+    farthest = max(marker.distance for marker in evidence.surface.surface.markers)
+    return (
+        f"With {rounded(cutoff)} nats, the loss of the worst IMP solution on the examples drawn, as cutoff (so "
+        "all of IMP's lie in the set; claims allow a margin above it), "
+        f"{_listed(outside)} lie outside by their own loss and {_listed(inside)} inside; solutions lie up to "
+        f"{rounded(farthest)} (L2) off the plane that is drawn."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if names else "no baselines"
+
+
+def _numbers(evidence: Evidence) -> Table:
+    surface, cutoff = evidence.surface.surface, evidence.surface.cutoff
+    rows: list[tuple[Cell, ...]] = [
+        ("grid point", None, float(x), float(y), float(surface.loss[row, column]), None, None)
+        for row, y in enumerate(surface.y)
+        for column, x in enumerate(surface.x)
+    ]
+    rows += [
+        ("solution", one.name, one.x, one.y, one.loss, one.distance, yes_no(one.loss <= cutoff))
+        for one in surface.markers
+    ]
+    headings = ("what", "solution", "x", "y", "loss", "distance_off_plane", "in_sublevel_set")
+    return Table(headings, tuple(rows))
+
+
+def _draw(evidence: Evidence) -> Figure:
+    found = evidence.surface
+    return draw_surface(found.surface, found.corners, cutoff=found.cutoff)
+
+
+SURFACE = Exhibit(
+    file="fig13_surface",
+    title="Fig. 13: the training loss on a plane through three solutions",
+    paper="All IMP solutions and random_prune lie in one connected loss sublevel set; random_init and "
+    "random_prune_one_shot lie outside.",
+    found=_say,
+    numbers=_numbers,
+    draw=_draw,
+)

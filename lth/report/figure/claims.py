@@ -1,0 +1,192 @@
+"""What the seeds say of every claim, on one page."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from lth.evidence.certainty import Verdict
+from lth.evidence.claim import Finding, Outcome
+from lth.report.figure.appearance import Appearance
+from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
+
+# Blue and vermilion of Okabe and Ito (2008), which dark text and colour-blind readers can bear, and grey.
+VERDICTS: Mapping[Verdict, Appearance] = {
+    "supported": Appearance("#0072B2", "^"),
+    "refuted": Appearance("#D55E00", "v"),
+    "undecided": Appearance("#666666", "D", 0.85),
+}
+_COLUMNS = 4
+_SEED_SHIFT = 0.24  # of a case: the seeds stand beside their mean
+_FEWEST_SLOTS = 5  # for cases in a panel: where there are fewer, they stay together in the middle
+_REACH = 1.0  # times what the seeds span: how far beyond them an interval may stretch a panel
+_TITLE_WIDTH = 52  # characters
+_MOST_LABELS = 16  # of levels under a panel
+
+
+def draw_claims(findings: Sequence[Finding]) -> Figure:
+    """Draw a panel a claim: over its cases the mean, its interval and the value of each seed.
+
+    A claim says that its statistic is above the zero line. Two or three seeds can give an interval many times
+    as long as what they span; it then runs off the panel and ends in a caret, so that the seeds stay legible.
+
+    Args:
+        findings: At least one, drawn in their order.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not findings:
+        raise ValueError("there is no finding to draw; evaluate at least one claim")
+    columns = min(_COLUMNS, len(findings))
+    rows = math.ceil(len(findings) / columns)
+    figure = new_figure(4.1 * columns, 2.75 * rows + 0.7)
+    for index, finding in enumerate(findings):
+        _draw(figure.add_subplot(rows, columns, index + 1), finding)
+    seeds = max(len(finding.seeds) for finding in findings)
+    figure.legend(
+        handles=_legend_handles(),
+        loc="outside upper center",
+        ncols=min(6, 1 + columns),
+        fontsize=TEXT_SIZE,
+        title=f"Each claim says: above zero.  {seeds} seed{'' if seeds == 1 else 's'}",
+        title_fontsize=TEXT_SIZE + 1,
+    )
+    return figure
+
+
+def _draw(axes: Axes, finding: Finding) -> None:
+    claim = finding.claim
+    statement = textwrap.fill(f"{claim.id}  {claim.statement}", _TITLE_WIDTH)
+    agreeing = f"{finding.num_agreeing} of {finding.num_measured} values above 0"
+    axes.set_title(
+        f"{statement}\n{finding.verdict}; {agreeing}",
+        fontsize=SMALL_TEXT_SIZE,
+        color=VERDICTS[finding.verdict].colour,
+        loc="left",
+    )
+    axes.set_ylabel(claim.unit, fontsize=SMALL_TEXT_SIZE)
+    axes.tick_params(labelsize=SMALL_TEXT_SIZE - 1)
+    axes.grid(True, axis="y", color=GRID_COLOUR, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.axhline(0, color="black", linewidth=0.9, zorder=1, label="_zero")
+    low, high = _limits(finding.outcomes)
+    axes.set_ylim(low, high)
+    for position, outcome in enumerate(finding.outcomes):
+        _draw_outcome(axes, position, outcome, low, high)
+    _label_cases(axes, finding.outcomes)
+    if not finding.outcomes:
+        axes.text(0.5, 0.6, "no case", ha="center", transform=axes.transAxes, color=NEUTRAL_COLOUR)
+
+
+def _draw_outcome(axes: Axes, position: int, outcome: Outcome, low: float, high: float) -> None:
+    estimate, look = outcome.estimate, VERDICTS[outcome.verdict]
+    if estimate.mean is None:
+        axes.text(
+            position,
+            0.04,
+            "none",
+            ha="center",
+            rotation=90,
+            fontsize=SMALL_TEXT_SIZE - 1.5,
+            color=NEUTRAL_COLOUR,
+            transform=axes.get_xaxis_transform(),
+        )
+        return
+    if estimate.low is not None and estimate.high is not None:
+        ends = max(estimate.low, low), min(estimate.high, high)
+        axes.plot([position] * 2, ends, color=look.colour, linewidth=1.4, zorder=2, label="_interval")
+        cut = [end for end, whole in zip(ends, (estimate.low, estimate.high), strict=True) if end != whole]
+        for end in cut:
+            axes.plot(
+                position,
+                end,
+                color=look.colour,
+                marker=6 if end == high else 7,  # carets whose tip is on the edge
+                markersize=4.5,
+                linestyle="none",
+                zorder=2,
+                label="_cut",
+            )
+    axes.plot(
+        position,
+        estimate.mean,
+        color=look.colour,
+        marker=look.marker,
+        markersize=5.5 * look.scale,
+        linestyle="none",
+        zorder=4,
+        label=f"_{outcome.verdict}",
+    )
+    axes.plot(
+        [position + _SEED_SHIFT] * len(estimate.measured),
+        estimate.measured,
+        color=NEUTRAL_COLOUR,
+        marker="o",
+        markersize=2.6,
+        markerfacecolor="none",
+        markeredgewidth=0.7,
+        linestyle="none",
+        zorder=3,
+        label="_seeds",
+    )
+
+
+def _limits(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Return limits around zero, every seed, and the intervals up to `_REACH` times what those span."""
+    seeds = [0.0, *[value for outcome in outcomes for value in outcome.estimate.measured]]
+    intervals = [(outcome.estimate.low, outcome.estimate.high) for outcome in outcomes]
+    ends = [end for interval in intervals for end in interval if end is not None]
+    least, most = min(seeds), max(seeds)
+    span = (most - least) or 1e-3
+    least = max(min([least, *ends]), least - _REACH * span)
+    most = min(max([most, *ends]), most + _REACH * span)
+    room = 0.08 * ((most - least) or span)
+    return least - room, most + room
+
+
+def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
+    spare = max(0, _FEWEST_SLOTS - len(outcomes)) / 2
+    axes.set_xlim(-0.6 - spare, len(outcomes) - 0.4 + spare)
+    if all(outcome.case.place.kind == "imp" for outcome in outcomes):
+        step = math.ceil(len(outcomes) / _MOST_LABELS) if outcomes else 1
+        positions = np.arange(len(outcomes))[::-1][::step][::-1]  # the last level always has its label
+        axes.set_xticks(positions, [str(outcomes[position].case.level) for position in positions])
+        axes.set_xlabel("level L", fontsize=SMALL_TEXT_SIZE)
+        return
+    labels = [outcome.case.label.replace("_", "\n") for outcome in outcomes]
+    axes.set_xticks(range(len(outcomes)), labels, fontsize=SMALL_TEXT_SIZE - 1)
+    axes.set_xlabel(f"at level {outcomes[0].case.level}", fontsize=SMALL_TEXT_SIZE)
+
+
+def _legend_handles() -> list[Line2D]:
+    verdicts = [
+        Line2D(
+            [],
+            [],
+            color=look.colour,
+            marker=look.marker,
+            markersize=5.5 * look.scale,
+            linewidth=1.4,
+            label=f"{verdict} (mean and interval)",
+        )
+        for verdict, look in VERDICTS.items()
+    ]
+    seed = Line2D(
+        [],
+        [],
+        color=NEUTRAL_COLOUR,
+        marker="o",
+        markersize=2.6,
+        markerfacecolor="none",
+        markeredgewidth=0.7,
+        linestyle="none",
+        label="a seed",
+    )
+    return [*verdicts, seed]

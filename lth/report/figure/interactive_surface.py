@@ -1,0 +1,194 @@
+"""The loss surface as one HTML page that needs no network: a contour map with a 3-D view beneath it."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go  # type: ignore[import-untyped]
+from plotly.io import to_html  # type: ignore[import-untyped]
+
+from lth.measure.kind.surface import LevelSurface
+from lth.measure.surface import Marker, Surface
+from lth.report.figure.appearance import appearance_of
+from lth.report.figure.loss_shades import Shades, round_losses, shades_of
+
+_MAP_ID, _RELIEF_ID = "loss-map", "loss-relief"  # fixed, so that equal surfaces give equal pages
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Loss surface</title></head>
+<body style="font-family: sans-serif; margin: 1em">
+<h1 style="font-size: 1.1em">{title}</h1>
+{map}
+<details><summary>3-D view (needs WebGL)</summary>
+{relief}
+</details>
+</body>
+</html>
+"""
+_LAYOUT: Mapping[str, Any] = {
+    "template": "plotly_white",
+    "width": 1050,
+    "height": 720,
+    "margin": {"t": 20},
+    "legend": {"x": 1.16, "y": 1, "yanchor": "top"},
+}
+# Of matplotlib's markers, in Plotly's words.
+_SYMBOLS: Mapping[str, str] = {
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "v": "triangle-down",
+    "^": "triangle-up",
+    "X": "x",
+    "P": "cross",
+    "*": "star",
+    "h": "hexagon",
+}
+_SYMBOLS_3D = {"circle", "square", "diamond"}  # in 3-D Plotly draws only crosses beside these, too thin to see
+
+
+def surface_html(level_surface: LevelSurface) -> str:
+    """Return a self-contained page with the surface of `draw_surface`, to hover over and to turn.
+
+    Shades are logarithmic and end where those of the drawn figure end; hovering gives true losses, and for
+    solutions their own loss and their distance off the plane. In 3-D, solutions stand at their own loss.
+    Equal surfaces give equal pages.
+    """
+    surface = level_surface.surface
+    shades = shades_of(surface.loss[np.isfinite(surface.loss)])
+    plane = "{}, {} and {}".format(*map(html.escape, level_surface.corners))
+    # Two figures and not one with a switch: that one would show nothing at all without WebGL.
+    flat = to_html(_map(level_surface, shades), include_plotlyjs=True, full_html=False, div_id=_MAP_ID)
+    solid = to_html(_relief(level_surface, shades), include_plotlyjs=False, full_html=False, div_id=_RELIEF_ID)
+    return _PAGE.format(title=f"Training loss on the plane through {plane}", map=flat, relief=solid)
+
+
+def _map(level_surface: LevelSurface, shades: Shades | None) -> Any:
+    first, second, third = (html.escape(name) for name in level_surface.corners)
+    figure = go.Figure([*_losses(level_surface, shades), *_markers(level_surface.surface.markers, None)])
+    return figure.update_layout(
+        **_LAYOUT,
+        xaxis={"title": {"text": f"L2 distance along {first} → {second}"}, "constrain": "domain"},
+        yaxis={"title": {"text": f"L2 distance orthogonal, toward {third}"}, "scaleanchor": "x"},
+        coloraxis=_colour_axis(shades),
+    )
+
+
+def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
+    first, second, third = (html.escape(name) for name in level_surface.corners)
+    surface = level_surface.surface
+    figure = go.Figure()
+    if shades is not None:  # without any finite loss there is nothing to stand on
+        relief = go.Surface(z=_heights(surface.loss, shades), opacity=0.9, **_grid(surface))
+        figure.add_traces([relief, *_markers(surface.markers, shades)])
+    return figure.update_layout(
+        **_LAYOUT,
+        scene={
+            "xaxis": {"title": {"text": f"L2 along {first} → {second}"}},
+            "yaxis": {"title": {"text": f"L2 orthogonal, toward {third}"}},
+            "camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.1}},  # further than usual: titles fit
+            "zaxis": {"title": {"text": "log₁₀ training loss (nats)"}},
+        },
+        coloraxis=_colour_axis(shades),
+    )
+
+
+def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
+    """Return the shaded map and the boundary of the sublevel set on it."""
+    surface, cutoff = level_surface.surface, level_surface.cutoff
+    if shades is None:
+        return []
+    losses = go.Contour(
+        z=_heights(surface.loss, shades),
+        ncontours=24,
+        line={"width": 0.4},
+        showlegend=False,
+        **_grid(surface),
+    )
+    boundary = go.Contour(
+        x=surface.x.tolist(),
+        y=surface.y.tolist(),
+        z=[[float(loss) if np.isfinite(loss) else None for loss in row] for row in surface.loss],
+        contours={"start": cutoff, "end": cutoff, "size": 1, "coloring": "none"},
+        line={"width": 3, "color": "black"},
+        showscale=False,
+        hoverinfo="skip",
+        name=f"Loss ≤ {cutoff:.4g} nats",
+        showlegend=True,
+    )
+    return [losses, boundary]
+
+
+def _grid(surface: Surface) -> dict[str, Any]:
+    """Return what map and relief share: where they are, and the true loss on hovering."""
+    return {
+        "x": surface.x.tolist(),
+        "y": surface.y.tolist(),
+        "text": [[f"{loss:.4g}" for loss in row] for row in surface.loss],
+        "hovertemplate": "x %{x:.4g}, y %{y:.4g}<br>loss %{text} nats<extra></extra>",
+        "coloraxis": "coloraxis",
+    }
+
+
+def _heights(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
+    """Return log₁₀ of the losses within the shades; None where a loss is not finite."""
+    clipped = np.clip(losses, shades.lowest, shades.highest)
+    return [
+        [math.log10(height) if np.isfinite(loss) else None for height, loss in zip(*row, strict=True)]
+        for row in zip(clipped, losses, strict=True)
+    ]
+
+
+def _markers(markers: tuple[Marker, ...], shades: Shades | None) -> list[Any]:
+    """Return every solution at its foot on the plane; with shades in 3-D, at the height of its own loss."""
+    traces = []
+    for marker in markers:
+        look, name = appearance_of(marker.name), html.escape(marker.name)
+        place: dict[str, Any] = {
+            "x": [marker.x],
+            "y": [marker.y],
+            "mode": "markers",
+            "name": name,
+            "hovertemplate": (
+                f"{name}<br>loss {marker.loss:.4g} nats<br>"
+                f"{marker.distance:.4g} (L2) off the plane<extra></extra>"
+            ),
+        }
+        symbol = _SYMBOLS[look.marker]
+        edge = {"width": 1, "color": "white"}
+        if shades is None:
+            traces.append(
+                go.Scatter(
+                    **place,
+                    marker={"color": look.colour, "symbol": symbol, "size": 11 * look.scale, "line": edge},
+                )
+            )
+            continue
+        height = _heights(np.array([[marker.loss]]), shades)[0]
+        symbol = symbol if symbol in _SYMBOLS_3D else "circle"
+        traces.append(
+            go.Scatter3d(
+                **place, z=height, marker={"color": look.colour, "symbol": symbol, "size": 5, "line": edge}
+            )
+        )
+    return traces
+
+
+def _colour_axis(shades: Shades | None) -> dict[str, Any]:
+    if shades is None:
+        return {}
+    ticks = round_losses(shades)
+    return {
+        "colorscale": "Blues",
+        "cmin": math.log10(shades.lowest),
+        "cmax": math.log10(shades.highest),
+        "colorbar": {
+            "title": {"text": "training loss (nats)", "side": "right"},
+            "tickvals": np.log10(ticks).tolist(),
+            "ticktext": [f"{tick:g}" for tick in ticks],
+        },
+    }

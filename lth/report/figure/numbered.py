@@ -1,0 +1,97 @@
+"""Solutions on a plane as numbered markers, and the table that names the numbers.
+
+Names would cover each other where solutions lie close; numbers with leaders stay legible for fifteen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from lth.measure.surface import Marker
+from lth.report.figure.appearance import appearance_of
+from lth.report.figure.placement import place_labels
+from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE
+
+ROW_POINTS = 15.0  # height of a row of the table
+_LABEL_RADIUS_POINTS = 6.5
+_LEADER = {"arrowstyle": "-", "color": NEUTRAL_COLOUR, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
+
+
+def draw_numbered(axes: Axes, markers: Sequence[Marker], corners: Sequence[str]) -> None:
+    """Draw a marker at every solution's foot on the plane, and its number beside it on a leader.
+
+    Args:
+        axes: Holds the plane, with its limits set and its layout settled: distances between labels follow it.
+        markers: Numbered from 1 in this order.
+        corners: Names of those that are drawn larger, edged in black.
+    """
+    if not markers:
+        return
+    feet = np.array([(marker.x, marker.y) for marker in markers])
+    points = axes.transData.transform(feet) * 72 / axes.figure.dpi
+    offsets = place_labels(points, radius=_LABEL_RADIUS_POINTS, gap=3.0)
+    for number, (marker, offset) in enumerate(zip(markers, offsets, strict=True), start=1):
+        look = appearance_of(marker.name)
+        axes.plot(
+            marker.x,
+            marker.y,
+            color=look.colour,
+            marker=look.marker,
+            markersize=look.scale * (8 if marker.name in corners else 6),
+            markeredgecolor="black" if marker.name in corners else "white",
+            markeredgewidth=1.4 if marker.name in corners else 0.7,
+            zorder=5,
+            label=marker.name,
+        )
+        axes.annotate(
+            str(number),
+            xy=(marker.x, marker.y),
+            xytext=tuple(offset),
+            textcoords="offset points",
+            zorder=6,
+            **_number_style(look.colour),
+        ).set_in_layout(False)
+        axes.annotate(
+            "",
+            xy=(marker.x, marker.y),
+            xytext=tuple(offset),
+            textcoords="offset points",
+            arrowprops=_LEADER,
+            zorder=4,  # under every number
+        ).set_in_layout(False)
+
+
+def write_table(side: Axes, markers: Sequence[Marker], cutoff: float | None) -> None:
+    """List number, name, own loss and distance; with a cutoff also if the solution lies in its set."""
+    columns = [(0.08, "left", "solution"), (0.73, "right", "loss\n(nats)"), (0.88, "right", "off plane\n(L2)")]
+    if cutoff is not None:
+        columns.append((1.0, "right", "in\nset"))
+    for x, align, heading in columns:
+        _write(side, heading, x, 0.6, ha=align, fontsize=SMALL_TEXT_SIZE - 1, color=NEUTRAL_COLOUR)
+    for row, marker in enumerate(markers, start=1):
+        cells = [marker.name, f"{marker.loss:.4g}", f"{marker.distance:.3g}"]
+        if cutoff is not None:
+            cells.append("yes" if marker.loss <= cutoff else "no")
+        _write(side, str(row), 0.03, row + 1, **_number_style(appearance_of(marker.name).colour))
+        for (x, align, _), text in zip(columns, cells, strict=True):
+            _write(side, text, x, row + 1, ha=align, fontsize=SMALL_TEXT_SIZE)
+
+
+def _write(side: Axes, text: str, x: float, row: float, **look: Any) -> None:
+    side.annotate(
+        text,
+        xy=(x, 1),
+        xycoords="axes fraction",
+        xytext=(0, -ROW_POINTS * row),
+        textcoords="offset points",
+        **{"va": "center", **look},
+    ).set_in_layout(False)
+
+
+def _number_style(colour: str) -> dict[str, Any]:
+    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 1.3}
+    return {"ha": "center", "va": "center", "fontsize": 6.5, "bbox": box}

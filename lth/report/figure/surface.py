@@ -1,0 +1,119 @@
+"""The training loss on the plane through three solutions, with every solution over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from lth.measure.surface import Surface
+from lth.report.figure.loss_shades import Shades, round_losses, shades_of
+from lth.report.figure.numbered import ROW_POINTS, draw_numbered, write_table
+from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
+
+_COLOURS = "Blues"  # low losses light, so that the markers, which lie low, stand out
+_NUM_SHADES = 24
+_MAP_INCHES = 5.6
+_TABLE_INCHES = 4.4
+_NOT_FINITE: dict[str, Any] = {"facecolor": "#D0D0D0", "edgecolor": "#888888", "hatch": "///", "linewidth": 0}
+
+
+def draw_surface(surface: Surface, corners: tuple[str, str, str], *, cutoff: float | None = None) -> Figure:
+    """Draw the loss as logarithmic shades over the plane, in true L2 units and equal aspect.
+
+    Solutions are numbered where they lie over the plane; a table beside it names them with their own loss and
+    their distance off the plane. Cells whose loss is not finite are left out of the contours and show as
+    hatched grey. Losses over `1e5` times the lowest, and losses of zero, take the colour of the scale's end.
+
+    Args:
+        surface: Losses on the grid, and the solutions.
+        corners: Names of the three solutions that span the plane.
+        cutoff: Loss in nats; the boundary of {w : Loss(w) ≤ cutoff} is drawn thick, and the table says which
+            solutions lie in that set, by their own loss.
+
+    Source: arXiv 2403.15022, Fig. 13 to 20; their projection follows Li et al. (arXiv 1712.09913).
+    """
+    width, height = float(np.ptp(surface.x)), float(np.ptp(surface.y))
+    scale = min(_MAP_INCHES / width, _MAP_INCHES * 1.2 / height)
+    map_width, map_height = max(width * scale, 2.2), max(height * scale, 2.2)
+    table_height = (ROW_POINTS * (len(surface.markers) + 3) + 70) / 72
+    figure = new_figure(map_width + 1.9 + _TABLE_INCHES, max(map_height + 0.9, table_height))
+    axes, side = figure.subplots(1, 2, width_ratios=(map_width + 1.6, _TABLE_INCHES))
+    first, second, third = corners
+    axes.set_title(f"Training loss on the plane through\n{first}, {second} and {third}", fontsize=TEXT_SIZE + 1)
+    axes.set_xlabel(f"L2 distance along {first} → {second}", fontsize=TEXT_SIZE)
+    axes.set_ylabel(f"L2 distance orthogonal,\ntoward {third}", fontsize=TEXT_SIZE)
+    axes.tick_params(labelsize=SMALL_TEXT_SIZE)
+    axes.set(aspect="equal", xlim=surface.x[[0, -1]], ylim=surface.y[[0, -1]])
+
+    legend = _draw_losses(axes, surface)
+    if cutoff is not None:
+        legend.append(_draw_sublevel_set(axes, surface, cutoff))
+    side.set_axis_off()
+    write_table(side, surface.markers, cutoff)
+    if legend:
+        side.legend(handles=legend, loc="lower left", fontsize=SMALL_TEXT_SIZE, frameon=False, borderaxespad=0)
+    figure.draw_without_rendering()  # settles the layout, which the distances between labels depend on
+    draw_numbered(axes, surface.markers, corners)
+    return figure
+
+
+def _draw_losses(axes: Axes, surface: Surface) -> list[Line2D | Patch]:
+    """Draw shades, contour lines and colourbar, and return what the legend must explain."""
+    finite = np.isfinite(surface.loss)
+    shades = shades_of(surface.loss[finite])
+    legend: list[Line2D | Patch] = []
+    if not finite.all():
+        patch = Rectangle(
+            (surface.x[0], surface.y[0]),
+            float(np.ptp(surface.x)),
+            float(np.ptp(surface.y)),
+            **_NOT_FINITE,
+            zorder=0,
+            label=f"not finite ({int((~finite).sum())} of {finite.size} grid points)",
+        )
+        axes.add_patch(patch)
+        legend.append(Patch(**_NOT_FINITE, label=patch.get_label()))
+    if shades is None:
+        return legend
+    drawn = np.ma.masked_array(np.clip(surface.loss, shades.lowest, shades.highest), mask=~finite)
+    norm = LogNorm(shades.lowest, shades.highest)
+    bounds = np.geomspace(shades.lowest, shades.highest, _NUM_SHADES + 1)
+    bounds[[0, -1]] = shades.lowest, shades.highest
+    axes.contourf(surface.x, surface.y, drawn, levels=bounds, norm=norm, cmap=_COLOURS, zorder=1)
+    ticks = round_losses(shades)
+    inner = ticks[(ticks > drawn.min()) & (ticks < drawn.max())]
+    if len(inner):
+        axes.contour(surface.x, surface.y, drawn, levels=inner, colors=NEUTRAL_COLOUR, linewidths=0.5, zorder=2)
+    _draw_colourbar(axes, norm, shades, ticks)
+    return legend
+
+
+def _draw_colourbar(axes: Axes, norm: LogNorm, shades: Shades, ticks: np.ndarray) -> None:
+    beside = axes.inset_axes((1.03, 0, 0.04, 1))  # as high as the map, whatever its aspect
+    bar = axes.figure.colorbar(ScalarMappable(norm, _COLOURS), cax=beside, extend=shades.extend)
+    bar.ax.yaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
+    bar.set_label("training loss (nats)", fontsize=TEXT_SIZE)
+
+
+def _draw_sublevel_set(axes: Axes, surface: Surface, cutoff: float) -> Line2D:
+    """Draw the boundary of {Loss ≤ cutoff} on the plane, and return its entry in the legend."""
+    losses = np.ma.masked_invalid(surface.loss)
+    text = f"Loss ≤ {cutoff:.4g} nats"
+    if losses.count() == 0 or losses.min() > cutoff:
+        text += " (no grid point)"
+    elif losses.max() <= cutoff:
+        text += " (every finite grid point)"
+    else:
+        axes.contour(surface.x, surface.y, losses, levels=[cutoff], colors="black", linewidths=2.4, zorder=3)
+    return Line2D([], [], color="black", linewidth=2.4, label=text)

@@ -1,0 +1,47 @@
+"""Training loss and test accuracy of solutions while they were trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from lth.report.figure.appearance import appearance_of
+from lth.report.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y
+from lth.training.train import EpochRecord
+
+_LINE_STYLES = ("-", "--", ":", "-.")  # for solutions that share a colour
+
+
+def draw_trajectory(histories: Mapping[str, tuple[EpochRecord, ...]]) -> Figure:
+    """Draw training loss (left, logarithmic) and test accuracy (right) against epoch, a line a solution.
+
+    Args:
+        histories: Records in order of epoch, by the solution's name.
+
+    Source: arXiv 2403.15022, Fig. 4 and 25.
+    """
+    figure = new_figure(11.0, 4.4)
+    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    dress(loss_axes, title="Training loss", x="epoch", y="training loss (nats)")
+    dress(accuracy_axes, title="Test accuracy", x="epoch", y="test accuracy (%)")
+    use_log_y(loss_axes)
+    for axes in (loss_axes, accuracy_axes):
+        use_integer_x(axes)
+    drawn: Counter[str] = Counter()
+    for name, history in histories.items():
+        colour = appearance_of(name).colour
+        style = _LINE_STYLES[drawn[colour] % len(_LINE_STYLES)]
+        drawn[colour] += 1
+        epochs = [record.epoch for record in history]
+        marker = "o" if len(history) == 1 else ""
+        for axes, values in (
+            (loss_axes, [record.train.loss for record in history]),
+            (accuracy_axes, [100 * record.test.accuracy for record in history]),
+        ):
+            axes.plot(epochs, values, color=colour, linestyle=style, marker=marker, linewidth=1.2, label=name)
+    if histories:
+        handles, names = loss_axes.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside right upper", fontsize=SMALL_TEXT_SIZE)
+    return figure

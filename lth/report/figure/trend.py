@@ -1,0 +1,160 @@
+"""How the measures of IMP's solutions run over the levels, and where the baselines stand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lth.evidence.analysis import PROJECTED, REVERSE, SOLUTION
+from lth.evidence.summary import LevelRow
+from lth.report.figure.appearance import BASELINES, appearance, level_colour
+from lth.report.figure.point import POINTS, point_name
+from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
+
+_MOST_LABELS = 16  # of levels under a panel
+_DODGE = 0.11  # levels between the markers of two kinds of baseline
+
+Measure = Callable[[LevelRow], float | None]
+
+
+def draw_trend(rows: Sequence[LevelRow]) -> Figure:
+    """Draw loss, accuracy, log_eig_product, mean radius and barriers over the levels.
+
+    Rows of kind `imp` are lines; baselines are markers in the panels of loss and accuracy, the kinds side by
+    side so that none hides another. What was not measured at a level leaves a gap, and a panel without any
+    value says so.
+
+    Args:
+        rows: One a solution, in any order.
+
+    Raises:
+        ValueError: If there is no row, or a kind is unknown.
+
+    Source: arXiv 2403.15022, Fig. 1, 5 to 8, 12, 23 and 24.
+    """
+    if not rows:
+        raise ValueError("there is no row to draw; finish at least one level")
+    levels = sorted((row for row in rows if row.kind == "imp"), key=lambda row: row.level)
+    baselines = [row for row in rows if row.kind != "imp"]
+    figure = new_figure(10.5, 10.5)
+    loss, accuracy, curvature, radius, barrier_loss, barrier_error = figure.subplots(3, 2).ravel()
+
+    _begin(loss, rows, "Training loss", "training loss (nats)")
+    use_log_y(loss)
+    _draw_solutions(loss, levels, baselines, lambda row: row.train_loss)
+    _begin(accuracy, rows, "Test accuracy", "test accuracy (%)")
+    _draw_solutions(accuracy, levels, baselines, lambda row: 100 * row.test_accuracy)
+
+    _begin(curvature, rows, "Inverse basin volume", "log_eig_product (Σ ln λ)")
+    _draw_point(curvature, levels, SOLUTION, lambda row: row.log_eig_product)
+    _draw_point(curvature, levels, PROJECTED, lambda row: row.log_eig_product_projected)
+    _draw_point(curvature, levels, REVERSE, lambda row: row.log_eig_product_reverse)
+    _begin(radius, rows, "Mean basin radius, level-L space; cutoff set per level", "mean radius (× direction)")
+    _draw_point(radius, levels, SOLUTION, lambda row: row.radius_mean)
+    _draw_point(radius, levels, PROJECTED, lambda row: row.radius_mean_projected)
+
+    _begin(barrier_loss, rows, "Barrier from level L-1 to level L, training loss", "barrier (nats)")
+    _draw_line(barrier_loss, levels, lambda row: row.barrier_loss)
+    _begin(barrier_error, rows, "Barrier from level L-1 to level L, test error", "barrier (percentage points)")
+    _draw_line(barrier_error, levels, lambda row: _percent(row.barrier_error))
+    for axes in (curvature, radius, barrier_loss, barrier_error):
+        _finish(axes)
+    if baselines:
+        figure.legend(
+            *accuracy.get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=4,
+            fontsize=SMALL_TEXT_SIZE,
+            title="Solutions; baselines of one level stand side by side",
+            title_fontsize=SMALL_TEXT_SIZE,
+        )
+    return figure
+
+
+def _begin(axes: Axes, rows: Sequence[LevelRow], title: str, quantity: str) -> None:
+    """Dress a panel and label its levels with their densities, thinned out where there are many."""
+    dress(axes, title=title, x="level; weights kept (%)", y=quantity)
+    # A baseline's density can differ from its level's by a weight; IMP's is the one that names the level.
+    densities = {row.level: row.density for row in sorted(rows, key=lambda row: row.kind == "imp")}
+    levels = sorted(densities)
+    step = math.ceil(len(levels) / _MOST_LABELS)
+    axes.set_xticks(levels, minor=True)
+    labelled = levels[::-1][::step][::-1]  # the last level is the one that is compared
+    axes.set_xticks(labelled, [f"{level}\n{100 * densities[level]:.3g}" for level in labelled], fontsize=7)
+    axes.margins(y=0.12)
+    axes.set_xlim(levels[0] - 0.6, levels[-1] + 0.6)
+
+
+def _draw_solutions(
+    axes: Axes, levels: Sequence[LevelRow], baselines: Sequence[LevelRow], measure: Measure
+) -> None:
+    positions = [row.level for row in levels]
+    values = _values(levels, measure)
+    axes.plot(positions, values, color=NEUTRAL_COLOUR, linewidth=1, zorder=1, label="_line")
+    axes.scatter(positions, values, c=[level_colour(level) for level in positions], s=34, zorder=2, label="imp")
+    for row in baselines:
+        appearance(row.kind, row.level)  # an unknown kind raises
+    kinds = [kind for kind in BASELINES if any(row.kind == kind for row in baselines)]
+    for place, kind in enumerate(kinds):
+        own = [row for row in baselines if row.kind == kind]
+        dodge = _DODGE * (place - (len(kinds) - 1) / 2)
+        axes.scatter(
+            [row.level + dodge for row in own],
+            _values(own, measure),
+            color=BASELINES[kind].colour,
+            marker=BASELINES[kind].marker,
+            s=38 * BASELINES[kind].scale ** 2,
+            linewidths=0,
+            zorder=3,
+            label=kind,
+        )
+
+
+def _draw_point(axes: Axes, levels: Sequence[LevelRow], suffix: str, measure: Measure) -> None:
+    values = _values(levels, measure)
+    if np.isnan(values).all():
+        return
+    look = POINTS[suffix]
+    axes.plot(
+        [row.level for row in levels],
+        values,
+        color=look.colour,
+        marker=look.marker,
+        markersize=5,
+        linewidth=1.2,
+        label=point_name(suffix),
+    )
+
+
+def _draw_line(axes: Axes, levels: Sequence[LevelRow], measure: Measure) -> None:
+    values = _values(levels, measure)
+    if np.isnan(values).all():
+        return
+    axes.plot(
+        [row.level for row in levels], values, color=NEUTRAL_COLOUR, marker="o", markersize=5, linewidth=1.2
+    )
+    axes.set_ylim(bottom=0)
+
+
+def _finish(axes: Axes) -> None:
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes, color=NEUTRAL_COLOUR)
+        axes.set_yticks([])
+    elif len(axes.lines) > 1:
+        bottom, top = axes.get_ylim()
+        rows = math.ceil(len(axes.lines) / 2)
+        axes.set_ylim(bottom, top + 0.13 * rows * (top - bottom))  # leaves a band to the legend
+        axes.legend(fontsize=SMALL_TEXT_SIZE, loc="upper center", ncols=2)
+
+
+def _values(rows: Sequence[LevelRow], measure: Measure) -> np.ndarray:
+    measured = [measure(row) for row in rows]
+    return np.array([math.nan if value is None else value for value in measured], dtype=np.float64)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

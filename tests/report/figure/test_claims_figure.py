@@ -1,0 +1,144 @@
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from made_evidence import made_evidence
+from matplotlib.colors import to_hex
+
+from lth.evidence.claim import CLAIMS, evaluate
+from lth.measure.distance import Travel
+from lth.report.figure.claims import VERDICTS, draw_claims
+
+R1A, R1E, R7 = (next(claim for claim in CLAIMS if claim.id == name) for name in ("R1a", "R1e", "R7"))
+
+
+def travelled(seed, gaps):
+    """Evidence in which w(L) is nearer to the rewind point than w(L-1) by these gaps."""
+    count = len(gaps)
+    travel = Travel(np.arange(1, count + 1), 5.0 + np.array(gaps), np.full(count, 5.0))
+    return replace(made_evidence(seed, last=count), travel=travel)
+
+
+def panel(*rows):
+    """R1e over seeds, each a row of gaps."""
+    figure = draw_claims(evaluate([R1E], [travelled(seed, gaps) for seed, gaps in enumerate(rows)]))
+    return figure.axes[0]
+
+
+def labelled(axes, label):
+    return [line for line in axes.lines if line.get_label() == label]
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return evaluate(CLAIMS, [made_evidence(seed, last=13) for seed in range(3)])
+
+
+@pytest.fixture(scope="module")
+def figure(findings):
+    figure = draw_claims(findings)
+    figure.draw_without_rendering()  # lays it out
+    return figure
+
+
+def test_every_claim_has_a_panel_with_its_statement_verdict_and_unit(findings, figure):
+    assert len(figure.axes) == len(CLAIMS)
+    for axes, finding in zip(figure.axes, findings, strict=True):
+        title = axes.get_title(loc="left").replace("\n", " ")
+        assert title.startswith(f"{finding.claim.id}  {finding.claim.statement} {finding.verdict};")
+        assert axes.get_ylabel() == finding.claim.unit
+
+
+def test_no_text_is_cut_by_the_page_or_runs_into_another(figure):
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    page = figure.bbox
+    for box in boxes:
+        assert box.x0 >= page.x0 - 1
+        assert box.x1 <= page.x1 + 1
+        assert box.y0 >= page.y0 - 1
+        assert box.y1 <= page.y1 + 1
+    overlaps = [
+        (first, second)
+        for first in range(len(boxes))
+        for second in range(first)
+        if boxes[first].padded(-1).overlaps(boxes[second].padded(-1))
+    ]
+    assert overlaps == []
+
+
+def test_no_label_of_a_case_runs_into_the_next(figure):
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert all(first.x1 < second.x0 for first, second in pairwise(boxes))
+
+
+def test_verdict_is_told_by_colour_and_by_marker():
+    axes = panel([1.0, -1.0, 1.0], [1.1, -1.1, -1.0], [1.2, -1.2, 0.1])
+    for position, verdict in enumerate(("supported", "refuted", "undecided")):
+        (marker,) = labelled(axes, f"_{verdict}")
+        assert list(marker.get_xdata()) == [position]
+        assert (marker.get_marker(), to_hex(marker.get_color()).upper()) == (
+            VERDICTS[verdict].marker,
+            VERDICTS[verdict].colour,
+        )
+    assert (
+        len({look.marker for look in VERDICTS.values()})
+        == len({look.colour for look in VERDICTS.values()})
+        == 3
+    )
+
+
+def test_every_seed_is_drawn_beside_its_mean():
+    axes = panel([1.0, 2.0], [1.5, 2.5], [2.0, 3.0])
+    seeds, means = labelled(axes, "_seeds"), labelled(axes, "_supported") + labelled(axes, "_undecided")
+    assert [sorted(np.round(line.get_ydata(), 9)) for line in seeds] == [[1.0, 1.5, 2.0], [2.0, 2.5, 3.0]]
+    assert sorted(float(line.get_ydata()[0]) for line in means) == pytest.approx([1.5, 2.5])
+    assert all(line.get_xdata()[0] % 1 for line in seeds)
+
+
+def test_one_seed_has_no_interval():
+    axes = panel([1.0, 2.0])
+    assert labelled(axes, "_interval") == []
+    assert len(labelled(axes, "_undecided")) == 2
+
+
+def test_an_interval_far_longer_than_the_seeds_span_ends_in_carets():
+    axes = panel([1.0, 5.0], [4.0, 5.1])  # two seeds: 25 times as long as the half of what they span
+    carets = labelled(axes, "_cut")
+    assert [list(line.get_xdata()) for line in carets] == [[0], [0]]
+    assert sorted(float(line.get_ydata()[0]) for line in carets) == pytest.approx(sorted(axes.get_ylim()))
+    low, high = axes.get_ylim()
+    assert high - low < 6 * 5.1
+
+
+def test_zero_is_always_in_sight():
+    for rows in ([[5.0], [5.1], [5.2]], [[-5.0], [-5.1], [-5.2]], [[0.0], [0.0]]):
+        low, high = panel(*rows).get_ylim()
+        assert low < 0 < high
+
+
+def test_a_case_that_no_seed_measured_says_so():
+    evidences = [replace(made_evidence(seed), curvature={}) for seed in range(2)]
+    figure = draw_claims(evaluate([R1A, R7], evidences))
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["none"] * 3, ["none"]]
+
+
+def test_a_claim_without_cases_says_so():
+    (axes,) = draw_claims(evaluate([R7], [made_evidence(0, last=1)])).axes
+    assert not axes.texts
+    none = replace(R7, cases=lambda last: ())
+    (axes,) = draw_claims(evaluate([none], [made_evidence(0, last=1)])).axes
+    assert [text.get_text() for text in axes.texts] == ["no case"]
+
+
+def test_no_finding_is_refused():
+    with pytest.raises(ValueError, match="no finding"):
+        draw_claims([])
+
+
+def test_drawing_claims_never_imports_pyplot():
+    code = "import sys, lth.report.figure.claims; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,69 @@
+import re
+
+import numpy as np
+import pytest
+
+from lth.measure.kind.surface import LevelSurface
+from lth.measure.surface import Marker, Surface
+from lth.report.figure.interactive_surface import surface_html
+
+HOSTILE = '</script><img src=x onerror="alert(1)">'
+
+
+def made(names=("dense", "level 1", "random_init at level 1"), loss=None):
+    x, y = np.linspace(-1, 5, 6), np.linspace(-1, 3, 5)
+    across, up = np.meshgrid(x, y)
+    markers = tuple(Marker(name, float(i), 0.5, 0.25 + i, 0.0123 + i) for i, name in enumerate(names))
+    found = Surface(x, y, 0.01 + across**2 + up**2 if loss is None else loss, markers)
+    return LevelSurface(found, tuple(names), cutoff=0.0321)
+
+
+def own_part(page):
+    """Return the page without Plotly's library, the longest of its scripts."""
+    library = max(re.findall(r"<script[^>]*>.*?</script>", page, re.DOTALL), key=len)
+    assert len(library) > 10**6
+    return page.replace(library, "")
+
+
+@pytest.fixture(scope="module")
+def page():
+    return surface_html(made())
+
+
+def test_the_page_needs_no_network(page):
+    assert not re.search(r"<script[^>]+src=", page)
+    assert "<link" not in own_part(page)
+
+
+def test_equal_surfaces_give_equal_pages(page):
+    assert surface_html(made()) == page
+
+
+def test_hovering_gives_own_loss_and_distance(page):
+    own = own_part(page)
+    assert "loss 1.012 nats" in own
+    assert "1.25 (L2) off the plane" in own
+    assert "0.0321 nats" in own
+
+
+def test_the_map_comes_with_a_relief_to_unfold(page):
+    own = own_part(page)
+    for part in ('"contour"', '"surface"', '"scatter3d"', "<details>", "3-D view"):
+        assert part in own
+
+
+def test_names_are_escaped():
+    own = own_part(surface_html(made(("dense", "level 1", HOSTILE))))
+    assert "<img" not in own
+    assert "\\u003cimg" not in own  # Plotly would read it as markup
+    assert "lt;img src=x" in own
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_losses_that_are_not_finite_are_left_out(value):
+    loss = np.full((5, 6), 0.5)
+    loss[0] = value
+    own = own_part(surface_html(made(loss=loss)))
+    assert "null" in own
+    assert "NaN" not in own
+    assert surface_html(made(loss=np.full((5, 6), value)))
