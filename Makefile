@@ -27,7 +27,7 @@ ui: setup
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
 
 setup: $(READY)
-	@$(BIN)/python -m lth.tracking.environment
+	@$(BIN)/python -m lth.tracking.project.environment
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lth needs Python 3.11 or newer: make PYTHON=python3.12 …")'

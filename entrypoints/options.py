@@ -218,7 +218,7 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
         raise kind(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
-        from lth.tracking.killed import mark_launched_run
+        from lth.tracking.project.killed import mark_launched_run
 
         with suppress(Exception):  # of a store that is away
             mark_launched_run()

@@ -16,10 +16,10 @@ from lth.measure.packed import Packed, PackedResultError
 from lth.sealed import CheckpointError
 from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
 from lth.solution.solution import Solution
-from lth.tracking.claim import CLAIMED, Claims
 from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
-from lth.tracking.experiment import experiment_id, launched_run_id
+from lth.tracking.lease import CLAIMED, Claims
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
+from lth.tracking.project.experiment import experiment_id, launched_run_id
 from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.training.train import EpochRecord
 

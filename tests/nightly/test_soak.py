@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from tiny_problem import PARAMETERS
 
-from lth.tracking.claim import CLAIMED
+from lth.tracking.lease import CLAIMED
 from lth.tracking.store import KEY, Store
 
 ROOT = Path(__file__).parent.parent.parent

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from processes import dead_tags
 
-from lth.tracking.claim import _ASKED, _HELD, _STATE, CLAIMED, Claims
 from lth.tracking.client import PatientClient
+from lth.tracking.lease import _ASKED, _HELD, _STATE, CLAIMED, Claims
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.store import FRESH, KEY, Store
 

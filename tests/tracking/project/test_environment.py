@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_every_dependency_has_a_lower_and_an_upper_bound(dependencies):
 
 
 def test_registering_twice_changes_nothing_and_leaves_foreign_environments_alone(tmp_path, monkeypatch):
-    from lth.tracking.environment import register
+    from lth.tracking.project.environment import register
 
     monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path))
     directory = register(ROOT)
@@ -62,7 +62,7 @@ def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environm
     project.mkdir()
     for name in ("MLproject", "python_env.yaml", "entrypoints", "lth"):
         (project / name).symlink_to(ROOT / name)
-    register = [sys.executable, "-m", "lth.tracking.environment"]
+    register = [sys.executable, "-m", "lth.tracking.project.environment"]
     subprocess.run(register, cwd=project, env=environment, check=True, capture_output=True)
     line = ["mlflow", "run", ".", "-e", "imp_level", "-P", "level=0"]
     done = subprocess.run(line, cwd=project, env=environment, capture_output=True, text=True, check=False)

@@ -27,6 +27,6 @@ class LthExperimentProvider(DefaultExperimentProvider):  # type: ignore[misc]
         """Return the experiment's id; it is created when it is first asked for."""
         from mlflow import MlflowClient
 
-        from lth.tracking.experiment import EXPERIMENT_NAME, get_or_create_experiment
+        from lth.tracking.project.experiment import EXPERIMENT_NAME, get_or_create_experiment
 
         return get_or_create_experiment(MlflowClient(), EXPERIMENT_NAME)

@@ -14,8 +14,8 @@ from contextlib import suppress
 import psutil
 from mlflow import MlflowClient
 
-from lth.tracking.experiment import launched_run_id
 from lth.tracking.process import is_alive
+from lth.tracking.project.experiment import launched_run_id
 
 _PATIENCE = 60.0  # seconds for `mlflow run` to end
 
@@ -28,7 +28,7 @@ def mark_launched_run() -> None:
     run_id, launcher = launched_run_id(), psutil.Process().ppid()
     if run_id is not None:
         status = "FINISHED" if MlflowClient().get_run(run_id).info.status == "FINISHED" else "KILLED"
-        command = [sys.executable, "-m", "lth.tracking.killed", run_id, str(launcher), status]
+        command = [sys.executable, "-m", "lth.tracking.project.killed", run_id, str(launcher), status]
         quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload]
 
