@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lth.replication import Replication
     from lth.solution.solution import Solution
-    from lth.study import Study
+    from lth.study.replication import Replication
+    from lth.study.study import Study
     from lth.tracking.store import Store
 
 Options = dict[str, str | None]
@@ -170,7 +170,7 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
             studies: list[Study] = []
             for seed in [{}] if seeds is None else [{"seed": seed} for seed in _split_seeds(seeds)]:
                 studies.append(_build_study({**given, **seed}, None, attended, *studies[:1]))
-            from lth.replication import Replication
+            from lth.study.replication import Replication
 
             replication = Replication(studies, _say)
             _say(f"tracking in {studies[0].store.description}")
@@ -252,7 +252,7 @@ def _build_study(
     from lth.setting.preset import DEFAULT_PRESET, resolve
     from lth.setting.setting import with_overrides
     from lth.solution.problem import set_up
-    from lth.study import KEEP_EVERY, Study
+    from lth.study.study import KEEP_EVERY, Study
     from lth.tracking.client import PATIENCE
     from lth.tracking.store import Store
 
@@ -299,9 +299,11 @@ def _seconds(given: dict[str, str], name: str, default: float) -> float:
 
 
 def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
+    from lth.study.record.load import load_solution
+
     if level is None:
         raise ValueError("from_run has no meaning here; leave it out")
-    parent = store.load_solution(run_id)
+    parent = load_solution(store, run_id)
     if parent.level != level:
         raise ValueError(f"from_run={run_id} holds {parent.name}; a run of level {level} is needed")
     return parent

@@ -36,7 +36,7 @@ def load_solution(
         ValueError: If there is no such solution, or several (on different data) fit.
         CheckpointError: If its checkpoint is damaged.
     """
-    from lth.tracking.load import load_by_place, load_by_run  # here: importing lth must not import mlflow
+    from lth.study.record.load import load_by_place, load_by_run  # here: importing lth must not import mlflow
 
     if run_id is not None:
         return load_by_run(run_id)

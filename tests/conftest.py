@@ -54,4 +54,4 @@ def experiment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Log no models, each of which takes a second."""
-    monkeypatch.setattr("lth.training_task.log_model", lambda *_: None)
+    monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lth.data import ImageData
 from lth.setting.preset import resolve
 from lth.solution.problem import Workbench, set_up
-from lth.study import Study
+from lth.study.study import Study
 from lth.tracking.store import Store
 
 PARAMETERS = {

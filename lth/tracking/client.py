@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+TrackingError = MlflowException  # what a store raises that answers, and refuses
 PATIENCE = 300.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between two attempts
 _FULL = {errno.ENOSPC, errno.EDQUOT}

@@ -1,9 +1,9 @@
-"""A solution as an MLflow LoggedModel that `mlflow.pytorch.load_model` loads without unpickling anything."""
+"""A network as an MLflow LoggedModel that `mlflow.pytorch.load_model` loads without unpickling anything."""
 
 from __future__ import annotations
 
-import copy
 import warnings
+from collections.abc import Mapping, Sequence
 
 import mlflow
 import torch
@@ -12,31 +12,46 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from torch import nn
 
-from lth.solution.solution import Solution
 from lth.tracking.run import RunLog
 
 
-def log_model(run: RunLog, solution: Solution, network: nn.Module) -> str | None:
-    """Log the network with its final weights, exported by torch.export, and what it attains.
+def log_model(
+    run: RunLog,
+    network: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    name: str,
+    parameters: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> str | None:
+    """Log a network in evaluation mode, exported by torch.export, and what it attains.
 
     A network that torch.export can't trace has no model; its checkpoint, which is the result, does not suffer.
     The run is FINISHED afterwards: call this last, and flush its metrics before.
 
     Args:
-        run: Of the solution; a model that it has already, of a process that was killed here, is replaced.
-        solution: What to log.
-        network: Gives the structure.
+        run: Of the network; a model that it has already, of a process that was killed here, is replaced.
+        network: What to log.
+        input_shape: Of one example.
+        name: Of the model.
+        parameters: Of the model.
+        metrics: Of the model.
 
     Returns:
         Why there is no model, or None.
     """
-    network = copy.deepcopy(network).eval()
-    solution.final.load_into(network)
-    return run.patiently(lambda: _log(run.run_id, solution, network))
+    return run.patiently(lambda: _log(run.run_id, network, input_shape, name, parameters, metrics))
 
 
-def _log(run_id: str, solution: Solution, network: nn.Module) -> str | None:
-    example = torch.zeros(2, *solution.spec.input_shape)  # two: a batch of one would be fixed in the export
+def _log(
+    run_id: str,
+    network: nn.Module,
+    input_shape: Sequence[int],
+    name: str,
+    parameters: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> str | None:
+    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
     with torch.no_grad():
         signature = infer_signature(example.numpy(), network(example).numpy())
     _remove_models(run_id)
@@ -45,20 +60,18 @@ def _log(run_id: str, solution: Solution, network: nn.Module) -> str | None:
         try:
             info = mlflow.pytorch.log_model(
                 network,
-                name=solution.name.replace(" ", "_"),
+                name=name,
                 input_example=example.numpy(),
                 signature=signature,
                 serialization_format="pt2",
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-                params={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
+                params=dict(parameters),
             )
         except (MlflowException, OSError):
             raise
         except Exception as error:  # torch.export fails with whatever its tracer meets
             return f"no MLflow model: torch.export can't trace the network ({type(error).__name__})"
-        last = solution.history[-1]
-        final = {"final/train_loss": last.train.loss, "final/test_accuracy": last.test.accuracy}
-        mlflow.log_metrics(final, model_id=info.model_id)
+        mlflow.log_metrics(dict(metrics), model_id=info.model_id)
     return None
 
 

@@ -17,7 +17,6 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 
-from lth.data import ImageData
 from lth.tracking.client import PatientClient
 from lth.tracking.process import BEAT_SECONDS, PROCESS, described, heartbeat, is_own
 
@@ -175,9 +174,9 @@ class RunLog:
         """Attach every file under `local`."""
         self._client.log_artifacts(self.run_id, str(local), path or None)
 
-    def data(self, data: ImageData, context: str) -> None:
-        """Link the data set, by name and digest, as an input of the run."""
-        source = CodeDatasetSource(tags={"lth.source": data.source, "lth.digest": data.digest})
-        dataset = MetaDataset(source, name=data.name, digest=data.digest[:_DIGEST_LENGTH])
+    def data(self, name: str, digest: str, source: str, context: str) -> None:
+        """Link a data set, by name and digest, as an input of the run."""
+        origin = CodeDatasetSource(tags={"lth.source": source, "lth.digest": digest})
+        dataset = MetaDataset(origin, name=name, digest=digest[:_DIGEST_LENGTH])
         tags = [InputTag("mlflow.data.context", context)]
         self._client.log_inputs(self.run_id, [DatasetInput(dataset._to_mlflow_entity(), tags)])

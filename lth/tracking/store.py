@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,16 +11,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
-from lth.measure.packed import Packed, PackedResultError
-from lth.sealed import CheckpointError
-from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
-from lth.solution.solution import Solution
 from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
 from lth.tracking.lease import CLAIMED, Claims
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import experiment_id, launched_run_id
 from lth.tracking.run import NOTE, LostRunError, RunLog
-from lth.training.train import EpochRecord
 
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
@@ -29,8 +23,6 @@ FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 COMPUTED_BY = "lth.computed_by"  # what decides the bits of a training besides its key
 FRESH = "lth.fresh"  # on runs that `fresh` began
-CHECKPOINT = "checkpoint"  # the artifact folder of a solution
-MEASUREMENT = "measurement.npz"  # the artifact of a measurement
 _NOBODY = "nobody any more"  # writes a run that has ended without finishing
 _PARENT = "mlflow.parentRunId"
 
@@ -202,77 +194,19 @@ class Store:
         if (pointer := self._point_to(found, name, parent)) is not None:
             self._client.set_terminated(pointer.run_id, "FINISHED")
 
-    def load_solution(self, run_id: str, *, trajectory: bool = False) -> Solution:
-        """Return the solution a run logged, verified.
+    def files(self, run_id: str, path: str) -> list[str]:
+        """Return the paths of the files right in an artifact folder of a run; empty if there is none."""
+        return [str(file.path) for file in self._client.list_artifacts(run_id, path) if not file.is_dir]
 
-        Raises:
-            ValueError: If the run does not exist or logged no solution.
-            CheckpointError: If the checkpoint is damaged.
-        """
-        run = self.run(run_id)
-        if REUSED in run.data.tags:
-            return self.load_solution(run.data.tags[REUSED], trajectory=trajectory)
-        if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
-            state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
-            raise ValueError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                checkpoint = self._fetch_checkpoint(run, directory, trajectory=trajectory)
-                return read_solution(checkpoint, trajectory=trajectory)
-            except (MlflowException, OSError, CheckpointError) as error:
-                raise CheckpointError(
-                    f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
-                ) from error
-
-    def load_outcome(self, run_id: str) -> tuple[float, tuple[EpochRecord, ...]]:
-        """Return density and history of the solution a run logged, without its tensors.
-
-        Raises:
-            CheckpointError: If the manifest is missing or damaged.
-        """
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                path = self._client.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory)
-                return read_outcome(path.parent)
-            except (MlflowException, OSError, CheckpointError) as error:
-                raise CheckpointError(
-                    f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
-                ) from error
-
-    def load_measurement(self, run_id: str) -> Packed:
-        """Return the stored numbers of a measurement.
-
-        Raises:
-            PackedResultError: If they are missing or damaged.
-        """
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                path = self._client.download(run_id, MEASUREMENT, directory)
-                return Packed(path.read_bytes())
-            except (MlflowException, OSError, PackedResultError) as error:
-                raise PackedResultError(
-                    f"the numbers of run {run_id} are not usable: {error}; after "
-                    f"`mlflow runs delete --run-id {run_id}` the same command measures again"
-                ) from error
+    def download(self, run_id: str, path: str, directory: str) -> Path:
+        """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
+        return self._client.download(run_id, path, directory)
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the UI: of the tracking server, else of one that `make ui` starts."""
         uri = get_tracking_uri()
         server = without_password(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
         return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
-
-    def _fetch_checkpoint(self, run: Run, directory: str, *, trajectory: bool) -> Path:
-        run_id = run.info.run_id
-        files = self._client.list_artifacts(run_id, CHECKPOINT)
-        if not files:
-            raise ValueError(
-                f"run {run_id} ({run.info.run_name}) holds no solution; "
-                "name a run of train_dense, imp_level or baseline"
-            )
-        if trajectory:
-            return self._client.download(run_id, CHECKPOINT, directory)
-        fetched = [self._client.download(run_id, file.path, directory) for file in files if not file.is_dir]
-        return fetched[0].parent
 
     def _create(self, name: str, tags: Mapping[str, str]) -> str:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them

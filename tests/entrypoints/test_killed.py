@@ -16,7 +16,8 @@ from tiny_problem import PARAMETERS
 
 from entrypoints import imp_level
 from lth.solution.solution import Solution
-from lth.tracking.progress import PROGRESS
+from lth.study.record.load import load_solution
+from lth.tracking.folder import PROGRESS
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -84,7 +85,7 @@ def outcome() -> dict[str, tuple[Solution, Numbers]]:
             for point in MlflowClient().get_metric_history(run.info.run_id, name)
         ]
         assert len(numbers) == len(set(numbers)), "a metric was logged twice"
-        solution = Store().load_solution(run.info.run_id, trajectory=True)
+        solution = load_solution(Store(), run.info.run_id, trajectory=True)
         found[run.info.run_name] = (solution, set(numbers))
     return found
 

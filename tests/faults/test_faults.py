@@ -95,7 +95,7 @@ def test_a_solution_that_a_full_disk_did_not_take_is_kept_and_logged_by_the_same
     assert run.info.status == "FAILED"
     assert "disk of the artifacts is full" in run.data.tags[FAILURE]
     artifacts.mend()
-    monkeypatch.setattr("lth.training_task.solve", None)  # it is not trained again
+    monkeypatch.setattr("lth.study.training.solve", None)  # it is not trained again
     second = call(train_dense)
     assert second.exit_code == 0, second.output
     assert "it was trained before, but could not be logged" in said(second)
@@ -152,7 +152,7 @@ def test_a_measurement_that_a_full_disk_did_not_take_is_kept_and_logged_by_the_s
     assert first.exit_code == 1
     assert "the disk of the artifacts is full" in said(first)
     artifacts.mend()
-    monkeypatch.setattr("lth.measuring_task.perform", None)  # it is not measured again
+    monkeypatch.setattr("lth.study.measuring.perform", None)  # it is not measured again
     second = call(analyze, "--level=0", "--measures=spectra")
     assert second.exit_code == 0, second.output
     assert "it was measured before, but could not be logged" in said(second)
@@ -165,7 +165,7 @@ def test_a_measurement_that_a_full_disk_did_not_take_is_kept_and_logged_by_the_s
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES], ids=["read-only", "forbidden"])
 def test_artifacts_that_cannot_be_written_are_said_before_the_training(tracking, monkeypatch, number):
     Artifacts(monkeypatch, number, lambda _path: True)
-    monkeypatch.setattr("lth.training_task.solve", None)
+    monkeypatch.setattr("lth.study.training.solve", None)
     result = call(train_dense, "--patience=300")  # which this does not wait for
     assert result.exit_code == 1
     assert "make their folder writable" in said(result)
@@ -175,7 +175,7 @@ def test_artifacts_that_cannot_be_written_are_said_before_the_training(tracking,
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a file system that no one can write to")
 def test_a_real_folder_that_cannot_be_written_is_said_before_the_training(tracking, monkeypatch):
     MlflowClient().create_experiment("lth", artifact_location="/sys/kernel/lth")
-    monkeypatch.setattr("lth.training_task.solve", None)
+    monkeypatch.setattr("lth.study.training.solve", None)
     result = call(train_dense)
     assert result.exit_code == 1
     assert "/sys/kernel/lth" in said(result)
@@ -188,7 +188,7 @@ def test_a_real_folder_that_cannot_be_written_is_said_before_the_training(tracki
 
 def test_a_database_that_another_program_locks_for_a_moment_is_waited_for(tracking, monkeypatch):
     """SQLite itself waits for 20 s; the lock ends when the first step is taken."""
-    from lth.training_task import solve
+    from lth.study.training import solve
 
     def locked(*arguments: object, **named: object) -> object:
         lock = sqlite3.connect(tracking / "mlflow.db")
@@ -199,7 +199,7 @@ def test_a_database_that_another_program_locks_for_a_moment_is_waited_for(tracki
             lock.rollback()
             lock.close()
 
-    monkeypatch.setattr("lth.training_task.solve", locked)
+    monkeypatch.setattr("lth.study.training.solve", locked)
     result = call(train_dense, "--trajectory=none")
     assert result.exit_code == 0, result.output
     assert statuses() == ["FINISHED"]
@@ -238,7 +238,7 @@ def test_ctrl_c_while_a_store_is_waited_for_keeps_what_was_trained(tracking, mon
         assert call(train_dense, "--patience=60").exit_code == 130
     assert statuses() == ["KILLED"]
     artifacts.mend()
-    monkeypatch.setattr("lth.training_task.solve", None)
+    monkeypatch.setattr("lth.study.training.solve", None)
     assert call(train_dense).exit_code == 0
     assert statuses() == ["FINISHED"]
 
@@ -352,7 +352,7 @@ def test_too_little_memory_is_one_line_with_the_remedy(tracking, monkeypatch):
     def exhausted(*_arguments: object, **_named: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr("lth.training_task.solve", exhausted)
+    monkeypatch.setattr("lth.study.training.solve", exhausted)
     result = call(train_dense)
     assert result.exit_code == 1
     assert "the memory did not suffice" in said(result)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 # The command, whose server dies as soon as the training is done.
 _DYING = """
 import os, signal, sys
-from lth import training_task
+from lth.study import training as training_task
 
 solve, server = training_task.solve, int(sys.argv.pop(1))
 

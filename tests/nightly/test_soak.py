@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from tiny_problem import PARAMETERS
 
+from lth.study.record.load import load_solution
 from lth.tracking.lease import CLAIMED
 from lth.tracking.store import KEY, Store
 
@@ -93,7 +94,7 @@ def check_store() -> None:
     assert {key for key, number in keys.items() if number > 1} == set(), "a key was begun twice"
     assert len(trained) == len(SEEDS) * len(LEVELS)
     for run in trained:
-        solution = store.load_solution(run.info.run_id, trajectory=True)
+        solution = load_solution(store, run.info.run_id, trajectory=True)
         assert solution.level == int(run.data.tags["level"])
         losses = MlflowClient().get_metric_history(run.info.run_id, "train/loss")
         first = 0 if solution.level == 0 else 1  # levels begin at the rewind point, within the first epoch

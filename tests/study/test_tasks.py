@@ -8,14 +8,15 @@ from conftest import use_fresh_store
 from mlflow import MlflowClient
 from tiny_problem import images, make_bench, make_study
 
-import lth.measuring_task
-import lth.study
+import lth.study.measuring
+import lth.study.study
 from lth.measure.kind.survey import line_from
 from lth.plan.jobs import places, study_jobs, successive_line
 from lth.plan.place import at, imp, projection
-from lth.replication import Replication
 from lth.solution.problem import set_up
-from lth.study import Study
+from lth.study.record.load import load_measurement, load_solution
+from lth.study.replication import Replication
+from lth.study.study import Study
 from lth.tracking.store import Store
 from lth.training.evaluate import Evaluator
 
@@ -28,7 +29,7 @@ def finished_measurements() -> list[str]:
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    perform, taken = lth.measuring_task.perform, []
+    perform, taken = lth.study.measuring.perform, []
 
     def interrupted(job, *rest):
         taken.append(job)
@@ -121,7 +122,7 @@ def test_a_measurement_whose_numbers_are_damaged_is_refused_with_its_run(trackin
     with pytest.raises(
         ValueError, match=f"the numbers of run {run} are not usable.*runs delete --run-id {run}"
     ):
-        study.store.load_measurement(run)
+        load_measurement(study.store, run)
 
 
 def test_a_report_is_not_found_while_something_it_shows_is_lost(tracking):
@@ -136,10 +137,10 @@ def test_a_report_is_not_found_while_something_it_shows_is_lost(tracking):
 
 def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
     run = make_study().solution("imp", 1)
-    given = Store().load_solution(run)
+    given = load_solution(Store(), run)
     few = make_bench(train_examples="24", seed="3").setting
     study = Study(set_up(few, images(None), torch.device("cpu"), given), Store(), [].append, {given.key: run})
-    line = line_from(study.store.load_measurement(study.measurement(successive_line(1)))).stored
+    line = line_from(load_measurement(study.store, study.measurement(successive_line(1)))).stored
     evaluate = Evaluator(study.bench.network, study.bench.data.train)
     assert line.train_loss[-1] == evaluate(given.final).loss
     assert line.train_loss[-1] != given.history[-1].train.loss

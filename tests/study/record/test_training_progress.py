@@ -15,12 +15,14 @@ from problems import assert_same_state, dense_solution
 from lth.sealed import step_of
 from lth.solution.checkpoint import TRAJECTORY
 from lth.solution.progress_file import KIND, KeptProgress, write_progress
-from lth.tracking import progress
+from lth.study.record.load import CHECKPOINT
+from lth.study.record.training_progress import ProgressKeeper
+from lth.tracking import folder
 from lth.tracking.client import PatientClient
+from lth.tracking.folder import PROGRESS, clear_progress
 from lth.tracking.process import PROCESS, ownership
-from lth.tracking.progress import PROGRESS, ProgressKeeper, clear_progress
 from lth.tracking.run import LostRunError, RunLog
-from lth.tracking.store import CHECKPOINT, Store
+from lth.tracking.store import Store
 from lth.training.train import Progress, TrainingState
 
 WK = dense_solution().rewind
@@ -40,7 +42,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(folder, "time", clock)
     return clock
 
 
@@ -409,7 +411,7 @@ def test_keeping_that_takes_long_is_done_less_often(kept, clock, monkeypatch, to
     clock.now += 0.002
     assert keeper.is_due()
     monkeypatch.undo()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(folder, "time", clock)
     keeper.keep(at(8))  # was fast
     clock.now += 30.0
     assert keeper.is_due()

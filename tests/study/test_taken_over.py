@@ -12,12 +12,13 @@ from mlflow.exceptions import MlflowException
 from processes import dead_tags, this_machine
 from tiny_problem import make_study
 
-from lth import study_runs
-from lth.study import Study
+from lth.study import runs as study_runs
+from lth.study.record.load import load_solution
+from lth.study.record.training_progress import ProgressKeeper
+from lth.study.study import Study
 from lth.tracking import run as run_module
 from lth.tracking.client import PatientClient
 from lth.tracking.process import HEARTBEAT, PID, PROCESS, heartbeat, is_alive, ownership
-from lth.tracking.progress import ProgressKeeper
 from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.tracking.store import COMPUTED_BY, FAILURE, FRESH, KEY, REUSED, Store
 
@@ -352,7 +353,7 @@ def test_the_metrics_of_a_run_are_those_of_its_solution_whoever_began_it(
     run_id = make_study(said, precision="auto").solution("imp", 0)
     assert any("going on after step 6 of 9" in line for line in said) is not other_bits
     assert run_id == begun.info.run_id or other_bits
-    history = Store().load_solution(run_id).history
+    history = load_solution(Store(), run_id).history
     assert values(run_id, "train/loss") == [(record.epoch, record.train.loss) for record in history]
 
 
@@ -439,7 +440,7 @@ def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launche
     unfinished = begin(study.store, dead_tags(), study.bench.keys.solution("imp", 0))
     assert study.solution("imp", 0, adopt=True) == unfinished
     assert status(launched) == "FINISHED"
-    assert Store().load_solution(launched).key == study.bench.keys.solution("imp", 0)
+    assert load_solution(Store(), launched).key == study.bench.keys.solution("imp", 0)
 
 
 # Waiting for another process
@@ -506,7 +507,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
     assert len(time.waited) == 2
     assert sum("waiting" in line for line in said) == 1
     assert status(run_id) == "FINISHED"
-    assert study.store.load_solution(run_id).name == "dense"
+    assert load_solution(study.store, run_id).name == "dense"
 
 
 def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatch):

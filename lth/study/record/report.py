@@ -9,7 +9,7 @@ from pathlib import Path
 from lth.evidence.claim import Finding
 from lth.report import Report
 from lth.solution.problem import Workbench
-from lth.tracking.record import log_setting, study_name, study_tags
+from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
 
 _VERDICTS = {"supported": 1.0, "undecided": 0.0, "refuted": -1.0}

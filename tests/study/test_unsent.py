@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lth.unsent import Unsent, forget
+from lth.study.unsent import Unsent, forget
 
 KEY = "a" * 64
 

@@ -15,7 +15,8 @@ import lth
 from lth.plan.jobs import level_jobs
 from lth.solution.problem import set_up
 from lth.solution.solution import Solution
-from lth.study import Study
+from lth.study.record.load import load_solution
+from lth.study.study import Study
 from lth.tracking.store import KEY, Store
 
 CPU = torch.device("cpu")
@@ -159,7 +160,7 @@ def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finish
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("lth.training_task.solve", interrupt)
+        patched.setattr("lth.study.training.solve", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make_study().solution("imp", 0)
     (run,) = Store().search("tags.kind = 'imp'")
@@ -180,7 +181,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_run_and_the_remedy(tracking):
 def test_from_run_prunes_the_named_run_and_inherits_its_lineage(tracking):
     other = make_study(lr="0.05").solution("imp", 1)
     store = Store()
-    given = store.load_solution(other)
+    given = load_solution(store, other)
     setting = make_bench().setting
     chained = Study(set_up(setting, tiny_problem.images(None), CPU, given), store, say=lambda _line: None)
     solution = lth.load_solution(chained.solution("imp", 2))
@@ -228,7 +229,7 @@ def test_changed_code_of_the_users_network_is_another_result(tracking, tmp_path,
 
 
 def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tracking):
-    given = Store().load_solution(make_study().solution("imp", 1))
+    given = load_solution(Store(), make_study().solution("imp", 1))
     keys = {
         set_up(make_bench(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(
             1, level_jobs(1)
@@ -239,7 +240,7 @@ def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tr
 
 
 def test_from_run_with_another_rewind_step_is_refused(tracking):
-    given = Store().load_solution(make_study().solution("imp", 1))
+    given = load_solution(Store(), make_study().solution("imp", 1))
     with pytest.raises(ValueError, match="from_run rewinds to step 2"):
         set_up(make_bench(rewind_step="3").setting, tiny_problem.images(None), CPU, given)
 
@@ -287,14 +288,14 @@ def test_trends_are_of_whatever_was_measured_first_however_the_study_was_begun(t
 
 def test_from_run_of_the_studys_own_level_stays_in_the_study(tracking):
     run = make_study().solution("imp", 1)
-    given = Store().load_solution(run)
+    given = load_solution(Store(), run)
     bench = set_up(make_bench().setting, tiny_problem.images(None), CPU, given)
     assert bench.keys == make_bench().keys
 
 
 def test_a_solution_of_another_lineage_is_not_taken_for_the_studys_own(tracking):
     other = make_study(lr="0.05").solution("imp", 1)
-    given = Store().load_solution(other)
+    given = load_solution(Store(), other)
     setting = make_bench().setting
     said: list[str] = []
     bench = set_up(setting, tiny_problem.images(None), CPU, given)

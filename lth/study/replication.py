@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from lth.plan.keys import content_key
 from lth.report import REPORT_VERSION, Report, write_report
-from lth.study import Study
-from lth.tracking.report import log_report, report_name, report_tags
+from lth.study.record.report import log_report, report_name, report_tags
+from lth.study.study import Study
 from lth.tracking.store import KEY
 
 

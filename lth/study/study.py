@@ -19,7 +19,6 @@ from lth.evidence.evidence import Attained, Evidence, gather
 from lth.evidence.summary import LevelRow, remarks
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
-from lth.measuring_task import measure_on
 from lth.plan.jobs import (
     MEASURES,
     CurvatureJob,
@@ -37,9 +36,9 @@ from lth.plan.jobs import (
 from lth.plan.place import Kind, Place, at, imp, solution_name
 from lth.solution.problem import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
-from lth.study_runs import MEASURING, StudyRuns
-from lth.tracking.progress import clear_progress
-from lth.tracking.record import (
+from lth.study.measuring import measure_on
+from lth.study.record.load import load_measurement, load_outcome, load_solution
+from lth.study.record.solution import (
     ANALYSIS_TREND,
     log_analysis,
     log_analysis_trend,
@@ -48,10 +47,12 @@ from lth.tracking.record import (
     measuring,
     solution_trend,
 )
+from lth.study.runs import MEASURING, StudyRuns
+from lth.study.training import computed_by, train_on
+from lth.study.unsent import UNSENT, Unsent, forget
+from lth.tracking.folder import clear_progress
 from lth.tracking.run import RunLog
 from lth.tracking.store import COMPUTED_BY, Store
-from lth.training_task import computed_by, train_on
-from lth.unsent import UNSENT, Unsent, forget
 
 COMPLETE = "lth.complete"  # on the study's run: the key of the evidence that it holds
 KEEP_EVERY = 30.0  # seconds
@@ -205,10 +206,10 @@ class Study:
     def _analyse(
         self, level: int, jobs: Sequence[Job], name: str, key: str, *, adopt: bool, fresh: bool
     ) -> str | None:
-        measured = {job: self.store.load_measurement(self.measurement(job, fresh=fresh)) for job in jobs}
+        measured = {job: load_measurement(self.store, self.measurement(job, fresh=fresh)) for job in jobs}
         norm = self.bench.setting.analysis.direction_norm
         here = imp(level)
-        density, _ = self.store.load_outcome(self._needed_run(here, name))
+        density, _ = load_outcome(self.store, self._needed_run(here, name))
         analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.drawn))
         with self._runs.task(name, "analysis", level, density, key, adopt=adopt, fresh=fresh) as run:
             if run is None:
@@ -306,10 +307,10 @@ class Study:
                 f"{self.name} lacks {shown}; `mlflow run . -e study` with the same parameters completes it"
             )
         found = {name: run for name, run in runs.items() if run is not None}
-        attained = {place: Attained(*self.store.load_outcome(found[place.name])) for place in self._places()}
+        attained = {place: Attained(*load_outcome(self.store, found[place.name])) for place in self._places()}
         jobs = study_jobs(setting.pruning.levels, setting.analysis)
         return gather(
-            setting, attained, {job: self.store.load_measurement(found[job.name]) for job in jobs}, found
+            setting, attained, {job: load_measurement(self.store, found[job.name]) for job in jobs}, found
         )
 
     def rows(self) -> list[LevelRow]:
@@ -339,7 +340,7 @@ class Study:
         for place in self._places():
             found = self._runs.lookup(self._key(place))
             if found is not None and place.level not in self.store.steps(study.run_id, solution_trend(place)):
-                density, history = self.store.load_outcome(found)
+                density, history = load_outcome(self.store, found)
                 log_solution_trend(study, place, density, history[-1])
         if not self._fits_trends():
             return
@@ -382,7 +383,7 @@ class Study:
             run = self._runs.lookup(key)
             if run is None:
                 raise ValueError(f"{place.name} is not in this experiment (any more); train it again")
-            solution = self.store.load_solution(run)
+            solution = load_solution(self.store, run)
         self._recent[key] = solution
         while len(self._recent) > _MOST_HELD:
             del self._recent[next(iter(self._recent))]

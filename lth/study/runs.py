@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from lth.solution.problem import Workbench
+from lth.study.record.solution import log_setting, measuring, study_name, study_tags, task_tags
+from lth.tracking.folder import clear_progress
 from lth.tracking.process import described
-from lth.tracking.progress import clear_progress
-from lth.tracking.record import log_setting, measuring, study_name, study_tags, task_tags
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, Store
 

@@ -17,8 +17,8 @@ from lth.report.figure.density import draw_density
 from lth.report.figure.interactive_surface import surface_html
 from lth.report.figure.interpolation import draw_interpolation
 from lth.report.figure.surface import draw_surface
+from lth.study.record.load import MEASUREMENT
 from lth.tracking.run import RunLog
-from lth.tracking.store import MEASUREMENT
 
 _STANDING_OUT = 0.01  # of the largest eigenvalue: what exceeds that is counted
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from lth.evidence.analysis import LevelAnalysis
 from lth.evidence.summary import LevelRow, markdown_table
@@ -19,8 +20,10 @@ from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
 from lth.solution.problem import Workbench
 from lth.solution.solution import Solution
+from lth.study.record.load import CHECKPOINT
+from lth.tracking.model import log_model
 from lth.tracking.run import RunLog
-from lth.tracking.store import CHECKPOINT, KEY
+from lth.tracking.store import KEY
 from lth.training.train import EpochRecord
 
 
@@ -74,7 +77,7 @@ def log_setting(
     if density is not None:
         numbers["density"] = density
     run.metrics(numbers)
-    run.data(bench.images, "training")
+    run.data(bench.images.name, bench.images.digest, bench.images.source, "training")
 
 
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
@@ -93,6 +96,27 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, drawn: Tensor
         f"**{solution.name}** of {solution.spec.name}: {solution.density:.1%} of "
         f"{solution.mask.num_prunable:,} prunable weights kept; training loss {last.train.loss:.4g}, "
         f"test accuracy {last.test.accuracy:.2%}."
+    )
+
+
+def log_solution_model(run: RunLog, solution: Solution, network: nn.Module) -> str | None:
+    """Log the network with the final weights as a model, last of all; return why there is none, or None.
+
+    Args:
+        run: Of the solution.
+        solution: What to log.
+        network: Gives the structure.
+    """
+    network = copy.deepcopy(network).eval()
+    solution.final.load_into(network)
+    last = solution.history[-1]
+    return log_model(
+        run,
+        network,
+        solution.spec.input_shape,
+        name=solution.name.replace(" ", "_"),
+        parameters={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
+        metrics={"final/train_loss": last.train.loss, "final/test_accuracy": last.test.accuracy},
     )
 
 

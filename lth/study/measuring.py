@@ -14,11 +14,11 @@ from lth.plan.jobs import CurvatureJob, DensityJob, Job
 from lth.plan.place import Place
 from lth.solution.problem import Workbench
 from lth.solution.solution import Solution
-from lth.tracking.curvature_progress import BasisKeeper
-from lth.tracking.measurement import log_measurement
+from lth.study.record.curvature_progress import BasisKeeper
+from lth.study.record.load import MEASUREMENT
+from lth.study.record.measurement import log_measurement
+from lth.study.unsent import Unsent
 from lth.tracking.run import RunLog
-from lth.tracking.store import MEASUREMENT
-from lth.unsent import Unsent
 
 
 def measure_on(

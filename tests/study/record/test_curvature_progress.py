@@ -19,12 +19,14 @@ from lth.measure.surveyor import CurvatureProgress
 from lth.plan.jobs import CurvatureJob
 from lth.plan.place import at, imp
 from lth.sealed import step_of
-from lth.study import Study
-from lth.tracking import curvature_progress, progress
+from lth.study.record import curvature_progress
+from lth.study.record.curvature_progress import BasisKeeper
+from lth.study.record.load import load_measurement
+from lth.study.study import Study
+from lth.tracking import folder
 from lth.tracking.client import PatientClient
-from lth.tracking.curvature_progress import BasisKeeper
+from lth.tracking.folder import PROGRESS
 from lth.tracking.process import PROCESS, ownership
-from lth.tracking.progress import PROGRESS
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import Store
 
@@ -202,12 +204,12 @@ def test_a_run_that_another_process_took_over_is_left_to_it(kept):
 
 @pytest.mark.parametrize("phase", ["spectrum", "end of the spectrum", "trace"])
 def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(experiment, monkeypatch, phase):
-    monkeypatch.setattr(progress, "_SHARE", float("inf"))  # keep after every product, whatever that takes
+    monkeypatch.setattr(folder, "_SHARE", float("inf"))  # keep after every product, whatever that takes
     job, said = CurvatureJob(at(imp(0))), []
     study = Study(make_bench(k="1"), Store(), said.append)
     study.solution("imp", 0)
     whole = study.measurement(job)
-    expected = curvature_from(study.store.load_measurement(whole))
+    expected = curvature_from(load_measurement(study.store, whole))
     assert expected.spectrum.num_products < expected.size.dimension, "else the trace takes no products"
     total = expected.spectrum.num_products
     products = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
@@ -235,7 +237,7 @@ def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(exp
     begun = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
     assert count == total + 20 - begun, "no product was taken twice"
     assert any(f"going on after product {begun}," in line for line in said)
-    found = curvature_from(study.store.load_measurement(run))
+    found = curvature_from(load_measurement(study.store, run))
     assert_same_bits(found.spectrum, expected.spectrum)
     assert np.array_equal(found.trace.samples, expected.trace.samples)
     assert found.trace.inside == expected.trace.inside

@@ -15,7 +15,7 @@ from lth.measure.progress_file import (
 )
 from lth.measure.surveyor import CurvatureProgress
 from lth.sealed import CheckpointError
-from lth.tracking.progress import MOST_KEPT, ProgressFolder
+from lth.tracking.folder import MOST_KEPT, ProgressFolder
 from lth.tracking.run import RunLog
 
 _VECTORS_A_FILE = 16

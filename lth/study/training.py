@@ -13,12 +13,11 @@ from lth.solution.problem import Workbench, procedure, solve
 from lth.solution.progress_file import progress_environment
 from lth.solution.recipe import Start
 from lth.solution.solution import Solution
-from lth.tracking.model import log_model
-from lth.tracking.progress import ProgressKeeper
-from lth.tracking.record import log_epoch, log_solution
+from lth.study.record.solution import log_epoch, log_solution, log_solution_model
+from lth.study.record.training_progress import ProgressKeeper
+from lth.study.unsent import Unsent
 from lth.tracking.run import RunLog
 from lth.training.train import EpochRecord, snapshot_epochs
-from lth.unsent import Unsent
 
 
 def computed_by(bench: Workbench, start: Start) -> str:
@@ -71,7 +70,7 @@ def train_on(
     run.check_owner()
     log_solution(run, solution, directory, bench.data.drawn, seconds)
     run.flush()
-    if (reason := log_model(run, solution, bench.network)) is not None:
+    if (reason := log_solution_model(run, solution, bench.network)) is not None:
         run.tags({"lth.warnings": reason})
         say(f"  warning: {reason}")
     run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})

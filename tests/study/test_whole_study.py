@@ -11,8 +11,8 @@ from tiny_problem import make_study
 
 from lth.plan.jobs import study_jobs
 from lth.plan.place import BASELINES, at, imp
-from lth.replication import Replication
-from lth.study import MissingEvidenceError
+from lth.study.replication import Replication
+from lth.study.study import MissingEvidenceError
 from lth.tracking.store import KEY, Store
 
 

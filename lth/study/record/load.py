@@ -1,0 +1,122 @@
+"""Solutions pulled from the tracking store for downstream analysis."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lth.measure.packed import Packed, PackedResultError
+from lth.sealed import CheckpointError
+from lth.setting.preset import PRESETS
+from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
+from lth.solution.solution import Solution
+from lth.tracking.client import TrackingError
+from lth.tracking.store import FROM_RUN, KEY, REUSED, Store
+from lth.training.train import EpochRecord
+
+CHECKPOINT = "checkpoint"  # the artifact folder of a solution
+MEASUREMENT = "measurement.npz"  # the artifact of a measurement
+
+
+def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Solution:
+    """Return the solution a run logged, verified.
+
+    Raises:
+        ValueError: If the run does not exist or logged no solution.
+        CheckpointError: If the checkpoint is damaged.
+    """
+    run = store.run(run_id)
+    if REUSED in run.data.tags:
+        return load_solution(store, run.data.tags[REUSED], trajectory=trajectory)
+    if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
+        state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
+        raise ValueError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
+    with tempfile.TemporaryDirectory() as directory, _usable(run_id):
+        files = store.files(run_id, CHECKPOINT)
+        if not files:
+            raise ValueError(
+                f"run {run_id} ({run.info.run_name}) holds no solution; "
+                "name a run of train_dense, imp_level or baseline"
+            )
+        if trajectory:
+            return read_solution(store.download(run_id, CHECKPOINT, directory))
+        fetched = [store.download(run_id, path, directory) for path in files]
+        return read_solution(fetched[0].parent, trajectory=False)
+
+
+def load_outcome(store: Store, run_id: str) -> tuple[float, tuple[EpochRecord, ...]]:
+    """Return density and history of the solution a run logged, without its tensors.
+
+    Raises:
+        CheckpointError: If the manifest is missing or damaged.
+    """
+    with tempfile.TemporaryDirectory() as directory, _usable(run_id):
+        return read_outcome(store.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent)
+
+
+@contextmanager
+def _usable(run_id: str) -> Iterator[None]:
+    """Say of an error in reading a checkpoint which it is, and what to do."""
+    try:
+        yield
+    except (TrackingError, OSError, CheckpointError) as error:
+        raise CheckpointError(
+            f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
+        ) from error
+
+
+def load_measurement(store: Store, run_id: str) -> Packed:
+    """Return the stored numbers of a measurement.
+
+    Raises:
+        PackedResultError: If they are missing or damaged.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            return Packed(store.download(run_id, MEASUREMENT, directory).read_bytes())
+        except (TrackingError, OSError, PackedResultError) as error:
+            raise PackedResultError(
+                f"the numbers of run {run_id} are not usable: {error}; after "
+                f"`mlflow runs delete --run-id {run_id}` the same command measures again"
+            ) from error
+
+
+def load_by_run(run_id: str) -> Solution:
+    """Return the solution of a run, with its trajectory.
+
+    Raises:
+        ValueError: If the run does not exist or holds no solution.
+    """
+    return load_solution(Store(), run_id, trajectory=True)
+
+
+def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str) -> Solution:
+    """Return the latest finished solution of this place in a study, with its trajectory.
+
+    Solutions that continue the lineage of another study are left out: name them by their run.
+
+    Raises:
+        ValueError: If there is none, or there are several of different content.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+    store = Store()
+    place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
+    for name, value in place.items():
+        if "'" in value:
+            raise ValueError(f"{name}={value!r} holds a quote; no run has such a tag")
+    filters = [f"tags.{name} = '{value}'" for name, value in place.items()]
+    runs = store.search(" AND ".join([*filters, "attributes.status = 'FINISHED'"]))
+    wanted = " ".join(sorted(changes.split()))
+    runs = [run for run in runs if FROM_RUN not in run.data.tags]
+    fitting = [run for run in runs if run.data.tags.get("changes", "") == wanted]
+    described = ", ".join(f"{name}={value}" for name, value in place.items())
+    if not fitting:
+        seen = sorted({run.data.tags.get("changes", "") for run in runs})
+        other = f"; with other changes there is {', '.join(map(repr, seen))}" if seen else "; train it first"
+        raise ValueError(f"no finished solution has {described}, changes={changes!r}{other}")
+    if len({run.data.tags[KEY] for run in fitting}) > 1:
+        choices = ", ".join(f"{run.info.run_id} ({run.data.tags.get('dataset')})" for run in fitting)
+        raise ValueError(f"several solutions have {described}; name one by its run_id: {choices}")
+    return load_solution(store, fitting[0].info.run_id, trajectory=True)
