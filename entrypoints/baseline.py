@@ -35,10 +35,12 @@ _KINDS = (
 @study_options
 def main(kind: Kind, level: int, **options: str | None) -> None:
     """Train the baseline KIND at LEVEL."""
+    from lth.plan.place import Place
+
     require_sparse(level)
     fresh = is_fresh(options)
     with opened_study(options, level_of_from_run=level - 1) as study:
-        study.solution(kind, level, adopt=True, fresh=fresh)
+        study.solution(Place(kind, level), adopt=True, fresh=fresh)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,12 @@ from entrypoints.options import (
 @study_options
 def main(level: int, **options: str | None) -> None:
     """Train w(LEVEL)."""
+    from lth.plan.place import Place
+
     require_sparse(level)
     fresh = is_fresh(options)
     with opened_study(options, level_of_from_run=level - 1) as study:
-        study.solution("imp", level, adopt=True, fresh=fresh)
+        study.solution(Place.imp(level), adopt=True, fresh=fresh)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from entrypoints.options import ProjectCommand, is_fresh, opened_study, study_op
 @study_options
 def main(**options: str | None) -> None:
     """Train w(0), the dense network."""
+    from lth.plan.place import Place
+
     fresh = is_fresh(options)
     with opened_study(options) as study:
-        study.solution("imp", 0, adopt=True, fresh=fresh)
+        study.solution(Place.imp(0), adopt=True, fresh=fresh)
 
 
 if __name__ == "__main__":

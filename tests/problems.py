@@ -20,7 +20,7 @@ from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
-from lth.plan.place import Kind
+from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
@@ -176,8 +176,8 @@ def random_state(weights: Weights, seed: int = 0) -> Weights:
     )
 
 
-def run_start(start: Start, setting: Setting, kind: Kind, level: int, rewind: TrainingState | None) -> Solution:
-    """Train `start` to its end and return the solution of `kind`."""
+def run_start(start: Start, setting: Setting, place: Place, rewind: TrainingState | None) -> Solution:
+    """Train `start` to its end and return the solution of `place`."""
     trajectory: dict[int, Weights] = {}
     training = train(
         build_network(SPEC, 99),
@@ -192,8 +192,7 @@ def run_start(start: Start, setting: Setting, kind: Kind, level: int, rewind: Tr
     captured = rewind if training.captured is None else training.captured
     assert captured is not None
     return Solution(
-        kind=kind,
-        level=level,
+        place=place,
         spec=SPEC,
         setting=setting,
         mask=start.mask,
@@ -202,8 +201,8 @@ def run_start(start: Start, setting: Setting, kind: Kind, level: int, rewind: Tr
         final=training.final,
         history=training.history,
         data_digest=image_data().digest,
-        key=f"{level:064d}",
-        ancestors=tuple(f"{above:064d}" for above in range(level)),
+        key=f"{place.level:064d}",
+        ancestors=tuple(f"{above:064d}" for above in range(place.level)),
         trajectory=trajectory,
     )
 
@@ -212,7 +211,7 @@ def run_start(start: Start, setting: Setting, kind: Kind, level: int, rewind: Tr
 def dense_solution() -> Solution:
     """Return w(0) of the study that every test shares; nobody may change it."""
     setting = tiny_setting()
-    return run_start(start_dense(build_network(SPEC, setting.seed), setting, 40), setting, "imp", 0, None)
+    return run_start(start_dense(build_network(SPEC, setting.seed), setting, 40), setting, Place.imp(0), None)
 
 
 def ingredients(level: int = 2) -> Ingredients:
@@ -231,7 +230,7 @@ def ingredients(level: int = 2) -> Ingredients:
 def imp_solution(level: int) -> Solution:
     """Return w(L) of the shared study, L >= 1."""
     given = ingredients(level)
-    return run_start(start_sparse("imp", given), given.setting, "imp", level, given.previous.rewind)
+    return run_start(start_sparse("imp", given), given.setting, Place.imp(level), given.previous.rewind)
 
 
 def assert_same_weights(a: Weights, b: Weights) -> None:

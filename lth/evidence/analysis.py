@@ -21,7 +21,7 @@ from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
 from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, Job, LineJob, RadiiJob
-from lth.plan.place import Point, at, imp, projection, reverse
+from lth.plan.place import Place, Point
 from lth.setting.setting import DirectionNorm
 
 # Suffixes of the metrics; the solution itself, in its own space, has none.
@@ -132,9 +132,13 @@ def analysis_from(
     Raises:
         PackedResultError: If stored numbers are not those of their job.
     """
-    points = {SOLUTION: at(imp(level))}
+    points = {SOLUTION: Point.at(Place.imp(level))}
     if level > 0:
-        points |= {PROJECTED: projection(level), REVERSE: reverse(level), PREVIOUS: at(imp(level - 1))}
+        points |= {
+            PROJECTED: Point.projection(level),
+            REVERSE: Point.reverse(level),
+            PREVIOUS: Point.at(Place.imp(level - 1)),
+        }
     curvature: dict[Point, Curvature] = {}
     radii: dict[Point, BasinRadii] = {}
     line: Line | None = None

@@ -14,7 +14,7 @@ from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
 from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob, shared_space_points
-from lth.plan.place import Place, Point, imp
+from lth.plan.place import Place, Point
 from lth.setting.setting import DirectionNorm, Setting
 from lth.training.train import EpochRecord
 
@@ -107,14 +107,16 @@ class Evidence:
         None if they share fewer than two, or a loss there is not finite.
         """
         epochs = self._shared_epochs(level, beside)
-        losses = [record.train.loss for record in self.attained[imp(level)].history if record.epoch in epochs]
+        losses = [
+            record.train.loss for record in self.attained[Place.imp(level)].history if record.epoch in epochs
+        ]
         if len(losses) < 2 or not np.isfinite(losses).all():
             return None
         logs = np.log(np.maximum(losses, np.finfo(np.float64).tiny))
         return float(-np.polyfit(sorted(epochs), logs, 1)[0])
 
     def _shared_epochs(self, *levels: int) -> set[int]:
-        histories = [{record.epoch for record in self.attained[imp(level)].history} for level in levels]
+        histories = [{record.epoch for record in self.attained[Place.imp(level)].history} for level in levels]
         return set.intersection(*histories)
 
 

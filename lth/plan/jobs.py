@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lth.plan.place import BASELINES, Place, Point, at, imp, next_larger, parse_place, projection, reverse
+from lth.plan.place import BASELINES, Place, Point, parse_place
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal["spectra", "radii", "lines", "surface", "distances", "density"]
@@ -174,7 +174,7 @@ def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
             f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
         )
     before = [Place(kind, level) for kind in BASELINES if kind in wanted for level in range(1, last)]
-    return [*[imp(level) for level in range(last + 1)], *before, *at_last]
+    return [*[Place.imp(level) for level in range(last + 1)], *before, *at_last]
 
 
 def shared_space_points(level: int) -> tuple[tuple[Point, ...], ...]:
@@ -183,20 +183,28 @@ def shared_space_points(level: int) -> tuple[tuple[Point, ...], ...]:
     In level-L space w(L) and m(L) ⊙ w(L-1); in level L-1 space w(L-1) and w(L). Level 0 has w(0) alone.
     """
     if level == 0:
-        return ((at(imp(0)),),)
-    return (at(imp(level)), projection(level)), (at(imp(level - 1)), reverse(level))
+        return ((Point.at(Place.imp(0)),),)
+    return (Point.at(Place.imp(level)), Point.projection(level)), (
+        Point.at(Place.imp(level - 1)),
+        Point.reverse(level),
+    )
 
 
 def successive_line(level: int) -> LineJob:
     """Return the line from w(L-1) to w(L)."""
-    return LineJob(at(imp(level - 1)), at(imp(level)))
+    return LineJob(Point.at(Place.imp(level - 1)), Point.at(Place.imp(level)))
 
 
 def level_jobs(level: int) -> list[Job]:
     """Return what is measured at a level of IMP."""
-    points = [at(imp(level))]
+    points = [Point.at(Place.imp(level))]
     if level > 0:
-        points = [at(imp(level)), reverse(level), projection(level), next_larger(level)]
+        points = [
+            Point.at(Place.imp(level)),
+            Point.reverse(level),
+            Point.projection(level),
+            Point.next_larger(level),
+        ]
     jobs: list[Job] = [CurvatureJob(point) for point in points]
     jobs += [
         RadiiJob(shared, norm) for norm in get_args(DirectionNorm) for shared in shared_space_points(level)
@@ -206,10 +214,10 @@ def level_jobs(level: int) -> list[Job]:
 
 def baseline_jobs(last: int, every_level: Iterable[str] = ()) -> list[Job]:
     """Return what is measured at the baselines, and on the lines to those that may leave the sublevel set."""
-    pruned, solution = projection(last), at(imp(last))
+    pruned, solution = Point.projection(last), Point.at(Place.imp(last))
     at_baselines = [place for place in places(last, every_level) if place.kind != "imp"]
-    jobs: list[Job] = [CurvatureJob(at(place)) for place in at_baselines]
-    outside = [at(Place(kind, last)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
+    jobs: list[Job] = [CurvatureJob(Point.at(place)) for place in at_baselines]
+    outside = [Point.at(Place(kind, last)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
     return [
         *jobs,
         *[LineJob(pruned, end) for end in (solution, *outside)],

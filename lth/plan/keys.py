@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lth.plan.jobs import Job, Measure, places, study_jobs
-from lth.plan.place import Kind
+from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import Setting, spelled
 
@@ -61,8 +61,9 @@ class TaskKeys:
     network_code: str | None = None  # digest of the user's own code; None for a network of ours
     given: tuple[str, ...] = ()  # keys of w(0), w(1), … that are taken from elsewhere
 
-    def solution(self, kind: Kind, level: int) -> str:
+    def solution(self, place: Place) -> str:
         """Return the key of a solution; the level before is its parent."""
+        kind, level = place.kind, place.level
         if kind == "imp" and level < len(self.given):
             return self.given[level]
         training = self._training()
@@ -71,19 +72,19 @@ class TaskKeys:
         content: dict[str, Any] = {"task": kind, "level": level, **self._common(), "training": training}
         if level > 0:
             content["prune_fraction"] = str(self.setting.pruning.prune_fraction)
-            content["parent"] = self.solution("imp", level - 1)
+            content["parent"] = self.solution(Place.imp(level - 1))
         return content_key(content)
 
     def ancestors(self, level: int) -> tuple[str, ...]:
         """Return the keys of w(0), …, w(level-1)."""
-        return tuple(self.solution("imp", lower) for lower in range(level))
+        return tuple(self.solution(Place.imp(lower)) for lower in range(level))
 
     def measurement(self, job: Job) -> str:
         """Return the key of a measurement: its solutions, and what it was measured with."""
         content: dict[str, Any] = {
             "task": job.measure,
             "name": job.name,
-            "solutions": {place.name: self.solution(place.kind, place.level) for place in job.needs},
+            "solutions": {place.name: self.solution(place) for place in job.needs},
             "prune_fraction": str(self.setting.pruning.prune_fraction),  # sizes the next-larger band
             "analysis": self._analysis(*_DECIDES[job.measure]),
             **self._common(),
@@ -106,9 +107,7 @@ class TaskKeys:
         last, analysis = self.setting.pruning.levels, self.setting.analysis
         content = {
             "task": "evidence",
-            "solutions": [
-                self.solution(place.kind, place.level) for place in places(last, analysis.every_level)
-            ],
+            "solutions": [self.solution(place) for place in places(last, analysis.every_level)],
             "jobs": [self.measurement(job) for job in study_jobs(last, analysis)],
             "analysis": self._analysis("direction_norm", "second_k", "loss_margin", "error_margin"),
         }

@@ -19,13 +19,6 @@ Kind = Literal[
 BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "imp")
 
 
-def solution_name(kind: Kind, level: int) -> str:
-    """Return what a person calls a solution: `dense`, `level 3`, `one_shot at level 3`."""
-    if kind == "imp":
-        return "dense" if level == 0 else f"level {level}"
-    return f"{kind} at level {level}"
-
-
 @dataclass(frozen=True, order=True)
 class Place:
     """A solution's place in a study: what kind it is, at which level."""
@@ -33,15 +26,17 @@ class Place:
     kind: Kind
     level: int
 
+    @classmethod
+    def imp(cls, level: int) -> Place:
+        """Return the place of w(L)."""
+        return cls("imp", level)
+
     @property
     def name(self) -> str:
         """What a person calls the solution: `dense`, `level 3`, `one_shot at level 3`."""
-        return solution_name(self.kind, self.level)
-
-
-def imp(level: int) -> Place:
-    """Return the place of w(L)."""
-    return Place("imp", level)
+        if self.kind == "imp":
+            return "dense" if self.level == 0 else f"level {self.level}"
+        return f"{self.kind} at level {self.level}"
 
 
 Form = Literal[
@@ -58,6 +53,26 @@ class Point:
 
     form: Form
     place: Place  # the solution itself; for what is left of w(L-1), level L
+
+    @classmethod
+    def at(cls, place: Place) -> Point:
+        """Return the point of a solution itself."""
+        return cls("solution", place)
+
+    @classmethod
+    def projection(cls, level: int) -> Point:
+        """Return m(L) ⊙ w(L-1)."""
+        return cls("projection", Place.imp(level))
+
+    @classmethod
+    def reverse(cls, level: int) -> Point:
+        """Return w(L) as it is seen in level L-1 space."""
+        return cls("reverse", Place.imp(level))
+
+    @classmethod
+    def next_larger(cls, level: int) -> Point:
+        """Return w(L-1) without the band that `prune_larger` prunes."""
+        return cls("next_larger", Place.imp(level))
 
     @property
     def name(self) -> str:
@@ -89,28 +104,8 @@ class Point:
         """The solutions it is made of; the first holds its weights, the last its mask."""
         if self.form == "solution":
             return (self.place,)
-        before = imp(self.place.level - 1)
+        before = Place.imp(self.place.level - 1)
         return {"projection": (before, self.place), "reverse": (self.place, before)}.get(self.form, (before,))
-
-
-def at(place: Place) -> Point:
-    """Return the point of a solution itself."""
-    return Point("solution", place)
-
-
-def projection(level: int) -> Point:
-    """Return m(L) ⊙ w(L-1)."""
-    return Point("projection", imp(level))
-
-
-def reverse(level: int) -> Point:
-    """Return w(L) as it is seen in level L-1 space."""
-    return Point("reverse", imp(level))
-
-
-def next_larger(level: int) -> Point:
-    """Return w(L-1) without the band that `prune_larger` prunes."""
-    return Point("next_larger", imp(level))
 
 
 def parse_place(written: str, last: int) -> Place:
@@ -120,7 +115,7 @@ def parse_place(written: str, last: int) -> Place:
         ValueError: If it is none of them, the level is above `last`, or there are no baselines at level 0.
     """
     if written == "last":
-        return imp(last)
+        return Place.imp(last)
     baselines = BASELINES if last > 0 else ()
     if written in baselines:
         return Place(written, last)
@@ -129,4 +124,4 @@ def parse_place(written: str, last: int) -> Place:
         raise ValueError(
             f"{written!r} is no solution of this study; write a level from 0 to {last}, or one of {names}"
         )
-    return imp(int(written))
+    return Place.imp(int(written))

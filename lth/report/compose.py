@@ -14,7 +14,7 @@ from lth.evidence.table import Table
 from lth.measure.radius import BasinRadii
 from lth.measure.surveyor import Curvature
 from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
-from lth.plan.place import Place, at
+from lth.plan.place import Place, Point
 from lth.report.exhibit import BEYOND, EXHIBITS, Exhibit
 from lth.report.figure.claims import draw_claims
 from lth.report.figure.interactive_surface import surface_html
@@ -151,7 +151,7 @@ def _level_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[
         return Cell("–" if value is None else f"{value:{form}}{doubt}", link(evidence.runs[name]))
 
     def row(place: Place) -> tuple[Cell, ...]:
-        reached, point = evidence.attained[place], at(place)
+        reached, point = evidence.attained[place], Point.at(place)
         curvature = CurvatureJob(point).name
         cells = [
             Cell(place.name, link(evidence.runs[place.name])),

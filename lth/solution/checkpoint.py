@@ -30,7 +30,7 @@ from torch import Tensor
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.plan.place import Kind
+from lth.plan.place import Kind, Place
 from lth.sealed import CheckpointError
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import setting_from_flat
@@ -163,8 +163,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
     if any(bool((tensor > 1).any()) for tensor in keep.values()):
         raise CheckpointError("mask.safetensors holds bytes other than 0 and 1")
     return Solution(
-        kind=_one_of(manifest["kind"], get_args(Kind)),
-        level=_count(manifest["level"], "level"),
+        place=Place(_one_of(manifest["kind"], get_args(Kind)), _count(manifest["level"], "level")),
         spec=spec,
         setting=setting_from_flat(manifest["setting"]),
         mask=Mask({name: tensor.bool() for name, tensor in keep.items()}),

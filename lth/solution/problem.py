@@ -15,7 +15,7 @@ from lth.network.prune import survivors
 from lth.network.weights import Weights
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys
-from lth.plan.place import Kind, solution_name
+from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.reference import code_digest, is_reference
 from lth.setting.setting import Setting
@@ -88,7 +88,7 @@ def set_up(
     code = code_digest(spec.name) if is_reference(spec.name) else None
     keys = TaskKeys(setting, spec, images.digest, code)
     inherited = (*given.ancestors, given.key) if given is not None else ()
-    if inherited != tuple(keys.solution("imp", level) for level in range(len(inherited))):
+    if inherited != tuple(keys.solution(Place.imp(level)) for level in range(len(inherited))):
         keys = replace(keys, given=inherited)  # else it is this study's own solution
     return Workbench(
         setting=setting,
@@ -154,13 +154,13 @@ def check_measurable(bench: Workbench) -> None:
         raise ValueError(f"hessian_examples={amount}: {error}") from error
 
 
-def plan(bench: Workbench, kind: Kind, level: int, previous: Solution | None, dense: Solution | None) -> Start:
+def plan(bench: Workbench, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
     """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by one_shot."""
-    if level == 0:
+    if place.level == 0:
         return start_dense(bench.network, bench.setting, len(bench.data.train))
     if previous is None:
-        raise ValueError(f"{solution_name(kind, level)} starts from w({level - 1}); give it")
-    return start_sparse(kind, Ingredients(bench.setting, bench.schedule, level, previous, dense))
+        raise ValueError(f"{place.name} starts from w({place.level - 1}); give it")
+    return start_sparse(place.kind, Ingredients(bench.setting, bench.schedule, place.level, previous, dense))
 
 
 def procedure(bench: Workbench, start: Start) -> Procedure:
@@ -177,8 +177,7 @@ def procedure(bench: Workbench, start: Start) -> Procedure:
 
 def solve(
     bench: Workbench,
-    kind: Kind,
-    level: int,
+    place: Place,
     start: Start,
     previous: Solution | None = None,
     *,
@@ -186,7 +185,7 @@ def solve(
     keeper: Keeper | None = None,
     on_epoch: Callable[[EpochRecord, Weights], None] | None = None,
 ) -> Solution:
-    """Train from `start`, or on from `resumed`, to the solution of `kind` at `level`; see `train`.
+    """Train from `start`, or on from `resumed`, to the solution of `place`; see `train`.
 
     Raises:
         TrainingDivergedError: If a loss becomes NaN or infinite.
@@ -202,13 +201,12 @@ def solve(
         resumed=resumed,
         keeper=keeper,
         on_epoch=on_epoch,
-        label=solution_name(kind, level),
+        label=place.name,
     )
     rewind = result.captured if previous is None else previous.rewind
     assert rewind is not None, "the dense training passes the rewind step: resolve_schedule checked it"
     return Solution(
-        kind=kind,
-        level=level,
+        place=place,
         spec=bench.keys.spec,
         setting=bench.setting,
         mask=start.mask,
@@ -217,6 +215,6 @@ def solve(
         final=result.final,
         history=result.history,
         data_digest=bench.images.digest,
-        key=bench.keys.solution(kind, level),
-        ancestors=bench.keys.ancestors(level),
+        key=bench.keys.solution(place),
+        ancestors=bench.keys.ancestors(place.level),
     )

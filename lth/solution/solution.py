@@ -10,7 +10,7 @@ from torch import nn
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.plan.place import Kind, solution_name
+from lth.plan.place import Kind, Place
 from lth.setting.network import NetworkSpec
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
@@ -21,8 +21,7 @@ from lth.training.train import EpochRecord, TrainingState
 class Solution:
     """One trained network w(L) = m(L) ⊙ w(L), with everything the next level and an analysis need."""
 
-    kind: Kind
-    level: int
+    place: Place
     spec: NetworkSpec
     setting: Setting
     mask: Mask
@@ -41,6 +40,16 @@ class Solution:
         return self.final
 
     @property
+    def kind(self) -> Kind:
+        """`imp` or a baseline."""
+        return self.place.kind
+
+    @property
+    def level(self) -> int:
+        """Of whose density it is; 0 is the dense network."""
+        return self.place.level
+
+    @property
     def density(self) -> float:
         """Share of the prunable weights that is kept."""
         return self.mask.density
@@ -48,7 +57,7 @@ class Solution:
     @property
     def name(self) -> str:
         """What a person calls it: `dense`, `level 3`, `one_shot at level 3`."""
-        return solution_name(self.kind, self.level)
+        return self.place.name
 
     @property
     def network(self) -> nn.Module:

@@ -33,7 +33,7 @@ from lth.plan.jobs import (
     study_jobs,
     surface_job,
 )
-from lth.plan.place import Kind, Place, at, imp, solution_name
+from lth.plan.place import Place, Point
 from lth.solution.problem import Workbench, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
 from lth.study.measuring import measure_on
@@ -90,31 +90,32 @@ class Study:
         self._runs = StudyRuns(bench, store, say, pinned)
         self._recent: dict[str, Solution] = {}  # by key, the one used last at the end
 
-    def solution(self, kind: Kind, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
+    def solution(self, place: Place, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a solution, after training it and what it needs where that is missing."""
-        name, key = solution_name(kind, level), self.bench.keys.solution(kind, level)
+        key = self._key(place)
 
         def train() -> str | None:
-            return self._train(kind, level, name, key, adopt=adopt, fresh=fresh)
+            return self._train(place, key, adopt=adopt, fresh=fresh)
 
-        run = self._runs.find_or_do(name, key, train, adopt=adopt, fresh=fresh)
+        run = self._runs.find_or_do(place.name, key, train, adopt=adopt, fresh=fresh)
         forget(self._unsent, key, fresh=fresh)
         return run
 
-    def _train(self, kind: Kind, level: int, name: str, key: str, *, adopt: bool, fresh: bool) -> str | None:
-        if kind == "imp" and level < len(self.bench.keys.given):
+    def _train(self, place: Place, key: str, *, adopt: bool, fresh: bool) -> str | None:
+        name, level = place.name, place.level
+        if place.kind == "imp" and level < len(self.bench.keys.given):
             raise ValueError(f"{name}, an ancestor of from_run, is not in this experiment (any more)")
         check_level(self.bench, level)
         previous = self._needed(level - 1, name) if level > 0 else None
-        dense = self._needed(0, name) if kind == "one_shot" else None
-        start = plan(self.bench, kind, level, previous, dense)
+        dense = self._needed(0, name) if place.kind == "one_shot" else None
+        start = plan(self.bench, place, previous, dense)
         environment = computed_by(self.bench, start)
         tags = {COMPUTED_BY: environment}
         unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
         with (
             unsent.rescuing() as directory,
             self._runs.task(
-                name, kind, level, start.mask.density, key, adopt=adopt, fresh=fresh, tags=tags
+                name, place.kind, level, start.mask.density, key, adopt=adopt, fresh=fresh, tags=tags
             ) as run,
         ):
             if run is None:
@@ -123,8 +124,7 @@ class Study:
             solution = train_on(
                 run,
                 self.bench,
-                kind,
-                level,
+                place,
                 start,
                 previous,
                 directory,
@@ -133,7 +133,7 @@ class Study:
                 say=self._say,
             )
         clear_progress(run)
-        place, last = Place(kind, level), solution.history[-1]
+        last = solution.history[-1]
         log_solution_trend(self.store.append(self._runs.parent()), place, solution.density, last)
         return run.run_id
 
@@ -190,12 +190,10 @@ class Study:
         fresh: bool = False,
     ) -> str:
         """Return the run that sums up a level, after taking the measurements of it that are missing."""
-        name = f"analysis of {solution_name('imp', level)}"
+        name = f"analysis of {Place.imp(level).name}"
         jobs = chosen(level_jobs(level), measures)
         if not jobs:
-            raise ValueError(
-                f"{solution_name('imp', level)} has no {', '.join(measures)} of its own; name others"
-            )
+            raise ValueError(f"{Place.imp(level).name} has no {', '.join(measures)} of its own; name others")
         key = self.bench.keys.analysis(level, jobs)
 
         def analyse() -> str | None:
@@ -208,7 +206,7 @@ class Study:
     ) -> str | None:
         measured = {job: load_measurement(self.store, self.measurement(job, fresh=fresh)) for job in jobs}
         norm = self.bench.setting.analysis.direction_norm
-        here = imp(level)
+        here = Place.imp(level)
         density, _ = load_outcome(self.store, self._needed_run(here, name))
         analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.drawn))
         with self._runs.task(name, "analysis", level, density, key, adopt=adopt, fresh=fresh) as run:
@@ -235,13 +233,13 @@ class Study:
 
     def distances(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the distances between the levels up to one, and its baselines that are trained."""
-        self._needed_run(imp(level), f"distances at level {level}")
+        self._needed_run(Place.imp(level), f"distances at level {level}")
         there = [place for place in places(level) if self._runs.lookup(self._key(place)) is not None]
         return self.measurement(DistanceJob(tuple(there)), adopt=adopt, fresh=fresh)
 
     def spectral_density(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the density of the Hessian's eigenvalues at a level."""
-        return self.measurement(DensityJob(at(imp(level))), adopt=adopt, fresh=fresh)
+        return self.measurement(DensityJob(Point.at(Place.imp(level))), adopt=adopt, fresh=fresh)
 
     def measure_all(self, measures: Sequence[Measure] = MEASURES) -> str:
         """Measure every level, the baselines and the study as a whole; return the study's run."""
@@ -272,7 +270,7 @@ class Study:
         self._say(f"{self.name}: {missing} of {len(runs)} trainings and measurements to do")
         with self.store.resume(parent) as run:
             for place in self._places():
-                self.solution(place.kind, place.level)
+                self.solution(place)
             self.measure_all()
             self._mend_trends(run)
             log_results(run, self.rows())
@@ -346,7 +344,7 @@ class Study:
             return
         there = self.store.steps(study.run_id, ANALYSIS_TREND)
         for level in set(range(self.bench.setting.pruning.levels + 1)) - there:
-            found = self._measured_at(imp(level))
+            found = self._measured_at(Place.imp(level))
             if found is not None:
                 log_analysis_trend(study, self.store.latest_metrics(found), level)
 
@@ -361,19 +359,19 @@ class Study:
         return {name: self._runs.lookup(key) for name, key in keys.items()}
 
     def _key(self, place: Place) -> str:
-        return self.bench.keys.solution(place.kind, place.level)
+        return self.bench.keys.solution(place)
 
     def _needed_run(self, place: Place, by: str) -> str:
         """Return the run of a solution that another task needs, after training it where it is missing."""
         found = self._runs.lookup(self._key(place))
         if found is None:
             self._say(f"{by} needs {place.name}, which is missing")
-            found = self.solution(place.kind, place.level)
+            found = self.solution(place)
         return found
 
     def _needed(self, level: int, by: str) -> Solution:
-        self._needed_run(imp(level), by)
-        return self._load(imp(level))
+        self._needed_run(Place.imp(level), by)
+        return self._load(Place.imp(level))
 
     def _load(self, place: Place) -> Solution:
         """Return a solution that is there, the last few from memory: neighbouring measurements share them."""
@@ -417,7 +415,7 @@ class Study:
         """Return the run with the landscape at a solution: a level's analysis, or a baseline's curvature."""
         if place.kind == "imp":
             return self._runs.lookup(self.bench.keys.analysis(place.level, level_jobs(place.level)))
-        return self._runs.lookup(self.bench.keys.measurement(CurvatureJob(at(place))))
+        return self._runs.lookup(self.bench.keys.measurement(CurvatureJob(Point.at(place))))
 
 
 def _is_landscape(metric: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lth.network.weights import Weights
-from lth.plan.place import Kind
+from lth.plan.place import Place
 from lth.solution.checkpoint import read_solution, write_solution
 from lth.solution.problem import Workbench, procedure, solve
 from lth.solution.progress_file import progress_environment
@@ -29,8 +29,7 @@ def computed_by(bench: Workbench, start: Start) -> str:
 def train_on(
     run: RunLog,
     bench: Workbench,
-    kind: Kind,
-    level: int,
+    place: Place,
     start: Start,
     previous: Solution | None,
     directory: Path,
@@ -44,8 +43,7 @@ def train_on(
     Args:
         run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
         bench: The study's.
-        kind: Of the solution.
-        level: Of the solution.
+        place: Of the solution.
         start: Its mask, state and schedule.
         previous: w(L-1); None for the dense network.
         directory: Empty; for the checkpoint.
@@ -53,7 +51,7 @@ def train_on(
         unsent: Keeps the solution if it can't be logged, and is asked for it before it is trained.
         say: Tells the user.
     """
-    key, environment = bench.keys.solution(kind, level), computed_by(bench, start)
+    key, environment = bench.keys.solution(place), computed_by(bench, start)
     keeper = ProgressKeeper(run, directory, key, environment, keep_every, say)
     kept = unsent.fetch(directory, read_solution)
     if kept is not None:
@@ -62,7 +60,7 @@ def train_on(
         for record in solution.history:
             log_epoch(run, record)
     else:
-        solution = _train(run, bench, kind, level, start, previous, keeper, say)
+        solution = _train(run, bench, place, start, previous, keeper, say)
         seconds = keeper.seconds
         write_solution(directory, solution)
     unsent.complete(seconds)
@@ -82,8 +80,7 @@ def train_on(
 def _train(
     run: RunLog,
     bench: Workbench,
-    kind: Kind,
-    level: int,
+    place: Place,
     start: Start,
     previous: Solution | None,
     keeper: ProgressKeeper,
@@ -103,4 +100,4 @@ def _train(
         if record.epoch in keep:
             keeper.snapshot(record.epoch, weights)
 
-    return solve(bench, kind, level, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)
+    return solve(bench, place, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)

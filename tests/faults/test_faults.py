@@ -22,6 +22,7 @@ from tiny_problem import OPTIONS, make_bench
 
 import lth
 from entrypoints import analyze, imp_level, study, train_dense
+from lth.plan.place import Place
 from lth.sealed import step_of
 from lth.solution.progress_file import KIND
 from lth.tracking.store import FAILURE, Store
@@ -315,7 +316,7 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_not_taken_for_one(track
     (run,) = solutions()
     with pytest.raises(ValueError, match="is FAILED; only finished runs hold a solution"):
         lth.load_solution(run.info.run_id)
-    assert Store().find(make_bench().keys.solution("imp", 0)) is None
+    assert Store().find(make_bench().keys.solution(Place.imp(0))) is None
     artifacts.mend()
 
 

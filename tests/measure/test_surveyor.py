@@ -29,7 +29,7 @@ from lth.network.prune import num_to_prune, prune_next_larger
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.jobs import SurfaceJob, shared_space_points, successive_line
-from lth.plan.place import Point, at, imp, next_larger, projection, reverse
+from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import DirectionNorm
 from lth.solution.solution import Solution
@@ -40,11 +40,13 @@ DATA = training_data()
 SETTING = tiny_setting().analysis
 FRACTION = tiny_setting().pruning.prune_fraction
 QUICK = tiny_setting(k=2, trace_probes=2, directions=2).analysis
-FORMS = [at(imp(2)), projection(2), reverse(2), next_larger(2)]
+FORMS = [Point.at(Place.imp(2)), Point.projection(2), Point.reverse(2), Point.next_larger(2)]
 
 
 def solutions(*levels: int) -> dict:
-    return {imp(level): imp_solution(level) if level else dense_solution() for level in levels or (0, 1, 2)}
+    return {
+        Place.imp(level): imp_solution(level) if level else dense_solution() for level in levels or (0, 1, 2)
+    }
 
 
 def located(point: Point) -> Located:
@@ -69,14 +71,18 @@ def same_masks(a: Mask, b: Mask) -> bool:
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_a_solution_is_seen_as_it_was_trained(level):
-    found, solution = located(at(imp(level))), solutions()[imp(level)]
+    found, solution = located(Point.at(Place.imp(level))), solutions()[Place.imp(level)]
     assert_same_weights(found.weights, solution.final)
     assert same_masks(found.mask, solution.mask)
 
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_projection_has_the_weights_of_the_level_before_and_the_mask_of_its_own(level):
-    found, before, solution = located(projection(level)), solutions()[imp(level - 1)], solutions()[imp(level)]
+    found, before, solution = (
+        located(Point.projection(level)),
+        solutions()[Place.imp(level - 1)],
+        solutions()[Place.imp(level)],
+    )
     assert same_masks(found.mask, solution.mask)
     for name, tensor in found.weights.parameters.items():
         keep = solution.mask.keep.get(name, torch.ones(tensor.shape, dtype=torch.bool))
@@ -88,7 +94,11 @@ def test_a_projection_has_the_weights_of_the_level_before_and_the_mask_of_its_ow
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_reverse_projection_is_the_solution_in_the_denser_space(level):
-    found, solution, before = located(reverse(level)), solutions()[imp(level)], solutions()[imp(level - 1)]
+    found, solution, before = (
+        located(Point.reverse(level)),
+        solutions()[Place.imp(level)],
+        solutions()[Place.imp(level - 1)],
+    )
     assert_same_weights(found.weights, solution.final)
     assert same_masks(found.mask, before.mask)
     dimensions = [LevelSpace(mask, found.weights).dimension for mask in (found.mask, solution.mask)]
@@ -97,23 +107,23 @@ def test_a_reverse_projection_is_the_solution_in_the_denser_space(level):
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_the_next_larger_band_is_pruned_from_the_level_before(level):
-    found, before = located(next_larger(level)), solutions()[imp(level - 1)]
+    found, before = located(Point.next_larger(level)), solutions()[Place.imp(level - 1)]
     count = num_to_prune(before.mask, FRACTION)
     assert same_masks(found.mask, prune_next_larger(before.final, before.mask, count))
     assert_same_weights(found.weights, found.mask.apply(before.final))
-    assert found.mask.num_kept == solutions()[imp(level)].mask.num_kept
-    assert not same_masks(found.mask, solutions()[imp(level)].mask)
+    assert found.mask.num_kept == solutions()[Place.imp(level)].mask.num_kept
+    assert not same_masks(found.mask, solutions()[Place.imp(level)].mask)
 
 
 def test_the_size_of_the_next_larger_band_follows_the_prune_fraction():
     before = dense_solution()
-    found = locate(next_larger(1), {imp(0): before}, 0.1)
+    found = locate(Point.next_larger(1), {Place.imp(0): before}, 0.1)
     assert before.mask.num_kept - found.mask.num_kept == num_to_prune(before.mask, 0.1)
 
 
 def test_a_solution_that_is_needed_and_not_given_raises():
     with pytest.raises(KeyError):
-        locate(projection(2), solutions(2), FRACTION)
+        locate(Point.projection(2), solutions(2), FRACTION)
 
 
 # -- curvature
@@ -161,7 +171,10 @@ def test_a_curvature_comes_with_the_size_of_the_weights_and_of_the_space(point):
 def test_eigenvalues_in_the_denser_space_interlace_with_those_in_the_sparser():
     """A principal submatrix has no larger eigenvalue, one by one, and its trace is a part of the whole one."""
     for level in (1, 2):
-        inside, outside = curvature(at(imp(level))).spectrum, curvature(reverse(level)).spectrum
+        inside, outside = (
+            curvature(Point.at(Place.imp(level))).spectrum,
+            curvature(Point.reverse(level)).spectrum,
+        )
         # each is right to a relative 1e-3, the tolerance of its residual
         assert (inside.eigenvalues <= outside.eigenvalues * (1 + 2e-3)).all()
         assert (inside.eigenvalues < outside.eigenvalues * (1 - 2e-3)).any()  # or pruning removed nothing
@@ -178,7 +191,12 @@ def test_graphs_of_a_point_are_kept_for_its_reverse_projection_and_freed_for_ano
 
     monkeypatch.setattr(HessianOperator, "__init__", counted)
     survey = surveyor(trace_probes=40)
-    for point, so_far in ((at(imp(2)), 1), (reverse(2), 1), (projection(2), 2), (at(imp(2)), 3)):
+    for point, so_far in (
+        (Point.at(Place.imp(2)), 1),
+        (Point.reverse(2), 1),
+        (Point.projection(2), 2),
+        (Point.at(Place.imp(2)), 3),
+    ):
         found = survey.curvature(located(point), point.name)
         assert len(made) == so_far, point.name
         # whatever was measured before
@@ -188,7 +206,7 @@ def test_graphs_of_a_point_are_kept_for_its_reverse_projection_and_freed_for_ano
 
 
 def test_points_that_differ_in_their_statistics_alone_do_not_share_graphs():
-    survey, here = surveyor(), located(at(imp(2)))
+    survey, here = surveyor(), located(Point.at(Place.imp(2)))
     first = survey.curvature(here, "here")
     buffers = {
         name: tensor * 4 if name.endswith("running_var") else tensor
@@ -229,7 +247,7 @@ def test_points_of_a_space_share_one_cutoff_above_the_worst(points, direction_no
 
 
 @pytest.mark.parametrize("direction_norm", ["plain", "filter"])
-@pytest.mark.parametrize("point", [projection(2), reverse(2)], ids=lambda point: point.form)
+@pytest.mark.parametrize("point", [Point.projection(2), Point.reverse(2)], ids=lambda point: point.form)
 def test_the_loss_crosses_the_cutoff_at_each_radius_along_the_seeded_draws(point, direction_norm):
     (points,) = (shared for shared in shared_space_points(2) if point in shared)
     found, where = radii(points, direction_norm)[point.name], located(point)
@@ -270,7 +288,7 @@ def test_the_loss_at_a_point_is_evaluated_once(monkeypatch):
 
 
 def test_a_point_without_a_finite_loss_raises():
-    good = located(at(imp(1)))
+    good = located(Point.at(Place.imp(1)))
     spoiled = Weights(
         {name: tensor * float("nan") for name, tensor in good.weights.parameters.items()}, good.weights.buffers
     )
@@ -285,8 +303,8 @@ def test_a_point_without_a_finite_loss_raises():
 @cache
 def line() -> Line:
     return surveyor().line(
-        located(at(imp(0))).weights,
-        located(at(imp(1))).weights,
+        located(Point.at(Place.imp(0))).weights,
+        located(Point.at(Place.imp(1))).weights,
         successive_line(1).name,
         {0.0: logged(dense_solution()), 1.0: logged(imp_solution(1))},
     )
@@ -364,8 +382,8 @@ def test_more_examples_than_there_are_raise():
 
 
 def survey_surface_of(network, data, points) -> object:
-    corners = (imp(0), imp(1), imp(2))
-    weights = {place: points[at(place)].weights for place in corners}
+    corners = (Place.imp(0), Place.imp(1), Place.imp(2))
+    weights = {place: points[Point.at(place)].weights for place in corners}
     return survey_surface(network, SurfaceJob(corners, corners), weights, data.train, 3)
 
 
@@ -378,7 +396,7 @@ MEASURED: dict[str, Callable] = {
         {p.name: points[p] for p in SPACES[1]}, "filter"
     ),
     "line": lambda survey, points, _n, _d: survey.line(
-        points[at(imp(0))].weights, points[at(imp(1))].weights, "line", {}
+        points[Point.at(Place.imp(0))].weights, points[Point.at(Place.imp(1))].weights, "line", {}
     ),
     "surface": lambda _s, points, network, data: survey_surface_of(network, data, points),
     "distances": lambda _s, points, _n, _d: pairwise(
@@ -396,7 +414,14 @@ def test_no_measure_changes_anything_it_is_given(measure, training):
         parameter.requires_grad_(index % 2 == 0)
     data = training_data()
     points = {
-        point: located(point) for point in [at(imp(0)), at(imp(1)), at(imp(2)), projection(1), reverse(1)]
+        point: located(point)
+        for point in [
+            Point.at(Place.imp(0)),
+            Point.at(Place.imp(1)),
+            Point.at(Place.imp(2)),
+            Point.projection(1),
+            Point.reverse(1),
+        ]
     }
     before = {
         point: (where.weights.map(torch.clone), where.mask.flat().clone()) for point, where in points.items()
@@ -432,7 +457,14 @@ def test_no_measure_depends_on_the_global_random_state_or_on_the_state_of_the_ne
         torch.manual_seed(global_seed)
         network = build_network(SPEC, network_seed).train(global_seed == 1)
         points = {
-            point: located(point) for point in [at(imp(0)), at(imp(1)), at(imp(2)), projection(1), reverse(1)]
+            point: located(point)
+            for point in [
+                Point.at(Place.imp(0)),
+                Point.at(Place.imp(1)),
+                Point.at(Place.imp(2)),
+                Point.projection(1),
+                Point.reverse(1),
+            ]
         }
         found.append(MEASURED[measure](Surveyor(network, DATA, QUICK, seed=0), points, network, DATA))
     assert numbers(found[0]) == numbers(found[1])

@@ -20,7 +20,7 @@ from lth.plan.jobs import (
     successive_line,
     surface_job,
 )
-from lth.plan.place import BASELINES, Place, at, imp, next_larger, projection, reverse
+from lth.plan.place import BASELINES, Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 LASTS = range(1, 14)
@@ -67,7 +67,7 @@ def test_a_study_with_every_measure_has_this_many_jobs(last):
 def test_baselines_at_every_level_add_their_curvature_and_nothing_else(last):
     usual, more = study_jobs(last, setting()), study_jobs(last, setting(("one_shot", "random_prune")))
     added = [
-        CurvatureJob(at(Place(kind, level)))
+        CurvatureJob(Point.at(Place(kind, level)))
         for kind in ("one_shot", "random_prune")
         for level in range(1, last)
     ]
@@ -83,15 +83,15 @@ def test_every_place_is_listed_once_after_those_it_is_pruned_from(last, every_le
     for index, place in enumerate(listed):
         before = set(listed[:index])
         if place.level > 0:
-            assert imp(place.level - 1) in before
+            assert Place.imp(place.level - 1) in before
         if place.kind != "imp":
-            assert imp(place.level) in before
+            assert Place.imp(place.level) in before
         assert place.level <= last
 
 
 def test_places_are_the_levels_and_the_baselines_at_the_last():
-    assert places(0) == [imp(0)]
-    assert places(2) == [imp(0), imp(1), imp(2), *[Place(kind, 2) for kind in BASELINES]]
+    assert places(0) == [Place.imp(0)]
+    assert places(2) == [Place.imp(0), Place.imp(1), Place.imp(2), *[Place(kind, 2) for kind in BASELINES]]
     assert set(places(3, ["one_shot"])) - set(places(3)) == {Place("one_shot", 1), Place("one_shot", 2)}
     assert len(places(3, BASELINES)) == 4 + 3 * 7
 
@@ -105,32 +105,35 @@ def test_a_baseline_that_does_not_exist_is_named_and_not_passed_over(every_level
 
 
 def test_level_zero_is_measured_alone():
-    dense = at(imp(0))
+    dense = Point.at(Place.imp(0))
     assert level_jobs(0) == [
         CurvatureJob(dense),
         *[RadiiJob((dense,), norm) for norm in get_args(DirectionNorm)],
     ]
-    assert all(job.needs == (imp(0),) and job.level == 0 for job in level_jobs(0))
+    assert all(job.needs == (Place.imp(0),) and job.level == 0 for job in level_jobs(0))
 
 
 @pytest.mark.parametrize("level", LASTS)
 def test_a_level_is_measured_at_four_points_two_spaces_and_one_line(level):
     jobs = level_jobs(level)
     assert [job.point for job in jobs if isinstance(job, CurvatureJob)] == [
-        at(imp(level)),
-        reverse(level),
-        projection(level),
-        next_larger(level),
+        Point.at(Place.imp(level)),
+        Point.reverse(level),
+        Point.projection(level),
+        Point.next_larger(level),
     ]
     assert [(job.points, job.direction_norm) for job in jobs if isinstance(job, RadiiJob)] == [
         (points, norm)
         for norm in ("plain", "filter")
-        for points in ((at(imp(level)), projection(level)), (at(imp(level - 1)), reverse(level)))
+        for points in (
+            (Point.at(Place.imp(level)), Point.projection(level)),
+            (Point.at(Place.imp(level - 1)), Point.reverse(level)),
+        )
     ]
     assert [job for job in jobs if isinstance(job, LineJob)] == [successive_line(level)]
-    assert successive_line(level).needs == (imp(level - 1), imp(level))
+    assert successive_line(level).needs == (Place.imp(level - 1), Place.imp(level))
     assert {job.level for job in jobs} == {level}
-    assert {place for job in jobs for place in job.needs} == {imp(level - 1), imp(level)}
+    assert {place for job in jobs for place in job.needs} == {Place.imp(level - 1), Place.imp(level)}
 
 
 @pytest.mark.parametrize("level", [0, 1, 5])
@@ -142,9 +145,9 @@ def test_points_that_share_radii_lie_in_one_space(level):
 
 
 def test_lines_to_the_baselines_end_where_the_paper_says():
-    pruned, solution = projection(4), at(imp(4))
+    pruned, solution = Point.projection(4), Point.at(Place.imp(4))
     lines = [(job.start, job.end) for job in baseline_jobs(4) if isinstance(job, LineJob)]
-    outside = [at(Place(kind, 4)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
+    outside = [Point.at(Place(kind, 4)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
     expected = [(pruned, solution), *[(pruned, end) for end in outside], *[(solution, end) for end in outside]]
     assert lines == expected
     assert {job.level for job in baseline_jobs(4)} == {4}
@@ -152,8 +155,10 @@ def test_lines_to_the_baselines_end_where_the_paper_says():
 
 def test_jobs_are_called_what_they_are():
     names = {
-        CurvatureJob(projection(2)).name: "curvature at projection on level 2",
-        RadiiJob((at(imp(2)), projection(2)), "plain").name: "plain radii at level 2 and projection on level 2",
+        CurvatureJob(Point.projection(2)).name: "curvature at projection on level 2",
+        RadiiJob(
+            (Point.at(Place.imp(2)), Point.projection(2)), "plain"
+        ).name: "plain radii at level 2 and projection on level 2",
         successive_line(1).name: "line from dense to level 1",
         surface_job(2, SETTING).name: "surface through dense, level 2 and random_init at level 2",
         DistanceJob(tuple(places(2))).name: "distances between 10 solutions",
@@ -162,13 +167,13 @@ def test_jobs_are_called_what_they_are():
 
 
 def test_a_line_from_a_projection_to_a_solution_needs_each_solution_once():
-    assert LineJob(projection(3), at(imp(3))).needs == (imp(2), imp(3))
+    assert LineJob(Point.projection(3), Point.at(Place.imp(3))).needs == (Place.imp(2), Place.imp(3))
 
 
 @pytest.mark.parametrize("last", LASTS)
 def test_every_solution_is_drawn_on_the_surface_and_has_distances(last):
     surface = surface_job(last, setting(BASELINES))
-    assert surface.corners == (imp(0), imp(last), Place("random_init", last))
+    assert surface.corners == (Place.imp(0), Place.imp(last), Place("random_init", last))
     assert surface.drawn == tuple(places(last))
     assert set(surface.needs) == set(places(last))
     assert surface.needs[:3] == surface.corners
@@ -179,7 +184,7 @@ def test_every_solution_is_drawn_on_the_surface_and_has_distances(last):
 
 def test_the_plane_is_the_one_the_setting_asks_for():
     found = surface_job(4, setting(plane=("2", "one_shot", "last")))
-    assert found.corners == (imp(2), Place("one_shot", 4), imp(4))
+    assert found.corners == (Place.imp(2), Place("one_shot", 4), Place.imp(4))
     assert isinstance(found, SurfaceJob)
 
 

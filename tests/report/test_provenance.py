@@ -3,7 +3,7 @@ from made_evidence import made_evidence
 
 from lth.evidence.claim import CLAIMS
 from lth.plan.jobs import study_jobs
-from lth.plan.place import Place, at, imp, projection
+from lth.plan.place import Place, Point
 from lth.report.exhibit import BEYOND, EXHIBITS
 from lth.report.provenance import watched
 
@@ -12,9 +12,9 @@ EVIDENCE = made_evidence(last=2)
 
 def test_what_is_read_is_named_in_order_and_once():
     def compute(evidence):
-        evidence.log_eig_product(projection(2))
-        evidence.log_eig_product(at(imp(2)))
-        evidence.log_eig_product(projection(2))
+        evidence.log_eig_product(Point.projection(2))
+        evidence.log_eig_product(Point.at(Place.imp(2)))
+        evidence.log_eig_product(Point.projection(2))
         return evidence.attained[Place("one_shot", 2)].train_loss
 
     value, read = watched(compute, EVIDENCE)

@@ -3,7 +3,7 @@ import pytest
 from lth.data import load_images
 from lth.network import build_network
 from lth.plan.jobs import surface_job
-from lth.plan.place import Place, imp
+from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, changes_from_preset, resolve
 from lth.setting.setting import AnalysisSetting
@@ -132,6 +132,10 @@ def test_whatever_decides_the_weights_is_a_change(name, value):
 def test_the_surface_of_a_preset_goes_through_solutions_of_its_study(name):
     setting = PRESETS[name]
     last = setting.pruning.levels
-    assert surface_job(last, setting.analysis).corners == (imp(0), imp(last), Place("random_init", last))
+    assert surface_job(last, setting.analysis).corners == (
+        Place.imp(0),
+        Place.imp(last),
+        Place("random_init", last),
+    )
     assert setting.analysis.every_level == ()
     assert 1 <= setting.analysis.second_cut < setting.analysis.k

@@ -16,7 +16,7 @@ from problems import (
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.plan.place import BASELINES, Kind
+from lth.plan.place import BASELINES, Kind, Place
 from lth.solution.recipe import start_dense, start_sparse
 from lth.training.train import TrainingState
 
@@ -69,7 +69,7 @@ def test_dense_starts_at_step_zero_with_every_weight_and_captures_the_rewind_ste
 def test_dense_can_rewind_to_its_initialisation():
     setting = tiny_setting(rewind_step=0)
     start = start_dense(build_network(SPEC, 0), setting, 40)
-    dense = run_start(start, setting, "imp", 0, None)
+    dense = run_start(start, setting, Place.imp(0), None)
     assert_same_weights(dense.rewind.weights, start.state.weights)
     assert dense.rewind.step == 0
 

@@ -13,6 +13,7 @@ from torch import nn
 
 import lth
 from lth.plan.jobs import level_jobs
+from lth.plan.place import Place
 from lth.solution.problem import set_up
 from lth.solution.solution import Solution
 from lth.study.record.load import load_solution
@@ -28,7 +29,7 @@ def num_runs() -> int:
 
 def test_a_level_trains_what_is_missing_below_it_as_runs_of_their_own_and_says_so(tracking):
     said: list[str] = []
-    run = make_study(said).solution("imp", 2)
+    run = make_study(said).solution(Place.imp(2))
     kinds = {r.data.tags["level"]: r.data.tags["kind"] for r in Store().search("tags.kind = 'imp'")}
     assert kinds == {"0": "imp", "1": "imp", "2": "imp"}
     assert any("level 2 needs level 1, which is missing" in line for line in said)
@@ -36,23 +37,23 @@ def test_a_level_trains_what_is_missing_below_it_as_runs_of_their_own_and_says_s
 
 
 def test_a_second_call_trains_nothing_and_names_the_run_it_found(tracking):
-    first = make_study().solution("imp", 1)
+    first = make_study().solution(Place.imp(1))
     before = num_runs()
     said: list[str] = []
-    assert make_study(said).solution("imp", 1) == first
+    assert make_study(said).solution(Place.imp(1)) == first
     assert num_runs() == before
     assert said == [f"level 1: found in run {first}, nothing to compute"]
 
 
 def test_a_changed_parameter_is_another_result(tracking):
-    first = make_study().solution("imp", 0)
-    assert make_study(lr="0.05").solution("imp", 0) != first
-    assert make_study(k="2").solution("imp", 0) == first  # measuring does not change what was trained
+    first = make_study().solution(Place.imp(0))
+    assert make_study(lr="0.05").solution(Place.imp(0)) != first
+    assert make_study(k="2").solution(Place.imp(0)) == first  # measuring does not change what was trained
 
 
 def test_fresh_trains_the_named_task_again_and_gets_the_same_bits(tracking):
-    first = make_study().solution("imp", 1)
-    again = make_study().solution("imp", 1, fresh=True)
+    first = make_study().solution(Place.imp(1))
+    again = make_study().solution(Place.imp(1), fresh=True)
     assert again != first
     one, two = lth.load_solution(first), lth.load_solution(again)
     for name, tensor in one.weights.parameters.items():
@@ -63,9 +64,9 @@ def test_fresh_trains_the_named_task_again_and_gets_the_same_bits(tracking):
 
 def test_a_level_continued_from_a_stored_checkpoint_equals_one_trained_in_one_process(tracking):
     one_go = make_study()
-    one_go.solution("imp", 2)
+    one_go.solution(Place.imp(2))
     weights = lth.load_solution(level=2, **place()).weights
-    make_study().solution("imp", 2, fresh=True)  # its parents now come from the store alone
+    make_study().solution(Place.imp(2), fresh=True)  # its parents now come from the store alone
     again = lth.load_solution(Store().search("tags.level = '2' AND tags.kind = 'imp'")[0].info.run_id).weights
     for name, tensor in weights.parameters.items():
         assert torch.equal(tensor, again.parameters[name]), name
@@ -79,7 +80,7 @@ def network_of(solution: Solution) -> nn.Module:
 
 
 def test_a_solution_does_not_run_the_code_its_checkpoint_names(tracking):
-    solution = lth.load_solution(make_study().solution("imp", 0))
+    solution = lth.load_solution(make_study().solution(Place.imp(0)))
     with pytest.raises(ValueError, match="build it yourself"):
         _ = solution.network
 
@@ -91,13 +92,13 @@ def place() -> dict[str, str]:
 
 
 def test_losses_and_accuracies_are_logged_for_every_epoch(tracking):
-    run = make_study().solution("imp", 0)
+    run = make_study().solution(Place.imp(0))
     for name in ("train/loss", "train/accuracy", "test/loss", "test/accuracy"):
         assert [m.step for m in MlflowClient().get_metric_history(run, name)] == [0, 1, 2, 3], name
 
 
 def test_a_solution_loads_by_run_and_by_place_ready_for_analysis(tracking):
-    run = make_study().solution("one_shot", 1)
+    run = make_study().solution(Place("one_shot", 1))
     by_run = lth.load_solution(run)
     by_place = lth.load_solution(level=1, kind="one_shot", **place())
     assert by_run.key == by_place.key
@@ -110,7 +111,7 @@ def test_a_solution_loads_by_run_and_by_place_ready_for_analysis(tracking):
 
 
 def test_a_missing_place_says_what_there_is(tracking):
-    make_study().solution("imp", 0)
+    make_study().solution(Place.imp(0))
     with pytest.raises(ValueError, match=r"no finished solution has .*level=0.*with other changes there is"):
         lth.load_solution(level=0)
     with pytest.raises(ValueError, match="train it first"):
@@ -118,7 +119,7 @@ def test_a_missing_place_says_what_there_is(tracking):
 
 
 def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(tracking, monkeypatch):
-    run = make_study().solution("imp", 1)
+    run = make_study().solution(Place.imp(1))
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     (model,) = MlflowClient().search_logged_models([Store().experiment_id], f"source_run_id = '{run}'") or [
         None
@@ -131,7 +132,7 @@ def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(t
 
 
 def test_which_examples_were_drawn_is_logged(tracking):
-    run = make_study(train_examples="34").solution("imp", 0)
+    run = make_study(train_examples="34").solution(Place.imp(0))
     path = MlflowClient().download_artifacts(run, "train_examples.json", dst_path=".")
     drawn = json.loads(Path(path).read_text())
     assert len(set(drawn)) == 34
@@ -140,7 +141,7 @@ def test_which_examples_were_drawn_is_logged(tracking):
 
 
 def test_the_data_set_is_an_input_with_its_digest(tracking):
-    run = MlflowClient().get_run(make_study().solution("imp", 0))
+    run = MlflowClient().get_run(make_study().solution(Place.imp(0)))
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "tiny"
     assert tiny_problem.images(None).digest.startswith(dataset.dataset.digest)
@@ -148,7 +149,7 @@ def test_the_data_set_is_an_input_with_its_digest(tracking):
 
 def test_a_diverging_training_ends_its_run_failed_with_the_reason(tracking):
     with pytest.raises(ArithmeticError, match="step"):
-        make_study(lr="1e30").solution("imp", 0)
+        make_study(lr="1e30").solution(Place.imp(0))
     (run,) = Store().search("tags.kind = 'imp'")
     assert run.info.status == "FAILED"
     assert "lower lr" in run.data.tags["lth.failure"]
@@ -162,36 +163,36 @@ def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finish
     with monkeypatch.context() as patched:
         patched.setattr("lth.study.training.solve", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            make_study().solution("imp", 0)
+            make_study().solution(Place.imp(0))
     (run,) = Store().search("tags.kind = 'imp'")
     assert run.info.status == "KILLED"
-    assert Store().find(make_bench().keys.solution("imp", 0)) is None
+    assert Store().find(make_bench().keys.solution(Place.imp(0))) is None
 
 
 def test_a_damaged_checkpoint_is_refused_with_the_run_and_the_remedy(tracking):
-    run = make_study().solution("imp", 0)
+    run = make_study().solution(Place.imp(0))
     (damaged,) = tracking.rglob("final.safetensors")
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)
     with pytest.raises(ValueError, match=rf"run {run}.*SHA-256 differs.*fresh=true"):
-        make_study().solution("imp", 1)
+        make_study().solution(Place.imp(1))
 
 
 def test_from_run_prunes_the_named_run_and_inherits_its_lineage(tracking):
-    other = make_study(lr="0.05").solution("imp", 1)
+    other = make_study(lr="0.05").solution(Place.imp(1))
     store = Store()
     given = load_solution(store, other)
     setting = make_bench().setting
     chained = Study(set_up(setting, tiny_problem.images(None), CPU, given), store, say=lambda _line: None)
-    solution = lth.load_solution(chained.solution("imp", 2))
+    solution = lth.load_solution(chained.solution(Place.imp(2)))
     assert solution.ancestors == (*given.ancestors, given.key)
     assert given.mask.contains(solution.mask)
     assert len(store.search("tags.level = '0' AND tags.kind = 'imp'")) == 1
 
 
 def test_the_surface_trains_the_solutions_its_plane_needs(tracking):
-    make_study().solution("imp", 2)
+    make_study().solution(Place.imp(2))
     (dense,) = Store().search("tags.kind = 'imp' AND tags.level = '0'")
     MlflowClient().delete_run(dense.info.run_id)
     said: list[str] = []
@@ -201,14 +202,14 @@ def test_the_surface_trains_the_solutions_its_plane_needs(tracking):
 
 def test_a_network_that_cannot_be_exported_keeps_its_checkpoint_and_says_so(tracking):
     said: list[str] = []
-    run = make_study(said, network="tiny_problem:branching_network").solution("imp", 1)
+    run = make_study(said, network="tiny_problem:branching_network").solution(Place.imp(1))
     assert MlflowClient().get_run(run).info.status == "FINISHED"
     assert "torch.export can't trace" in MlflowClient().get_run(run).data.tags["lth.warnings"]
     assert lth.load_solution(run).level == 1
 
 
 def test_a_network_with_frozen_and_unused_layers_can_be_pruned(tracking):
-    run = make_study(network="tiny_problem:partly_unused_network").solution("imp", 2)
+    run = make_study(network="tiny_problem:partly_unused_network").solution(Place.imp(2))
     solution = lth.load_solution(run)
     assert solution.mask.num_kept == 43  # 68 weights, less round(13.6) = 14, less round(10.8) = 11
     for name, kept in solution.mask.keep.items():
@@ -222,14 +223,14 @@ def test_changed_code_of_the_users_network_is_another_result(tracking, tmp_path,
     )
     module = tmp_path / "own_network.py"
     module.write_text(source)
-    first = make_bench(network="own_network:network").keys.solution("imp", 0)
-    assert make_bench(network="own_network:network").keys.solution("imp", 0) == first
+    first = make_bench(network="own_network:network").keys.solution(Place.imp(0))
+    assert make_bench(network="own_network:network").keys.solution(Place.imp(0)) == first
     module.write_text(source + "# changed\n")
-    assert make_bench(network="own_network:network").keys.solution("imp", 0) != first
+    assert make_bench(network="own_network:network").keys.solution(Place.imp(0)) != first
 
 
 def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tracking):
-    given = load_solution(Store(), make_study().solution("imp", 1))
+    given = load_solution(Store(), make_study().solution(Place.imp(1)))
     keys = {
         set_up(make_bench(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(
             1, level_jobs(1)
@@ -240,13 +241,13 @@ def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tr
 
 
 def test_from_run_with_another_rewind_step_is_refused(tracking):
-    given = load_solution(Store(), make_study().solution("imp", 1))
+    given = load_solution(Store(), make_study().solution(Place.imp(1)))
     with pytest.raises(ValueError, match="from_run rewinds to step 2"):
         set_up(make_bench(rewind_step="3").setting, tiny_problem.images(None), CPU, given)
 
 
 def test_a_run_that_failed_is_not_gone_on_from(tracking):
-    run = make_study().solution("imp", 0)
+    run = make_study().solution(Place.imp(0))
     MlflowClient().set_terminated(run, "FAILED")
     with pytest.raises(ValueError, match="is FAILED; only finished runs"):
         lth.load_solution(run)
@@ -254,14 +255,14 @@ def test_a_run_that_failed_is_not_gone_on_from(tracking):
 
 def test_a_level_too_sparse_to_exist_is_refused_before_anything_is_trained(tracking):
     with pytest.raises(ValueError, match="leaves none after"):
-        make_study(prune_fraction="0.9").solution("imp", 4)
+        make_study(prune_fraction="0.9").solution(Place.imp(4))
     with pytest.raises(ValueError, match="k=1000 exceeds the"):
         make_study(k="1000").analysis(1)
     assert Store().search("tags.kind = 'imp'") == []
 
 
 def test_main_goes_on_with_a_study_that_was_begun_level_by_level(tracking):
-    make_study().solution("imp", 1)
+    make_study().solution(Place.imp(1))
     (parent,) = Store().search("tags.kind = 'study'")
     assert make_study().complete() == parent.info.run_id
     run = MlflowClient().get_run(parent.info.run_id)
@@ -280,26 +281,26 @@ def test_trends_hold_only_what_was_measured_alike(tracking):
 
 
 def test_trends_are_of_whatever_was_measured_first_however_the_study_was_begun(tracking):
-    make_study().solution("imp", 0)
+    make_study().solution(Place.imp(0))
     make_study(k="2").analysis(0)
     (parent,) = Store().search("tags.kind = 'study'")
     assert "landscape/log_eig_product" in parent.data.metrics
 
 
 def test_from_run_of_the_studys_own_level_stays_in_the_study(tracking):
-    run = make_study().solution("imp", 1)
+    run = make_study().solution(Place.imp(1))
     given = load_solution(Store(), run)
     bench = set_up(make_bench().setting, tiny_problem.images(None), CPU, given)
     assert bench.keys == make_bench().keys
 
 
 def test_a_solution_of_another_lineage_is_not_taken_for_the_studys_own(tracking):
-    other = make_study(lr="0.05").solution("imp", 1)
+    other = make_study(lr="0.05").solution(Place.imp(1))
     given = load_solution(Store(), other)
     setting = make_bench().setting
     said: list[str] = []
     bench = set_up(setting, tiny_problem.images(None), CPU, given)
-    run = Study(bench, Store(), said.append, {given.key: other}).solution("imp", 2)
+    run = Study(bench, Store(), said.append, {given.key: other}).solution(Place.imp(2))
     assert any(f"continuing the lineage of run {other}" in line for line in said)
     (study,) = Store().search(f"tags.`{KEY}` = '{bench.keys.study()}'")
     assert study.info.run_name.endswith(f"from {other[:8]}")

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from processes import dead_tags, this_machine
 from tiny_problem import make_study
 
+from lth.plan.place import Place
 from lth.study import runs as study_runs
 from lth.study.record.load import load_solution
 from lth.study.record.training_progress import ProgressKeeper
@@ -345,12 +346,12 @@ def test_the_metrics_of_a_run_are_those_of_its_solution_whoever_began_it(
         patched.setattr("torch.cpu._is_avx512_bf16_supported", lambda: other_bits)
         patched.setattr(ProgressKeeper, "snapshot", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            make_study(precision="auto").solution("imp", 0)
+            make_study(precision="auto").solution(Place.imp(0))
     monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
     (begun,) = Store().search("tags.kind = 'imp'")
     assert values(begun.info.run_id, "train/loss"), "it was interrupted after it logged epochs"
     said: list[str] = []
-    run_id = make_study(said, precision="auto").solution("imp", 0)
+    run_id = make_study(said, precision="auto").solution(Place.imp(0))
     assert any("going on after step 6 of 9" in line for line in said) is not other_bits
     assert run_id == begun.info.run_id or other_bits
     history = load_solution(Store(), run_id).history
@@ -437,10 +438,10 @@ def test_only_one_task_is_done_in_the_launched_run(launched):
 
 def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launched, without_models):
     study = quick_study()
-    unfinished = begin(study.store, dead_tags(), study.bench.keys.solution("imp", 0))
-    assert study.solution("imp", 0, adopt=True) == unfinished
+    unfinished = begin(study.store, dead_tags(), study.bench.keys.solution(Place.imp(0)))
+    assert study.solution(Place.imp(0), adopt=True) == unfinished
     assert status(launched) == "FINISHED"
-    assert load_solution(Store(), launched).key == study.bench.keys.solution("imp", 0)
+    assert load_solution(Store(), launched).key == study.bench.keys.solution(Place.imp(0))
 
 
 # Waiting for another process
@@ -473,10 +474,10 @@ def nothing() -> None:
 def test_a_task_that_another_process_is_at_is_waited_for_and_its_result_taken(experiment, monkeypatch, child):
     said: list[str] = []
     study = make_study(said)
-    run_id = begin(study.store, child.tags, study.bench.keys.solution("imp", 0))
+    run_id = begin(study.store, child.tags, study.bench.keys.solution(Place.imp(0)))
     time = meanwhile(monkeypatch, nothing, nothing, lambda: MlflowClient().set_terminated(run_id, "FINISHED"))
     before = len(study.store.search(""))
-    assert study.solution("imp", 0) == run_id
+    assert study.solution(Place.imp(0)) == run_id
     assert len(time.waited) == 3
     assert len(study.store.search("")) == before
     assert said == [
@@ -491,7 +492,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
 ):
     said: list[str] = []
     study = quick_study(said)
-    run_id = begin(study.store, child.tags, study.bench.keys.solution("imp", 0))
+    run_id = begin(study.store, child.tags, study.bench.keys.solution(Place.imp(0)))
 
     def happen() -> None:
         if how == "fails":
@@ -500,10 +501,10 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
             return
         child.die()
         if how == "is closed":
-            assert make_study().store.close_dead() == ["of " + study.bench.keys.solution("imp", 0)]
+            assert make_study().store.close_dead() == ["of " + study.bench.keys.solution(Place.imp(0))]
 
     time = meanwhile(monkeypatch, nothing, happen)
-    assert study.solution("imp", 0) == run_id
+    assert study.solution(Place.imp(0)) == run_id
     assert len(time.waited) == 2
     assert sum("waiting" in line for line in said) == 1
     assert status(run_id) == "FINISHED"
@@ -512,7 +513,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
 
 def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatch):
     study = make_study()
-    key = study.bench.keys.solution("imp", 0)
+    key = study.bench.keys.solution(Place.imp(0))
     begin(study.store, ownership(), key)
     time = meanwhile(monkeypatch)
     assert study._runs.wait_for("dense", key) is None
@@ -522,7 +523,7 @@ def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatc
 @pytest.mark.parametrize("left", ["without tags", "dead", "KILLED"])
 def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(experiment, monkeypatch, left):
     study = make_study()
-    key = study.bench.keys.solution("imp", 0)
+    key = study.bench.keys.solution(Place.imp(0))
     begin(
         study.store,
         {} if left == "without tags" else dead_tags(),
@@ -536,7 +537,7 @@ def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(experiment, 
 
 def test_a_finished_result_is_taken_while_another_process_computes_it_again(experiment, monkeypatch, child):
     study = make_study()
-    key = study.bench.keys.solution("imp", 0)
+    key = study.bench.keys.solution(Place.imp(0))
     finished = begin(study.store, {}, key, "FINISHED")
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
@@ -546,7 +547,7 @@ def test_a_finished_result_is_taken_while_another_process_computes_it_again(expe
 
 def test_fresh_waits_for_nobody(experiment, monkeypatch, child):
     study = make_study()
-    key = study.bench.keys.solution("imp", 0)
+    key = study.bench.keys.solution(Place.imp(0))
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
     assert study._runs.find_or_do("dense", key, lambda: "done", adopt=False, fresh=True) == "done"

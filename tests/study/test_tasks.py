@@ -12,7 +12,7 @@ import lth.study.measuring
 import lth.study.study
 from lth.measure.kind.survey import line_from
 from lth.plan.jobs import places, study_jobs, successive_line
-from lth.plan.place import at, imp, projection
+from lth.plan.place import Place, Point
 from lth.solution.problem import set_up
 from lth.study.record.load import load_measurement, load_solution
 from lth.study.replication import Replication
@@ -37,7 +37,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
             raise KeyboardInterrupt
         return perform(job, *rest)
 
-    monkeypatch.setattr(lth.measuring_task, "perform", interrupted)
+    monkeypatch.setattr(lth.study.measuring, "perform", interrupted)
 
 
 def test_an_analysis_interrupted_in_the_middle_goes_on_from_what_is_finished(tracking, monkeypatch):
@@ -77,7 +77,7 @@ def test_tasks_done_in_any_order_by_separate_workers_give_the_same_numbers(
         folder.mkdir()
         use_fresh_store(monkeypatch, folder, empty_database)
         for place in places(1):
-            make_study(**QUICK).solution(place.kind, place.level)
+            make_study(**QUICK).solution(place)
         jobs = study_jobs(1, make_study(**QUICK).bench.setting.analysis)
         if order is not None:
             random.Random(order).shuffle(jobs)
@@ -86,11 +86,11 @@ def test_tasks_done_in_any_order_by_separate_workers_give_the_same_numbers(
         evidence = make_study(**QUICK).evidence()
         numbers = [
             (point.name, value)
-            for point in (at(imp(0)), projection(1))
+            for point in (Point.at(Place.imp(0)), Point.projection(1))
             if (value := evidence.log_eig_product(point))
         ]
         numbers += [(job.name, line.stored.barrier_loss) for job, line in evidence.lines.items()]
-        return [*numbers, ("trace", evidence.curvature[at(imp(1))].trace.estimate)]
+        return [*numbers, ("trace", evidence.curvature[Point.at(Place.imp(1))].trace.estimate)]
 
     assert measured(None) == measured(3)
 
@@ -136,7 +136,7 @@ def test_a_report_is_not_found_while_something_it_shows_is_lost(tracking):
 
 
 def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
-    run = make_study().solution("imp", 1)
+    run = make_study().solution(Place.imp(1))
     given = load_solution(Store(), run)
     few = make_bench(train_examples="24", seed="3").setting
     study = Study(set_up(few, images(None), torch.device("cpu"), given), Store(), [].append, {given.key: run})
@@ -163,7 +163,7 @@ def test_trends_that_a_killed_process_could_not_write_are_written_when_the_study
     with monkeypatch.context() as patched:
         patched.setattr(lth.study, "log_solution_trend", lambda *_: None)
         patched.setattr(lth.study, "log_analysis_trend", lambda *_: None)
-        make_study(**QUICK).solution("imp", 1)
+        make_study(**QUICK).solution(Place.imp(1))
         make_study(**QUICK).analysis(1)
     study = make_study(**QUICK).complete()
     steps = Store().steps

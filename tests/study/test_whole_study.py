@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from tiny_problem import make_study
 
 from lth.plan.jobs import study_jobs
-from lth.plan.place import BASELINES, at, imp
+from lth.plan.place import BASELINES, Place, Point
 from lth.study.replication import Replication
 from lth.study.study import MissingEvidenceError
 from lth.tracking.store import KEY, Store
@@ -123,11 +123,11 @@ def test_evidence_holds_what_the_runs_logged(whole, tmp_path):
     evidence = make_study().evidence()
     for level in range(3):
         (run,) = Store().search(f"tags.kind = 'imp' AND tags.level = '{level}'")
-        assert evidence.attained[imp(level)].train_loss == run.data.metrics["train/loss"]
+        assert evidence.attained[Place.imp(level)].train_loss == run.data.metrics["train/loss"]
         (analysis,) = Store().search(f"tags.kind = 'analysis' AND tags.level = '{level}'")
         logged = analysis.data.metrics
-        assert evidence.log_eig_product(at(imp(level))) == logged["landscape/log_eig_product"]
-        assert evidence.radii_at(level, at(imp(level))).mean == logged["landscape/radius_mean"]
+        assert evidence.log_eig_product(Point.at(Place.imp(level))) == logged["landscape/log_eig_product"]
+        assert evidence.radii_at(level, Point.at(Place.imp(level))).mean == logged["landscape/radius_mean"]
     assert evidence.runs["level 2"] == run.info.run_id
 
 

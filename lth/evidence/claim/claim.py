@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lth.evidence.evidence import Evidence
-from lth.plan.place import Kind, Place, imp
+from lth.plan.place import Kind, Place
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Claim:
 
 def every_level(last: int) -> tuple[Case, ...]:
     """Return the levels that have a level before them: 1 … last."""
-    return tuple(Case(imp(level)) for level in range(1, last + 1))
+    return tuple(Case(Place.imp(level)) for level in range(1, last + 1))
 
 
 def baselines(*kinds: Kind) -> Callable[[int], tuple[Case, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lth.evidence.claim.claim import Case, Claim, baselines
 from lth.evidence.claim.reading import LOSS_UNIT, difference, test_accuracy, train_loss
 from lth.evidence.evidence import Evidence
-from lth.plan.place import BASELINES, imp
+from lth.plan.place import BASELINES, Place
 
 
 def _train_loss(evidence: Evidence, case: Case) -> float | None:
@@ -17,7 +17,7 @@ def _train_loss(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 2, 24.
     """
-    return difference(train_loss(evidence, case.place), train_loss(evidence, imp(case.level)))
+    return difference(train_loss(evidence, case.place), train_loss(evidence, Place.imp(case.level)))
 
 
 def _test_accuracy(evidence: Evidence, case: Case) -> float | None:
@@ -28,7 +28,7 @@ def _test_accuracy(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 2, 24.
     """
-    return difference(test_accuracy(evidence, imp(case.level)), test_accuracy(evidence, case.place))
+    return difference(test_accuracy(evidence, Place.imp(case.level)), test_accuracy(evidence, case.place))
 
 
 CLAIMS = (

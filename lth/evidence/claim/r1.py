@@ -7,7 +7,7 @@ import numpy as np
 from lth.evidence.claim.claim import Case, Claim, every_level
 from lth.evidence.claim.reading import LOG_EIG_UNIT, difference, log_eig_gap, radius_gap, steepness
 from lth.evidence.evidence import Evidence
-from lth.plan.place import at, imp, projection, reverse
+from lth.plan.place import Place, Point
 
 
 def _curvature_in_own_space(evidence: Evidence, case: Case) -> float | None:
@@ -17,7 +17,7 @@ def _curvature_in_own_space(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 5, 26, Tables I, V, VI.
     """
-    return log_eig_gap(evidence, projection(case.level), at(imp(case.level)))
+    return log_eig_gap(evidence, Point.projection(case.level), Point.at(Place.imp(case.level)))
 
 
 def _radius_in_own_space(evidence: Evidence, case: Case) -> float | None:
@@ -28,7 +28,7 @@ def _radius_in_own_space(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 6, Table II.
     """
-    return radius_gap(evidence, case.level, at(imp(case.level)), projection(case.level))
+    return radius_gap(evidence, case.level, Point.at(Place.imp(case.level)), Point.projection(case.level))
 
 
 def _curvature_in_previous_space(evidence: Evidence, case: Case) -> float | None:
@@ -36,7 +36,7 @@ def _curvature_in_previous_space(evidence: Evidence, case: Case) -> float | None
 
     Paper: Fig. 7, 27, Tables III, V, VII.
     """
-    return log_eig_gap(evidence, reverse(case.level), at(imp(case.level - 1)))
+    return log_eig_gap(evidence, Point.reverse(case.level), Point.at(Place.imp(case.level - 1)))
 
 
 def _radius_in_previous_space(evidence: Evidence, case: Case) -> float | None:
@@ -47,7 +47,7 @@ def _radius_in_previous_space(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 8, Table IV.
     """
-    return radius_gap(evidence, case.level, at(imp(case.level - 1)), reverse(case.level))
+    return radius_gap(evidence, case.level, Point.at(Place.imp(case.level - 1)), Point.reverse(case.level))
 
 
 def _distance_travelled(evidence: Evidence, case: Case) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lth.evidence.claim.claim import Case, Claim, baselines
 from lth.evidence.claim.reading import LOG_EIG_UNIT, LOSS_UNIT, barrier_above_margin, line, log_eig_gap
 from lth.evidence.evidence import Evidence
-from lth.plan.place import at, imp, projection
+from lth.plan.place import Place, Point
 
 
 def _barrier(evidence: Evidence, case: Case) -> float | None:
@@ -16,7 +16,7 @@ def _barrier(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 9, 29.
     """
-    return barrier_above_margin(evidence, line(evidence, projection(case.level), at(case.place)))
+    return barrier_above_margin(evidence, line(evidence, Point.projection(case.level), Point.at(case.place)))
 
 
 def _curvature(evidence: Evidence, case: Case) -> float | None:
@@ -24,7 +24,7 @@ def _curvature(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 10, 30, Table VIII.
     """
-    return log_eig_gap(evidence, at(case.place), at(imp(case.level)))
+    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
 
 
 CLAIMS = (

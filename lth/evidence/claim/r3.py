@@ -5,7 +5,7 @@ from __future__ import annotations
 from lth.evidence.claim.claim import Case, Claim, baselines
 from lth.evidence.claim.reading import LOG_EIG_UNIT, log_eig_gap
 from lth.evidence.evidence import Evidence
-from lth.plan.place import at, imp
+from lth.plan.place import Place, Point
 
 
 def _curvature(evidence: Evidence, case: Case) -> float | None:
@@ -13,7 +13,7 @@ def _curvature(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 11.
     """
-    return log_eig_gap(evidence, at(case.place), at(imp(case.level)))
+    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
 
 
 CLAIMS = (

@@ -6,7 +6,7 @@ from lth.evidence.claim.claim import Case, Claim, every_level
 from lth.evidence.claim.reading import LOSS_UNIT, barrier_above_margin, line
 from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation
-from lth.plan.place import at, imp
+from lth.plan.place import Place, Point
 
 
 def _loss_barrier(evidence: Evidence, case: Case) -> float | None:
@@ -45,7 +45,7 @@ def _loss_barrier_anew(evidence: Evidence, case: Case) -> float | None:
 
 
 def _successive(evidence: Evidence, case: Case, *, anew: bool = False) -> Interpolation | None:
-    return line(evidence, at(imp(case.level - 1)), at(imp(case.level)), anew=anew)
+    return line(evidence, Point.at(Place.imp(case.level - 1)), Point.at(Place.imp(case.level)), anew=anew)
 
 
 CLAIMS = (

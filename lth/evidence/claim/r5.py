@@ -9,7 +9,7 @@ import numpy as np
 from lth.evidence.claim.claim import Case, Claim, baselines, every_level
 from lth.evidence.claim.reading import LOSS_UNIT, difference, highest_loss, line, sublevel_cutoff
 from lth.evidence.evidence import Evidence
-from lth.plan.place import at, imp
+from lth.plan.place import Place, Point
 
 _outside = baselines("random_init", "random_prune_one_shot")
 
@@ -24,7 +24,7 @@ def _inside(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 13.
     """
-    path = line(evidence, at(imp(case.level - 1)), at(imp(case.level)))
+    path = line(evidence, Point.at(Place.imp(case.level - 1)), Point.at(Place.imp(case.level)))
     return difference(sublevel_cutoff(evidence), highest_loss(path))
 
 
@@ -37,7 +37,7 @@ def _straight_out(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 13.
     """
-    path = line(evidence, at(imp(case.level)), at(case.place))
+    path = line(evidence, Point.at(Place.imp(case.level)), Point.at(case.place))
     return difference(highest_loss(path), sublevel_cutoff(evidence))
 
 
@@ -68,13 +68,13 @@ def _cosine(evidence: Evidence, case: Case) -> float | None:
 def _row_of_last(evidence: Evidence, matrix: np.ndarray) -> Mapping[str, float]:
     """Return one row of a matrix between solutions, that of w(N), by the other's name; empty if it has none."""
     names = evidence.distances.names
-    last = imp(evidence.last).name
+    last = Place.imp(evidence.last).name
     return dict(zip(names, matrix[names.index(last)].tolist(), strict=True)) if last in names else {}
 
 
 def _siblings(row: Mapping[str, float], last: int) -> list[float] | None:
     """Return the entries of w(0) … w(N-1); None if one is missing."""
-    names = [imp(level).name for level in range(last)]
+    names = [Place.imp(level).name for level in range(last)]
     return [row[name] for name in names] if all(name in row for name in names) else None
 
 

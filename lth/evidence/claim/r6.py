@@ -5,7 +5,7 @@ from __future__ import annotations
 from lth.evidence.claim.claim import Case, Claim, baselines, every_level
 from lth.evidence.claim.reading import LOG_EIG_UNIT, LOSS_UNIT, barrier_above_margin, line, log_eig_gap
 from lth.evidence.evidence import Evidence
-from lth.plan.place import at, imp, next_larger, projection
+from lth.plan.place import Place, Point
 
 
 def _larger_band(evidence: Evidence, case: Case) -> float | None:
@@ -16,7 +16,7 @@ def _larger_band(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 16.
     """
-    return log_eig_gap(evidence, next_larger(case.level), projection(case.level))
+    return log_eig_gap(evidence, Point.next_larger(case.level), Point.projection(case.level))
 
 
 def _random_curvature(evidence: Evidence, case: Case) -> float | None:
@@ -26,7 +26,7 @@ def _random_curvature(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 18, 20, 32, Table IX.
     """
-    return log_eig_gap(evidence, at(case.place), at(imp(case.level)))
+    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
 
 
 def _random_barrier(evidence: Evidence, case: Case) -> float | None:
@@ -37,7 +37,7 @@ def _random_barrier(evidence: Evidence, case: Case) -> float | None:
 
     Paper: Fig. 17, 31.
     """
-    return barrier_above_margin(evidence, line(evidence, projection(case.level), at(case.place)))
+    return barrier_above_margin(evidence, line(evidence, Point.projection(case.level), Point.at(case.place)))
 
 
 CLAIMS = (

@@ -8,7 +8,7 @@ from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation, rise
 from lth.measure.radius import BasinRadii
 from lth.plan.jobs import LineJob
-from lth.plan.place import Place, Point, imp
+from lth.plan.place import Place, Point
 
 LOG_EIG_UNIT = "Σ ln λ"
 LOSS_UNIT = "nats"
@@ -88,14 +88,14 @@ def barrier_above_margin(evidence: Evidence, path: Interpolation | None) -> floa
 
 def sublevel_cutoff(evidence: Evidence) -> float | None:
     """Return c of the sublevel set: the largest training loss of w(0) … w(N), plus `cutoff_margin`."""
-    losses = [train_loss(evidence, imp(level)) for level in range(evidence.last + 1)]
+    losses = [train_loss(evidence, Place.imp(level)) for level in range(evidence.last + 1)]
     known = [loss for loss in losses if loss is not None]
     return max(known) + evidence.setting.analysis.cutoff_margin if len(known) == len(losses) else None
 
 
 def steepness(evidence: Evidence, level: int, beside: int) -> float | None:
     """Return how fast the log training loss of `level` falls over the epochs it shares with `beside`."""
-    if imp(level) not in evidence.attained or imp(beside) not in evidence.attained:
+    if Place.imp(level) not in evidence.attained or Place.imp(beside) not in evidence.attained:
         return None
     return evidence.steepness(level, beside)
 

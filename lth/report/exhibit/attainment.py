@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, rounded
-from lth.plan.place import BASELINES, Place, imp
+from lth.plan.place import BASELINES, Place
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.figure.appearance import Appearance, appearance
@@ -52,7 +52,7 @@ def _levels_with_dense(evidence: Evidence) -> list[int]:
 
 
 def _say_levels(evidence: Evidence) -> str:
-    attained = [evidence.attained[imp(level)] for level in _levels_with_dense(evidence)]
+    attained = [evidence.attained[Place.imp(level)] for level in _levels_with_dense(evidence)]
     first, last = attained[0], attained[-1]
     best = max(range(len(attained)), key=lambda level: attained[level].test_accuracy)
     return (
@@ -66,7 +66,7 @@ def _draw_levels(evidence: Evidence) -> Figure:
     levels = _levels_with_dense(evidence)
     figure = new_figure(9.6, 3.8)
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2), PANELS, strict=True):
-        values = [measure(evidence.attained[imp(level)]) for level in levels]
+        values = [measure(evidence.attained[Place.imp(level)]) for level in levels]
         begin_level_panel(axes, evidence, levels, title=title, quantity=quantity)
         if title == "Training loss" and spans_a_decade(np.array(values)):
             use_log_y(axes)
@@ -82,13 +82,15 @@ LEVELS = Exhibit(
     title="Fig. 1 (23 for VGG-16): training loss and test accuracy of IMP over the levels",
     paper="Training loss and test accuracy of the IMP solutions, level by level.",
     found=_say_levels,
-    numbers=lambda evidence: attained_table(evidence, [imp(level) for level in _levels_with_dense(evidence)]),
+    numbers=lambda evidence: attained_table(
+        evidence, [Place.imp(level) for level in _levels_with_dense(evidence)]
+    ),
     draw=_draw_levels,
 )
 
 
 def _say_baselines(evidence: Evidence) -> str:
-    solution, others = evidence.attained[imp(evidence.last)], baselines(evidence)
+    solution, others = evidence.attained[Place.imp(evidence.last)], baselines(evidence)
     worse = sum(evidence.attained[place].train_loss > solution.train_loss for place in others)
     less = sum(evidence.attained[place].test_accuracy < solution.test_accuracy for place in others)
     lowest = min(others, key=lambda place: evidence.attained[place].train_loss)
@@ -107,7 +109,7 @@ def _percent(attained: Attained) -> str:
 
 
 def _draw_baselines(evidence: Evidence) -> Figure:
-    places = [imp(evidence.last), *baselines(evidence)]
+    places = [Place.imp(evidence.last), *baselines(evidence)]
     figure = new_figure(9.6, 1.4 + 0.34 * len(places))
     names = [f"w({evidence.last})" if place.kind == "imp" else place.kind for place in places]
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
@@ -142,6 +144,6 @@ AGAINST_BASELINES = Exhibit(
     paper="At the last level the IMP solution has a lower training loss and a higher test accuracy than every "
     "baseline.",
     found=_say_baselines,
-    numbers=lambda evidence: attained_table(evidence, [imp(evidence.last), *baselines(evidence)]),
+    numbers=lambda evidence: attained_table(evidence, [Place.imp(evidence.last), *baselines(evidence)]),
     draw=_draw_baselines,
 )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
-from lth.plan.place import BASELINES, Kind, Place, at, imp
+from lth.plan.place import BASELINES, Kind, Place, Point
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.spectra import say_not_converged
@@ -23,7 +23,7 @@ _PANELS: tuple[tuple[str, str, _Measure], ...] = (
     (
         "log_eig_product",
         "log_eig_product (Σ ln λ)",
-        lambda evidence, place: evidence.log_eig_product(at(place)),
+        lambda evidence, place: evidence.log_eig_product(Point.at(place)),
     ),
     ("Training loss", "training loss (nats)", lambda evidence, place: evidence.attained[place].train_loss),
     (
@@ -49,7 +49,7 @@ def _say(evidence: Evidence) -> str:
     parts = []
     for kind in everywhere:
         places = _places(evidence, kind)
-        solutions = [evidence.attained[imp(place.level)] for place in places]
+        solutions = [evidence.attained[Place.imp(place.level)] for place in places]
         others = [evidence.attained[place] for place in places]
         lower = sum(ours.train_loss < theirs.train_loss for ours, theirs in zip(solutions, others, strict=True))
         better = sum(
@@ -58,15 +58,15 @@ def _say(evidence: Evidence) -> str:
         products = [
             (ours, theirs)
             for place in places
-            if (ours := evidence.log_eig_product(at(imp(place.level)))) is not None
-            and (theirs := evidence.log_eig_product(at(place))) is not None
+            if (ours := evidence.log_eig_product(Point.at(Place.imp(place.level)))) is not None
+            and (theirs := evidence.log_eig_product(Point.at(place))) is not None
         ]
         flatter = sum(ours < theirs for ours, theirs in products)
         parts.append(
             f"w(L) has the lower training loss than {kind} at {lower} of {count(places, 'level')}, the higher "
             f"test accuracy at {better}, and the smaller log_eig_product at {flatter} of {len(products)}"
         )
-    drawn = [at(place) for kind in ("imp", *everywhere) for place in _places(evidence, kind)]
+    drawn = [Point.at(place) for kind in ("imp", *everywhere) for place in _places(evidence, kind)]
     return sentence([*parts, say_not_converged(evidence, drawn)])
 
 
@@ -77,9 +77,9 @@ def _numbers(evidence: Evidence) -> Table:
         # Without a baseline at every level there is no trend to show, and the last level says it all.
         if _at_every_level(evidence) or place.level == evidence.last:
             attained = evidence.attained[place]
-            product = evidence.log_eig_product(at(place))
+            product = evidence.log_eig_product(Point.at(place))
             accuracy = float(attained.test_accuracy)
-            converged = yes_no(evidence.curvature[at(place)].spectrum.converged)
+            converged = yes_no(evidence.curvature[Point.at(place)].spectrum.converged)
             reached = attained.density, attained.train_loss, accuracy
             rows.append((place.kind, place.level, *reached, product, converged))
     headings = ("kind", "level", "density", "train_loss", "test_accuracy", "log_eig_product", "converged")
@@ -90,7 +90,7 @@ def _draw(evidence: Evidence) -> Figure:
     figure = new_figure(12.0, 5.0)
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 3), _PANELS, strict=True):
         levels = list(evidence.levels)
-        solutions = [measure(evidence, imp(level)) for level in levels]
+        solutions = [measure(evidence, Place.imp(level)) for level in levels]
         plot_over_levels(axes, levels, solutions, Appearance(NEUTRAL_COLOUR, "o"), "IMP")
         drawn = list(solutions)
         for index, kind in enumerate(BASELINES):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lth.evidence.evidence import Evidence
-from lth.plan.place import Kind, Place, Point, at, imp, next_larger, projection, reverse
+from lth.plan.place import Kind, Place, Point
 from lth.report.figure.appearance import Appearance, appearance
 
 
@@ -31,17 +31,23 @@ class Comparison:
 PROJECTION = Comparison(
     "m(L)⊙w(L-1)",
     "w(L)",
-    lambda evidence: tuple(Pair(level, projection(level), at(imp(level))) for level in evidence.levels),
+    lambda evidence: tuple(
+        Pair(level, Point.projection(level), Point.at(Place.imp(level))) for level in evidence.levels
+    ),
 )
 REVERSE = Comparison(
     "w(L) in level L-1 space",
     "w(L-1)",
-    lambda evidence: tuple(Pair(level, reverse(level), at(imp(level - 1))) for level in evidence.levels),
+    lambda evidence: tuple(
+        Pair(level, Point.reverse(level), Point.at(Place.imp(level - 1))) for level in evidence.levels
+    ),
 )
 NEXT_LARGER = Comparison(
     "m′(L)⊙w(L-1)",
     "m(L)⊙w(L-1)",
-    lambda evidence: tuple(Pair(level, next_larger(level), projection(level)) for level in evidence.levels),
+    lambda evidence: tuple(
+        Pair(level, Point.next_larger(level), Point.projection(level)) for level in evidence.levels
+    ),
 )
 
 
@@ -50,7 +56,7 @@ def with_baseline(kind: Kind) -> Comparison:
 
     def pairs(evidence: Evidence) -> tuple[Pair, ...]:
         last = evidence.last
-        return (Pair(last, at(Place(kind, last)), at(imp(last))),)
+        return (Pair(last, Point.at(Place(kind, last)), Point.at(Place.imp(last))),)
 
     return Comparison(kind, "w(N)", pairs)
 

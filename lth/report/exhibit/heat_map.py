@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
-from lth.plan.place import Kind, Place, imp
+from lth.plan.place import Kind, Place
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
@@ -64,15 +64,15 @@ def heat_map_exhibit(file: str, title: str, paper: str, affinity: Affinity) -> E
 def _say(affinity: Affinity, evidence: Evidence) -> str:
     last = evidence.last
     between = partial(_between, affinity, evidence)
-    levels = [imp(level) for level in range(last + 1)]
+    levels = [Place.imp(level) for level in range(last + 1)]
     farthest = affinity.farthest([between(a, b) for i, a in enumerate(levels) for b in levels[:i]])
     parts = [f"the farthest two IMP solutions have the {affinity.name} {rounded(farthest)}"]
     for kind in _OUTSIDERS:
         nearest = affinity.nearest([between(Place(kind, last), level) for level in levels])
         verdict = "farther than that" if affinity.nearer(farthest, nearest) else "not farther than that"
         parts.append(f"{kind} is {verdict} from all of them (nearest {rounded(nearest)})")
-    step = between(imp(last), Place("random_prune", last))
-    leap = between(imp(last), Place("random_prune_one_shot", last))
+    step = between(Place.imp(last), Place("random_prune", last))
+    leap = between(Place.imp(last), Place("random_prune_one_shot", last))
     nearer = "nearer" if affinity.nearer(step, leap) else "not nearer"
     parts.append(
         f"random_prune is {nearer} to w({last}) than random_prune_one_shot "

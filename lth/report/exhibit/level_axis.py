@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lth.evidence.evidence import Evidence
-from lth.plan.place import imp
+from lth.plan.place import Place
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import dress
 
@@ -24,7 +24,7 @@ def begin_level_panel(
     axes.set_xticks(levels, minor=True)
     step = math.ceil(len(levels) / _MOST_LABELS)
     labelled = list(levels)[::-1][::step][::-1]  # the last level is the one that is compared
-    densities = [100 * evidence.attained[imp(level)].density for level in labelled]
+    densities = [100 * evidence.attained[Place.imp(level)].density for level in labelled]
     names = [f"{level}\n{density:.3g}" for level, density in zip(labelled, densities, strict=True)]
     axes.set_xticks(labelled, names, fontsize=7)
     axes.set_xlim(levels[0] - 0.5, levels[-1] + 0.5)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lth.evidence.evidence import Evidence
 from lth.plan.jobs import LineJob, successive_line
-from lth.plan.place import Kind, Place, Point, at, imp, projection
+from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
 from lth.report.exhibit.exhibit import Exhibit
@@ -27,24 +27,24 @@ def successive_lines(evidence: Evidence) -> list[LineJob]:
 
 
 def _baseline(evidence: Evidence, kind: Kind) -> Point:
-    return at(Place(kind, evidence.last))
+    return Point.at(Place(kind, evidence.last))
 
 
 def _to_random_init(evidence: Evidence) -> Sequence[LineJob]:
-    return (LineJob(projection(evidence.last), _baseline(evidence, "random_init")),)
+    return (LineJob(Point.projection(evidence.last), _baseline(evidence, "random_init")),)
 
 
 def _to_random_prune_one_shot(evidence: Evidence) -> Sequence[LineJob]:
-    start = projection(evidence.last)
+    start = Point.projection(evidence.last)
     return (
-        LineJob(start, at(imp(evidence.last))),
+        LineJob(start, Point.at(Place.imp(evidence.last))),
         LineJob(start, _baseline(evidence, "random_prune_one_shot")),
     )
 
 
 def _to_random_prune(evidence: Evidence) -> Sequence[LineJob]:
     end = _baseline(evidence, "random_prune")
-    return LineJob(at(imp(evidence.last)), end), LineJob(projection(evidence.last), end)
+    return LineJob(Point.at(Place.imp(evidence.last)), end), LineJob(Point.projection(evidence.last), end)
 
 
 EXHIBITS: tuple[Exhibit, ...] = (

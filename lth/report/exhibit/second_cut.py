@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
-from lth.plan.place import Point, at, imp, projection, reverse
+from lth.plan.place import Place, Point
 from lth.report.exhibit.comparison import PROJECTION, PROJECTION_LOOK, REVERSE, REVERSE_LOOK, SOLUTION_LOOK
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
@@ -24,9 +24,9 @@ def _cuts(evidence: Evidence) -> tuple[int, int]:
 def _series(evidence: Evidence) -> list[tuple[str, Appearance, dict[int, Point]]]:
     levels = evidence.levels
     return [
-        ("w(L)", SOLUTION_LOOK, {level: at(imp(level)) for level in (0, *levels)}),
-        ("m(L)⊙w(L-1)", PROJECTION_LOOK, {level: projection(level) for level in levels}),
-        ("w(L) in level L-1 space", REVERSE_LOOK, {level: reverse(level) for level in levels}),
+        ("w(L)", SOLUTION_LOOK, {level: Point.at(Place.imp(level)) for level in (0, *levels)}),
+        ("m(L)⊙w(L-1)", PROJECTION_LOOK, {level: Point.projection(level) for level in levels}),
+        ("w(L) in level L-1 space", REVERSE_LOOK, {level: Point.reverse(level) for level in levels}),
     ]
 
 

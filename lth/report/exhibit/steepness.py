@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
-from lth.plan.place import imp
+from lth.plan.place import Place
 from lth.report.exhibit.comparison import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.panels import legend_above, panel_grid
@@ -39,7 +39,7 @@ def _numbers(evidence: Evidence) -> Table:
         for trained, steepness in _of_pair(evidence, level):
             rows += [
                 (level, trained, record.epoch, float(record.train.loss), steepness)
-                for record in evidence.attained[imp(trained)].history
+                for record in evidence.attained[Place.imp(trained)].history
             ]
     return Table(("level", "trained_level", "epoch", "train_loss", "steepness"), tuple(rows))
 
@@ -57,7 +57,7 @@ def _draw(evidence: Evidence) -> Figure:
         for (trained, steepness), look in zip(
             _of_pair(evidence, level), (PREVIOUS_LOOK, SOLUTION_LOOK), strict=True
         ):
-            history = evidence.attained[imp(trained)].history
+            history = evidence.attained[Place.imp(trained)].history
             number = "no steepness" if steepness is None else rounded(steepness)
             axes.plot(
                 [record.epoch for record in history],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
-from lth.plan.place import Point, at, imp, projection, reverse
+from lth.plan.place import Place, Point
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.spectra import ABSENT, caveat, say_not_converged
 from lth.report.exhibit.wording import Compared, compare, sentence
 
 _SPACES: tuple[tuple[int, Point, Point], ...] = (  # the one that the paper finds to be smaller first
-    (0, at(imp(0)), reverse(1)),
-    (1, at(imp(1)), projection(1)),
+    (0, Point.at(Place.imp(0)), Point.reverse(1)),
+    (1, Point.at(Place.imp(1)), Point.projection(1)),
 )
 
 

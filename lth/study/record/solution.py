@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lth.evidence.analysis import LevelAnalysis
 from lth.evidence.summary import LevelRow, markdown_table
-from lth.plan.place import Place, solution_name
+from lth.plan.place import Place
 from lth.report.figure.interpolation import draw_interpolation
 from lth.report.figure.radius import draw_radii
 from lth.report.figure.spectrum import draw_spectra
@@ -138,7 +138,7 @@ def log_solution_trend(study: RunLog, place: Place, density: float, last: EpochR
 
 def log_analysis(run: RunLog, analysis: LevelAnalysis) -> None:
     """Log the numbers of an analysis, then its raw values, then its figures."""
-    name = solution_name("imp", analysis.level)
+    name = Place.imp(analysis.level).name
     run.arrays(analysis.arrays(), "analysis.npz")
     if analysis.warnings():
         run.note("\n".join(f"- **warning**: {warning}" for warning in analysis.warnings()))
@@ -150,7 +150,7 @@ def log_analysis(run: RunLog, analysis: LevelAnalysis) -> None:
     if analysis.radii:
         run.figure(draw_radii(analysis), "radii.png")
     if analysis.line is not None:
-        before = solution_name("imp", analysis.level - 1)
+        before = Place.imp(analysis.level - 1).name
         run.figure(draw_interpolation(analysis.line, before, name), "interpolation.png")
 
 

@@ -12,7 +12,7 @@ from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.surveyor import Line
 from lth.plan.jobs import LineJob, shared_space_points, successive_line
-from lth.plan.place import BASELINES, Place, at, imp, next_larger, parse_place, projection, reverse
+from lth.plan.place import BASELINES, Place, Point, parse_place
 
 LAST = 3
 LEVELS = range(1, LAST + 1)
@@ -72,7 +72,7 @@ def with_curvature_as_of_imp(*kinds):
     """The baselines have IMP's curvature and IMP has theirs."""
 
     def alter(evidence):
-        own, theirs = at(imp(LAST)), [at(baseline(kind)) for kind in kinds]
+        own, theirs = Point.at(Place.imp(LAST)), [Point.at(baseline(kind)) for kind in kinds]
         changes = {own: evidence.curvature[theirs[0]]} | dict.fromkeys(theirs, evidence.curvature[own])
         return replace(evidence, curvature={**evidence.curvature, **changes})
 
@@ -97,13 +97,13 @@ def with_swapped_travel(evidence):
 
 
 def with_ever_steeper_paths(evidence):
-    reversed_ = {imp(level): evidence.attained[imp(LAST - level)] for level in range(LAST + 1)}
+    reversed_ = {Place.imp(level): evidence.attained[Place.imp(LAST - level)] for level in range(LAST + 1)}
     return replace(evidence, attained={**evidence.attained, **reversed_})
 
 
 def with_better_baselines(evidence):
-    better = dict.fromkeys(map(baseline, BASELINES), evidence.attained[imp(LAST)])
-    worse = {imp(LAST): evidence.attained[baseline("one_shot")]}
+    better = dict.fromkeys(map(baseline, BASELINES), evidence.attained[Place.imp(LAST)])
+    worse = {Place.imp(LAST): evidence.attained[baseline("one_shot")]}
     return replace(evidence, attained={**evidence.attained, **better, **worse})
 
 
@@ -119,9 +119,11 @@ def with_near_outsiders(evidence):
 REFUTING = {
     "R0a": with_better_baselines,
     "R0b": with_better_baselines,
-    "R1a": with_swapped_curvature(*[(projection(level), at(imp(level))) for level in LEVELS]),
+    "R1a": with_swapped_curvature(*[(Point.projection(level), Point.at(Place.imp(level))) for level in LEVELS]),
     "R1b": with_swapped_radii(0),
-    "R1c": with_swapped_curvature(*[(reverse(level), at(imp(level - 1))) for level in LEVELS]),
+    "R1c": with_swapped_curvature(
+        *[(Point.reverse(level), Point.at(Place.imp(level - 1))) for level in LEVELS]
+    ),
     "R1d": with_swapped_radii(1),
     "R1e": with_swapped_travel,
     "R1f": with_ever_steeper_paths,
@@ -135,7 +137,7 @@ REFUTING = {
     "R5b": with_flat_lines,
     "R5c": with_near_outsiders,
     "R5d": with_near_outsiders,
-    "R6a": with_swapped_curvature(*[(next_larger(level), projection(level)) for level in LEVELS]),
+    "R6a": with_swapped_curvature(*[(Point.next_larger(level), Point.projection(level)) for level in LEVELS]),
     "R6b": with_curvature_as_of_imp("random_prune", "random_prune_one_shot"),
     "R6c": with_flat_lines,
     "R7": with_curvature_as_of_imp("fine_tune"),
@@ -267,7 +269,7 @@ def test_order_of_seeds_changes_nothing(studies):
 )
 def test_one_refuted_case_refutes_and_only_support_everywhere_supports(by_case, verdict, studies):
     def cases(last):
-        return tuple(Case(imp(level)) for level in range(last))
+        return tuple(Case(Place.imp(level)) for level in range(last))
 
     def apart(evidence, value):
         return None if value is None else value + 0.01 * (evidence.seed - 1)
@@ -289,14 +291,14 @@ def test_a_claim_without_cases_is_undecided(studies):
 
 @pytest.mark.parametrize("name", ["R1a", "R6a"])
 def test_a_gap_in_curvature_is_the_difference_of_two_log_products(name, studies):
-    larger = {"R1a": projection(2), "R6a": next_larger(2)}[name]
-    smaller = {"R1a": at(imp(2)), "R6a": projection(2)}[name]
+    larger = {"R1a": Point.projection(2), "R6a": Point.next_larger(2)}[name]
+    smaller = {"R1a": Point.at(Place.imp(2)), "R6a": Point.projection(2)}[name]
     products = [studies[0].curvature[point].spectrum.log_eig_product for point in (larger, smaller)]
     assert value_of(name, studies[0], "2") == pytest.approx(products[0] - products[1])
 
 
 def test_sublevel_set_reaches_a_margin_above_the_worst_solution(studies):
-    worst = max(studies[0].attained[imp(level)].train_loss for level in range(LAST + 1))
+    worst = max(studies[0].attained[Place.imp(level)].train_loss for level in range(LAST + 1))
     peak = 0.01 + 0.03
     assert value_of("R5a", studies[0], "1") == pytest.approx(worst + 0.1 - peak)
 
@@ -327,7 +329,7 @@ def test_distance_is_held_against_the_farthest_solution(studies):
 
 
 def test_a_log_product_that_does_not_exist_is_left_out_and_counted(studies):
-    point = projection(2)
+    point = Point.projection(2)
     found = studies[0].curvature[point]
     values = np.concatenate([found.spectrum.eigenvalues[:-1], [-1.0]])
     broken = replace(found, spectrum=replace(found.spectrum, eigenvalues=values))
@@ -393,11 +395,11 @@ def with_censored(evidence, level, *points):
 
 
 def test_a_lower_bound_that_is_larger_already_settles_the_comparison(studies):
-    bounded = with_censored(studies[0], 2, at(imp(2)))
+    bounded = with_censored(studies[0], 2, Point.at(Place.imp(2)))
     assert value_of("R1b", bounded, "2") == value_of("R1b", studies[0], "2") > 0
 
 
-@pytest.mark.parametrize("points", [(projection(2),), (projection(2), at(imp(2)))])
+@pytest.mark.parametrize("points", [(Point.projection(2),), (Point.projection(2), Point.at(Place.imp(2)))])
 def test_a_lower_bound_that_is_smaller_leaves_the_comparison_open(studies, points):
     assert value_of("R1b", with_censored(studies[0], 2, *points), "2") is None
 
@@ -405,14 +407,16 @@ def test_a_lower_bound_that_is_smaller_leaves_the_comparison_open(studies, point
 def test_radii_are_those_of_the_settings_own_directions(studies):
     plain = replace(studies[0].setting, analysis=replace(studies[0].setting.analysis, direction_norm="plain"))
     evidence = replace(studies[0], setting=plain)
-    means = [evidence.radii_at(2, point, "plain").mean for point in (at(imp(2)), projection(2))]
+    means = [
+        evidence.radii_at(2, point, "plain").mean for point in (Point.at(Place.imp(2)), Point.projection(2))
+    ]
     assert value_of("R1b", evidence, "2") == means[0] - means[1] != value_of("R1b", studies[0], "2")
 
 
 def test_a_single_shared_epoch_has_no_slope(studies):
-    attained = studies[0].attained[imp(1)]
+    attained = studies[0].attained[Place.imp(1)]
     short = replace(attained, history=attained.history[-1:])
-    evidence = replace(studies[0], attained={**studies[0].attained, imp(1): short})
+    evidence = replace(studies[0], attained={**studies[0].attained, Place.imp(1): short})
     assert [value_of("R1f", evidence, level) for level in ("1", "2", "3")][:2] == [None, None]
 
 
@@ -460,6 +464,6 @@ def test_findings_of_different_seeds_make_no_table(studies):
 
 
 def test_a_line_to_a_baseline_is_that_of_the_graph(studies):
-    job = LineJob(projection(LAST), at(baseline("random_init")))
+    job = LineJob(Point.projection(LAST), Point.at(baseline("random_init")))
     expected = studies[0].lines[job].stored.barrier_loss - 0.01
     assert value_of("R2a", studies[0], "random_init") == pytest.approx(expected)

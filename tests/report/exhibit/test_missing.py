@@ -7,7 +7,7 @@ import pytest
 from made_evidence import made_evidence
 
 from lth.plan.jobs import successive_line
-from lth.plan.place import at, imp, projection
+from lth.plan.place import Place, Point
 from lth.report.exhibit import BEYOND, EXHIBITS
 from lth.training.evaluate import Evaluation
 
@@ -22,8 +22,8 @@ def with_spectrum(evidence, point, **changes):
 
 def spoil(evidence):
     """Return the evidence with everything missing at once that can be."""
-    evidence = with_spectrum(evidence, projection(2), eigenvalues=np.array([5.0, 3, 2, 1, -0.1, -2]))
-    evidence = with_spectrum(evidence, at(imp(2)), converged=False)
+    evidence = with_spectrum(evidence, Point.projection(2), eigenvalues=np.array([5.0, 3, 2, 1, -0.1, -2]))
+    evidence = with_spectrum(evidence, Point.at(Place.imp(2)), converged=False)
     radii = {
         job: {
             point: replace(one, censored=np.arange(len(one.censored)) < 2, radii=one.radii * 1e4)
@@ -39,9 +39,12 @@ def spoil(evidence):
     surface = evidence.surface.surface
     losses = surface.loss.copy()
     losses[0, :2] = np.nan, np.inf
-    history = [*evidence.attained[imp(1)].history]
+    history = [*evidence.attained[Place.imp(1)].history]
     history[4] = replace(history[4], train=Evaluation(float("nan"), 0.1))
-    attained = {**evidence.attained, imp(1): replace(evidence.attained[imp(1)], history=tuple(history))}
+    attained = {
+        **evidence.attained,
+        Place.imp(1): replace(evidence.attained[Place.imp(1)], history=tuple(history)),
+    }
     return replace(
         evidence,
         attained=attained,
@@ -139,7 +142,7 @@ def test_a_training_that_is_not_finite_has_no_steepness(records, exhibit, spoile
 
 def test_evidence_against_the_paper_is_said_to_be(exhibit):
     evidence = made_evidence(last=3)
-    high = evidence.curvature[at(imp(3))].spectrum.eigenvalues * 10
-    evidence = with_spectrum(evidence, at(imp(3)), eigenvalues=high)
+    high = evidence.curvature[Point.at(Place.imp(3))].spectrum.eigenvalues * 10
+    evidence = with_spectrum(evidence, Point.at(Place.imp(3)), eigenvalues=high)
     assert "for 2 of 3 levels" in exhibit("table1_projection").found(evidence)
     assert "against the paper's direction" in exhibit("fig10_spectra_random_init").found(evidence)

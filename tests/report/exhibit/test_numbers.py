@@ -8,7 +8,7 @@ import pytest
 from made_evidence import made_evidence
 
 from lth.plan.jobs import LineJob, RadiiJob
-from lth.plan.place import Place, at, imp, next_larger, projection, reverse
+from lth.plan.place import Place, Point
 
 
 def log_product(evidence, point, cut=None):
@@ -23,10 +23,10 @@ def barrier(values):
 @pytest.mark.parametrize(
     ("file", "pairs"),
     [
-        ("table1_projection", [(projection(level), at(imp(level))) for level in (1, 2, 3)]),
-        ("table3_reverse", [(reverse(level), at(imp(level - 1))) for level in (1, 2, 3)]),
-        ("table8_random_init", [(at(Place("random_init", 3)), at(imp(3)))]),
-        ("table9_random_prune", [(at(Place("random_prune", 3)), at(imp(3)))]),
+        ("table1_projection", [(Point.projection(level), Point.at(Place.imp(level))) for level in (1, 2, 3)]),
+        ("table3_reverse", [(Point.reverse(level), Point.at(Place.imp(level - 1))) for level in (1, 2, 3)]),
+        ("table8_random_init", [(Point.at(Place("random_init", 3)), Point.at(Place.imp(3)))]),
+        ("table9_random_prune", [(Point.at(Place("random_prune", 3)), Point.at(Place.imp(3)))]),
     ],
 )
 def test_tables_of_log_products_are_sums_of_logs(exhibit, evidence, file, pairs):
@@ -40,7 +40,7 @@ def test_tables_of_log_products_are_sums_of_logs(exhibit, evidence, file, pairs)
 
 def test_two_spaces_show_both_solutions_in_both(exhibit, evidence):
     rows = exhibit("table5_two_spaces").numbers(evidence).rows
-    points = [at(imp(0)), reverse(1), at(imp(1)), projection(1)]
+    points = [Point.at(Place.imp(0)), Point.reverse(1), Point.at(Place.imp(1)), Point.projection(1)]
     assert [row[0] for row in rows] == ["level 0", "level 0", "level 1", "level 1"]
     assert [row[2] for row in rows] == pytest.approx([log_product(evidence, point) for point in points])
 
@@ -48,14 +48,17 @@ def test_two_spaces_show_both_solutions_in_both(exhibit, evidence):
 @pytest.mark.parametrize(
     ("file", "points"),
     [
-        ("fig05_spectra_projection", [projection(2), at(imp(2))]),
-        ("fig07_spectra_reverse", [reverse(2), at(imp(1))]),
-        ("fig16_spectra_next_larger", [next_larger(2), projection(2)]),
-        ("fig10_spectra_random_init", [at(Place("random_init", 3)), at(imp(3))]),
-        ("fig11_spectra_one_shot", [at(Place("one_shot", 3)), at(imp(3))]),
-        ("fig18_spectra_random_prune_one_shot", [at(Place("random_prune_one_shot", 3)), at(imp(3))]),
-        ("fig20_spectra_random_prune", [at(Place("random_prune", 3)), at(imp(3))]),
-        ("fig21_spectra_fine_tune", [at(Place("fine_tune", 3)), at(imp(3))]),
+        ("fig05_spectra_projection", [Point.projection(2), Point.at(Place.imp(2))]),
+        ("fig07_spectra_reverse", [Point.reverse(2), Point.at(Place.imp(1))]),
+        ("fig16_spectra_next_larger", [Point.next_larger(2), Point.projection(2)]),
+        ("fig10_spectra_random_init", [Point.at(Place("random_init", 3)), Point.at(Place.imp(3))]),
+        ("fig11_spectra_one_shot", [Point.at(Place("one_shot", 3)), Point.at(Place.imp(3))]),
+        (
+            "fig18_spectra_random_prune_one_shot",
+            [Point.at(Place("random_prune_one_shot", 3)), Point.at(Place.imp(3))],
+        ),
+        ("fig20_spectra_random_prune", [Point.at(Place("random_prune", 3)), Point.at(Place.imp(3))]),
+        ("fig21_spectra_fine_tune", [Point.at(Place("fine_tune", 3)), Point.at(Place.imp(3))]),
     ],
 )
 def test_spectra_hold_every_eigenvalue_of_their_points(records, evidence, file, points):
@@ -70,8 +73,8 @@ def test_spectra_hold_every_eigenvalue_of_their_points(records, evidence, file, 
 
 
 def test_radii_come_from_the_comparison_of_their_level(records, exhibit, evidence):
-    in_level_space = RadiiJob((at(imp(2)), projection(2)), "filter")
-    in_previous_space = RadiiJob((at(imp(1)), reverse(2)), "plain")
+    in_level_space = RadiiJob((Point.at(Place.imp(2)), Point.projection(2)), "filter")
+    in_previous_space = RadiiJob((Point.at(Place.imp(1)), Point.reverse(2)), "plain")
     for file, job, norm in (
         ("fig06_radii_projection", in_level_space, "filter"),
         ("fig08_radii_reverse", in_previous_space, "plain"),
@@ -91,14 +94,14 @@ def test_radii_come_from_the_comparison_of_their_level(records, exhibit, evidenc
 def test_mean_radii_have_the_headline_directions_first(exhibit, evidence):
     rows = exhibit("table2_radii_projection").numbers(evidence).rows
     assert [row[1] for row in rows] == ["filter"] * 3 + ["plain"] * 3
-    found = evidence.radii[RadiiJob((at(imp(1)), projection(1)), "filter")]
+    found = evidence.radii[RadiiJob((Point.at(Place.imp(1)), Point.projection(1)), "filter")]
     assert rows[0][3:5] == pytest.approx(
-        (found[at(imp(1))].radii.mean(), found[projection(1)].radii.mean()), rel=1e-12
+        (found[Point.at(Place.imp(1))].radii.mean(), found[Point.projection(1)].radii.mean()), rel=1e-12
     )
 
 
 def test_lines_hold_both_treatments_with_their_barriers(records, evidence):
-    job = LineJob(projection(3), at(Place("random_prune_one_shot", 3)))
+    job = LineJob(Point.projection(3), Point.at(Place("random_prune_one_shot", 3)))
     line = evidence.lines[job]
     for treatment, path in (("interpolated", line.stored), ("anew", line.anew)):
         own = [
@@ -133,13 +136,13 @@ def test_barriers_are_given_pair_by_pair(records, evidence):
     assert [(record["level"], record["batchnorm_statistics"]) for record in own] == [
         (level, treatment) for level in (1, 2, 3) for treatment in ("interpolated", "anew")
     ]
-    path = evidence.lines[LineJob(at(imp(1)), at(imp(2)))].anew
+    path = evidence.lines[LineJob(Point.at(Place.imp(1)), Point.at(Place.imp(2)))].anew
     assert own[3]["barrier_train_loss"] == pytest.approx(barrier(path.train_loss))
     assert own[3]["barrier_test_error"] == pytest.approx(barrier(path.test_error))
 
 
 def test_steepness_is_the_least_squares_slope_over_shared_epochs(records, evidence):
-    history = evidence.attained[imp(0)].history
+    history = evidence.attained[Place.imp(0)].history
     shared = [(record.epoch, math.log(record.train.loss)) for record in history if record.epoch >= 2]
     slope, _ = statistics.linear_regression(*zip(*shared, strict=True))
     own = [
@@ -155,10 +158,10 @@ def test_attained_numbers_are_those_of_the_last_epoch(records, evidence):
     levels, baselines = records("fig01_levels", evidence), records("fig02_baselines", evidence)
     assert [record["level"] for record in levels] == [0, 1, 2, 3]
     assert [record["train_loss"] for record in levels] == [
-        evidence.attained[imp(level)].history[-1].train.loss for level in range(4)
+        evidence.attained[Place.imp(level)].history[-1].train.loss for level in range(4)
     ]
     assert len(baselines) == 8
-    assert baselines[0]["test_accuracy"] == evidence.attained[imp(3)].history[-1].test.accuracy
+    assert baselines[0]["test_accuracy"] == evidence.attained[Place.imp(3)].history[-1].test.accuracy
 
 
 def test_travel_distances_and_cosines_are_the_evidence_s(records, evidence):
@@ -186,7 +189,10 @@ def test_surface_has_every_grid_point_and_solution(records, evidence):
 def test_second_cut_sums_fewer_logs(records, evidence):
     cut = evidence.setting.analysis.second_cut
     for record in records("fig22_second_cut", evidence):
-        points = {"w(L)": at(imp(record["level"])), "m(L)⊙w(L-1)": projection(record["level"])}
+        points = {
+            "w(L)": Point.at(Place.imp(record["level"])),
+            "m(L)⊙w(L-1)": Point.projection(record["level"]),
+        }
         if record["point"] in points and record["num_eigenvalues"] == cut:
             point = points[record["point"]]
             assert record["log_eig_product"] == pytest.approx(log_product(evidence, point, cut))
@@ -198,16 +204,18 @@ def test_scaled_measures_take_the_norm_of_the_weights_out(records, evidence):
         for record in records("beyond_scale", evidence)
         if (record["level"], record["point"]) == (2, "m(2)⊙w(1)")
     ]
-    found = evidence.curvature[projection(2)]
+    found = evidence.curvature[Point.projection(2)]
     scaled = sum(math.log(value * found.size.weight_norm**2) for value in found.spectrum.eigenvalues)
-    radii = evidence.radii[RadiiJob((at(imp(2)), projection(2)), "plain")][projection(2)].radii
+    radii = evidence.radii[RadiiJob((Point.at(Place.imp(2)), Point.projection(2)), "plain")][
+        Point.projection(2)
+    ].radii
     assert record["scaled_log_eig_product"] == pytest.approx(scaled)
     assert record["plain_radius_over_weight_norm"] == pytest.approx(radii.mean() / 12.0)
 
 
 def test_trace_comes_with_its_standard_error_and_the_radius_it_predicts(records, evidence):
     (record,) = [record for record in records("beyond_trace", evidence) if record["point"] == "w(2)"]
-    samples = evidence.curvature[at(imp(2))].trace.samples.tolist()
+    samples = evidence.curvature[Point.at(Place.imp(2))].trace.samples.tolist()
     assert record["trace"] == pytest.approx(statistics.mean(samples))
     assert record["trace_standard_error"] == pytest.approx(statistics.stdev(samples) / math.sqrt(len(samples)))
     curvature_along_a_direction = record["trace"] / 1800
@@ -222,7 +230,7 @@ def test_baselines_are_shown_over_the_levels_only_if_they_were_trained_there(rec
     everywhere = made_evidence(last=3, every_level="one_shot,random_init")
     own = [record for record in records("beyond_every_level", everywhere) if record["kind"] == "one_shot"]
     assert [record["level"] for record in own] == [1, 2, 3]
-    assert own[0]["log_eig_product"] == pytest.approx(log_product(everywhere, at(Place("one_shot", 1))))
+    assert own[0]["log_eig_product"] == pytest.approx(log_product(everywhere, Point.at(Place("one_shot", 1))))
     assert "one_shot at 3 of 3 levels" in exhibit("beyond_every_level").found(everywhere)
     assert exhibit("beyond_every_level").draw(everywhere).axes
 

@@ -2,7 +2,7 @@ import typing
 
 import pytest
 
-from lth.plan.place import Kind, solution_name
+from lth.plan.place import Kind, Place
 from lth.report.figure.appearance import BASELINES, OTHER, appearance, appearance_of, level_colour
 
 KINDS = typing.get_args(Kind)
@@ -17,7 +17,7 @@ def test_every_kind_of_solution_has_its_own_colour_and_marker():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("level", [0, 3, 13])
 def test_a_name_gives_the_appearance_of_its_kind_and_level(kind, level):
-    assert appearance_of(solution_name(kind, level)) == appearance(kind, level)
+    assert appearance_of(Place(kind, level).name) == appearance(kind, level)
 
 
 def test_levels_of_a_study_differ_in_colour():

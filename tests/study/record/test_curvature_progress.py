@@ -17,7 +17,7 @@ from lth.measure.kind.survey import curvature_from
 from lth.measure.progress_file import KIND, VECTORS
 from lth.measure.surveyor import CurvatureProgress
 from lth.plan.jobs import CurvatureJob
-from lth.plan.place import at, imp
+from lth.plan.place import Place, Point
 from lth.sealed import step_of
 from lth.study.record import curvature_progress
 from lth.study.record.curvature_progress import BasisKeeper
@@ -205,9 +205,9 @@ def test_a_run_that_another_process_took_over_is_left_to_it(kept):
 @pytest.mark.parametrize("phase", ["spectrum", "end of the spectrum", "trace"])
 def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(experiment, monkeypatch, phase):
     monkeypatch.setattr(folder, "_SHARE", float("inf"))  # keep after every product, whatever that takes
-    job, said = CurvatureJob(at(imp(0))), []
+    job, said = CurvatureJob(Point.at(Place.imp(0))), []
     study = Study(make_bench(k="1"), Store(), said.append)
-    study.solution("imp", 0)
+    study.solution(Place.imp(0))
     whole = study.measurement(job)
     expected = curvature_from(load_measurement(study.store, whole))
     assert expected.spectrum.num_products < expected.size.dimension, "else the trace takes no products"
