@@ -81,9 +81,9 @@ def _train(images: ImageData, seed: int, precision: str, epochs: int) -> dict[st
             "trajectory": "none",
         },
     )
-    bench = set_up(setting, images, torch.device("cpu"))
+    problem = set_up(setting, images, torch.device("cpu"))
     began = time.perf_counter()
-    solution = solve(bench, "imp", 0, start_dense(bench.network, setting, len(bench.data.train)))
+    solution = solve(problem, "imp", 0, start_dense(problem.network, setting, len(problem.data.train)))
     last = solution.history[-1]
     return {
         "test_accuracy": last.test.accuracy,

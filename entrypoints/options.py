@@ -280,9 +280,9 @@ def _build_study(
             raise ValueError("data_dir='' names no directory; write . for this one, or leave it out")
         images = load_images(setting.data.dataset, data_dir)
     else:
-        images = sibling.bench.images
-    bench = set_up(setting, images, device, parent, others)
-    return Study(bench, store, _say, pinned, keep_every)
+        images = sibling.problem.images
+    problem = set_up(setting, images, device, parent, others)
+    return Study(problem, store, _say, pinned, keep_every)
 
 
 def _seconds(given: dict[str, str], name: str, default: float) -> float:

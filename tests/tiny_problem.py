@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lth.data import ImageData
 from lth.setting.preset import resolve
-from lth.solution.problem import Workbench, set_up
+from lth.solution.problem import Problem, set_up
 from lth.study.study import Study
 from lth.tracking.store import Store
 
@@ -89,7 +89,7 @@ def partly_unused_network(_input_shape: tuple[int, int, int], num_classes: int) 
     return _PartlyUnused(num_classes)
 
 
-def make_bench(**overrides: str) -> Workbench:
+def make_problem(**overrides: str) -> Problem:
     """Return the tiny problem made concrete, with some parameters changed."""
     setting = resolve("digits", {**PARAMETERS, **overrides})
     return set_up(setting, images(None), torch.device("cpu"))
@@ -97,4 +97,4 @@ def make_bench(**overrides: str) -> Workbench:
 
 def make_study(said: list[str] | None = None, **overrides: str) -> Study:
     """Return a study of the tiny problem on the present tracking store; what it says goes into `said`."""
-    return Study(make_bench(**overrides), Store(), say=(said if said is not None else []).append)
+    return Study(make_problem(**overrides), Store(), say=(said if said is not None else []).append)

@@ -45,11 +45,11 @@ class TrainingData:
 
     train: Examples
     test: Examples
-    drawn: Tensor  # (len(train),), int64: positions in the full training split, ascending
+    positions: Tensor  # (len(train),), int64: positions in the full training split, ascending
 
 
-def draw(total: int, amount: Amount, seed: int, purpose: str) -> Tensor:
-    """Return `amount` of the positions 0…total-1, ascending, drawn without replacement.
+def sample(total: int, amount: Amount, seed: int, purpose: str) -> Tensor:
+    """Return `amount` of the positions 0…total-1, ascending, sampled without replacement.
 
     Raises:
         ValueError: If more are asked for than there are.
@@ -69,13 +69,13 @@ def prepare(data: ImageData, amount: Amount, seed: int, device: torch.device) ->
     Raises:
         ValueError: If more examples are asked for than there are.
     """
-    drawn = draw(len(data.train_labels), amount, seed, "train_examples")
+    positions = sample(len(data.train_labels), amount, seed, "train_examples")
     mean, std = _channel_statistics(data.train_images)
     mean, std = mean.to(device), std.to(device)
     return TrainingData(
-        Examples(data.train_images[drawn].to(device), data.train_labels[drawn].to(device), mean, std),
+        Examples(data.train_images[positions].to(device), data.train_labels[positions].to(device), mean, std),
         Examples(data.test_images.to(device), data.test_labels.to(device), mean, std),
-        drawn,
+        positions,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from lth.data import Examples, TrainingData
-from lth.data.examples import draw
+from lth.data.examples import sample
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
@@ -34,14 +34,14 @@ Solutions = Mapping[Place, Solution]
 
 
 @dataclass(frozen=True)
-class Located:
+class MaskedPoint:
     """A point made concrete: its weights, and the mask whose space it is seen in."""
 
     weights: Weights
     mask: Mask
 
 
-def locate(point: Point, solutions: Solutions, prune_fraction: float) -> Located:
+def masked_point(point: Point, solutions: Solutions, prune_fraction: float) -> MaskedPoint:
     """Return the weights and the mask of a point.
 
     Args:
@@ -52,7 +52,7 @@ def locate(point: Point, solutions: Solutions, prune_fraction: float) -> Located
     weights, mask = solutions[point.needs[0]].final, solutions[point.needs[-1]].mask
     if point.form == "next_larger":
         mask = prune_next_larger(weights, mask, num_to_prune(mask, prune_fraction))
-    return Located(mask.apply(weights), mask)
+    return MaskedPoint(mask.apply(weights), mask)
 
 
 @dataclass(frozen=True)
@@ -133,20 +133,20 @@ class Surveyor:
         self._network, self._data, self._setting, self._seed = network, data, setting, seed
         self._others = tuple(others)
         self._device = data.train.labels.device
-        self._chosen = draw(len(data.train), setting.hessian_examples, seed, "hessian_examples")
+        self._chosen = sample(len(data.train), setting.hessian_examples, seed, "hessian_examples")
         self._last: tuple[Weights, HessianOperator] | None = None
 
     @property
-    def drawn(self) -> list[int]:
+    def positions(self) -> list[int]:
         """Positions in the full training split that curvature, radii and surfaces are of."""
-        return [int(position) for position in self._data.drawn[self._chosen]]
+        return [int(position) for position in self._data.positions[self._chosen]]
 
     @property
     def examples(self) -> Examples:
         """The training examples that curvature, radii and surfaces are of."""
         return self._data.train.take(self._chosen)
 
-    def curvature(self, located: Located, label: str, keeper: CurvatureKeeper | None = None) -> Curvature:
+    def curvature(self, located: MaskedPoint, label: str, keeper: CurvatureKeeper | None = None) -> Curvature:
         """Return the leading eigenvalues and the trace of the Hessian in the point's space.
 
         Args:
@@ -184,7 +184,7 @@ class Surveyor:
         )
         return Curvature(spectrum, trace, Size(norm(weights), space.dimension))
 
-    def density(self, located: Located, label: str) -> SpectralDensity:
+    def density(self, located: MaskedPoint, label: str) -> SpectralDensity:
         """Return the density of the Hessian's eigenvalues in the point's space."""
         weights = located.weights.to(self._device)
         operator = self._operator(weights, LevelSpace(located.mask, weights))
@@ -196,7 +196,7 @@ class Surveyor:
             label=f"spectral density at {label}",
         )
 
-    def radii(self, points: Mapping[str, Located], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
+    def radii(self, points: Mapping[str, MaskedPoint], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
         """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""
         evaluate = Evaluator(self._network, self.examples)
         moved = {name: located.weights.to(self._device) for name, located in points.items()}

@@ -115,7 +115,7 @@ class SurfaceJob:
     """The loss on the plane through three solutions, with others over it."""
 
     corners: tuple[Place, Place, Place]
-    drawn: tuple[Place, ...]
+    shown: tuple[Place, ...]
     measure: Measure = "surface"
 
     @property
@@ -127,7 +127,7 @@ class SurfaceJob:
     @property
     def needs(self) -> tuple[Place, ...]:
         """The solutions it reads."""
-        return _union((self.corners, self.drawn))
+        return _union((self.corners, self.shown))
 
     @property
     def level(self) -> int:

@@ -28,7 +28,7 @@ from lth.training.train import EpochRecord, Keeper, Procedure, Progress, train
 
 
 @dataclass(frozen=True)
-class Workbench:
+class Problem:
     """A setting made concrete: network, data on the device, schedule and keys that fit together."""
 
     setting: Setting
@@ -51,7 +51,7 @@ def set_up(
     device: torch.device,
     given: Solution | None = None,
     others: Sequence[torch.device] = (),
-) -> Workbench:
+) -> Problem:
     """Check that everything fits together, before any long work.
 
     Args:
@@ -90,7 +90,7 @@ def set_up(
     inherited = (*given.ancestors, given.key) if given is not None else ()
     if inherited != tuple(keys.solution(Place.imp(level)) for level in range(len(inherited))):
         keys = replace(keys, given=inherited)  # else it is this study's own solution
-    return Workbench(
+    return Problem(
         setting=setting,
         images=images,
         data=data,
@@ -101,36 +101,36 @@ def set_up(
     )
 
 
-def check_level(bench: Workbench, level: int, k: int = 0) -> None:
+def check_level(problem: Problem, level: int, k: int = 0) -> None:
     """Check that a level can be pruned, and its space holds `k` eigenvalues, before anything is trained for it.
 
     Raises:
         ValueError: If a level up to it would keep no weight, or its space has fewer than k dimensions.
     """
-    if bench.keys.given:
+    if problem.keys.given:
         return  # a lineage of another setting: its masks tell, once they are loaded
-    mask = Mask.dense(bench.network)
-    kept = survivors(mask.num_prunable, bench.setting.pruning.prune_fraction, level)
-    if level > 0 and kept == survivors(mask.num_prunable, bench.setting.pruning.prune_fraction, level - 1):
-        fraction = bench.setting.pruning.prune_fraction
+    mask = Mask.dense(problem.network)
+    kept = survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level)
+    if level > 0 and kept == survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level - 1):
+        fraction = problem.setting.pruning.prune_fraction
         raise ValueError(
             f"prune_fraction={fraction} prunes none of the {kept} weights left at level {level}; "
             "raise it, or lower level"
         )
-    never_pruned = sum(tensor.numel() for tensor in bench.network.parameters()) - mask.num_prunable
+    never_pruned = sum(tensor.numel() for tensor in problem.network.parameters()) - mask.num_prunable
     if k > kept + never_pruned:
         raise ValueError(
             f"k={k} exceeds the {kept + never_pruned} dimensions of level {level}; lower k or level"
         )
 
 
-def check_next_larger(bench: Workbench, last: int) -> None:
+def check_next_larger(problem: Problem, last: int) -> None:
     """Check that the next-larger band can be pruned at every level, before anything is trained for it.
 
     Raises:
         ValueError: If a level keeps fewer weights than twice what is pruned of them.
     """
-    fraction, kept = bench.setting.pruning.prune_fraction, Mask.dense(bench.network).num_prunable
+    fraction, kept = problem.setting.pruning.prune_fraction, Mask.dense(problem.network).num_prunable
     for level in range(1, last + 1):
         after = survivors(kept, fraction, 1)
         if 2 * (kept - after) > kept:
@@ -141,42 +141,44 @@ def check_next_larger(bench: Workbench, last: int) -> None:
         kept = after
 
 
-def check_measurable(bench: Workbench) -> None:
+def check_measurable(problem: Problem) -> None:
     """Check that there are as many examples as are to be measured on, before anything is trained for it.
 
     Raises:
         ValueError: If there are fewer.
     """
-    amount = bench.setting.analysis.hessian_examples
+    amount = problem.setting.analysis.hessian_examples
     try:
-        amount.of(len(bench.data.train))
+        amount.of(len(problem.data.train))
     except ValueError as error:
         raise ValueError(f"hessian_examples={amount}: {error}") from error
 
 
-def plan(bench: Workbench, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
+def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
     """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by one_shot."""
     if place.level == 0:
-        return start_dense(bench.network, bench.setting, len(bench.data.train))
+        return start_dense(problem.network, problem.setting, len(problem.data.train))
     if previous is None:
         raise ValueError(f"{place.name} starts from w({place.level - 1}); give it")
-    return start_sparse(place.kind, Ingredients(bench.setting, bench.schedule, place.level, previous, dense))
+    return start_sparse(
+        place.kind, Ingredients(problem.setting, problem.schedule, place.level, previous, dense)
+    )
 
 
-def procedure(bench: Workbench, start: Start) -> Procedure:
+def procedure(problem: Problem, start: Start) -> Procedure:
     """Return how the training from `start` computes on the device of the examples."""
-    training, device = bench.setting.training, bench.data.train.labels.device
+    training, device = problem.setting.training, problem.data.train.labels.device
     return Procedure(
-        augmentation=bench.setting.data.augmentation,
+        augmentation=problem.setting.data.augmentation,
         precision=training_format(training.precision, device),
-        seed=bench.setting.seed,
+        seed=problem.setting.seed,
         compiled=is_compiled(training.compile, device, start.schedule.num_iterations - start.state.step),
         epoch_examples=training.epoch_examples,
     )
 
 
 def solve(
-    bench: Workbench,
+    problem: Problem,
     place: Place,
     start: Start,
     previous: Solution | None = None,
@@ -191,12 +193,12 @@ def solve(
         TrainingDivergedError: If a loss becomes NaN or infinite.
     """
     result = train(
-        bench.network,
+        problem.network,
         start.state,
         start.mask,
-        bench.data,
+        problem.data,
         start.schedule,
-        procedure(bench, start),
+        procedure(problem, start),
         capture_at=start.capture_at,
         resumed=resumed,
         keeper=keeper,
@@ -207,14 +209,14 @@ def solve(
     assert rewind is not None, "the dense training passes the rewind step: resolve_schedule checked it"
     return Solution(
         place=place,
-        spec=bench.keys.spec,
-        setting=bench.setting,
+        spec=problem.keys.spec,
+        setting=problem.setting,
         mask=start.mask,
         initial=start.state.weights,
         rewind=rewind,
         final=result.final,
         history=result.history,
-        data_digest=bench.images.digest,
-        key=bench.keys.solution(place),
-        ancestors=bench.keys.ancestors(place.level),
+        data_digest=problem.images.digest,
+        key=problem.keys.solution(place),
+        ancestors=problem.keys.ancestors(place.level),
     )

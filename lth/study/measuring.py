@@ -12,7 +12,7 @@ from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import CurvatureJob, DensityJob, Job
 from lth.plan.place import Place
-from lth.solution.problem import Workbench
+from lth.solution.problem import Problem
 from lth.solution.solution import Solution
 from lth.study.record.curvature_progress import BasisKeeper
 from lth.study.record.load import MEASUREMENT
@@ -23,7 +23,7 @@ from lth.tracking.run import RunLog
 
 def measure_on(
     run: RunLog,
-    bench: Workbench,
+    problem: Problem,
     job: Job,
     load: Callable[[Place], Solution],
     surveyor: Surveyor,
@@ -37,10 +37,10 @@ def measure_on(
 
     Args:
         run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
-        bench: The study's.
+        problem: The study's.
         job: What to measure.
         load: Returns the solution at a place.
-        surveyor: Of the bench.
+        surveyor: Of the problem.
         directory: Empty; for the numbers.
         keep_every: Seconds between two times that the progress is kept.
         unsent: Keeps the numbers if they can't be logged, and is asked for them before they are taken.
@@ -55,14 +55,14 @@ def measure_on(
     else:
         began, keeper = time.monotonic(), None
         if isinstance(job, CurvatureJob):  # all else is taken in one go
-            key = bench.keys.measurement(job)
-            keeper = BasisKeeper(run, key, measured_by(bench.devices), keep_every, say)
-        content = pack(perform(job, load, surveyor, bench.network, bench.setting, keeper))
+            key = problem.keys.measurement(job)
+            keeper = BasisKeeper(run, key, measured_by(problem.devices), keep_every, say)
+        content = pack(perform(job, load, surveyor, problem.network, problem.setting, keeper))
         seconds = keeper.seconds if keeper is not None else time.monotonic() - began
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)
     run.check_owner()
-    log_measurement(run, job, content, surveyor.drawn, seconds)
+    log_measurement(run, job, content, surveyor.positions, seconds)
     say(f"  {seconds:.0f} s")
 
 

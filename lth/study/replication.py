@@ -43,11 +43,11 @@ class Replication:
         """
         self._say(f"reading what {len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'} found")
         evidences = [study.evidence() for study in self.studies]
-        benches = [study.bench for study in self.studies]
-        with self._store.open(self.name, {**report_tags(benches), KEY: self._key()}, adopt=True) as run:
+        problems = [study.problem for study in self.studies]
+        with self._store.open(self.name, {**report_tags(problems), KEY: self._key()}, adopt=True) as run:
             self._say(f"drawing the report, in run {run.run_id}")
             report: Report = write_report(evidences, self._store.link)
-            log_report(run, report, benches)
+            log_report(run, report, problems)
         return run.run_id
 
     def verdicts(self, run_id: str) -> str:
@@ -57,13 +57,13 @@ class Replication:
     @property
     def name(self) -> str:
         """What a person calls the report."""
-        return report_name([study.bench for study in self.studies])
+        return report_name([study.problem for study in self.studies])
 
     def _key(self) -> str:
         return content_key(
             {
                 "task": "report",
                 "report_version": REPORT_VERSION,
-                "evidence": [study.bench.keys.evidence() for study in self.studies],
+                "evidence": [study.problem.keys.evidence() for study in self.studies],
             }
         )

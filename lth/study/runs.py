@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from lth.solution.problem import Workbench
+from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, measuring, study_name, study_tags, task_tags
 from lth.tracking.folder import clear_progress
 from lth.tracking.process import described
@@ -22,18 +22,18 @@ class StudyRuns:
     """The runs of one study.
 
     Args:
-        bench: The study's.
+        problem: The study's.
         store: Where the runs are.
         say: Tells the user.
         pinned: The run to use for a key, whichever others there are.
     """
 
     def __init__(
-        self, bench: Workbench, store: Store, say: Callable[[str], None], pinned: Mapping[str, str]
+        self, problem: Problem, store: Store, say: Callable[[str], None], pinned: Mapping[str, str]
     ) -> None:
-        self._bench, self._store, self._say, self._pinned = bench, store, say, pinned
+        self._problem, self._store, self._say, self._pinned = problem, store, say, pinned
         # The run whose lineage the study continues, if it is not its own.
-        self._origin = ",".join(pinned.values()) if bench.keys.given else ""
+        self._origin = ",".join(pinned.values()) if problem.keys.given else ""
         if self._origin:
             say(f"continuing the lineage of run {self._origin}, as a study of its own")
         self._parent_run: str | None = None
@@ -42,7 +42,7 @@ class StudyRuns:
     @property
     def name(self) -> str:
         """What a person calls the study: preset, seed, and what it changes."""
-        return study_name(self._bench, self._origin)
+        return study_name(self._problem, self._origin)
 
     def lookup(self, key: str) -> str | None:
         """Return the run that holds the result of a key, if there is one."""
@@ -93,36 +93,36 @@ class StudyRuns:
         tags: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[RunLog | None]:
         """Open the run of a task; None where another process has done it meanwhile, or is at it."""
-        own = {**task_tags(self._bench, kind, level, density, key), **tags}
-        if self._bench.keys.given:
+        own = {**task_tags(self._problem, kind, level, density, key), **tags}
+        if self._problem.keys.given:
             own[FROM_RUN] = self._origin
         if fresh:
             own[FRESH] = "true"
         parent = self.measurements() if kind == "measurement" else self.parent()
         with self._store.open_alone(name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
-                log_setting(run, self._bench, level, density)
+                log_setting(run, self._problem, level, density)
                 # Also shows, before the work and not after it, that artifacts can be written.
-                run.json(self._bench.setting.flat(), "setting.json")
+                run.json(self._problem.setting.flat(), "setting.json")
             yield run
 
     def parent(self) -> str:
         """Return the run all others of this study are shown under; it is made when first needed."""
         if self._parent_run is None:
-            self._parent_run = self._find_or_open(self._bench.keys.study(), self.name, "study", None)
+            self._parent_run = self._find_or_open(self._problem.keys.study(), self.name, "study", None)
         return self._parent_run
 
     def measurements(self) -> str:
         """Return the run that the measurements are shown under, so that they do not bury the solutions."""
         if self._measurements_run is None:
-            key = self._bench.keys.measurements()
+            key = self._problem.keys.measurements()
             self._measurements_run = self._find_or_open(key, "measurements", "measurements", self.parent())
         return self._measurements_run
 
     def _find_or_open(self, key: str, name: str, kind: str, parent: str | None) -> str:
-        tags = {**study_tags(self._bench), "kind": kind, MEASURING: measuring(self._bench), KEY: key}
+        tags = {**study_tags(self._problem), "kind": kind, MEASURING: measuring(self._problem), KEY: key}
         while not (runs := self._store.search(f"tags.`{KEY}` = '{key}'")):
             with self._store.open_alone(name, tags, parent=parent) as run:
                 if run is not None:
-                    log_setting(run, self._bench, None, None)
+                    log_setting(run, self._problem, None, None)
         return str(runs[-1].info.run_id)  # the first, if an earlier version made two

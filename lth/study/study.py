@@ -34,7 +34,7 @@ from lth.plan.jobs import (
     surface_job,
 )
 from lth.plan.place import Place, Point
-from lth.solution.problem import Workbench, check_level, check_measurable, check_next_larger, plan
+from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
 from lth.study.measuring import measure_on
 from lth.study.record.load import load_measurement, load_outcome, load_solution
@@ -75,19 +75,19 @@ class Study:
 
     def __init__(
         self,
-        bench: Workbench,
+        problem: Problem,
         store: Store,
         say: Callable[[str], None],
         pinned: Mapping[str, str] = MappingProxyType({}),
         keep_every: float = KEEP_EVERY,
         unsent: Path = UNSENT,
     ) -> None:
-        self.bench = bench
+        self.problem = problem
         self._unsent = unsent
         self._keep_every = keep_every
         self.store = store
         self._say = say
-        self._runs = StudyRuns(bench, store, say, pinned)
+        self._runs = StudyRuns(problem, store, say, pinned)
         self._recent: dict[str, Solution] = {}  # by key, the one used last at the end
 
     def solution(self, place: Place, *, adopt: bool = False, fresh: bool = False) -> str:
@@ -103,13 +103,13 @@ class Study:
 
     def _train(self, place: Place, key: str, *, adopt: bool, fresh: bool) -> str | None:
         name, level = place.name, place.level
-        if place.kind == "imp" and level < len(self.bench.keys.given):
+        if place.kind == "imp" and level < len(self.problem.keys.given):
             raise ValueError(f"{name}, an ancestor of from_run, is not in this experiment (any more)")
-        check_level(self.bench, level)
+        check_level(self.problem, level)
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if place.kind == "one_shot" else None
-        start = plan(self.bench, place, previous, dense)
-        environment = computed_by(self.bench, start)
+        start = plan(self.problem, place, previous, dense)
+        environment = computed_by(self.problem, start)
         tags = {COMPUTED_BY: environment}
         unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
         with (
@@ -123,7 +123,7 @@ class Study:
             self._say(f"training {name}, density {start.mask.density:.1%}, in run {run.run_id}")
             solution = train_on(
                 run,
-                self.bench,
+                self.problem,
                 place,
                 start,
                 previous,
@@ -139,7 +139,7 @@ class Study:
 
     def measurement(self, job: Job, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a measurement, after taking it and training what it needs where that is missing."""
-        key = self.bench.keys.measurement(job)
+        key = self.problem.keys.measurement(job)
 
         def measure() -> str | None:
             return self._measure(job, key, adopt=adopt, fresh=fresh)
@@ -149,11 +149,11 @@ class Study:
         return run
 
     def _measure(self, job: Job, key: str, *, adopt: bool, fresh: bool) -> str | None:
-        check_measurable(self.bench)
-        check_level(self.bench, job.level, self.bench.setting.analysis.k if job.measure == "spectra" else 0)
+        check_measurable(self.problem)
+        check_level(self.problem, job.level, self.problem.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
-        environment = measured_by(self.bench.devices)
+        environment = measured_by(self.problem.devices)
         # What is resumed must go on where it was begun.
         resumed = {COMPUTED_BY: environment} if isinstance(job, CurvatureJob) else {}
         tags = {"measure": job.measure, **resumed}
@@ -169,7 +169,7 @@ class Study:
             self._say(f"measuring {job.name}, in run {run.run_id}")
             measure_on(
                 run,
-                self.bench,
+                self.problem,
                 job,
                 self._load,
                 self._surveyor,
@@ -194,7 +194,7 @@ class Study:
         jobs = chosen(level_jobs(level), measures)
         if not jobs:
             raise ValueError(f"{Place.imp(level).name} has no {', '.join(measures)} of its own; name others")
-        key = self.bench.keys.analysis(level, jobs)
+        key = self.problem.keys.analysis(level, jobs)
 
         def analyse() -> str | None:
             return self._analyse(level, jobs, name, key, adopt=adopt, fresh=fresh)
@@ -205,10 +205,10 @@ class Study:
         self, level: int, jobs: Sequence[Job], name: str, key: str, *, adopt: bool, fresh: bool
     ) -> str | None:
         measured = {job: load_measurement(self.store, self.measurement(job, fresh=fresh)) for job in jobs}
-        norm = self.bench.setting.analysis.direction_norm
+        norm = self.problem.setting.analysis.direction_norm
         here = Place.imp(level)
         density, _ = load_outcome(self.store, self._needed_run(here, name))
-        analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.drawn))
+        analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.positions))
         with self._runs.task(name, "analysis", level, density, key, adopt=adopt, fresh=fresh) as run:
             if run is None:
                 return None
@@ -223,8 +223,8 @@ class Study:
 
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with what the study has trained up to it drawn."""
-        check_measurable(self.bench)
-        corners = surface_job(level, self.bench.setting.analysis).corners
+        check_measurable(self.problem)
+        corners = surface_job(level, self.problem.setting.analysis).corners
         name = f"the surface at level {level}"
         for place in corners:
             self._needed_run(place, name)
@@ -243,14 +243,14 @@ class Study:
 
     def measure_all(self, measures: Sequence[Measure] = MEASURES) -> str:
         """Measure every level, the baselines and the study as a whole; return the study's run."""
-        last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
+        last, analysis = self.problem.setting.pruning.levels, self.problem.setting.analysis
         for level in range(last + 1):
             if chosen(level_jobs(level), measures):
                 self.analysis(level, measures)
             if "density" in measures:
                 self.spectral_density(level)
         for job in chosen(study_jobs(last, analysis), measures):
-            if self._runs.lookup(self.bench.keys.measurement(job)) is None:
+            if self._runs.lookup(self.problem.keys.measurement(job)) is None:
                 self.measurement(job)
         self._surveyor.release()
         self._recent.clear()
@@ -262,7 +262,7 @@ class Study:
         What is finished is found, so that an interrupted study goes on where it stopped.
         """
         self.check()
-        key, parent, runs = self.bench.keys.evidence(), self._runs.parent(), self._results()
+        key, parent, runs = self.problem.keys.evidence(), self._runs.parent(), self._results()
         missing = list(runs.values()).count(None)
         if self.store.run(parent).data.tags.get(COMPLETE) == key and missing == 0 and self._is_finished(parent):
             self._say(f"{self.name}: complete in run {parent}, nothing to compute")
@@ -286,10 +286,10 @@ class Study:
         Raises:
             ValueError: If a level can't be pruned or measured, or the surface names unknown solutions.
         """
-        last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
-        check_measurable(self.bench)
-        check_level(self.bench, last, analysis.k)
-        check_next_larger(self.bench, last)
+        last, analysis = self.problem.setting.pruning.levels, self.problem.setting.analysis
+        check_measurable(self.problem)
+        check_level(self.problem, last, analysis.k)
+        check_next_larger(self.problem, last)
         study_jobs(last, analysis)
 
     def evidence(self) -> Evidence:
@@ -298,7 +298,7 @@ class Study:
         Raises:
             MissingEvidenceError: If something was not trained or measured yet.
         """
-        runs, setting = self._results(), self.bench.setting
+        runs, setting = self._results(), self.problem.setting
         if missing := [name for name, run in runs.items() if run is None]:
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
             raise MissingEvidenceError(
@@ -322,12 +322,14 @@ class Study:
 
     @cached_property
     def _surveyor(self) -> Surveyor:
-        bench = self.bench
-        return Surveyor(bench.network, bench.data, bench.setting.analysis, bench.setting.seed, bench.others)
+        problem = self.problem
+        return Surveyor(
+            problem.network, problem.data, problem.setting.analysis, problem.setting.seed, problem.others
+        )
 
     def _fits_trends(self) -> bool:
         """Say whether the study's trends are of measurements like these; the first to come decide."""
-        parent, alike = self.store.run(self._runs.parent()).data, measuring(self.bench)
+        parent, alike = self.store.run(self._runs.parent()).data, measuring(self.problem)
         if parent.tags.get(MEASURING) != alike and not any(map(_is_landscape, parent.metrics)):
             self.store.append(self._runs.parent()).tags({MEASURING: alike})
             return True
@@ -343,23 +345,23 @@ class Study:
         if not self._fits_trends():
             return
         there = self.store.steps(study.run_id, ANALYSIS_TREND)
-        for level in set(range(self.bench.setting.pruning.levels + 1)) - there:
+        for level in set(range(self.problem.setting.pruning.levels + 1)) - there:
             found = self._measured_at(Place.imp(level))
             if found is not None:
                 log_analysis_trend(study, self.store.latest_metrics(found), level)
 
     def _places(self) -> list[Place]:
-        return places(self.bench.setting.pruning.levels, self.bench.setting.analysis.every_level)
+        return places(self.problem.setting.pruning.levels, self.problem.setting.analysis.every_level)
 
     def _results(self) -> dict[str, str | None]:
         """Return the run of every solution and measurement by its name, None where it is missing."""
-        last, analysis = self.bench.setting.pruning.levels, self.bench.setting.analysis
+        last, analysis = self.problem.setting.pruning.levels, self.problem.setting.analysis
         keys = {place.name: self._key(place) for place in self._places()}
-        keys |= {job.name: self.bench.keys.measurement(job) for job in study_jobs(last, analysis)}
+        keys |= {job.name: self.problem.keys.measurement(job) for job in study_jobs(last, analysis)}
         return {name: self._runs.lookup(key) for name, key in keys.items()}
 
     def _key(self, place: Place) -> str:
-        return self.bench.keys.solution(place)
+        return self.problem.keys.solution(place)
 
     def _needed_run(self, place: Place, by: str) -> str:
         """Return the run of a solution that another task needs, after training it where it is missing."""
@@ -408,14 +410,14 @@ class Study:
             radius_mean_projected=landscape.get("landscape/radius_mean_projected"),
             barrier_loss=landscape.get("landscape/barrier_loss"),
             barrier_error=landscape.get("landscape/barrier_error"),
-            remarks=remarks(landscape, self.bench.setting.analysis.k),
+            remarks=remarks(landscape, self.problem.setting.analysis.k),
         )
 
     def _measured_at(self, place: Place) -> str | None:
         """Return the run with the landscape at a solution: a level's analysis, or a baseline's curvature."""
         if place.kind == "imp":
-            return self._runs.lookup(self.bench.keys.analysis(place.level, level_jobs(place.level)))
-        return self._runs.lookup(self.bench.keys.measurement(CurvatureJob(Point.at(place))))
+            return self._runs.lookup(self.problem.keys.analysis(place.level, level_jobs(place.level)))
+        return self._runs.lookup(self.problem.keys.measurement(CurvatureJob(Point.at(place))))
 
 
 def _is_landscape(metric: str) -> bool:

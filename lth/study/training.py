@@ -9,7 +9,7 @@ from pathlib import Path
 from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.solution.checkpoint import read_solution, write_solution
-from lth.solution.problem import Workbench, procedure, solve
+from lth.solution.problem import Problem, procedure, solve
 from lth.solution.progress_file import progress_environment
 from lth.solution.recipe import Start
 from lth.solution.solution import Solution
@@ -20,15 +20,15 @@ from lth.tracking.run import RunLog
 from lth.training.train import EpochRecord, snapshot_epochs
 
 
-def computed_by(bench: Workbench, start: Start) -> str:
+def computed_by(problem: Problem, start: Start) -> str:
     """Return what decides the bits of a training besides its key: in which only it can be gone on from."""
-    how = procedure(bench, start)
-    return progress_environment(bench.data.train.labels.device, how.precision, compiled=how.compiled)
+    how = procedure(problem, start)
+    return progress_environment(problem.data.train.labels.device, how.precision, compiled=how.compiled)
 
 
 def train_on(
     run: RunLog,
-    bench: Workbench,
+    problem: Problem,
     place: Place,
     start: Start,
     previous: Solution | None,
@@ -42,7 +42,7 @@ def train_on(
 
     Args:
         run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
-        bench: The study's.
+        problem: The study's.
         place: Of the solution.
         start: Its mask, state and schedule.
         previous: w(L-1); None for the dense network.
@@ -51,7 +51,7 @@ def train_on(
         unsent: Keeps the solution if it can't be logged, and is asked for it before it is trained.
         say: Tells the user.
     """
-    key, environment = bench.keys.solution(place), computed_by(bench, start)
+    key, environment = problem.keys.solution(place), computed_by(problem, start)
     keeper = ProgressKeeper(run, directory, key, environment, keep_every, say)
     kept = unsent.fetch(directory, read_solution)
     if kept is not None:
@@ -60,15 +60,15 @@ def train_on(
         for record in solution.history:
             log_epoch(run, record)
     else:
-        solution = _train(run, bench, place, start, previous, keeper, say)
+        solution = _train(run, problem, place, start, previous, keeper, say)
         seconds = keeper.seconds
         write_solution(directory, solution)
     unsent.complete(seconds)
     trained = time.monotonic()
     run.check_owner()
-    log_solution(run, solution, directory, bench.data.drawn, seconds)
+    log_solution(run, solution, directory, problem.data.positions, seconds)
     run.flush()
-    if (reason := log_solution_model(run, solution, bench.network)) is not None:
+    if (reason := log_solution_model(run, solution, problem.network)) is not None:
         run.tags({"lth.warnings": reason})
         say(f"  warning: {reason}")
     run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})
@@ -79,7 +79,7 @@ def train_on(
 
 def _train(
     run: RunLog,
-    bench: Workbench,
+    problem: Problem,
     place: Place,
     start: Start,
     previous: Solution | None,
@@ -93,11 +93,11 @@ def _train(
         say(f"  going on after step {done}, where an earlier process stopped")
         for record in resumed.history:
             log_epoch(run, record)  # what that process could not send
-    keep = snapshot_epochs(bench.setting.training.trajectory, start.schedule.num_epochs)
+    keep = snapshot_epochs(problem.setting.training.trajectory, start.schedule.num_epochs)
 
     def on_epoch(record: EpochRecord, weights: Weights) -> None:
         log_epoch(run, record)
         if record.epoch in keep:
             keeper.snapshot(record.epoch, weights)
 
-    return solve(bench, place, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)
+    return solve(problem, place, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)

@@ -24,7 +24,7 @@ _ASKED, _HELD = "asked", "held"
 _PAUSE_SECONDS = 0.02
 
 
-class Claims:
+class Leases:
     """The claims of this process in one experiment.
 
     Args:
@@ -38,7 +38,7 @@ class Claims:
         self._run_id: str | None = None
 
     @contextmanager
-    def claimed(self, key: str) -> Iterator[bool]:
+    def leased(self, key: str) -> Iterator[bool]:
         """Claim a key while the block lasts; False where another living process claims it."""
         run_id = self._ask(key)
         try:

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
-from lth.tracking.lease import CLAIMED, Claims
+from lth.tracking.lease import CLAIMED, Leases
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import experiment_id, launched_run_id
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -51,7 +51,7 @@ class Store:
                 f"the tracking store {without_password(get_tracking_uri())} can't be opened; start it, or "
                 f"correct MLFLOW_TRACKING_URI ({one_line(error)})"
             ) from error
-        self._claims = Claims(self._client, self.experiment_id, self.search)
+        self._leases = Leases(self._client, self.experiment_id, self.search)
 
     @property
     def description(self) -> str:
@@ -161,7 +161,7 @@ class Store:
         """
         key, anew = tags[KEY], FRESH in tags
         with ExitStack() as stack:
-            with self._claims.claimed(key) as granted:
+            with self._leases.leased(key) as granted:
                 free = granted and (anew or (self.find(key) is None and self.alive(key) is None))
                 run = stack.enter_context(self.open(name, tags, parent=parent, adopt=adopt)) if free else None
             yield run

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from lth.bar import progress
 from lth.data import TrainingData
 from lth.data.augment import Augmenter
-from lth.data.examples import draw
+from lth.data.examples import sample
 from lth.network import fastest_memory_format
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -204,10 +204,10 @@ class _Recorder:
         self, network: nn.Module, data: TrainingData, schedule: Schedule, procedure: Procedure
     ) -> None:
         self._schedule = schedule
-        drawn = draw(len(data.train), procedure.epoch_examples, procedure.seed, "epoch_examples")
+        positions = sample(len(data.train), procedure.epoch_examples, procedure.seed, "epoch_examples")
         self._each_epoch = [
             Evaluator(network, examples, precision=procedure.precision)
-            for examples in (data.train.take(drawn), data.test)
+            for examples in (data.train.take(positions), data.test)
         ]
         self._last_epoch = [Evaluator(network, examples) for examples in (data.train, data.test)]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from problems import CPU, image_data
 
 from lth.data import ImageData, prepare
-from lth.data.examples import draw
+from lth.data.examples import sample
 from lth.setting.amount import Amount
 
 DATA = image_data()
@@ -15,21 +15,21 @@ DATA = image_data()
 @given(st.integers(1, 300), st.integers(0, 100), st.data())
 def test_draws_are_distinct_ascending_and_as_many_as_asked(total, seed, data):
     count = data.draw(st.integers(1, total))
-    drawn = draw(total, Amount(count), seed, "test").tolist()
+    drawn = sample(total, Amount(count), seed, "test").tolist()
     assert len(drawn) == count
     assert drawn == sorted(set(drawn))
     assert 0 <= drawn[0] <= drawn[-1] < total
 
 
 def test_draws_are_functions_of_seed_and_purpose():
-    first = draw(1000, Amount(50), 3, "a")
-    assert torch.equal(first, draw(1000, Amount(50), 3, "a"))
-    assert not torch.equal(first, draw(1000, Amount(50), 4, "a"))
-    assert not torch.equal(first, draw(1000, Amount(50), 3, "b"))
+    first = sample(1000, Amount(50), 3, "a")
+    assert torch.equal(first, sample(1000, Amount(50), 3, "a"))
+    assert not torch.equal(first, sample(1000, Amount(50), 4, "a"))
+    assert not torch.equal(first, sample(1000, Amount(50), 3, "b"))
 
 
 def test_every_position_is_drawn_equally_often():
-    times = sum(torch.bincount(draw(20, Amount(5), seed, "test"), minlength=20) for seed in range(2000))
+    times = sum(torch.bincount(sample(20, Amount(5), seed, "test"), minlength=20) for seed in range(2000))
     # Each count is binomial(2000, 1/4), standard deviation 19.4; five of them for the extremes of 20 counts.
     assert (times - 500).abs().max() < 5 * 19.4
 
@@ -41,15 +41,15 @@ def test_more_than_there_are_raises():
 
 def test_all_examples_come_in_their_order():
     data = prepare(DATA, Amount(None), 0, CPU)
-    assert data.drawn.tolist() == list(range(40))
+    assert data.positions.tolist() == list(range(40))
     assert torch.equal(data.train.images, DATA.train_images)
 
 
 def test_a_subset_holds_the_drawn_examples_and_the_whole_test_split():
     data = prepare(DATA, Amount(0.25), 5, CPU)
-    assert len(data.train) == len(data.drawn) == 10
-    assert torch.equal(data.train.images, DATA.train_images[data.drawn])
-    assert torch.equal(data.train.labels, DATA.train_labels[data.drawn])
+    assert len(data.train) == len(data.positions) == 10
+    assert torch.equal(data.train.images, DATA.train_images[data.positions])
+    assert torch.equal(data.train.labels, DATA.train_labels[data.positions])
     assert torch.equal(data.test.images, DATA.test_images)
 
 

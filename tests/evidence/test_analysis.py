@@ -35,7 +35,7 @@ def measure(level: int, setting: Setting, measures: tuple[Measure, ...] = MEASUR
     measured = {job: Packed(pack(perform(job, load, surveyor, NETWORK, setting))) for job in jobs}
     density = load(Place("imp", level)).density
     return analysis_from(
-        level, density, measured, setting.analysis.direction_norm, torch.tensor(surveyor.drawn)
+        level, density, measured, setting.analysis.direction_norm, torch.tensor(surveyor.positions)
     )
 
 

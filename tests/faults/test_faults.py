@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
-from tiny_problem import OPTIONS, make_bench
+from tiny_problem import OPTIONS, make_problem
 
 import lth
 from entrypoints import analyze, imp_level, study, train_dense
@@ -316,7 +316,7 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_not_taken_for_one(track
     (run,) = solutions()
     with pytest.raises(ValueError, match="is FAILED; only finished runs hold a solution"):
         lth.load_solution(run.info.run_id)
-    assert Store().find(make_bench().keys.solution(Place.imp(0))) is None
+    assert Store().find(make_problem().keys.solution(Place.imp(0))) is None
     artifacts.mend()
 
 

@@ -22,7 +22,7 @@ from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.distance import norm, pairwise
 from lth.measure.kind.surface import survey_surface
 from lth.measure.radius import BasinRadii, random_directions
-from lth.measure.surveyor import Curvature, Line, Located, Surveyor, locate
+from lth.measure.surveyor import Curvature, Line, MaskedPoint, Surveyor, masked_point
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger
@@ -49,9 +49,9 @@ def solutions(*levels: int) -> dict:
     }
 
 
-def located(point: Point) -> Located:
+def located(point: Point) -> MaskedPoint:
     """Locate with what the point needs, and no more."""
-    return locate(point, solutions(*(place.level for place in point.needs)), FRACTION)
+    return masked_point(point, solutions(*(place.level for place in point.needs)), FRACTION)
 
 
 def surveyor(**changes: object) -> Surveyor:
@@ -117,13 +117,13 @@ def test_the_next_larger_band_is_pruned_from_the_level_before(level):
 
 def test_the_size_of_the_next_larger_band_follows_the_prune_fraction():
     before = dense_solution()
-    found = locate(Point.next_larger(1), {Place.imp(0): before}, 0.1)
+    found = masked_point(Point.next_larger(1), {Place.imp(0): before}, 0.1)
     assert before.mask.num_kept - found.mask.num_kept == num_to_prune(before.mask, 0.1)
 
 
 def test_a_solution_that_is_needed_and_not_given_raises():
     with pytest.raises(KeyError):
-        locate(Point.projection(2), solutions(2), FRACTION)
+        masked_point(Point.projection(2), solutions(2), FRACTION)
 
 
 # -- curvature
@@ -212,7 +212,7 @@ def test_points_that_differ_in_their_statistics_alone_do_not_share_graphs():
         name: tensor * 4 if name.endswith("running_var") else tensor
         for name, tensor in here.weights.buffers.items()
     }
-    elsewhere = Located(Weights(here.weights.parameters, buffers), here.mask)
+    elsewhere = MaskedPoint(Weights(here.weights.parameters, buffers), here.mask)
     second = survey.curvature(elsewhere, "elsewhere")
     expected = surveyor().curvature(elsewhere, "elsewhere")
     assert np.array_equal(second.spectrum.eigenvalues, expected.spectrum.eigenvalues)
@@ -294,7 +294,9 @@ def test_a_point_without_a_finite_loss_raises():
     )
     for points in ({"bad": spoiled, "good": good.weights}, {"good": good.weights, "bad": spoiled}):
         with pytest.raises(ValueError, match="both must be finite"):
-            surveyor().radii({name: Located(weights, good.mask) for name, weights in points.items()}, "plain")
+            surveyor().radii(
+                {name: MaskedPoint(weights, good.mask) for name, weights in points.items()}, "plain"
+            )
 
 
 # -- lines
@@ -369,11 +371,11 @@ def test_a_network_without_batchnorm_has_one_line():
 
 def test_curvature_and_radii_are_of_the_same_drawn_examples():
     survey = surveyor()
-    assert len(survey.drawn) == len(survey.examples) == 20
-    assert survey.drawn == sorted(set(survey.drawn))
-    assert torch.equal(survey.examples.labels, DATA.train.labels[survey.drawn])  # the study trains on all
-    assert surveyor().drawn == survey.drawn
-    assert Surveyor(NETWORK, DATA, SETTING, seed=1).drawn != survey.drawn
+    assert len(survey.positions) == len(survey.examples) == 20
+    assert survey.positions == sorted(set(survey.positions))
+    assert torch.equal(survey.examples.labels, DATA.train.labels[survey.positions])  # the study trains on all
+    assert surveyor().positions == survey.positions
+    assert Surveyor(NETWORK, DATA, SETTING, seed=1).positions != survey.positions
 
 
 def test_more_examples_than_there_are_raise():

@@ -174,7 +174,7 @@ def test_a_line_from_a_projection_to_a_solution_needs_each_solution_once():
 def test_every_solution_is_drawn_on_the_surface_and_has_distances(last):
     surface = surface_job(last, setting(BASELINES))
     assert surface.corners == (Place.imp(0), Place.imp(last), Place("random_init", last))
-    assert surface.drawn == tuple(places(last))
+    assert surface.shown == tuple(places(last))
     assert set(surface.needs) == set(places(last))
     assert surface.needs[:3] == surface.corners
     (distances,) = chosen(study_jobs(last, SETTING), ["distances"])

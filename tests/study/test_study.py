@@ -8,7 +8,7 @@ import pytest
 import tiny_problem
 import torch
 from mlflow import MlflowClient
-from tiny_problem import make_bench, make_study
+from tiny_problem import make_problem, make_study
 from torch import nn
 
 import lth
@@ -88,7 +88,7 @@ def test_a_solution_does_not_run_the_code_its_checkpoint_names(tracking):
 def place() -> dict[str, str]:
     from lth.setting.preset import changes_from_preset
 
-    return {"preset": "digits", "changes": changes_from_preset(make_bench().setting)}
+    return {"preset": "digits", "changes": changes_from_preset(make_problem().setting)}
 
 
 def test_losses_and_accuracies_are_logged_for_every_epoch(tracking):
@@ -166,7 +166,7 @@ def test_an_interrupted_training_ends_its_run_killed_and_is_not_taken_for_finish
             make_study().solution(Place.imp(0))
     (run,) = Store().search("tags.kind = 'imp'")
     assert run.info.status == "KILLED"
-    assert Store().find(make_bench().keys.solution(Place.imp(0))) is None
+    assert Store().find(make_problem().keys.solution(Place.imp(0))) is None
 
 
 def test_a_damaged_checkpoint_is_refused_with_the_run_and_the_remedy(tracking):
@@ -183,7 +183,7 @@ def test_from_run_prunes_the_named_run_and_inherits_its_lineage(tracking):
     other = make_study(lr="0.05").solution(Place.imp(1))
     store = Store()
     given = load_solution(store, other)
-    setting = make_bench().setting
+    setting = make_problem().setting
     chained = Study(set_up(setting, tiny_problem.images(None), CPU, given), store, say=lambda _line: None)
     solution = lth.load_solution(chained.solution(Place.imp(2)))
     assert solution.ancestors == (*given.ancestors, given.key)
@@ -223,16 +223,16 @@ def test_changed_code_of_the_users_network_is_another_result(tracking, tmp_path,
     )
     module = tmp_path / "own_network.py"
     module.write_text(source)
-    first = make_bench(network="own_network:network").keys.solution(Place.imp(0))
-    assert make_bench(network="own_network:network").keys.solution(Place.imp(0)) == first
+    first = make_problem(network="own_network:network").keys.solution(Place.imp(0))
+    assert make_problem(network="own_network:network").keys.solution(Place.imp(0)) == first
     module.write_text(source + "# changed\n")
-    assert make_bench(network="own_network:network").keys.solution(Place.imp(0)) != first
+    assert make_problem(network="own_network:network").keys.solution(Place.imp(0)) != first
 
 
 def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tracking):
     given = load_solution(Store(), make_study().solution(Place.imp(1)))
     keys = {
-        set_up(make_bench(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(
+        set_up(make_problem(seed=seed).setting, tiny_problem.images(None), CPU, given).keys.analysis(
             1, level_jobs(1)
         )
         for seed in ("0", "1")
@@ -243,7 +243,7 @@ def test_an_analysis_with_another_seed_of_the_same_solution_is_another_result(tr
 def test_from_run_with_another_rewind_step_is_refused(tracking):
     given = load_solution(Store(), make_study().solution(Place.imp(1)))
     with pytest.raises(ValueError, match="from_run rewinds to step 2"):
-        set_up(make_bench(rewind_step="3").setting, tiny_problem.images(None), CPU, given)
+        set_up(make_problem(rewind_step="3").setting, tiny_problem.images(None), CPU, given)
 
 
 def test_a_run_that_failed_is_not_gone_on_from(tracking):
@@ -290,19 +290,19 @@ def test_trends_are_of_whatever_was_measured_first_however_the_study_was_begun(t
 def test_from_run_of_the_studys_own_level_stays_in_the_study(tracking):
     run = make_study().solution(Place.imp(1))
     given = load_solution(Store(), run)
-    bench = set_up(make_bench().setting, tiny_problem.images(None), CPU, given)
-    assert bench.keys == make_bench().keys
+    problem = set_up(make_problem().setting, tiny_problem.images(None), CPU, given)
+    assert problem.keys == make_problem().keys
 
 
 def test_a_solution_of_another_lineage_is_not_taken_for_the_studys_own(tracking):
     other = make_study(lr="0.05").solution(Place.imp(1))
     given = load_solution(Store(), other)
-    setting = make_bench().setting
+    setting = make_problem().setting
     said: list[str] = []
-    bench = set_up(setting, tiny_problem.images(None), CPU, given)
-    run = Study(bench, Store(), said.append, {given.key: other}).solution(Place.imp(2))
+    problem = set_up(setting, tiny_problem.images(None), CPU, given)
+    run = Study(problem, Store(), said.append, {given.key: other}).solution(Place.imp(2))
     assert any(f"continuing the lineage of run {other}" in line for line in said)
-    (study,) = Store().search(f"tags.`{KEY}` = '{bench.keys.study()}'")
+    (study,) = Store().search(f"tags.`{KEY}` = '{problem.keys.study()}'")
     assert study.info.run_name.endswith(f"from {other[:8]}")
     with pytest.raises(ValueError, match="no finished solution"):
         lth.load_solution(level=2, **place())

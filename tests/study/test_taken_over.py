@@ -438,10 +438,10 @@ def test_only_one_task_is_done_in_the_launched_run(launched):
 
 def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launched, without_models):
     study = quick_study()
-    unfinished = begin(study.store, dead_tags(), study.bench.keys.solution(Place.imp(0)))
+    unfinished = begin(study.store, dead_tags(), study.problem.keys.solution(Place.imp(0)))
     assert study.solution(Place.imp(0), adopt=True) == unfinished
     assert status(launched) == "FINISHED"
-    assert load_solution(Store(), launched).key == study.bench.keys.solution(Place.imp(0))
+    assert load_solution(Store(), launched).key == study.problem.keys.solution(Place.imp(0))
 
 
 # Waiting for another process
@@ -474,7 +474,7 @@ def nothing() -> None:
 def test_a_task_that_another_process_is_at_is_waited_for_and_its_result_taken(experiment, monkeypatch, child):
     said: list[str] = []
     study = make_study(said)
-    run_id = begin(study.store, child.tags, study.bench.keys.solution(Place.imp(0)))
+    run_id = begin(study.store, child.tags, study.problem.keys.solution(Place.imp(0)))
     time = meanwhile(monkeypatch, nothing, nothing, lambda: MlflowClient().set_terminated(run_id, "FINISHED"))
     before = len(study.store.search(""))
     assert study.solution(Place.imp(0)) == run_id
@@ -492,7 +492,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
 ):
     said: list[str] = []
     study = quick_study(said)
-    run_id = begin(study.store, child.tags, study.bench.keys.solution(Place.imp(0)))
+    run_id = begin(study.store, child.tags, study.problem.keys.solution(Place.imp(0)))
 
     def happen() -> None:
         if how == "fails":
@@ -501,7 +501,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
             return
         child.die()
         if how == "is closed":
-            assert make_study().store.close_dead() == ["of " + study.bench.keys.solution(Place.imp(0))]
+            assert make_study().store.close_dead() == ["of " + study.problem.keys.solution(Place.imp(0))]
 
     time = meanwhile(monkeypatch, nothing, happen)
     assert study.solution(Place.imp(0)) == run_id
@@ -513,7 +513,7 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
 
 def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatch):
     study = make_study()
-    key = study.bench.keys.solution(Place.imp(0))
+    key = study.problem.keys.solution(Place.imp(0))
     begin(study.store, ownership(), key)
     time = meanwhile(monkeypatch)
     assert study._runs.wait_for("dense", key) is None
@@ -523,7 +523,7 @@ def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatc
 @pytest.mark.parametrize("left", ["without tags", "dead", "KILLED"])
 def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(experiment, monkeypatch, left):
     study = make_study()
-    key = study.bench.keys.solution(Place.imp(0))
+    key = study.problem.keys.solution(Place.imp(0))
     begin(
         study.store,
         {} if left == "without tags" else dead_tags(),
@@ -537,7 +537,7 @@ def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(experiment, 
 
 def test_a_finished_result_is_taken_while_another_process_computes_it_again(experiment, monkeypatch, child):
     study = make_study()
-    key = study.bench.keys.solution(Place.imp(0))
+    key = study.problem.keys.solution(Place.imp(0))
     finished = begin(study.store, {}, key, "FINISHED")
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
@@ -547,7 +547,7 @@ def test_a_finished_result_is_taken_while_another_process_computes_it_again(expe
 
 def test_fresh_waits_for_nobody(experiment, monkeypatch, child):
     study = make_study()
-    key = study.bench.keys.solution(Place.imp(0))
+    key = study.problem.keys.solution(Place.imp(0))
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
     assert study._runs.find_or_do("dense", key, lambda: "done", adopt=False, fresh=True) == "done"

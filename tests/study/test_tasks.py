@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import use_fresh_store
 from mlflow import MlflowClient
-from tiny_problem import images, make_bench, make_study
+from tiny_problem import images, make_problem, make_study
 
 import lth.study.measuring
 import lth.study.study
@@ -65,7 +65,7 @@ def test_an_interrupted_study_completes_with_the_same_command(tracking, monkeypa
     assert study.info.status == "KILLED"
     assert make_study(**QUICK).complete() == study.info.run_id
     assert MlflowClient().get_run(study.info.run_id).info.status == "FINISHED"
-    jobs = study_jobs(1, make_study(**QUICK).bench.setting.analysis)
+    jobs = study_jobs(1, make_study(**QUICK).problem.setting.analysis)
     assert finished_measurements() == sorted(job.name for job in jobs)
 
 
@@ -78,7 +78,7 @@ def test_tasks_done_in_any_order_by_separate_workers_give_the_same_numbers(
         use_fresh_store(monkeypatch, folder, empty_database)
         for place in places(1):
             make_study(**QUICK).solution(place)
-        jobs = study_jobs(1, make_study(**QUICK).bench.setting.analysis)
+        jobs = study_jobs(1, make_study(**QUICK).problem.setting.analysis)
         if order is not None:
             random.Random(order).shuffle(jobs)
         for job in jobs:
@@ -116,7 +116,7 @@ def test_baselines_at_every_level_are_trained_and_measured_on_request(tracking):
 
 def test_a_measurement_whose_numbers_are_damaged_is_refused_with_its_run(tracking):
     study = make_study(**QUICK)
-    run = study.measurement(study_jobs(1, study.bench.setting.analysis)[0])
+    run = study.measurement(study_jobs(1, study.problem.setting.analysis)[0])
     path = next(tracking.rglob(f"{run}/artifacts/measurement.npz"))
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(
@@ -138,10 +138,10 @@ def test_a_report_is_not_found_while_something_it_shows_is_lost(tracking):
 def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
     run = make_study().solution(Place.imp(1))
     given = load_solution(Store(), run)
-    few = make_bench(train_examples="24", seed="3").setting
+    few = make_problem(train_examples="24", seed="3").setting
     study = Study(set_up(few, images(None), torch.device("cpu"), given), Store(), [].append, {given.key: run})
     line = line_from(load_measurement(study.store, study.measurement(successive_line(1)))).stored
-    evaluate = Evaluator(study.bench.network, study.bench.data.train)
+    evaluate = Evaluator(study.problem.network, study.problem.data.train)
     assert line.train_loss[-1] == evaluate(given.final).loss
     assert line.train_loss[-1] != given.history[-1].train.loss
 

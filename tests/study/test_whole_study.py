@@ -47,7 +47,7 @@ def test_all_runs_of_a_study_are_under_one_run_and_measurements_one_deeper(whole
         if run_id != whole:
             below[run.data.tags["mlflow.parentRunId"]].append(run.data.tags["kind"])
     assert sorted(below[whole]) == sorted([*["imp"] * 3, *BASELINES, *["analysis"] * 3, "measurements"])
-    jobs = study_jobs(2, make_study().bench.setting.analysis)
+    jobs = study_jobs(2, make_study().problem.setting.analysis)
     assert below[measurements.info.run_id] == ["measurement"] * len(jobs)
 
 

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from processes import dead_tags
 
 from lth.tracking.client import PatientClient
-from lth.tracking.lease import _ASKED, _HELD, _STATE, CLAIMED, Claims
+from lth.tracking.lease import _ASKED, _HELD, _STATE, CLAIMED, Leases
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.store import FRESH, KEY, Store
 
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 FIRST, LAST = "0" * 32, "f" * 32  # before and after every id of a run
 
 
-def claims_of(store: Store) -> Claims:
-    return Claims(PatientClient(), store.experiment_id, store.search)
+def leases_of(store: Store) -> Leases:
+    return Leases(PatientClient(), store.experiment_id, store.search)
 
 
 def rival(store: Store, tags: dict[str, str], state: str, key: str = "key") -> str:
@@ -36,8 +36,8 @@ def active(store: Store) -> list[str]:
 
 
 def test_a_key_that_no_other_claims_is_granted_and_shown_while_it_is_held(store):
-    claims = claims_of(store)
-    with claims.claimed("key") as granted:
+    claims = leases_of(store)
+    with claims.leased("key") as granted:
         assert granted
         (run,) = store.search(f"tags.`{CLAIMED}` = 'key'")
         assert run.data.tags[_STATE] == _HELD
@@ -47,23 +47,23 @@ def test_a_key_that_no_other_claims_is_granted_and_shown_while_it_is_held(store)
 
 
 def test_one_run_serves_all_claims_of_a_process(store):
-    claims = claims_of(store)
+    claims = leases_of(store)
     for key in ("one", "two", "one"):
-        with claims.claimed(key):
+        with claims.leased(key):
             assert active(store) == [key]
     deleted = MlflowClient().search_runs([store.experiment_id], run_view_type=2)
     assert len(deleted) == 1
 
 
 def test_a_claim_ends_with_its_block_when_that_raises(store):
-    with pytest.raises(KeyboardInterrupt), claims_of(store).claimed("key"):
+    with pytest.raises(KeyboardInterrupt), leases_of(store).leased("key"):
         raise KeyboardInterrupt
     assert active(store) == []
 
 
 def test_a_key_that_a_living_process_holds_is_refused(store, child):
     rival(store, child.tags, _HELD)
-    with claims_of(store).claimed("key") as granted:
+    with leases_of(store).leased("key") as granted:
         assert not granted
     assert active(store) == ["key"], "the other's"
 
@@ -73,7 +73,7 @@ def test_a_key_that_a_living_process_holds_is_refused(store, child):
 def test_claims_of_the_dead_of_this_process_and_of_other_keys_do_not_count(store, child, state, whose):
     tags = {"dead": dead_tags(), "own": ownership(), "of another key": child.tags}[whose]
     rival(store, tags, state, "other" if whose == "of another key" else "key")
-    with claims_of(store).claimed("key") as granted:
+    with leases_of(store).leased("key") as granted:
         assert granted
 
 
@@ -96,13 +96,13 @@ class Rivals:
 
 def test_of_two_that_ask_at_once_the_first_id_waits_until_the_other_has_withdrawn(store, child):
     rivals = Rivals(child.tags, (LAST, _ASKED), (LAST, _ASKED))
-    with Claims(PatientClient(), store.experiment_id, rivals).claimed("key") as granted:
+    with Leases(PatientClient(), store.experiment_id, rivals).leased("key") as granted:
         assert granted
     assert rivals.searches == 3
 
 
 def test_of_two_that_ask_at_once_the_other_withdraws(store, child):
-    with Claims(PatientClient(), store.experiment_id, Rivals(child.tags, (FIRST, _ASKED))).claimed(
+    with Leases(PatientClient(), store.experiment_id, Rivals(child.tags, (FIRST, _ASKED))).leased(
         "key"
     ) as granted:
         assert not granted
@@ -110,7 +110,7 @@ def test_of_two_that_ask_at_once_the_other_withdraws(store, child):
 
 def test_one_that_saw_no_other_and_holds_the_key_meanwhile_is_not_waited_for(store, child):
     rivals = Rivals(child.tags, (LAST, _ASKED), (LAST, _HELD))
-    with Claims(PatientClient(), store.experiment_id, rivals).claimed("key") as granted:
+    with Leases(PatientClient(), store.experiment_id, rivals).leased("key") as granted:
         assert not granted
 
 
@@ -125,7 +125,7 @@ def test_a_claim_that_cannot_be_ended_does_not_hide_why_its_block_ended(store, m
         raise MlflowException("API request to http://lab failed with exception x")
 
     monkeypatch.setattr(MlflowClient, "delete_run", away)
-    with pytest.raises(KeyboardInterrupt), claims_of(store).claimed("key"):
+    with pytest.raises(KeyboardInterrupt), leases_of(store).leased("key"):
         raise KeyboardInterrupt
 
 
@@ -135,11 +135,11 @@ def test_a_claim_is_made_anew_when_the_deleted_one_was_removed(store, monkeypatc
     def removed(_self: object, run_id: str) -> None:
         raise MlflowException(f"Run with id={run_id} not found")
 
-    claims = claims_of(store)
-    with claims.claimed("one"):
+    claims = leases_of(store)
+    with claims.leased("one"):
         pass
     monkeypatch.setattr(MlflowClient, "restore_run", removed)
-    with claims.claimed("two") as granted:
+    with claims.leased("two") as granted:
         assert granted
         assert active(store) == ["two"]
 

@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from lth.data import TrainingData
-from lth.data.examples import draw
+from lth.data.examples import sample
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -635,7 +635,7 @@ def test_records_are_over_the_drawn_examples_as_trained_and_the_last_over_everyt
         bf16,
         on_epoch=lambda record, weights: seen.append((record, weights)),
     )
-    drawn = data.train.take(draw(40, amount, 3, "epoch_examples"))
+    drawn = data.train.take(sample(40, amount, 3, "epoch_examples"))
     assert len(drawn) == amount.of(40)
     assert [record.epoch for record, _ in seen] == [0, 1, 2, 3, 4]
     for record, weights in seen[:-1]:

@@ -15,7 +15,7 @@ from lth.measure.interpolation import Interpolation
 from lth.measure.kind.surface import FlatSurface, LevelSurface, flatten, survey_surface, unflatten
 from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
-from lth.measure.surveyor import Curvature, CurvatureKeeper, Line, Located, Size, Surveyor, locate
+from lth.measure.surveyor import Curvature, CurvatureKeeper, Line, MaskedPoint, Size, Surveyor, masked_point
 from lth.network.weights import Weights
 from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob
 from lth.plan.place import Place, Point
@@ -49,9 +49,9 @@ def perform(
         keeper: Of a curvature's progress.
     """
 
-    def located(point: Point) -> Located:
+    def located(point: Point) -> MaskedPoint:
         needed = {place: load(place) for place in point.needs}
-        return locate(point, needed, setting.pruning.prune_fraction)
+        return masked_point(point, needed, setting.pruning.prune_fraction)
 
     if isinstance(job, CurvatureJob):
         found = surveyor.curvature(located(job.point), job.point.name, keeper)

@@ -23,11 +23,11 @@ from lth.tracking.run import RunLog
 _STANDING_OUT = 0.01  # of the largest eigenvalue: what exceeds that is counted
 
 
-def log_measurement(run: RunLog, job: Job, content: bytes, drawn: Sequence[int], seconds: float) -> None:
+def log_measurement(run: RunLog, job: Job, content: bytes, positions: Sequence[int], seconds: float) -> None:
     """Log the packed numbers of a measurement, then what is read off them, then a figure where it has one."""
     run.file(MEASUREMENT, content)
     if job.measure in ("spectra", "density", "radii", "surface"):
-        run.json(list(drawn), "measured_examples.json")
+        run.json(list(positions), "measured_examples.json")
     stored = Packed(content)
     if isinstance(job, CurvatureJob):
         numbers = _curvature_numbers(curvature_from(stored))

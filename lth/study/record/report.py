@@ -8,33 +8,33 @@ from pathlib import Path
 
 from lth.evidence.claim import Finding
 from lth.report import Report
-from lth.solution.problem import Workbench
+from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
 
 _VERDICTS = {"supported": 1.0, "undecided": 0.0, "refuted": -1.0}
 
 
-def report_name(benches: Sequence[Workbench]) -> str:
+def report_name(problems: Sequence[Problem]) -> str:
     """Return what a person calls a report: its study, and the seeds."""
-    first, seeds = benches[0], ", ".join(str(bench.setting.seed) for bench in benches)
+    first, seeds = problems[0], ", ".join(str(problem.setting.seed) for problem in problems)
     of_all = study_name(first, "")
-    if len(benches) > 1:
+    if len(problems) > 1:
         of_all = of_all.replace(f"seed {first.setting.seed}", f"seeds {seeds}", 1)
     return f"{of_all} · report"
 
 
-def report_tags(benches: Sequence[Workbench]) -> dict[str, str]:
+def report_tags(problems: Sequence[Problem]) -> dict[str, str]:
     """Return the tags of a report's run."""
     shared = {
-        name: value for name, value in study_tags(benches[0]).items() if name not in ("seed", "lth.study")
+        name: value for name, value in study_tags(problems[0]).items() if name not in ("seed", "lth.study")
     }
-    return {**shared, "kind": "report", "seeds": ",".join(str(bench.setting.seed) for bench in benches)}
+    return {**shared, "kind": "report", "seeds": ",".join(str(problem.setting.seed) for problem in problems)}
 
 
-def log_report(run: RunLog, report: Report, benches: Sequence[Workbench]) -> None:
+def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
     """Log every file of a report, and each claim's mean, interval and verdict, with `step=level`."""
-    log_setting(run, benches[0], None, None, one_seed=len(benches) == 1)
+    log_setting(run, problems[0], None, None, one_seed=len(problems) == 1)
     with tempfile.TemporaryDirectory() as directory:
         for path, content in report.files.items():
             local = Path(directory, path)

@@ -18,7 +18,7 @@ from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
 from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
-from lth.solution.problem import Workbench
+from lth.solution.problem import Problem
 from lth.solution.solution import Solution
 from lth.study.record.load import CHECKPOINT
 from lth.tracking.model import log_model
@@ -27,57 +27,57 @@ from lth.tracking.store import KEY
 from lth.training.train import EpochRecord
 
 
-def study_tags(bench: Workbench) -> dict[str, str]:
+def study_tags(problem: Problem) -> dict[str, str]:
     """Return the tags that every run of a study carries."""
-    setting = bench.setting
+    setting = problem.setting
     return {
         "preset": setting.preset,
         "changes": changes_from_preset(setting),
         "seed": str(setting.seed),
         "network": setting.network,
-        "dataset": bench.images.name,
-        "data_digest": bench.images.digest,
-        "lth.study": bench.keys.study(),
+        "dataset": problem.images.name,
+        "data_digest": problem.images.digest,
+        "lth.study": problem.keys.study(),
     }
 
 
-def study_name(bench: Workbench, origin: str) -> str:
+def study_name(problem: Problem, origin: str) -> str:
     """Return what a person calls the study: preset, seed, what it changes, and the run it continues, if any."""
-    setting = bench.setting
+    setting = problem.setting
     continued = f"from {origin[:8]}" if origin else ""
     parts = [setting.preset, f"seed {setting.seed}", changes_from_preset(setting), continued]
     return " · ".join(filter(None, parts))
 
 
-def measuring(bench: Workbench) -> str:
+def measuring(problem: Problem) -> str:
     """Return how finely a study measures what its trends show, in the spelling a user would type it."""
     shown = ("k", "trace_probes", "hessian_examples", "directions", "direction_norm", "cutoff_margin", "points")
-    setting = spelled(bench.setting.analysis)
+    setting = spelled(problem.setting.analysis)
     return " ".join(f"{name}={setting[name]}" for name in shown)
 
 
-def task_tags(bench: Workbench, kind: str, level: int, density: float | None, key: str) -> dict[str, str]:
+def task_tags(problem: Problem, kind: str, level: int, density: float | None, key: str) -> dict[str, str]:
     """Return the tags of one task of a study; a measurement across levels has no density."""
     place = {"kind": kind, "level": str(level), KEY: key}
     kept = {} if density is None else {"density": f"{density:.4g}"}
-    return {**study_tags(bench), **place, **kept}
+    return {**study_tags(problem), **place, **kept}
 
 
 def log_setting(
-    run: RunLog, bench: Workbench, level: int | None, density: float | None, *, one_seed: bool = True
+    run: RunLog, problem: Problem, level: int | None, density: float | None, *, one_seed: bool = True
 ) -> None:
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
-    setting = {name: value for name, value in bench.setting.flat().items() if name != "seed" or one_seed}
+    setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
     run.params({**setting, **place})
-    run.tags({"device": bench.data.train.labels.device.type})
-    numbers = {"seed": float(bench.setting.seed)} if one_seed else {}
+    run.tags({"device": problem.data.train.labels.device.type})
+    numbers = {"seed": float(problem.setting.seed)} if one_seed else {}
     if level is not None:
         numbers["level"] = float(level)
     if density is not None:
         numbers["density"] = density
     run.metrics(numbers)
-    run.data(bench.images.name, bench.images.digest, bench.images.source, "training")
+    run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
 
 
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
@@ -85,10 +85,10 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
     run.metrics(_evaluations(record), record.epoch)
 
 
-def log_solution(run: RunLog, solution: Solution, directory: Path, drawn: Tensor, seconds: float) -> None:
+def log_solution(run: RunLog, solution: Solution, directory: Path, positions: Tensor, seconds: float) -> None:
     """Log the checkpoint that was written to `directory`, and what it cost."""
     run.metrics({"time/training_seconds": seconds})
-    run.json(drawn.tolist(), "train_examples.json")
+    run.json(positions.tolist(), "train_examples.json")
     run.directory(directory, CHECKPOINT)
     run.figure(draw_trajectory({solution.name: solution.history}), "trajectory.png")
     last = solution.history[-1]

@@ -8,7 +8,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import DOUBLE, Matrix
-from tiny_problem import make_bench
+from tiny_problem import make_problem
 
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
@@ -206,7 +206,7 @@ def test_a_run_that_another_process_took_over_is_left_to_it(kept):
 def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(experiment, monkeypatch, phase):
     monkeypatch.setattr(folder, "_SHARE", float("inf"))  # keep after every product, whatever that takes
     job, said = CurvatureJob(Point.at(Place.imp(0))), []
-    study = Study(make_bench(k="1"), Store(), said.append)
+    study = Study(make_problem(k="1"), Store(), said.append)
     study.solution(Place.imp(0))
     whole = study.measurement(job)
     expected = curvature_from(load_measurement(study.store, whole))
@@ -214,7 +214,7 @@ def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(exp
     total = expected.spectrum.num_products
     products = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
     MlflowClient().delete_run(whole)
-    study = Study(make_bench(k="1"), Store(), said.append, keep_every=0.0)
+    study = Study(make_problem(k="1"), Store(), said.append, keep_every=0.0)
     multiply, count = HessianOperator.__call__, 0
 
     def until(self: HessianOperator, vector: torch.Tensor) -> torch.Tensor:
@@ -229,7 +229,7 @@ def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(exp
         with pytest.raises(KeyboardInterrupt):
             study.measurement(job)
     said.clear()
-    study = Study(make_bench(k="1"), Store(), said.append, keep_every=0.0)
+    study = Study(make_problem(k="1"), Store(), said.append, keep_every=0.0)
     products, count = total + 20, 0
     with monkeypatch.context() as patched:
         patched.setattr(HessianOperator, "__call__", until)
