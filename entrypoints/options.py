@@ -8,14 +8,18 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from lth.errors import InputError, MendableError
 
 if TYPE_CHECKING:
     from lth.solution.solution import Solution
@@ -76,6 +80,7 @@ _COMMON_OPTIONS = {
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
+_FAULTS = "lth-faults.log"  # in the working directory
 _LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
 
 
@@ -166,7 +171,7 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
     with ExitStack() as attended:
         with _told_as(click.UsageError):
             if seeds is not None and "seed" in given:
-                raise ValueError("seed and seeds both say which; leave one of them out")
+                raise InputError("seed and seeds both say which; leave one of them out")
             studies: list[Study] = []
             for seed in [{}] if seeds is None else [{"seed": seed} for seed in _split_seeds(seeds)]:
                 studies.append(_build_study({**given, **seed}, None, attended, *studies[:1]))
@@ -214,7 +219,7 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
     """Turn errors that a user can mend into one line."""
     try:
         yield
-    except (ValueError, ArithmeticError) as error:
+    except MendableError as error:
         raise kind(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
@@ -226,17 +231,31 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
     except Exception as error:
         from lth.tracking.client import told
 
-        if (line := told(error)) is None:
-            raise
-        raise click.ClickException(line) from error
+        raise click.ClickException(told(error) or _logged_fault(error)) from error
+
+
+def _logged_fault(error: Exception) -> str:
+    """Add the traceback of an error that no user made to a log, and return the line that says so."""
+    from lth.tracking.client import one_line, without_password
+
+    trace = without_password("".join(traceback.format_exception(error)))
+    log = Path(_FAULTS).absolute()
+    try:
+        with log.open("a") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(sys.argv)}\n{trace}\n")
+        where = f"at the end of {log}"
+    except OSError:
+        click.echo(trace, err=True)
+        where = "above"
+    return f"{type(error).__name__}: {one_line(error)}; no user's mistake: report it, the traceback is {where}"
 
 
 def _split_seeds(written: str) -> list[str]:
     seeds = [part.strip() for part in written.split(",")]
     if not all(part.isdecimal() for part in seeds):
-        raise ValueError(f"seeds={written!r} are not whole numbers; write 0,1,2")
+        raise InputError(f"seeds={written!r} are not whole numbers; write 0,1,2")
     if len(set(map(int, seeds))) < len(seeds):
-        raise ValueError(f"seeds={written!r} names one seed twice")
+        raise InputError(f"seeds={written!r} names one seed twice")
     return seeds
 
 
@@ -277,7 +296,7 @@ def _build_study(
     if sibling is None:
         data_dir = Path(given["data_dir"]) if "data_dir" in given else None
         if given.get("data_dir") == "":
-            raise ValueError("data_dir='' names no directory; write . for this one, or leave it out")
+            raise InputError("data_dir='' names no directory; write . for this one, or leave it out")
         images = load_images(setting.data.dataset, data_dir)
     else:
         images = sibling.problem.images
@@ -294,7 +313,7 @@ def _seconds(given: dict[str, str], name: str, default: float) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
+        raise InputError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
     return seconds
 
 
@@ -302,10 +321,10 @@ def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
     from lth.study.record.load import load_solution
 
     if level is None:
-        raise ValueError("from_run has no meaning here; leave it out")
+        raise InputError("from_run has no meaning here; leave it out")
     parent = load_solution(store, run_id)
     if parent.level != level:
-        raise ValueError(f"from_run={run_id} holds {parent.name}; a run of level {level} is needed")
+        raise InputError(f"from_run={run_id} holds {parent.name}; a run of level {level} is needed")
     return parent
 
 
@@ -322,7 +341,7 @@ def is_fresh(options: Options) -> bool:
 def _devices(names: str) -> list[Any]:
     devices = [_device(name.strip()) for name in names.split(",")]
     if len({(device.type, device.index or 0) for device in devices}) < len(devices):
-        raise ValueError(f"device={names!r} names one device twice; name each once")
+        raise InputError(f"device={names!r} names one device twice; name each once")
     return devices
 
 
@@ -332,11 +351,11 @@ def _device(name: str) -> Any:
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
     except RuntimeError:
-        raise ValueError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
+        raise InputError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device={name!r} is not supported (float64 is needed); choose cpu or cuda")
+        raise InputError(f"device={name!r} is not supported (float64 is needed); choose cpu or cuda")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
+        raise InputError(
             f"device={name!r}: {torch.cuda.device_count()} CUDA devices are here; choose cpu or auto"
         )
     if device.type == "cuda":

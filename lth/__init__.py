@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lth.errors import InputError
+
 if TYPE_CHECKING:
     from lth.solution.solution import Solution
 
@@ -41,5 +43,5 @@ def load_solution(
     if run_id is not None:
         return load_by_run(run_id)
     if level is None:
-        raise ValueError("name a run_id, or a level (0 is the dense network)")
+        raise InputError("name a run_id, or a level (0 is the dense network)")
     return load_by_place(level=level, kind=kind, preset=preset, seed=seed, changes=changes)

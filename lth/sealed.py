@@ -17,6 +17,8 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from lth.errors import InputError
+
 _NAME = re.compile(r"([a-z]+)-(\d{9})-([0-9a-f]{64})\.safetensors", re.ASCII)
 _HEADER_LENGTH_BYTES = 8
 # What damaged or foreign content raises where it is taken apart.
@@ -26,7 +28,7 @@ MALFORMED = (LookupError, TypeError, AttributeError, ValueError, OverflowError, 
 Format = tuple[str, int]  # name and version
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError):
     """A checkpoint is missing, damaged, or not of this version."""
 
 

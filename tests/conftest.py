@@ -1,11 +1,18 @@
 """A tracking store of its own for every test that needs one."""
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from processes import Child, waiting_child
+
+if TYPE_CHECKING:
+    from lth.tracking.store import Store
 
 # Tensors here are tiny: a second thread only waits, and makes timings depend on what else the machine does.
 torch.set_num_threads(1)
@@ -55,3 +62,18 @@ def experiment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Log no models, each of which takes a second."""
     monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)
+
+
+@pytest.fixture
+def store(experiment: None) -> Store:
+    """Give the test a store in an experiment of its own."""
+    from lth.tracking.store import Store
+
+    return Store()
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    """Give the test another process of this machine, alive until the test ends it."""
+    with waiting_child() as child:
+        yield child

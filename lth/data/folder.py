@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lth.bar import progress
 from lth.data.images import ImageData
+from lth.errors import InputError
 
 _SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff"])
 
@@ -29,10 +30,10 @@ def load_image_folder(root: Path) -> ImageData:
     classes = _class_names(root, "train")
     unknown = set(_class_names(root, "test")) - set(classes)
     if unknown:
-        raise ValueError(f"{root}/test has classes that train lacks: {', '.join(sorted(unknown)[:5])}")
+        raise InputError(f"{root}/test has classes that train lacks: {', '.join(sorted(unknown)[:5])}")
     listed = {split: _list_images(root / split, classes) for split in ("train", "test")}
     if not listed["test"]:
-        raise ValueError(f"{root}/test holds no image ({', '.join(sorted(_SUFFIXES))})")
+        raise InputError(f"{root}/test holds no image ({', '.join(sorted(_SUFFIXES))})")
     paths = [path for split in listed.values() for path, _ in split]
     images = _decode(paths)
     cut = len(listed["train"])
@@ -44,7 +45,7 @@ def _class_names(root: Path, split: str) -> list[str]:
     directory = root / split
     names = sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
     if not names:
-        raise ValueError(f"{directory} has no class directories; expected train/<class>/* and test/<class>/*")
+        raise InputError(f"{directory} has no class directories; expected train/<class>/* and test/<class>/*")
     return names
 
 
@@ -54,7 +55,7 @@ def _list_images(directory: Path, classes: list[str]) -> list[tuple[Path, int]]:
         files = sorted((directory / name).glob("*")) if (directory / name).is_dir() else []
         images = [(path, label) for path in files if path.suffix.lower() in _SUFFIXES]
         if not images and directory.name == "train":
-            raise ValueError(f"{directory / name} holds no image ({', '.join(sorted(_SUFFIXES))})")
+            raise InputError(f"{directory / name} holds no image ({', '.join(sorted(_SUFFIXES))})")
         found += images
     return found
 
@@ -68,7 +69,7 @@ def _decode(paths: list[Path]) -> Tensor:
         odd = next(
             path for path, array in zip(paths, arrays, strict=True) if array.shape[:2] != arrays[0].shape[:2]
         )
-        raise ValueError(f"{odd} differs in size from {paths[0]}; resize all images to one size")
+        raise InputError(f"{odd} differs in size from {paths[0]}; resize all images to one size")
     if any(array.ndim == 3 for array in arrays):
         arrays = [array if array.ndim == 3 else np.stack([array] * 3, axis=-1) for array in arrays]
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
@@ -80,7 +81,7 @@ def _read(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
-                raise ValueError(f"{path} has {image.mode} pixels; convert it to 8 bits a channel")
+                raise InputError(f"{path} has {image.mode} pixels; convert it to 8 bits a channel")
             return np.asarray(image if image.mode == "L" else image.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} can't be decoded ({error}); replace or remove it") from error
+        raise InputError(f"{path} can't be decoded ({error}); replace or remove it") from error

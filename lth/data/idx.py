@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth.errors import InputError
+
 _NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -41,14 +43,14 @@ def read_idx(path: Path) -> Tensor:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} can't be read ({error}); fetch it again") from error
+        raise InputError(f"{path} can't be read ({error}); fetch it again") from error
     if len(content) < 4 or content[:3] != bytes([0, 0, _UNSIGNED_BYTE]):
-        raise ValueError(f"{path} is not an idx file of unsigned bytes; fetch it again")
+        raise InputError(f"{path} is not an idx file of unsigned bytes; fetch it again")
     header = 4 + 4 * content[3]  # the fourth byte is the number of dimensions
     if len(content) < header:
-        raise ValueError(f"{path} ends within its header; fetch it again")
+        raise InputError(f"{path} ends within its header; fetch it again")
     shape = struct.unpack(f">{content[3]}I", content[4:header])
     values = np.frombuffer(content, dtype=np.uint8, offset=header)
     if values.size != math.prod(shape):
-        raise ValueError(f"{path} holds {values.size} bytes where its header says {shape}; fetch it again")
+        raise InputError(f"{path} holds {values.size} bytes where its header says {shape}; fetch it again")
     return torch.from_numpy(values.reshape(shape).copy())

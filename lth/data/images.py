@@ -9,6 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from lth.errors import InputError
+
 
 @dataclass(frozen=True)
 class ImageData:
@@ -29,32 +31,32 @@ class ImageData:
             self._check(split, images, labels)
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             train, test = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
-            raise ValueError(f"{self.name}: training images are {train}, test images {test}; make them equal")
+            raise InputError(f"{self.name}: training images are {train}, test images {test}; make them equal")
         classes = torch.unique(self.train_labels)
         if not torch.equal(classes, torch.arange(len(classes))) or len(classes) < 2:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: training labels are {classes.tolist()[:20]}; "
                 "expected every class 0, 1, … to occur"
             )
         if int(self.test_labels.max()) >= len(classes):
-            raise ValueError(f"{self.name}: test label {int(self.test_labels.max())} never occurs in training")
+            raise InputError(f"{self.name}: test label {int(self.test_labels.max())} never occurs in training")
 
     def _check(self, split: str, images: Tensor, labels: Tensor) -> None:
         where = f"{self.name}, {split} split"
         if images.ndim != 4 or images.dtype not in (torch.uint8, torch.float32):
-            raise ValueError(
+            raise InputError(
                 f"{where}: images are {images.dtype} of shape {tuple(images.shape)}; "
                 "expected uint8 or float32 of shape (examples, channels, height, width)"
             )
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1] or len(labels) == 0:
-            raise ValueError(
+            raise InputError(
                 f"{where}: labels are {labels.dtype} of shape {tuple(labels.shape)}; "
                 f"expected int64 of shape ({len(images)},), at least one"
             )
         if images.is_floating_point() and not images.isfinite().all():
-            raise ValueError(f"{where}: an image holds NaN or infinity")
+            raise InputError(f"{where}: an image holds NaN or infinity")
         if int(labels.min()) < 0:
-            raise ValueError(f"{where}: label {int(labels.min())} is negative; expected 0, 1, …")
+            raise InputError(f"{where}: label {int(labels.min())} is negative; expected 0, 1, …")
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from lth.data.folder import load_image_folder
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
+from lth.errors import InputError
 from lth.setting.reference import call_reference, is_reference
 
 DEFAULT_DATA_DIR = Path("data")
@@ -31,18 +32,18 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
         ValueError: If the name is unknown, the directory is missing, or the content isn't usable.
     """
     if data_dir is not None and not _is_directory(data_dir):
-        raise ValueError(
+        raise InputError(
             f"data_dir={str(data_dir)!r} is not a directory ({data_dir.absolute()}); "
             "create it or correct the path"
         )
     if is_reference(name):
         data = call_reference(name, data_dir)
         if not isinstance(data, ImageData):
-            raise ValueError(f"{name} returned {type(data).__name__}; expected an lth.data.ImageData")
+            raise InputError(f"{name} returned {type(data).__name__}; expected an lth.data.ImageData")
         return data
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
-        raise ValueError(f"dataset={name!r} is unknown; choose one of {known}")
+        raise InputError(f"dataset={name!r} is unknown; choose one of {known}")
     return _SOURCES[name](data_dir)
 
 
@@ -61,7 +62,7 @@ def _digits(data_dir: Path | None) -> ImageData:
     from sklearn.datasets import load_digits
 
     if data_dir is not None:
-        raise ValueError(
+        raise InputError(
             f"dataset=digits is embedded and reads no data_dir, got {str(data_dir)!r}; leave it out"
         )
     bunch = load_digits()
@@ -103,7 +104,7 @@ def _fashion_mnist(data_dir: Path | None) -> ImageData:
 
 def _image_folder(data_dir: Path | None) -> ImageData:
     if data_dir is None:
-        raise ValueError("dataset=imagefolder needs data_dir, a tree of train/<class>/* and test/<class>/*")
+        raise InputError("dataset=imagefolder needs data_dir, a tree of train/<class>/* and test/<class>/*")
     return load_image_folder(data_dir)
 
 
@@ -121,7 +122,7 @@ def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path 
     try:
         train, test = (dataset(root=str(root), train=train, download=True) for train in (True, False))
     except (OSError, RuntimeError) as error:
-        raise ValueError(
+        raise InputError(
             f"{name} is not in {str(root)!r} and could not be downloaded ({error}); "
             "put torchvision's files there, or name another data_dir"
         ) from error

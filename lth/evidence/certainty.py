@@ -25,6 +25,8 @@ from typing import Literal
 
 from scipy.stats import t as student
 
+from lth.errors import InputError
+
 ALPHA = 0.05  # chance that any of a claim's intervals misses its mean
 
 Verdict = Literal["supported", "refuted", "undecided"]
@@ -92,10 +94,10 @@ def estimate_mean(values: Sequence[float | None], *, comparisons: int = 1) -> Es
         ValueError: If a value is not finite, or `comparisons` is below 1.
     """
     if comparisons < 1:
-        raise ValueError(f"comparisons={comparisons} is out of range; expected at least 1")
+        raise InputError(f"comparisons={comparisons} is out of range; expected at least 1")
     measured = [value for value in values if value is not None]
     if odd := [value for value in measured if not math.isfinite(value)]:
-        raise ValueError(f"a value is {odd[0]}; give None for a seed that has none")
+        raise InputError(f"a value is {odd[0]}; give None for a seed that has none")
     count = len(measured)
     if count < 2:
         return Estimate(tuple(values), measured[0] if measured else None, None, None, comparisons)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lth.errors import InputError
 from lth.measure.distance import Distances, Travel
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.kind.survey import curvature_from, distances_from, line_from, radii_from, surface_from
@@ -98,7 +99,7 @@ class Evidence:
         for shared in shared_space_points(level):
             if point in shared:
                 return self.radii[RadiiJob(shared, norm)][point]
-        raise ValueError(f"no radii at {point.name} are compared at level {level}")
+        raise InputError(f"no radii at {point.name} are compared at level {level}")
 
     def steepness(self, level: int, beside: int) -> float | None:
         """Return how fast the log training loss of `level` falls, in nats an epoch, positive where it falls.

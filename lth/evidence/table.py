@@ -6,6 +6,8 @@ import csv
 import io
 from dataclasses import dataclass
 
+from lth.errors import InputError
+
 Cell = str | int | float | None
 
 
@@ -19,7 +21,7 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.headings):
-                raise ValueError(f"a row of {len(row)} cells under {len(self.headings)} headings: {row}")
+                raise InputError(f"a row of {len(row)} cells under {len(self.headings)} headings: {row}")
 
     def csv(self) -> str:
         """Return the table as CSV; every float reads back bit by bit, None is an empty cell."""

@@ -16,6 +16,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lth.data import Examples
+from lth.errors import InputError
 from lth.network import fastest_memory_format
 from lth.network.weights import Weights
 from lth.randomness import generator
@@ -44,7 +45,7 @@ class StatisticsEstimator:
                 module.momentum = None  # a cumulative average
                 self._buffers += [f"{name}.{buffer}" if name else buffer for buffer in module._buffers]
         if self._buffers and len(examples) < 2:
-            raise ValueError(f"{len(examples)} examples have no BatchNorm statistics; give at least 2")
+            raise InputError(f"{len(examples)} examples have no BatchNorm statistics; give at least 2")
         order = torch.randperm(len(examples), generator=generator(seed, "batchnorm")).to(examples.labels.device)
         layout = fastest_memory_format(network)
         self._batches = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lth.errors import InputError
 from lth.network.weights import Weights
 
 
@@ -53,7 +54,7 @@ def pairwise(solutions: Mapping[str, Weights]) -> Distances:
     norms = np.sqrt(np.diag(products))
     for name, length in zip(names, norms, strict=True):
         if length == 0:
-            raise ValueError(f"all parameters of {name} are zero, so it has no cosine with anything")
+            raise InputError(f"all parameters of {name} are zero, so it has no cosine with anything")
     cosine = np.clip(products / np.outer(norms, norms), -1, 1)
     np.fill_diagonal(cosine, 1)
     return Distances(names, _symmetric(np.sqrt(squares)), _symmetric(cosine))

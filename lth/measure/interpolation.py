@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from lth.bar import progress
+from lth.errors import InputError
 from lth.network.weights import Weights, affine_combination
 from lth.training.evaluate import Evaluation
 
@@ -69,7 +70,7 @@ def interpolate(
         ValueError: If `points` is below 2.
     """
     if points < 2:
-        raise ValueError(f"a line needs at least 2 points, got {points}")
+        raise InputError(f"a line needs at least 2 points, got {points}")
     alphas = np.linspace(0, 1, points)
     evaluations = []
     for alpha in progress(alphas, label):
@@ -119,7 +120,7 @@ def rise(values: np.ndarray) -> float:
     """
     _check_path(values)
     if len(values) < 3:
-        raise ValueError(f"a path of {len(values)} points has none between its ends; take at least 3")
+        raise InputError(f"a path of {len(values)} points has none between its ends; take at least 3")
     position = np.linspace(0, 1, len(values))
     chord = (1 - position) * values[0] + position * values[-1]
     return float((values - chord)[1:-1].max())
@@ -133,7 +134,7 @@ def barrier_over_mean(values: np.ndarray) -> float:
 
 def _check_path(values: np.ndarray) -> None:
     if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"a path is a vector of at least 2 values, got shape {values.shape}")
+        raise InputError(f"a path is a vector of at least 2 values, got shape {values.shape}")
     if not np.isfinite(values).all():
         first = int((~np.isfinite(values)).nonzero()[0][0])
-        raise ValueError(f"the value at point {first} of the path is {values[first]}; check both ends")
+        raise InputError(f"the value at point {first} of the path is {values[first]}; check both ends")

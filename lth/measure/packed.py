@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from lth.errors import InputError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Result = TypeVar("Result", bound="DataclassInstance")
 
 
-class PackedResultError(ValueError):
+class PackedResultError(InputError):
     """A file does not hold the results it should."""
 
 
@@ -100,7 +102,7 @@ class Packed:
 
 def _array(found: object) -> np.ndarray:
     if not isinstance(found, np.ndarray):  # numpy returns a member that is no array as its bytes
-        raise ValueError("a member is no array")
+        raise InputError("a member is no array")
     return found
 
 

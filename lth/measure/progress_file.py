@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth.errors import InputError
 from lth.measure.curvature.krylov import BasisState, KrylovBasis, SymmetricOperator
 from lth.measure.surveyor import CurvatureProgress
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
@@ -103,12 +104,12 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
         ends = tensors.pop("ends")
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
         if any(array.dtype != np.float64 for array in arrays.values()) or ends.dtype != torch.float64:
-            raise ValueError("its numbers are not float64")
+            raise InputError("its numbers are not float64")
         counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
         state = BasisState(inside=arrays["inside"], ends=ends, leaving=arrays["leaving"], **counters)
         parts = tuple(map(str, header["parts"]))
         if any(step_of(part, VECTORS) is None for part in parts):
-            raise ValueError("its vectors are in files of other names")
+            raise InputError("its vectors are in files of other names")
         kept = KeptCurvature(
             state,
             parts=parts,
@@ -119,7 +120,7 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
             seconds=float(header["seconds"]),
         )
         if kept.step != step_of(name, KIND):
-            raise ValueError("the number of products in its name is another")
+            raise InputError("the number of products in its name is another")
         return kept
     except MALFORMED as error:
         raise CheckpointError(f"{name} doesn't describe a curvature's progress ({error!r})") from error

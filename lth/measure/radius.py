@@ -20,6 +20,7 @@ from scipy.special import gammaln, logsumexp
 from torch import Tensor
 
 from lth.bar import progress
+from lth.errors import InputError
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.randomness import generator
@@ -152,9 +153,9 @@ def basin_radii(
 
     at_point = loss(point) if loss_at_point is None else loss_at_point
     if not (math.isfinite(at_point) and math.isfinite(cutoff)):
-        raise ValueError(f"the loss at the point is {at_point} and the cutoff {cutoff}; both must be finite")
+        raise InputError(f"the loss at the point is {at_point} and the cutoff {cutoff}; both must be finite")
     if at_point > cutoff:
-        raise ValueError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
+        raise InputError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
     found, lengths = [], []
     for direction in progress(directions, label):
         found.append(_crossing(partial(excess, direction), tolerance, smallest, growth, largest))
@@ -185,6 +186,6 @@ def _crossing(
         inside = outside - step
         while at(inside) > 0:
             if inside < _NOWHERE:
-                raise ValueError("the loss is above the cutoff however near the point; is loss_at_point right?")
+                raise InputError("the loss is above the cutoff however near the point; is loss_at_point right?")
             inside, outside = inside - step, inside
     return math.exp(brentq(at, inside, outside, xtol=tolerance)), False

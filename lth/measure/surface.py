@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lth.bar import progress
+from lth.errors import InputError
 from lth.network.weights import Weights
 
 _MARGIN = 0.25  # of the extent of what is drawn, around it
@@ -91,7 +92,7 @@ def plane_through(a: Weights, b: Weights, c: Weights) -> Plane:
     across = toward_c - (first @ toward_c) * first
     across = across - (first @ across) * first
     if float(length) == 0 or float(across.norm()) <= 1e-6 * float(toward_c.norm()):
-        raise ValueError("the three solutions lie on one line, so they span no plane; name three others")
+        raise InputError("the three solutions lie on one line, so they span no plane; name three others")
     axes = torch.stack([first, across / across.norm()])
     corners = np.array([[0.0, 0.0], [float(length), 0.0], (axes @ toward_c).tolist()])
     return Plane((a, b, c), origin, axes, corners)

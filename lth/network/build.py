@@ -7,6 +7,7 @@ import re
 import torch
 from torch import nn
 
+from lth.errors import InputError
 from lth.network.lenet import LeNet
 from lth.network.mask import prunable_names
 from lth.network.resnet import CifarResNet
@@ -36,14 +37,14 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
             try:
                 output = network(torch.zeros(2, *spec.input_shape))  # lazy layers draw their weights here
             except RuntimeError as error:
-                raise ValueError(f"network={spec.name} rejects inputs {spec.input_shape}: {error}") from error
+                raise InputError(f"network={spec.name} rejects inputs {spec.input_shape}: {error}") from error
     prunable_names(network)
     if output.shape != (2, spec.num_classes):
-        raise ValueError(
+        raise InputError(
             f"network={spec.name} maps 2 images to {tuple(output.shape)}; expected (2, {spec.num_classes})"
         )
     if not bool(output.isfinite().all()):
-        raise ValueError(
+        raise InputError(
             f"network={spec.name} maps zeros to NaN or infinity at its start; mend its forward pass"
         )
     return network
@@ -73,17 +74,17 @@ def _construct(spec: NetworkSpec) -> nn.Module:
     if is_reference(spec.name):
         network = call_reference(spec.name, spec.input_shape, spec.num_classes)
         if not isinstance(network, nn.Module):
-            raise ValueError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
+            raise InputError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
         return network
     if not (_NAME.fullmatch(spec.name) or _LENET.fullmatch(spec.name)):
-        raise ValueError(
+        raise InputError(
             f"network={spec.name!r} is unknown; choose resnet20, resnet8-w8, …, vgg11, vgg16, lenet-300-100, "
             "or package.module:function"
         )
     try:
         return _construct_ours(spec)
     except ValueError as error:
-        raise ValueError(f"network={spec.name}: {error}") from error
+        raise InputError(f"network={spec.name}: {error}") from error
 
 
 def _construct_ours(spec: NetworkSpec) -> nn.Module:
@@ -92,11 +93,11 @@ def _construct_ours(spec: NetworkSpec) -> nn.Module:
         family, depth = match[1], int(match[2])
         base_width = int(match[3] or _DEFAULT_WIDTH[family])
         if base_width < 1:
-            raise ValueError("a width is at least 1")
+            raise InputError("a width is at least 1")
         if family == "resnet":
             return CifarResNet(depth, base_width, channels, spec.num_classes)
         return Vgg(depth, base_width, channels, (height, width), spec.num_classes)
     hidden = tuple(int(size) for size in spec.name.split("-")[1:])
     if min(hidden) < 1:
-        raise ValueError("a hidden width is at least 1")
+        raise InputError("a hidden width is at least 1")
     return LeNet(hidden, spec.input_shape, spec.num_classes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lth.errors import InputError
 from lth.network.weights import Weights
 
 _PRUNABLE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -26,7 +27,7 @@ def prunable_names(network: nn.Module) -> tuple[str, ...]:
     }
     names = tuple(name for name, _ in network.named_parameters() if name in layers)
     if not names:
-        raise ValueError("the network has no convolution or fully-connected layer, so nothing can be pruned")
+        raise InputError("the network has no convolution or fully-connected layer, so nothing can be pruned")
     return names
 
 
@@ -39,7 +40,7 @@ class Mask:
     def __post_init__(self) -> None:
         for name, kept in self.keep.items():
             if kept.dtype != torch.bool:
-                raise ValueError(f"mask of {name} has dtype {kept.dtype}; expected torch.bool")
+                raise InputError(f"mask of {name} has dtype {kept.dtype}; expected torch.bool")
 
     @classmethod
     def dense(cls, network: nn.Module) -> Mask:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lth.errors import InputError
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 
@@ -33,7 +34,7 @@ def survivors(num_weights: int, fraction: float, level: int) -> int:
     for reached in range(level):
         count = round(fraction * num_weights)
         if count >= num_weights:
-            raise ValueError(
+            raise InputError(
                 f"pruning {count} of {num_weights} weights leaves none after {reached + 1} rounds; "
                 "lower prune_fraction or level"
             )
@@ -74,7 +75,7 @@ def _ascending_survivors(weights: Weights, mask: Mask) -> Tensor:
     """Return the flat positions of the survivors, smallest magnitude first, ties by position."""
     magnitudes = torch.cat([weights.parameters[name].detach().cpu().abs().reshape(-1) for name in mask.keep])
     if not magnitudes.isfinite().all():
-        raise ValueError("a weight is not finite, so magnitudes have no order; the training diverged")
+        raise InputError("a weight is not finite, so magnitudes have no order; the training diverged")
     survivors = mask.flat().nonzero().squeeze(1)
     order = torch.sort(magnitudes[survivors], stable=True).indices
     return survivors[order]
@@ -82,7 +83,7 @@ def _ascending_survivors(weights: Weights, mask: Mask) -> Tensor:
 
 def _remove(mask: Mask, positions: Tensor, count: int) -> Mask:
     if len(positions) != count:
-        raise ValueError(f"asked to prune {count} weights, but only {len(positions)} can be; prune fewer")
+        raise InputError(f"asked to prune {count} weights, but only {len(positions)} can be; prune fewer")
     kept = mask.flat().clone()
     kept[positions] = False
     return mask.with_flat(kept)

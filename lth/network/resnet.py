@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from lth.errors import InputError
 from lth.network.initialise import initialise
 
 
@@ -39,7 +40,7 @@ class CifarResNet(nn.Module):
     def __init__(self, depth: int, width: int, in_channels: int, num_classes: int) -> None:
         super().__init__()
         if depth < 8 or (depth - 2) % 6 != 0:
-            raise ValueError(f"a CIFAR ResNet has depth 8, 14, 20, … (6n + 2), got {depth}")
+            raise InputError(f"a CIFAR ResNet has depth 8, 14, 20, … (6n + 2), got {depth}")
         blocks = []
         channels = width
         for stage in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lth.errors import InputError
 from lth.network.initialise import initialise
 
 # Convolutions of each stage; a stage ends by halving the image.
@@ -30,7 +31,7 @@ class Vgg(nn.Module):
     ) -> None:
         super().__init__()
         if depth not in _STAGES:
-            raise ValueError(f"VGG has depth {', '.join(map(str, _STAGES))}, got {depth}")
+            raise InputError(f"VGG has depth {', '.join(map(str, _STAGES))}, got {depth}")
         layers: list[nn.Module] = []
         channels, side = in_channels, min(input_size)
         for stage, num_convolutions in enumerate(_STAGES[depth]):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lth.errors import InputError
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -35,7 +37,7 @@ class Weights:
         shapes = {name: tensor.shape for name, tensor in own.items()}
         if (found := {name: tensor.shape for name, tensor in given.items()}) != shapes:
             odd = min(n for n in shapes.keys() | found.keys() if shapes.get(n) != found.get(n))
-            raise ValueError(
+            raise InputError(
                 f"{odd} has shape {found.get(odd)} where the network has {shapes.get(odd)}; "
                 "are these the weights of another network?"
             )

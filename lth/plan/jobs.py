@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lth.errors import InputError
 from lth.plan.place import BASELINES, Place, Point, parse_place
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
@@ -170,7 +171,7 @@ def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
     at_last = [Place(kind, last) for kind in BASELINES] if last > 0 else []
     wanted = set(every_level)
     if unknown := sorted(wanted - set(BASELINES)):
-        raise ValueError(
+        raise InputError(
             f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
         )
     before = [Place(kind, level) for kind in BASELINES if kind in wanted for level in range(1, last)]
@@ -233,7 +234,7 @@ def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """
     first, second, third = (parse_place(written, last) for written in setting.plane)
     if len({first, second, third}) < 3:
-        raise ValueError(f"plane={','.join(setting.plane)} names one solution twice; name three of 0 … {last}")
+        raise InputError(f"plane={','.join(setting.plane)} names one solution twice; name three of 0 … {last}")
     return SurfaceJob((first, second, third), tuple(places(last)))
 
 
@@ -269,7 +270,7 @@ def parse_measures(written: str) -> tuple[Measure, ...]:
     named = {part.strip() for part in written.split(",")}
     known: tuple[Measure, ...] = get_args(Measure)
     if unknown := sorted(named - set(known)):
-        raise ValueError(
+        raise InputError(
             f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(known)}"
         )
     return tuple(measure for measure in known if measure in named)

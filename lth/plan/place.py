@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lth.errors import InputError
+
 Kind = Literal[
     "imp",  # level 0 is the dense network
     "one_shot",
@@ -121,7 +123,7 @@ def parse_place(written: str, last: int) -> Place:
         return Place(written, last)
     if not written.isdecimal() or int(written) > last:
         names = ", ".join(["last", *baselines])
-        raise ValueError(
+        raise InputError(
             f"{written!r} is no solution of this study; write a level from 0 to {last}, or one of {names}"
         )
     return Place.imp(int(written))

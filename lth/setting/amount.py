@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lth.errors import InputError
 from lth.setting.numeral import parse_number, parse_whole
 
 
@@ -18,9 +19,9 @@ class Amount:
         if value is None:
             return
         if isinstance(value, float) and not 0 < value <= 1:
-            raise ValueError(f"a fraction of examples lies in (0, 1], got {value}; write 0.1, 500 or all")
+            raise InputError(f"a fraction of examples lies in (0, 1], got {value}; write 0.1, 500 or all")
         if isinstance(value, int) and value < 1:
-            raise ValueError(f"a number of examples is at least 1, got {value}; write 0.1, 500 or all")
+            raise InputError(f"a number of examples is at least 1, got {value}; write 0.1, 500 or all")
 
     @classmethod
     def parse(cls, written: str | int | float | Amount) -> Amount:
@@ -40,7 +41,7 @@ class Amount:
             except ValueError:
                 continue
             return cls(value)
-        raise ValueError(f"{written!r} is not an amount of examples; write a number, a fraction or `all`")
+        raise InputError(f"{written!r} is not an amount of examples; write a number, a fraction or `all`")
 
     def of(self, total: int) -> int:
         """Return how many of `total` examples this is, at least one.
@@ -53,7 +54,7 @@ class Amount:
         if isinstance(self.value, float):
             return max(1, round(self.value * total))
         if self.value > total:
-            raise ValueError(f"{self.value} examples were asked for, but there are {total}; write `all`")
+            raise InputError(f"{self.value} examples were asked for, but there are {total}; write `all`")
         return self.value
 
     def __str__(self) -> str:

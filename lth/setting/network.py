@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lth.errors import InputError
+
 
 @dataclass(frozen=True)
 class NetworkSpec:
@@ -17,7 +19,7 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         if any(type(size) is not int or size < 1 for size in (*self.input_shape, self.num_classes)):
-            raise ValueError(
+            raise InputError(
                 f"input_shape={self.input_shape}, num_classes={self.num_classes}: sizes are positive integers"
             )
 
@@ -35,5 +37,5 @@ class NetworkSpec:
         """
         name, shape = content["name"], content["input_shape"]
         if not isinstance(name, str) or not isinstance(shape, list) or len(shape) != 3:
-            raise ValueError(f"{dict(content)} does not describe a network")
+            raise InputError(f"{dict(content)} does not describe a network")
         return cls(name, (shape[0], shape[1], shape[2]), content["num_classes"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lth.errors import InputError
+
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 
@@ -15,7 +17,7 @@ def parse_whole(written: str) -> int:
     """
     text = written.strip()
     if not _WHOLE.fullmatch(text):
-        raise ValueError("expected a whole number")
+        raise InputError("expected a whole number")
     return int(text)
 
 
@@ -27,8 +29,8 @@ def parse_number(written: str) -> float:
     """
     text = written.strip()
     if "_" in text or not text.isascii():
-        raise ValueError("expected a number")
+        raise InputError("expected a number")
     try:
         return float(text)
     except ValueError:
-        raise ValueError("expected a number") from None
+        raise InputError("expected a number") from None

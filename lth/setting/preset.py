@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lth.errors import InputError
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import (
     AnalysisSetting,
@@ -84,7 +85,7 @@ def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
         ValueError: If the preset or a parameter is unknown, or a value is unreadable or out of range.
     """
     if preset not in PRESETS:
-        raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+        raise InputError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
     return with_overrides(PRESETS[preset], overrides)
 
 

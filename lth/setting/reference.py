@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lth.errors import InputError
+
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
@@ -30,12 +32,12 @@ def call_reference(name: str, *arguments: object) -> Any:
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} can't be called with {arguments}: {error}") from error
+        raise InputError(f"{name} can't be called with {arguments}: {error}") from error
     try:
         return function(*arguments)
     except Exception as error:
         where = _where(error, function)
-        raise ValueError(f"{name} raised {type(error).__name__}: {error} ({where})") from error
+        raise InputError(f"{name} raised {type(error).__name__}: {error} ({where})") from error
 
 
 def load_reference(name: str) -> Callable[..., Any]:
@@ -52,9 +54,9 @@ def load_reference(name: str) -> Callable[..., Any]:
         function = getattr(importlib.import_module(module_name), function_name)
     except Exception as error:  # importing runs the module
         reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{name} can't be loaded ({reason}); check that python can import it") from error
+        raise InputError(f"{name} can't be loaded ({reason}); check that python can import it") from error
     if not callable(function):
-        raise ValueError(f"{name} is a {type(function).__name__}; expected a function")
+        raise InputError(f"{name} is a {type(function).__name__}; expected a function")
     return function  # type: ignore[no-any-return]
 
 
@@ -82,5 +84,5 @@ def code_digest(name: str) -> str:
     except (TypeError, OSError):
         content = None
     if content is None:
-        raise ValueError(f"{name} has no source file, so its results can't be told apart; wrap it in your own")
+        raise InputError(f"{name} has no source file, so its results can't be told apart; wrap it in your own")
     return hashlib.sha256(content).hexdigest()

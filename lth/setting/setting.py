@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from lth.errors import InputError
 from lth.setting.amount import ALL, Amount
 from lth.setting.numeral import parse_number, parse_whole
 from lth.setting.step import Step
@@ -23,12 +24,12 @@ DirectionNorm = Literal["plain", "filter"]
 
 def _require(claim: bool, name: str, value: object, expected: str) -> None:
     if not claim:
-        raise ValueError(f"{name}={value} is out of range; expected {expected}")
+        raise InputError(f"{name}={value} is out of range; expected {expected}")
 
 
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
+        raise InputError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
 
 
 _MOST_EPOCHS = 1_000_000
@@ -181,7 +182,7 @@ def setting_from_flat(content: Mapping[str, object]) -> Setting:
     known = {"preset", *_FIELDS}
     content = {**_BEFORE, **content}
     if odd := sorted((known - measuring - content.keys()) | (content.keys() - known)):
-        raise ValueError(f"not a setting of this version of lth: {', '.join(odd)} missing or unknown")
+        raise InputError(f"not a setting of this version of lth: {', '.join(odd)} missing or unknown")
     stages: dict[str, dict[str, Any]] = {}
     for name, (stage, read) in _FIELDS.items():
         if name in content:
@@ -209,7 +210,7 @@ def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting
     changes: dict[str, dict[str, Any]] = {}
     for name, written in overrides.items():
         if name not in _FIELDS:
-            raise ValueError(f"{name!r} is not a parameter; known are {', '.join(_FIELDS)}")
+            raise InputError(f"{name!r} is not a parameter; known are {', '.join(_FIELDS)}")
         stage, read = _FIELDS[name]
         changes.setdefault(stage, {})[name] = _read(name, read, written)
     top = changes.pop("setting", {})
@@ -221,7 +222,7 @@ def _read(name: str, read: Callable[[object], object], written: object) -> objec
     try:
         return read(written)
     except ValueError as error:
-        raise ValueError(f"{name}={written!r}: {error}") from error
+        raise InputError(f"{name}={written!r}: {error}") from error
 
 
 def _whole(written: object) -> int:
@@ -231,7 +232,7 @@ def _whole(written: object) -> int:
 def _number(written: object) -> float:
     number = parse_number(str(written))
     if not math.isfinite(number):
-        raise ValueError("expected a finite number")
+        raise InputError("expected a finite number")
     return number
 
 
@@ -242,7 +243,7 @@ def _last_or_number(written: object) -> float | None:
 def _text(written: object) -> str:
     text = str(written).strip()
     if not text or not text.isprintable():
-        raise ValueError("expected a name")
+        raise InputError("expected a name")
     return text
 
 
@@ -263,7 +264,7 @@ def _listed(written: object) -> list[str]:
     if isinstance(written, tuple | list):
         return list(map(str, written))
     if not str(written).strip():
-        raise ValueError("expected a list such as a,b, or none")
+        raise InputError("expected a list such as a,b, or none")
     return [] if str(written).strip() == "none" else str(written).split(",")
 
 

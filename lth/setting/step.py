@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from lth.errors import InputError
+
 _WRITTEN = re.compile(r"(\d{1,12})\s*(ep|it)?", re.ASCII)
 
 
@@ -22,7 +24,7 @@ class Step:
 
     def __post_init__(self) -> None:
         if self.count < 0:
-            raise ValueError(f"a step must not be negative, got {self.count}; write 0, `500` or `2ep`")
+            raise InputError(f"a step must not be negative, got {self.count}; write 0, `500` or `2ep`")
 
     @classmethod
     def parse(cls, written: str | int | Step) -> Step:
@@ -35,7 +37,7 @@ class Step:
             return written
         match = _WRITTEN.fullmatch(str(written).strip())
         if match is None:
-            raise ValueError(f"{written!r} is not a step; write iterations as `500` or epochs as `2ep`")
+            raise InputError(f"{written!r} is not a step; write iterations as `500` or epochs as `2ep`")
         return cls(int(match[1]), "ep" if match[2] == "ep" else "it")
 
     def iterations(self, iterations_per_epoch: int) -> int:

@@ -27,6 +27,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from lth.errors import InputError
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -211,13 +212,13 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
 
 def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
     if value not in choices:
-        raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+        raise InputError(f"{value!r} is none of {', '.join(choices)}")
     return value
 
 
 def _count(value: Any, name: str) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError(f"{name}={value!r} is not a count")
+        raise InputError(f"{name}={value!r} is not a count")
     return value
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lth.data import ImageData, TrainingData, prepare
+from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import survivors
@@ -66,22 +67,22 @@ def set_up(
     """
     spec = NetworkSpec(setting.network, images.input_shape, images.num_classes)
     if given is not None and (given.spec, given.data_digest) != (spec, images.digest):
-        raise ValueError(
+        raise InputError(
             f"from_run holds {given.spec.name} for data {given.data_digest[:12]}, but this is {spec.name} for "
             f"data {images.digest[:12]}; name a run of the same network and data set"
         )
     if given is not None and given.kind != "imp":
-        raise ValueError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
+        raise InputError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     data = prepare(images, setting.data.train_examples, setting.seed, device)
     study_jobs(setting.pruning.levels, setting.analysis)  # names only solutions that there are
     recorded = setting.training.epoch_examples
     try:
         recorded.of(len(data.train))
     except ValueError as error:
-        raise ValueError(f"epoch_examples={recorded}: {error}") from error
+        raise InputError(f"epoch_examples={recorded}: {error}") from error
     schedule = resolve_schedule(setting.training, len(data.train))
     if given is not None and given.rewind.step != rewind_iteration(setting.training, schedule):
-        raise ValueError(
+        raise InputError(
             f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
             f"leave it out, or write {given.rewind.step}"
         )
@@ -113,13 +114,13 @@ def check_level(problem: Problem, level: int, k: int = 0) -> None:
     kept = survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level)
     if level > 0 and kept == survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level - 1):
         fraction = problem.setting.pruning.prune_fraction
-        raise ValueError(
+        raise InputError(
             f"prune_fraction={fraction} prunes none of the {kept} weights left at level {level}; "
             "raise it, or lower level"
         )
     never_pruned = sum(tensor.numel() for tensor in problem.network.parameters()) - mask.num_prunable
     if k > kept + never_pruned:
-        raise ValueError(
+        raise InputError(
             f"k={k} exceeds the {kept + never_pruned} dimensions of level {level}; lower k or level"
         )
 
@@ -134,7 +135,7 @@ def check_next_larger(problem: Problem, last: int) -> None:
     for level in range(1, last + 1):
         after = survivors(kept, fraction, 1)
         if 2 * (kept - after) > kept:
-            raise ValueError(
+            raise InputError(
                 f"prune_fraction={fraction} prunes {kept - after} of {kept} weights at level {level}, and the "
                 "next-larger band needs as many again; choose at most 0.5"
             )
@@ -151,7 +152,7 @@ def check_measurable(problem: Problem) -> None:
     try:
         amount.of(len(problem.data.train))
     except ValueError as error:
-        raise ValueError(f"hessian_examples={amount}: {error}") from error
+        raise InputError(f"hessian_examples={amount}: {error}") from error
 
 
 def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
@@ -159,7 +160,7 @@ def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solut
     if place.level == 0:
         return start_dense(problem.network, problem.setting, len(problem.data.train))
     if previous is None:
-        raise ValueError(f"{place.name} starts from w({place.level - 1}); give it")
+        raise InputError(f"{place.name} starts from w({place.level - 1}); give it")
     return start_sparse(
         place.kind, Ingredients(problem.setting, problem.schedule, place.level, previous, dense)
     )

@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from lth.errors import InputError
 from lth.network.weights import Weights
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.solution.checkpoint import record_from_json, record_to_json
@@ -94,7 +95,7 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
     try:
         states = {key: _state(key, fields, tensors) for key, fields in header["states"].items()}
         if states["state"].step != step_of(name, KIND):
-            raise ValueError("the step in its name is another")
+            raise InputError("the step in its name is another")
         history = tuple(record_from_json(record) for record in header["history"])
         return KeptProgress(
             Progress(states["state"], states.get("captured"), history),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
@@ -89,7 +90,7 @@ def _imp(given: Ingredients) -> Start:
 def _one_shot(given: Ingredients) -> Start:
     """The smallest weights of w(0) pruned in one go to the density of m(L), from wk."""
     if given.dense is None:
-        raise ValueError("one_shot prunes the dense solution w(0); give it")
+        raise InputError("one_shot prunes the dense solution w(0); give it")
     return _rewound(given, prune_smallest(given.dense.final, given.everything, given.num_pruned_from_dense))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -68,7 +69,7 @@ class Solution:
                 Call the function yourself and `solution.weights.load_into(network)`.
         """
         if is_reference(self.spec.name):
-            raise ValueError(
+            raise InputError(
                 f"the network is {self.spec.name}, which would run code that the checkpoint names; "
                 "build it yourself, then solution.weights.load_into(network)"
             )

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import torch
 
+from lth.errors import InputError
 from lth.evidence.analysis import analysis_from
 from lth.evidence.evidence import Attained, Evidence, gather
 from lth.evidence.summary import LevelRow, remarks
@@ -59,7 +60,7 @@ KEEP_EVERY = 30.0  # seconds
 _MOST_HELD = 4  # solutions in memory
 
 
-class MissingEvidenceError(ValueError):
+class MissingEvidenceError(InputError):
     """A report was asked for before everything in it was measured."""
 
 
@@ -104,7 +105,7 @@ class Study:
     def _train(self, place: Place, key: str, *, adopt: bool, fresh: bool) -> str | None:
         name, level = place.name, place.level
         if place.kind == "imp" and level < len(self.problem.keys.given):
-            raise ValueError(f"{name}, an ancestor of from_run, is not in this experiment (any more)")
+            raise InputError(f"{name}, an ancestor of from_run, is not in this experiment (any more)")
         check_level(self.problem, level)
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if place.kind == "one_shot" else None
@@ -193,7 +194,7 @@ class Study:
         name = f"analysis of {Place.imp(level).name}"
         jobs = chosen(level_jobs(level), measures)
         if not jobs:
-            raise ValueError(f"{Place.imp(level).name} has no {', '.join(measures)} of its own; name others")
+            raise InputError(f"{Place.imp(level).name} has no {', '.join(measures)} of its own; name others")
         key = self.problem.keys.analysis(level, jobs)
 
         def analyse() -> str | None:
@@ -382,7 +383,7 @@ class Study:
         if solution is None:
             run = self._runs.lookup(key)
             if run is None:
-                raise ValueError(f"{place.name} is not in this experiment (any more); train it again")
+                raise InputError(f"{place.name} is not in this experiment (any more); train it again")
             solution = load_solution(self.store, run)
         self._recent[key] = solution
         while len(self._recent) > _MOST_HELD:

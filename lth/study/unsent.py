@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from lth.errors import InputError
+
 UNSENT: Final = Path("lth-unsent")  # in the working directory
 _ABOUT: Final = "about.json"
 _FORMAT: Final = {"format": "lth-unsent", "version": 1}
@@ -90,15 +92,15 @@ class Unsent:
 
     def _check(self, about: Mapping[str, Any]) -> None:
         if {name: about.get(name) for name in _FORMAT} != _FORMAT:
-            raise ValueError(f"{_ABOUT} is of another version of lth")
+            raise InputError(f"{_ABOUT} is of another version of lth")
         if about["environment"] != self._environment:
-            raise ValueError(f"it was computed by {about['environment']}; here is {self._environment}")
+            raise InputError(f"it was computed by {about['environment']}; here is {self._environment}")
         for name, digest in about["files"].items():
             source = self._kept / name
             if not source.resolve().is_relative_to(self._kept.resolve()):
-                raise ValueError(f"{name!r} lies outside")
+                raise InputError(f"{name!r} lies outside")
             if hashlib.sha256(source.read_bytes()).hexdigest() != digest:
-                raise ValueError(f"{name} is not what was written (its SHA-256 differs)")
+                raise InputError(f"{name} is not what was written (its SHA-256 differs)")
 
     def _rescue(self, directory: Path, seconds: float) -> None:
         try:

@@ -16,6 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from lth.errors import MendableError
+
 TrackingError = MlflowException  # what a store raises that answers, and refuses
 PATIENCE = 300.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between two attempts
@@ -36,7 +38,7 @@ _STATUS = re.compile(r"\b(429|5\d\d) (Server|Client) Error\b")
 _KEPT = "what was finished is kept: once this is mended, the same command goes on"
 
 
-class StoreError(Exception):
+class StoreError(MendableError):
     """The tracking store or its artifacts can't be written or read now; nothing is known to be damaged."""
 
 

@@ -17,6 +17,7 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 
+from lth.errors import InputError
 from lth.tracking.client import PatientClient
 from lth.tracking.process import BEAT_SECONDS, PROCESS, described, heartbeat, is_own
 
@@ -30,7 +31,7 @@ _DIGEST_LENGTH = 32  # MLflow stores 36 characters
 Found = TypeVar("Found")
 
 
-class LostRunError(ValueError):
+class LostRunError(InputError):
     """Another process writes the run that this one was writing."""
 
 

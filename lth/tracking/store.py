@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
+from lth.errors import InputError
 from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
 from lth.tracking.lease import CLAIMED, Leases
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
@@ -107,7 +108,7 @@ class Store:
         try:
             return self._client.get_run(run_id)
         except MlflowException as error:
-            raise ValueError(f"there is no run {run_id!r} in this tracking store: {error.message}") from error
+            raise InputError(f"there is no run {run_id!r} in this tracking store: {error.message}") from error
 
     def latest_metrics(self, run_id: str) -> dict[str, float]:
         """Return the last value of every metric of a run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from lth.errors import InputError
 from lth.setting.setting import TrainingSetting
 
 _DECAY = 0.1
@@ -45,7 +46,7 @@ def resolve_schedule(training: TrainingSetting, num_examples: int) -> Schedule:
     """
     iterations_per_epoch = math.ceil(num_examples / training.batch_size)
     if num_examples % training.batch_size == 1:
-        raise ValueError(
+        raise InputError(
             f"{num_examples} training examples in batches of {training.batch_size} leave a last batch of one, "
             "which BatchNorm can't normalise; change batch_size or train_examples by one"
         )
@@ -61,16 +62,16 @@ def resolve_schedule(training: TrainingSetting, num_examples: int) -> Schedule:
     end = schedule.num_iterations
     for milestone, written in zip(schedule.milestones, training.milestones, strict=True):
         if milestone >= end:
-            raise ValueError(
+            raise InputError(
                 f"milestone {written} is step {milestone}, but training ends at step {end} "
                 f"({training.epochs} epochs of {iterations_per_epoch}); set milestones within it, or `none`"
             )
     if list(schedule.milestones) != sorted(set(schedule.milestones)):
-        raise ValueError(
+        raise InputError(
             f"milestones={','.join(map(str, training.milestones))} do not rise; write them in order"
         )
     if rewind_iteration(training, schedule) >= end:
-        raise ValueError(
+        raise InputError(
             f"rewind_step={training.rewind_step} is step {rewind_iteration(training, schedule)}, but training "
             f"ends at step {end}; rewind to an earlier one"
         )

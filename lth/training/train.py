@@ -21,6 +21,7 @@ from lth.bar import progress
 from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import sample
+from lth.errors import InputError, MendableError
 from lth.network import fastest_memory_format
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -34,7 +35,7 @@ from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
 
 
-class TrainingDivergedError(ArithmeticError):
+class TrainingDivergedError(MendableError, ArithmeticError):
     """A loss became NaN or infinite."""
 
 
@@ -300,12 +301,12 @@ class _Run:
 
 def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:
     if start.step >= schedule.num_iterations:
-        raise ValueError(f"training starts at step {start.step}, but ends at step {schedule.num_iterations}")
+        raise InputError(f"training starts at step {start.step}, but ends at step {schedule.num_iterations}")
     for name, kept in mask.keep.items():
         momentum = start.momentum.get(name)
         for what, tensor in (("weight", start.weights.parameters[name]), ("momentum", momentum)):
             if tensor is not None and bool(tensor.cpu()[~kept].any()):
-                raise ValueError(f"a pruned {what} of {name} is not zero; use TrainingState.masked")
+                raise InputError(f"a pruned {what} of {name} is not zero; use TrainingState.masked")
 
 
 def _check_finite(loss: float, step: int, schedule: Schedule, what: str) -> None:

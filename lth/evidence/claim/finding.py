@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lth.errors import InputError
 from lth.evidence.certainty import Estimate, Verdict, estimate_mean, verdict_on
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.evidence import Evidence
@@ -68,13 +69,13 @@ def evaluate(claims: Sequence[Claim], evidences: Sequence[Evidence]) -> tuple[Fi
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
     """
     if not evidences:
-        raise ValueError("there is no evidence; give the study of at least one seed")
+        raise InputError("there is no evidence; give the study of at least one seed")
     ordered = sorted(evidences, key=lambda evidence: evidence.seed)
     seeds = tuple(evidence.seed for evidence in ordered)
     if repeated := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-        raise ValueError(f"seed {', '.join(map(str, repeated))} comes more than once; give each seed once")
+        raise InputError(f"seed {', '.join(map(str, repeated))} comes more than once; give each seed once")
     if len(lasts := sorted({evidence.last for evidence in ordered})) > 1:
-        raise ValueError(
+        raise InputError(
             f"the studies end at levels {', '.join(map(str, lasts))}; give studies of one last level"
         )
     return tuple(_finding(claim, seeds, ordered) for claim in claims)
@@ -87,7 +88,7 @@ def as_table(findings: Sequence[Finding]) -> Table:
         ValueError: If the findings are not all of the same seeds.
     """
     if len({finding.seeds for finding in findings}) > 1:
-        raise ValueError("the findings are of different seeds; make a table for each")
+        raise InputError("the findings are of different seeds; make a table for each")
     seeds = findings[0].seeds if findings else ()
     return Table(
         headings=(

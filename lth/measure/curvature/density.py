@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lth.bar import progress
+from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
 from lth.randomness import stream_seed
 
@@ -74,9 +75,9 @@ def spectral_density(
         ValueError: If probes or steps are out of range or a product is not finite.
     """
     if probes < 2:
-        raise ValueError(f"probes={probes} give no standard error; take at least 2")
+        raise InputError(f"probes={probes} give no standard error; take at least 2")
     if not 1 <= steps <= matrix.dimension:
-        raise ValueError(
+        raise InputError(
             f"steps={steps} of a matrix of side {matrix.dimension}; take from 1 to {matrix.dimension}"
         )
     nodes, weights = np.zeros((probes, steps)), np.zeros((probes, steps))

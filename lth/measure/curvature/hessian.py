@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
+from lth.errors import InputError
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.network.folded import Folded
 from lth.network.space import LevelSpace
@@ -181,12 +182,12 @@ def _check_mean_over_examples(network: nn.Module, weights: Weights, examples: Ex
         other = function(state, inputs[:1].expand_as(inputs))
     near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
     if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
-        raise ValueError(
+        raise InputError(
             "the network gives the same images different logits in evaluation mode, so its loss has no "
             "Hessian; let its dropout follow `self.training`"
         )
     if not torch.allclose(together[:1], other[:1], rtol=0, atol=near, equal_nan=True):
-        raise ValueError(
+        raise InputError(
             "an image's logits depend on the others of its batch in evaluation mode, so the loss is no "
             "mean over images; keep BatchNorm's track_running_stats=True"
         )

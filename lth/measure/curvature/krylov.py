@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth.errors import InputError
 from lth.randomness import generator
 
 _INVARIANT = 1e-14  # a remainder this small against the matrix is rounding
@@ -116,14 +117,14 @@ class KrylovBasis:
                     f"{tuple(part.shape)}, {part.dtype}",
                     f"(…, {matrix.dimension}), {matrix.dtype}",
                 )
-                raise ValueError(f"vectors of shape {found}; expected {expected}")
+                raise InputError(f"vectors of shape {found}; expected {expected}")
             for vector in part.to(matrix.device):
                 basis._vectors.append(vector)
         size = len(basis)
         shapes = (tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape))
         count = len(state.ends)
         if shapes != ((size, size), (count, size), (count, matrix.dimension)) or size > state.capacity:
-            raise ValueError(
+            raise InputError(
                 f"a basis of {size} vectors of length {matrix.dimension} has no state of shapes {shapes}"
             )
         basis._inside = state.inside
@@ -204,7 +205,7 @@ class KrylovBasis:
             ValueError: If the product is not finite.
         """
         if len(self) == self._capacity:
-            raise ValueError(f"the basis is full with {self._capacity} vectors; restart it")
+            raise InputError(f"the basis is full with {self._capacity} vectors; restart it")
         vector, coupling = self._ends.pop(0)
         product = self._matrix(vector.to(self._matrix.dtype)).double()
         self.num_products += 1
@@ -213,7 +214,7 @@ class KrylovBasis:
         along[-1] = vector @ product  # the vector is rounded in the basis
         inner = along.cpu().numpy()
         if not np.isfinite(inner).all():
-            raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
+            raise InputError("a Hessian-vector product is not finite; the point is outside the network's range")
         self._noise = max(self._noise, float(np.abs(inner[:-1] - coupling).max(initial=0)))
         size = len(self)
         grown = np.zeros((size, size))

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lth.bar import progress
+from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis, Projection, SymmetricOperator
 
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
@@ -32,7 +33,7 @@ _STARTS = 4  # at most: what is outside is told from 8 vectors a start, and that
 BASIS_BYTES = 10 * 2**30
 
 
-class TooFewPositiveEigenvaluesError(ValueError):
+class TooFewPositiveEigenvaluesError(InputError):
     """Fewer than k of the leading eigenvalues are positive, so their log-product does not exist."""
 
 
@@ -164,10 +165,10 @@ def search(
     """
     dimension = basis.matrix.dimension
     if not 1 <= k <= dimension:
-        raise ValueError(f"k={k} eigenvalues of a matrix of side {dimension}; choose k from 1 to {dimension}")
+        raise InputError(f"k={k} eigenvalues of a matrix of side {dimension}; choose k from 1 to {dimension}")
     limit = 10 * k + 100 if max_products is None else max_products
     if limit < k:
-        raise ValueError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")
+        raise InputError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")
     with progress(range(limit), label, initial=basis.num_products) as bar:
         while True:
             spent, informed = basis.num_products, basis.is_informed

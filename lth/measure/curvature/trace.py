@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from lth.bar import progress
+from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.randomness import generator
 
@@ -64,7 +65,7 @@ def deflated_trace(
     Source: Hutchinson (1989); Meyer, Musco, Musco and Woodruff (2021); Chen and Hallman (2023) for the basis.
     """
     if probes < 2:
-        raise ValueError(f"probes={probes} give no standard error; take at least 2")
+        raise InputError(f"probes={probes} give no standard error; take at least 2")
     if basis.is_complete:
         return Trace(float(np.trace(basis.inside)), np.zeros(probes))
     matrix = basis.matrix
@@ -75,7 +76,7 @@ def deflated_trace(
         probe = basis.outside((2 * bits - 1).double().to(matrix.device))
         drawn.append(float(probe @ matrix(probe.to(matrix.dtype)).double()))
         if not np.isfinite(drawn[-1]):
-            raise ValueError("a Hessian-vector product is not finite; the point is outside the network's range")
+            raise InputError("a Hessian-vector product is not finite; the point is outside the network's range")
         if keep is not None:
             keep(drawn)
     return Trace(float(np.trace(basis.inside)), np.array(drawn))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from lth.errors import InputError
+
 # The square root spreads the first levels, so that a study of two levels and one of sixteen are both legible.
 _LAST_COLOURED_LEVEL = 16
 _LIGHTEST = 0.93  # of viridis; beyond it, yellow vanishes on white
@@ -55,7 +57,7 @@ def appearance(kind: str, level: int) -> Appearance:
     if kind == "imp":
         return Appearance(level_colour(level), "o")
     if kind not in BASELINES:
-        raise ValueError(f"unknown kind of solution {kind!r}; known are imp, {', '.join(BASELINES)}")
+        raise InputError(f"unknown kind of solution {kind!r}; known are imp, {', '.join(BASELINES)}")
     return BASELINES[kind]
 
 

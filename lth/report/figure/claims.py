@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lth.errors import InputError
 from lth.evidence.certainty import Verdict
 from lth.evidence.claim import Finding, Outcome
 from lth.report.figure.appearance import Appearance
@@ -43,7 +44,7 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
         ValueError: If there is none.
     """
     if not findings:
-        raise ValueError("there is no finding to draw; evaluate at least one claim")
+        raise InputError("there is no finding to draw; evaluate at least one claim")
     columns = min(_COLUMNS, len(findings))
     rows = math.ceil(len(findings) / columns)
     figure = new_figure(4.1 * columns, 2.75 * rows + 0.7)

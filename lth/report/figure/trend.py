@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lth.errors import InputError
 from lth.evidence.analysis import PROJECTED, REVERSE, SOLUTION
 from lth.evidence.summary import LevelRow
 from lth.report.figure.appearance import BASELINES, appearance, level_colour
@@ -37,7 +38,7 @@ def draw_trend(rows: Sequence[LevelRow]) -> Figure:
     Source: arXiv 2403.15022, Fig. 1, 5 to 8, 12, 23 and 24.
     """
     if not rows:
-        raise ValueError("there is no row to draw; finish at least one level")
+        raise InputError("there is no row to draw; finish at least one level")
     levels = sorted((row for row in rows if row.kind == "imp"), key=lambda row: row.level)
     baselines = [row for row in rows if row.kind != "imp"]
     figure = new_figure(10.5, 10.5)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lth.errors import InputError
 from lth.measure.packed import Packed, PackedResultError
 from lth.sealed import CheckpointError
 from lth.setting.preset import PRESETS
@@ -31,11 +32,11 @@ def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Sol
         return load_solution(store, run.data.tags[REUSED], trajectory=trajectory)
     if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
         state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
-        raise ValueError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
+        raise InputError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
     with tempfile.TemporaryDirectory() as directory, _usable(run_id):
         files = store.files(run_id, CHECKPOINT)
         if not files:
-            raise ValueError(
+            raise InputError(
                 f"run {run_id} ({run.info.run_name}) holds no solution; "
                 "name a run of train_dense, imp_level or baseline"
             )
@@ -100,12 +101,12 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
         ValueError: If there is none, or there are several of different content.
     """
     if preset not in PRESETS:
-        raise ValueError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+        raise InputError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
     store = Store()
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():
         if "'" in value:
-            raise ValueError(f"{name}={value!r} holds a quote; no run has such a tag")
+            raise InputError(f"{name}={value!r} holds a quote; no run has such a tag")
     filters = [f"tags.{name} = '{value}'" for name, value in place.items()]
     runs = store.search(" AND ".join([*filters, "attributes.status = 'FINISHED'"]))
     wanted = " ".join(sorted(changes.split()))
@@ -115,8 +116,8 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
     if not fitting:
         seen = sorted({run.data.tags.get("changes", "") for run in runs})
         other = f"; with other changes there is {', '.join(map(repr, seen))}" if seen else "; train it first"
-        raise ValueError(f"no finished solution has {described}, changes={changes!r}{other}")
+        raise InputError(f"no finished solution has {described}, changes={changes!r}{other}")
     if len({run.data.tags[KEY] for run in fitting}) > 1:
         choices = ", ".join(f"{run.info.run_id} ({run.data.tags.get('dataset')})" for run in fitting)
-        raise ValueError(f"several solutions have {described}; name one by its run_id: {choices}")
+        raise InputError(f"several solutions have {described}; name one by its run_id: {choices}")
     return load_solution(store, fitting[0].info.run_id, trajectory=True)

@@ -7,6 +7,8 @@ import os
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from lth.errors import InputError
+
 EXPERIMENT_NAME = "lth"
 
 
@@ -40,7 +42,7 @@ def get_or_create_experiment(client: MlflowClient, name: str) -> str:
             if experiment is None:
                 raise
     if experiment.lifecycle_stage != "active":
-        raise ValueError(
+        raise InputError(
             f"experiment {name!r} was deleted; restore it with `mlflow experiments restore "
             f"--experiment-id {experiment.experiment_id}`, or set MLFLOW_EXPERIMENT_NAME"
         )
