@@ -1,7 +1,7 @@
 """Iterative magnitude pruning with rewinding, its baselines, and the geometry of the solutions.
 
-One import is enough: after `import lth` the rooms are at hand as `lth.measure`, `lth.network` and so on. Each is
-loaded when it is first asked for, so that importing lth loads neither torch nor MLflow.
+One import is enough: after `import lth` the rooms are at hand as `lth.measure`, `lth.network` and so on. Each
+is loaded when it is first asked for, so that importing lth loads neither torch nor MLflow.
 """
 
 from __future__ import annotations
