@@ -1,12 +1,12 @@
 # make study   set up and run the default study    make test   set up and run the tests
 # make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
-# make nightly the tests that take minutes
+# make nightly the tests that take minutes        make house  draw the tree of docs/house.md again
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: study test nightly ui check setup clean
+.PHONY: study test nightly ui check house setup clean
 
 study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local
@@ -22,6 +22,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
+
+house: setup
+	$(BIN)/python tests/house.py
 
 ui: setup
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000

@@ -1,15 +1,46 @@
-"""Iterative magnitude pruning with rewinding, its baselines, and the geometry of the solutions."""
+"""Iterative magnitude pruning with rewinding, its baselines, and the geometry of the solutions.
+
+One import is enough: after `import lth` the rooms are at hand as `lth.measure`, `lth.network` and so on. Each
+is loaded when it is first asked for, so that importing lth loads neither torch nor MLflow.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lth.errors import InputError
 
 if TYPE_CHECKING:
+    from lth import data, evidence, measure, network, plan, report, setting, solution, training
     from lth.solution.solution import Solution
 
-__all__ = ["load_solution"]
+__all__ = [
+    "data",
+    "evidence",
+    "load_solution",
+    "measure",
+    "network",
+    "plan",
+    "report",
+    "setting",
+    "solution",
+    "training",
+]
+
+_ROOMS = ("data", "evidence", "measure", "network", "plan", "report", "setting", "solution", "training")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Load the room `name` (PEP 562)."""
+    if name in _ROOMS:
+        return import_module(f"lth.{name}")
+    raise AttributeError(f"module 'lth' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})
 
 
 def load_solution(

@@ -34,6 +34,14 @@ class StatisticsEstimator:
 
     Raises:
         ValueError: If there are fewer than two examples, which have no variance.
+
+    Example:
+        >>> one, three = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)
+        >>> examples = Examples(torch.stack([one, three]), torch.tensor([0, 1]), torch.zeros(1), torch.ones(1))
+        >>> network = nn.BatchNorm2d(1)
+        >>> found = StatisticsEstimator(network, examples, seed=0)(Weights.of(network)).buffers
+        >>> float(found["running_mean"]), float(found["running_var"])  # of 1 and 3, without bias
+        (2.0, 2.0)
     """
 
     def __init__(self, network: nn.Module, examples: Examples, *, seed: int) -> None:

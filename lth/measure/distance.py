@@ -21,7 +21,14 @@ class Distances:
 
 
 def distance(a: Weights, b: Weights) -> float:
-    """Return ‖a - b‖ over all parameters, in float64."""
+    """Return ‖a - b‖ over all parameters, in float64.
+
+    Example:
+        >>> import torch
+        >>> a, b = (Weights({"w": torch.tensor(w)}, {}) for w in ([3.0, 0.0], [0.0, 4.0]))
+        >>> distance(a, b)
+        5.0
+    """
     total = sum(
         float((a.parameters[name].double() - b.parameters[name].double()).square().sum())
         for name in a.parameters
@@ -30,7 +37,13 @@ def distance(a: Weights, b: Weights) -> float:
 
 
 def norm(weights: Weights) -> float:
-    """Return ‖w‖ over all parameters, in float64."""
+    """Return ‖w‖ over all parameters, in float64.
+
+    Example:
+        >>> import torch
+        >>> norm(Weights({"w": torch.tensor([3.0]), "b": torch.tensor([4.0])}, {}))
+        5.0
+    """
     return float(np.sqrt(sum(float(tensor.double().square().sum()) for tensor in weights.parameters.values())))
 
 
@@ -39,6 +52,13 @@ def pairwise(solutions: Mapping[str, Weights]) -> Distances:
 
     Raises:
         ValueError: If a solution is all zero, and so has no direction.
+
+    Example:
+        >>> import torch
+        >>> a, b = (Weights({"w": torch.tensor(w)}, {}) for w in ([3.0, 0.0], [0.0, 4.0]))
+        >>> found = pairwise({"a": a, "b": b})
+        >>> found.euclidean.tolist(), found.cosine.tolist()
+        ([[0.0, 5.0], [5.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]])
     """
     names, count = tuple(solutions), len(solutions)
     squares, products = np.zeros((count, count)), np.zeros((count, count))
@@ -80,6 +100,13 @@ def travel(starts: Sequence[Weights], solutions: Sequence[Weights]) -> Travel:
     Args:
         starts: m(L) ⊙ wk for L = 0, 1, …; the last may be left out.
         solutions: w(L) for L = 0, 1, ….
+
+    Example:
+        >>> import torch
+        >>> start, dense, level_1 = (Weights({"w": torch.tensor([w])}, {}) for w in (1.0, 4.0, 3.0))
+        >>> found = travel([start], [dense, level_1])
+        >>> found.to_previous.tolist(), found.to_solution.tolist()
+        ([3.0], [2.0])
     """
     levels = range(1, len(solutions))
     return Travel(

@@ -68,6 +68,16 @@ def interpolate(
 
     Raises:
         ValueError: If `points` is below 2.
+
+    Example:
+        Between the minima of (w² - 1)², at -1 and 1, the loss rises to 1.
+
+        >>> import torch
+        >>> def double_well(weights: Weights) -> Evaluation:
+        ...     return Evaluation(loss=(float(weights.parameters["w"]) ** 2 - 1) ** 2, accuracy=1.0)
+        >>> start, end = (Weights({"w": torch.tensor(w)}, {}) for w in (-1.0, 1.0))
+        >>> interpolate(double_well, double_well, start, end, points=5).barrier_loss
+        1.0
     """
     if points < 2:
         raise InputError(f"a line needs at least 2 points, got {points}")
@@ -105,6 +115,10 @@ def barrier(values: np.ndarray) -> float:
         ValueError: If K < 2 or a value is not finite.
 
     Source: arXiv 2110.06296. `barrier_over_mean` is the form of arXiv 1912.05671.
+
+    Example:
+        >>> barrier(np.array([0.0, 3.0, 2.0]))  # half way the chord is at 1
+        2.0
     """
     _check_path(values)
     return max(0.0, rise(values)) if len(values) > 2 else 0.0
@@ -117,6 +131,10 @@ def rise(values: np.ndarray) -> float:
 
     Raises:
         ValueError: If there is no point between the ends, or a value is not finite.
+
+    Example:
+        >>> rise(np.array([0.0, 0.5, 2.0]))  # half way the chord is at 1
+        -0.5
     """
     _check_path(values)
     if len(values) < 3:
@@ -127,7 +145,15 @@ def rise(values: np.ndarray) -> float:
 
 
 def barrier_over_mean(values: np.ndarray) -> float:
-    """Return the maximum of a path minus the mean of its two ends (Frankle et al. 2020, arXiv 1912.05671)."""
+    """Return the maximum of a path minus the mean of its two ends (Frankle et al. 2020, arXiv 1912.05671).
+
+    Raises:
+        ValueError: If there are fewer than two values, or one is not finite.
+
+    Example:
+        >>> barrier_over_mean(np.array([0.0, 0.5, 2.0]))  # of the same path `barrier` is 0
+        1.0
+    """
     _check_path(values)
     return float(values.max() - (values[0] + values[-1]) / 2)
 

@@ -66,18 +66,36 @@ class KeptCurvature:
 
 
 def measured_by(devices: Sequence[torch.device]) -> str:
-    """Return what decides the bits of a curvature besides its key: in which only it can be gone on from."""
+    """Return what decides the bits of a curvature besides its key: in which only it can be gone on from.
+
+    Example:
+        >>> f"numpy {np.__version__}" in measured_by([torch.device("cpu")])
+        True
+    """
     products = [progress_environment(device, "fp32", compiled=False) for device in devices]
     return " and ".join([*products, f"numpy {np.__version__} on {cpu_model()}"])
 
 
 def write_vectors(start: int, vectors: Tensor) -> tuple[str, bytes]:
-    """Return the name and the content of a file with the vectors of a basis from `start` on, (p, n)."""
+    """Return the name and the content of a file with the vectors of a basis from `start` on, (p, n).
+
+    Example:
+        >>> name, content = write_vectors(32, torch.eye(2))
+        >>> unseal(name, content, VECTORS, _VECTORS_FORMAT)[1][VECTORS].tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     return seal(VECTORS, start, _VECTORS_FORMAT, {}, {VECTORS: vectors})
 
 
 def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
-    """Return the name and the content of a file that holds `kept`."""
+    """Return the name and the content of a file that holds `kept`.
+
+    Example:
+        >>> state = BasisState(9, np.eye(3), torch.zeros(0, 5), np.zeros((0, 3)), 3, 0.0, 3, 1, 0)
+        >>> kept = KeptCurvature(state, ("a", "b"), None, (), key="k", environment="e", seconds=1.0)
+        >>> write_curvature(kept)[0].split("-")[:2]  # after three products
+        ['products', '000000003']
+    """
     state = kept.state
     header = {
         "key": kept.key,
@@ -98,6 +116,13 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
 
     Raises:
         CheckpointError: If it was not written whole, is damaged, or of another version.
+
+    Example:
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> basis = KrylovBasis(MatrixOperator(torch.eye(3)), seed=0, capacity=3)
+        >>> kept = KeptCurvature(basis.state(), (), None, (2.0, 4.0), key="k", environment="e", seconds=1.0)
+        >>> read_curvature(*write_curvature(kept)).samples
+        (2.0, 4.0)
     """
     header, tensors = unseal(name, content, KIND, _FORMAT)
     try:

@@ -61,12 +61,22 @@ class BasinRadii:
 
 
 def log_unit_ball_volume(dimension: int) -> float:
-    """Return log(π^(n/2) / Γ(n/2 + 1))."""
+    """Return log(π^(n/2) / Γ(n/2 + 1)).
+
+    Example:
+        >>> round(math.exp(log_unit_ball_volume(3)) / math.pi, 6)  # 4/3 π
+        1.333333
+    """
     return 0.5 * dimension * math.log(math.pi) - float(gammaln(dimension / 2 + 1))
 
 
 def log_mean_power(radii: np.ndarray, dimension: int) -> float:
-    """Return log of the mean of rⁿ, never leaving logarithms; `radii` positive, (num_directions,)."""
+    """Return log of the mean of rⁿ, never leaving logarithms; `radii` positive, (num_directions,).
+
+    Example:
+        >>> round(math.exp(log_mean_power(np.array([1.0, 3.0]), dimension=2)), 6)  # (1 + 9) / 2
+        5.0
+    """
     return float(logsumexp(dimension * np.log(radii)) - math.log(len(radii)))
 
 
@@ -81,6 +91,21 @@ def random_directions(
     Plain directions have norm 1. Filter-normalised ones have, filter by filter (slices of the first axis of
     parameters with at least two axes), the norm of the weights there; the other parameters (biases,
     BatchNorm) stay put, as Li et al. do.
+
+    Args:
+        space: Which coordinates may move.
+        weights: The point, whose filters give the norms of filter-normalised directions.
+        count: How many.
+        norm: `plain` or `filter`.
+        seed: Of the streams.
+
+    Example:
+        >>> from lth.network import Mask
+        >>> weights = Weights({"w": torch.zeros(1, 3)}, {})
+        >>> space = LevelSpace(Mask({"w": torch.tensor([[True, False, True]])}), weights)
+        >>> (direction,) = random_directions(space, weights, 1, "plain", seed=0)
+        >>> float(direction[1]), round(float(direction.norm()), 6)  # zero where pruned, of norm 1
+        (0.0, 1.0)
     """
     device = next(iter(weights.parameters.values())).device
     for index in range(count):
@@ -140,6 +165,15 @@ def basin_radii(
 
     Raises:
         ValueError: If the point itself lies above the cutoff, or one of the two is not finite.
+
+    Example:
+        Of the loss ½ wᵀHw the radius along a unit vector u is √(2 · cutoff / uᵀHu); here H is diag(1, 4).
+
+        >>> H = torch.diag(torch.tensor([1.0, 4.0]))
+        >>> loss = lambda w: float(w @ H @ w) / 2
+        >>> found = basin_radii(loss, torch.zeros(2), torch.eye(2), cutoff=2.0, dimension=2)
+        >>> found.radii.round(2).tolist()
+        [2.0, 1.0]
     """
     evaluations = 0
 

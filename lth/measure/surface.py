@@ -83,6 +83,16 @@ def plane_through(a: Weights, b: Weights, c: Weights) -> Plane:
 
     Raises:
         ValueError: If the three lie on one line.
+
+    Example:
+        >>> points = torch.tensor([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0], [1.0, 2.0, 0.0], [1.0, 1.0, 5.0]])
+        >>> a, b, c, elsewhere = (Weights({"w": point}, {}) for point in points)
+        >>> plane = plane_through(a, b, c)
+        >>> plane.corner_coordinates.tolist()
+        [[0.0, 0.0], [3.0, 0.0], [1.0, 2.0]]
+        >>> nearest, distance = plane.coordinates(elsewhere)
+        >>> nearest.tolist(), distance
+        ([1.0, 1.0], 5.0)
     """
     origin, flat_b, flat_c = _flatten(a), _flatten(b), _flatten(c)
     along = flat_b - origin
@@ -110,6 +120,22 @@ def loss_surface(
 
     The lines of the grid are evenly spaced but for those nearest to a corner, which go through it: a narrow
     valley through two corners would else fall between two lines.
+
+    Args:
+        loss: Of weights.
+        plane: What the grid lies on.
+        solutions: By name, what is drawn over it.
+        grid: Points a side.
+        label: What the progress bar says.
+
+    Example:
+        Over the plane through 0 and two unit vectors, ‖w‖² is x² + y².
+
+        >>> a, b, c = (Weights({"w": w}, {}) for w in torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+        >>> plane = plane_through(a, b, c)
+        >>> found = loss_surface(lambda w: float(w.parameters["w"].square().sum()), plane, {}, grid=5)
+        >>> bool(np.allclose(found.loss, found.x**2 + found.y[:, None] ** 2))
+        True
     """
     feet = {name: plane.coordinates(weights) for name, weights in solutions.items()}
     covered = np.vstack([plane.corner_coordinates, *[xy for xy, _ in feet.values()]])

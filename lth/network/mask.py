@@ -19,6 +19,10 @@ def prunable_names(network: nn.Module) -> tuple[str, ...]:
 
     Raises:
         ValueError: If there is none.
+
+    Example:
+        >>> prunable_names(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)))
+        ('0.weight', '3.weight')
     """
     layers = {
         f"{name}.weight" if name else "weight"
@@ -33,7 +37,15 @@ def prunable_names(network: nn.Module) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Mask:
-    """True where a prunable weight is kept; every parameter not named here is never pruned."""
+    """True where a prunable weight is kept; every parameter not named here is never pruned.
+
+    Example:
+        >>> mask = Mask({"weight": torch.tensor([[True, False], [False, False]])})
+        >>> mask.num_kept, mask.num_prunable, mask.density
+        (1, 4, 0.25)
+        >>> mask.apply(Weights({"weight": torch.full((2, 2), 7.0)}, {})).parameters["weight"].tolist()
+        [[7.0, 0.0], [0.0, 0.0]]
+    """
 
     keep: Mapping[str, Tensor]  # bool, each in its parameter's shape
 

@@ -21,6 +21,10 @@ def num_to_prune(mask: Mask, fraction: float) -> int:
 
     Raises:
         ValueError: If that would leave no weight at all.
+
+    Example:
+        >>> num_to_prune(Mask({"w": torch.ones(10, dtype=torch.bool)}), 0.2)
+        2
     """
     return mask.num_kept - survivors(mask.num_kept, fraction, 1)
 
@@ -30,6 +34,10 @@ def survivors(num_weights: int, fraction: float, level: int) -> int:
 
     Raises:
         ValueError: If a round would leave no weight at all.
+
+    Example:
+        >>> [survivors(1000, 0.2, level) for level in range(4)]
+        [1000, 800, 640, 512]
     """
     for reached in range(level):
         count = round(fraction * num_weights)
@@ -47,6 +55,12 @@ def prune_smallest(weights: Weights, mask: Mask, count: int) -> Mask:
 
     Raises:
         ValueError: If `count` exceeds the survivors, or a weight is not finite.
+
+    Example:
+        >>> w = torch.tensor([0.1, -3.0, 2.0, -0.2])
+        >>> mask = Mask({"w": torch.ones(4, dtype=torch.bool)})
+        >>> prune_smallest(Weights({"w": w}, {}), mask, 2).keep["w"].tolist()
+        [False, True, True, False]
     """
     return _remove(mask, _ascending_survivors(weights, mask)[:count], count)
 
@@ -56,6 +70,12 @@ def prune_next_larger(weights: Weights, mask: Mask, count: int) -> Mask:
 
     Raises:
         ValueError: If there are fewer than `2 · count` survivors, or a weight is not finite.
+
+    Example:
+        >>> w = torch.tensor([0.1, -3.0, 2.0, -0.2])
+        >>> mask = Mask({"w": torch.ones(4, dtype=torch.bool)})
+        >>> prune_next_larger(Weights({"w": w}, {}), mask, 1).keep["w"].tolist()
+        [True, True, True, False]
     """
     return _remove(mask, _ascending_survivors(weights, mask)[count : 2 * count], count)
 
@@ -65,6 +85,12 @@ def prune_random(mask: Mask, count: int, generator: torch.Generator) -> Mask:
 
     Raises:
         ValueError: If `count` exceeds the survivors.
+
+    Example:
+        >>> mask = Mask({"w": torch.tensor([True, True, False, True])})
+        >>> pruned = prune_random(mask, 2, torch.Generator().manual_seed(0))
+        >>> pruned.num_kept, mask.contains(pruned)
+        (1, True)
     """
     survivors = mask.flat().nonzero().squeeze(1)
     order = torch.randperm(len(survivors), generator=generator)

@@ -17,6 +17,18 @@ class LevelSpace:
     A vector of this space has length `dimension`, in parameter order, then row-major. Embedding writes it
     into otherwise zero parameters; restricting reads it out of them. Restriction is the transpose of
     embedding, so H restricted to the space is the principal submatrix E^T H E.
+
+    Args:
+        mask: What the level keeps of the prunable weights.
+        weights: Names, shapes and device of all parameters.
+
+    Example:
+        >>> weights = Weights({"weight": torch.tensor([[5.0, 0.0]]), "bias": torch.tensor([7.0])}, {})
+        >>> space = LevelSpace(Mask({"weight": torch.tensor([[True, False]])}), weights)
+        >>> space.dimension, space.full_dimension, space.restrict(weights.parameters).tolist()
+        (2, 3, [5.0, 7.0])
+        >>> space.embed(torch.tensor([1.0, 2.0]))
+        {'weight': tensor([[1., 0.]]), 'bias': tensor([2.])}
     """
 
     def __init__(self, mask: Mask, weights: Weights) -> None:

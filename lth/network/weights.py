@@ -13,7 +13,14 @@ from lth.errors import InputError
 
 @dataclass(frozen=True)
 class Weights:
-    """Parameters and buffers (BatchNorm statistics) of one network, by their names in its state dict."""
+    """Parameters and buffers (BatchNorm statistics) of one network, by their names in its state dict.
+
+    Example:
+        >>> network = nn.Linear(2, 1)
+        >>> Weights({"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}, {}).load_into(network)
+        >>> network(torch.tensor([10.0, 100.0])).item()
+        213.0
+    """
 
     parameters: Mapping[str, Tensor]
     buffers: Mapping[str, Tensor]
@@ -61,6 +68,11 @@ def affine_combination(points: list[Weights], coefficients: list[float]) -> Weig
     """Return Σ cᵢ pᵢ of parameters and floating-point buffers, in float64, rounded once.
 
     Integer buffers (BatchNorm's batch counter, unused in evaluation mode) come from the first point.
+
+    Example:
+        >>> a, b = (Weights({"w": torch.tensor(w)}, {}) for w in ([0.0, 4.0], [8.0, 8.0]))
+        >>> affine_combination([a, b], [0.25, 0.75]).parameters["w"].tolist()
+        [6.0, 7.0]
     """
     first = points[0]
     return Weights(

@@ -1,1 +1,32 @@
-"""The Hessian of the training loss: products, leading eigenvalues, trace and spectral density."""
+"""The Hessian of the training loss: products, leading eigenvalues, trace and spectral density.
+
+What is asked of a matrix (`leading_spectrum`, `deflated_trace`, `spectral_density`) knows it by its products
+alone: any `SymmetricOperator` will do, of which `HessianOperator` is one.
+"""
+
+from lth.measure.curvature.density import SpectralDensity, spectral_density
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
+from lth.measure.curvature.matrix import MatrixOperator
+from lth.measure.curvature.spectrum import (
+    Spectrum,
+    TooFewPositiveEigenvaluesError,
+    leading_spectrum,
+    search,
+)
+from lth.measure.curvature.trace import Trace, deflated_trace
+
+__all__ = [
+    "HessianOperator",
+    "KrylovBasis",
+    "MatrixOperator",
+    "SpectralDensity",
+    "Spectrum",
+    "SymmetricOperator",
+    "TooFewPositiveEigenvaluesError",
+    "Trace",
+    "deflated_trace",
+    "leading_spectrum",
+    "search",
+    "spectral_density",
+]

@@ -22,7 +22,17 @@ from lth.randomness import stream_seed
 
 @dataclass(frozen=True)
 class SpectralDensity:
-    """Quadratures from independent random unit vectors, one a row."""
+    """Quadratures from independent random unit vectors, one a row.
+
+    Example:
+        All eigenvalues are 2: the density is one Gaussian, of height 1 / √(2π) if its width is 1.
+
+        >>> found = SpectralDensity(nodes=np.full((2, 1), 2.0), weights=np.ones((2, 1)), dimension=10)
+        >>> found.count_above(1.0), found.mean(np.log2)
+        ((10.0, 0.0), (1.0, 0.0))
+        >>> float(found.smoothed(np.array([2.0]), width=1.0)[0][0] * np.sqrt(2 * np.pi))
+        1.0
+    """
 
     nodes: np.ndarray  # (probes, steps)
     weights: np.ndarray  # (probes, steps): a row sums to one
@@ -73,6 +83,16 @@ def spectral_density(
 
     Raises:
         ValueError: If probes or steps are out of range or a product is not finite.
+
+    Example:
+        Half of the eigenvalues are 1 and half are 9, so their mean is 5.
+
+        >>> import torch
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> matrix = MatrixOperator(torch.diag(torch.tensor([1.0, 9.0]).repeat(50)))
+        >>> mean, error = spectral_density(matrix, probes=20, steps=2, seed=0).mean(lambda nodes: nodes)
+        >>> abs(mean - 5) < 3 * error < 1
+        True
     """
     if probes < 2:
         raise InputError(f"probes={probes} give no standard error; take at least 2")

@@ -45,6 +45,17 @@ class HessianOperator:
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
             a batch, even in evaluation mode.
+
+    Example:
+        Of softmax regression at zero, two classes and one example x, the Hessian is ¼ [[1, -1], [-1, 1]] ⊗ xxᵀ.
+
+        >>> from lth.network import Mask
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> zero = Weights.of(network).map(torch.zeros_like)
+        >>> x = Examples(torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([0]), torch.zeros(1), torch.ones(1))
+        >>> hessian = HessianOperator(network, zero, LevelSpace(Mask.dense(network), zero), x)
+        >>> hessian(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        tensor([ 0.2500,  0.5000, -0.2500, -0.5000])
     """
 
     def __init__(

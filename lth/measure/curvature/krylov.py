@@ -81,6 +81,14 @@ class KrylovBasis:
         matrix: What is multiplied with.
         seed: Of the random starts.
         capacity: Vectors that fit; at least 3.
+
+    Example:
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> basis = KrylovBasis(MatrixOperator(torch.diag(torch.tensor([1.0, 2.0, 5.0]))), seed=0, capacity=3)
+        >>> while not basis.is_complete:
+        ...     basis.grow()
+        >>> np.linalg.eigvalsh(basis.inside).round(5).tolist()
+        [1.0, 2.0, 5.0]
     """
 
     def __init__(self, matrix: SymmetricOperator, seed: int, capacity: int) -> None:

@@ -30,7 +30,17 @@ _Geometry = tuple[list[int], list[int], list[int], bool, list[int], int]
 
 
 class FastSecondDerivatives(TorchFunctionMode):
-    """Within it, what convolutions and ReLU return can be differentiated twice fast, and not a third time."""
+    """Within it, what convolutions and ReLU return can be differentiated twice fast, and not a third time.
+
+    Example:
+        >>> x = torch.full((1, 1, 1, 1), 3.0)
+        >>> w = torch.full((1, 1, 1, 1), 1.0, requires_grad=True)
+        >>> with FastSecondDerivatives():
+        ...     loss = torch.conv2d(x, w).square().sum()  # 9 w²
+        >>> (slope,) = torch.autograd.grad(loss, w, create_graph=True)
+        >>> float(torch.autograd.grad(slope, w)[0])
+        18.0
+    """
 
     def __torch_function__(
         self,

@@ -131,13 +131,29 @@ def leading_spectrum(
 
     Raises:
         ValueError: If k is out of range or a product is not finite.
+
+    Example:
+        >>> import torch
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> found = leading_spectrum(MatrixOperator(torch.diag(torch.arange(100.0) + 1)), k=3, seed=0)
+        >>> found.eigenvalues.round(2).tolist(), found.converged
+        ([100.0, 99.0, 98.0], True)
+        >>> round(float(np.exp(found.log_eig_product)) / (100 * 99 * 98), 3)
+        1.0
     """
     basis = KrylovBasis(matrix, seed, basis_capacity(matrix, k, basis_bytes))
     return search(basis, k, tolerance=tolerance, max_products=max_products, label=label)
 
 
 def basis_capacity(matrix: SymmetricOperator, k: int, basis_bytes: int = BASIS_BYTES) -> int:
-    """Return how many vectors the basis has room for in which k eigenvalues are searched."""
+    """Return how many vectors the basis has room for in which k eigenvalues are searched.
+
+    Example:
+        >>> import torch
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> basis_capacity(MatrixOperator(torch.eye(5)), k=3)  # no more than the dimension
+        5
+    """
     return min(matrix.dimension, max(k + 50, basis_bytes // (matrix.dimension * matrix.dtype.itemsize)))
 
 
@@ -162,6 +178,13 @@ def search(
         keep: Is called after every product. From the basis as it is then, and the upper bounds, (k,), that a
             new start is to confirm, a search goes on to the same bits.
         label: What the progress bar says.
+
+    Example:
+        >>> import torch
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> basis = KrylovBasis(MatrixOperator(torch.diag(torch.arange(100.0) + 1)), seed=0, capacity=60)
+        >>> search(basis, k=2).eigenvalues.round(2).tolist()
+        [100.0, 99.0]
     """
     dimension = basis.matrix.dimension
     if not 1 <= k <= dimension:

@@ -63,6 +63,15 @@ def deflated_trace(
         ValueError: If `probes` is below 2 or a product is not finite.
 
     Source: Hutchinson (1989); Meyer, Musco, Musco and Woodruff (2021); Chen and Hallman (2023) for the basis.
+
+    Example:
+        Of a diagonal matrix every sample is the trace.
+
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> basis = KrylovBasis(MatrixOperator(torch.diag(torch.tensor([1.0, 2.0, 5.0]))), seed=0, capacity=3)
+        >>> found = deflated_trace(basis, probes=2, seed=0)
+        >>> found.estimate, found.standard_error
+        (8.0, 0.0)
     """
     if probes < 2:
         raise InputError(f"probes={probes} give no standard error; take at least 2")
