@@ -1,12 +1,14 @@
 # make study   set up and run the default study    make test   set up and run the tests
 # make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
-# make nightly the tests that take minutes        make house  draw the tree of docs/house.md again
+# make nightly the tests that take minutes        make matrix the tests with the lowest versions allowed
+# make house   draw the tree of docs/house.md again
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOWEST := .venv-lowest
 
-.PHONY: study test nightly ui check house setup clean
+.PHONY: study test nightly matrix ui check house setup clean
 
 study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local
@@ -16,6 +18,10 @@ test: setup check
 
 nightly: setup
 	$(BIN)/python -m pytest -q -m nightly
+
+# make test has the latest versions. What old packages warn of is not ours.
+matrix: $(LOWEST)/.ready
+	$(LOWEST)/bin/python -m pytest -q --numprocesses=auto --dist=loadfile -W default
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -39,5 +45,13 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $(READY)
 
+# The lowest versions have no wheels for newer Pythons.
+$(LOWEST)/.ready: pyproject.toml requirements-lowest.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the lowest versions need Python 3.11: make matrix PYTHON=python3.11")'
+	@echo "setting up $(LOWEST) (torch is large: this can take minutes)"
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --constraint requirements-lowest.txt --editable '.[dev]'
+	@touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv $(LOWEST) .mypy_cache .pytest_cache .ruff_cache

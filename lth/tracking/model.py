@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import mlflow
 import torch
@@ -63,7 +65,7 @@ def _log(
                 name=name,
                 input_example=example.numpy(),
                 signature=signature,
-                serialization_format="pt2",
+                **_as_exported_program(),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
                 params=dict(parameters),
             )
@@ -73,6 +75,12 @@ def _log(
             return f"no MLflow model: torch.export can't trace the network ({type(error).__name__})"
         mlflow.log_metrics(dict(metrics), model_id=info.model_id)
     return None
+
+
+def _as_exported_program() -> dict[str, Any]:
+    """Return the option of `log_model` to write a program of torch.export; MLflow 3.11 renamed it."""
+    renamed = "serialization_format" in inspect.signature(mlflow.pytorch.log_model).parameters
+    return {"serialization_format": "pt2"} if renamed else {"export_model": True}
 
 
 def _remove_models(run_id: str) -> None:

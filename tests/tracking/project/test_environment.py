@@ -33,6 +33,12 @@ def test_every_dependency_has_a_lower_and_an_upper_bound(dependencies):
         assert "<" in requirement, requirement
 
 
+def test_the_lowest_versions_that_are_tested_are_the_lower_bounds_of_pyproject(dependencies):
+    lines = (ROOT / "requirements-lowest.txt").read_text().splitlines()
+    lowest = [line for line in lines if "==" in line]
+    assert sorted(lowest) == [requirement.split(",")[0].replace(">=", "==") for requirement in dependencies]
+
+
 def test_registering_twice_changes_nothing_and_leaves_foreign_environments_alone(tmp_path, monkeypatch):
     from lth.tracking.project.environment import register
 
