@@ -11,6 +11,7 @@ from typing import Any
 from lth.plan.jobs import Job, Measure, places, study_jobs
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
+from lth.setting.parameter import of_stage
 from lth.setting.setting import Setting, spelled
 
 # A change of the algorithms that changes results under the same parameters must raise this.
@@ -129,8 +130,9 @@ class TaskKeys:
         }
 
     def _training(self) -> dict[str, Any]:
-        return dict(spelled(self.setting.training))
+        written = spelled(self.setting)
+        return {parameter.name: written[parameter.name] for parameter in of_stage("training")}
 
     def _analysis(self, *names: str) -> dict[str, Any]:
-        analysis = spelled(self.setting.analysis)
-        return {name: analysis[name] for name in names}
+        written = spelled(self.setting)
+        return {name: written[name] for name in names}
