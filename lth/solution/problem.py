@@ -18,7 +18,8 @@ from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
-from lth.setting.reference import code_digest, is_reference
+from lth.setting.own_code import file_digest
+from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
@@ -86,7 +87,7 @@ def set_up(
             f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
             f"leave it out, or write {given.rewind.step}"
         )
-    code = code_digest(spec.name) if is_reference(spec.name) else None
+    code = file_digest(spec.name) if is_reference(spec.name) else None
     keys = TaskKeys(setting, spec, images.digest, code)
     inherited = (*given.ancestors, given.key) if given is not None else ()
     if inherited != tuple(keys.solution(Place.imp(level)) for level in range(len(inherited))):
