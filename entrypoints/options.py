@@ -251,10 +251,9 @@ def _build_study(
             _say(f"{name} was left running by a process that is gone: marked KILLED")
     else:
         store = sibling.store
-    parent, pinned = None, {}
+    parent = None
     if "from_run" in given:
         parent = _load_parent(store, given["from_run"], level_of_from_run)
-        pinned = {parent.key: given["from_run"]}
         if "preset" not in given:
             setting = with_overrides(parent.setting, overrides)
     if sibling is None:
@@ -265,6 +264,7 @@ def _build_study(
     else:
         images = sibling.problem.images
     problem = set_up(setting, images, device, parent, others)
+    pinned = {} if parent is None else {problem.keys.solution(parent.place): given["from_run"]}
     return Study(problem, store, _say, pinned, keep_every)
 
 

@@ -111,7 +111,7 @@ class Study:
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if place.kind == "one_shot" else None
         start = plan(self.problem, place, previous, dense)
-        environment = computed_by(self.problem, start)
+        environment = computed_by(self.problem)
         tags = {COMPUTED_BY: environment}
         unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
         with (

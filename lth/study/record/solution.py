@@ -39,6 +39,7 @@ def study_tags(problem: Problem) -> dict[str, str]:
         "dataset": problem.images.name,
         "data_digest": problem.images.digest,
         "lth.study": problem.keys.study(),
+        **{f"lth.{name}": value for name, value in problem.keys.computing.written().items()},
     }
 
 
