@@ -1,4 +1,6 @@
 import json
+import sqlite3
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,12 @@ from lth.plan.computing import Computing
 from lth.plan.former_keys import FormerKeys, computing_of, counts
 from lth.plan.jobs import DensityJob, level_jobs, places, study_jobs
 from lth.plan.keys import TaskKeys
-from lth.plan.place import Place, Point
+from lth.plan.place import BASELINES, Place, Point
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import setting_from_flat
 
-KEPT = json.loads((Path(__file__).parent.parent / "stored" / "keys_of_version_1.json").read_text())
+STORED = Path(__file__).parent.parent / "stored"
+KEPT = json.loads((STORED / "keys_of_version_1.json").read_text())
 FP32, BF16 = Computing("fp32", compiled=False), Computing("bf16", compiled=False)
 
 
@@ -74,3 +77,34 @@ def test_a_former_solution_counts_if_it_was_computed_as_it_would_be_now(now):
 def test_a_former_solution_that_does_not_say_what_computed_it_does_not_count():
     assert not counts(None, FP32)
     assert not counts("by hand", FP32)
+
+
+def stored_runs(directory: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """Return parameters and tags of every run of the store that version 1 wrote, by its id."""
+    with zipfile.ZipFile(STORED / "store_of_version_1.zip") as kept:
+        database = sqlite3.connect(kept.extract("mlflow.db", directory))
+    runs: dict[str, dict[str, dict[str, str]]] = {}
+    for table in ("params", "tags"):
+        for run, name, value in database.execute(f"select run_uuid, key, value from {table}"):
+            runs.setdefault(run, {"params": {}, "tags": {}})[table][name] = value
+    return runs
+
+
+def test_every_solution_and_measurement_of_a_store_of_before_is_found_by_its_former_key(tmp_path):
+    stored = {}  # by key, what computed it
+    settings = {}  # by seed, of its study
+    for run in stored_runs(tmp_path).values():
+        tags, params = run["tags"], {name: text for name, text in run["params"].items() if name != "level"}
+        if tags.get("kind") in {"imp", "measurement", *BASELINES}:
+            stored[tags["lth.key"]] = tags.get("lth.computed_by")
+            digest = tags["data_digest"]
+            settings[tags["seed"]] = setting_from_flat({**params, "preset": tags["preset"]})
+    found = {}
+    for seed, setting in settings.items():
+        keys = FormerKeys(setting, NetworkSpec(setting.network, (1, 8, 8), 10), digest)
+        for place in places(setting.pruning.levels) if seed == "0" else [Place.imp(0), Place.imp(1)]:
+            found[keys.solution(place)] = BF16 if seed == "7" else FP32
+            assert counts(stored[keys.solution(place)], found[keys.solution(place)])
+        for job in study_jobs(setting.pruning.levels, setting.analysis) if seed == "0" else []:
+            found[keys.measurement(job)] = None
+    assert found.keys() == stored.keys()
