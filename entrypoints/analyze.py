@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from entrypoints.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
-
-if TYPE_CHECKING:
-    from lth.plan.jobs import Measure
+from lth.plan.jobs import Measure, parse_measures
 
 _OF_A_LEVEL = "spectra,radii,lines"
 
@@ -53,8 +49,6 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
 
 
 def _parse_measures(written: str) -> tuple[Measure, ...]:
-    from lth.plan.jobs import parse_measures
-
     try:
         return parse_measures(written)
     except ValueError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from entrypoints.options import (
@@ -14,29 +12,15 @@ from entrypoints.options import (
     require_sparse,
     study_options,
 )
-
-if TYPE_CHECKING:
-    from lth.plan.place import Kind
-
-_KINDS = (
-    "one_shot",
-    "fine_tune",
-    "lr_rewind",
-    "random_init",
-    "random_prune",
-    "random_prune_one_shot",
-    "prune_larger",
-)
+from lth.plan.place import BASELINES, Kind, Place
 
 
 @click.command(cls=ProjectCommand)
-@click.option("--kind", required=True, type=click.Choice(_KINDS), help="Which baseline.")
+@click.option("--kind", required=True, type=click.Choice(BASELINES), help="Which baseline.")
 @click.option("--level", required=True, callback=parse_level, help="Whose density it gets.")
 @study_options
 def main(kind: Kind, level: int, **options: str | None) -> None:
     """Train the baseline KIND at LEVEL."""
-    from lth.plan.place import Place
-
     require_sparse(level)
     fresh = is_fresh(options)
     with opened_study(options, level_of_from_run=level - 1) as study:

@@ -12,6 +12,7 @@ from entrypoints.options import (
     require_sparse,
     study_options,
 )
+from lth.plan.place import Place
 
 
 @click.command(cls=ProjectCommand)
@@ -19,8 +20,6 @@ from entrypoints.options import (
 @study_options
 def main(level: int, **options: str | None) -> None:
     """Train w(LEVEL)."""
-    from lth.plan.place import Place
-
     require_sparse(level)
     fresh = is_fresh(options)
     with opened_study(options, level_of_from_run=level - 1) as study:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lth.errors import InputError, MendableError
+from lth.setting.parameter import BY_NAME, PARAMETERS
 
 if TYPE_CHECKING:
     from lth.solution.solution import Solution
@@ -30,45 +31,8 @@ if TYPE_CHECKING:
 Options = dict[str, str | None]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# name, what --help says. Values are read and checked by lth.setting, so that Python and the command line agree.
-_SETTING_OPTIONS = {
-    "seed": "Of initialisation, data order, augmentation, draws and directions.",
-    "network": "resnet20, resnet8-w8, vgg16, lenet-300-100, … or package.module:function (runs its code).",
-    "dataset": "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs it).",
-    "train_examples": "A number, a fraction or all.",
-    "augmentation": "none, crop or crop_flip.",
-    "epochs": "Of one training.",
-    "batch_size": "Examples a step.",
-    "lr": "Initial learning rate.",
-    "momentum": "Of SGD.",
-    "weight_decay": "L2 penalty on every parameter.",
-    "milestones": "Where lr falls tenfold: 80ep,120ep or steps, or none.",
-    "rewind_step": "The rewind point k: 1000 or 2ep.",
-    "fine_tune_epochs": "Of the fine_tune baseline.",
-    "fine_tune_lr": "Of the fine_tune baseline: a number, or last for the schedule's last.",
-    "precision": "fp32, bf16, or auto: bf16 where the device computes it natively.",
-    "compile": "on, off, or auto: on for a long training on a GPU.",
-    "epoch_examples": "Training examples whose loss is recorded after an epoch; the last takes all.",
-    "trajectory": "Which epochs' weights are kept: none, log or every.",
-    "prune_fraction": "Share of the survivors pruned at each level.",
-    "levels": "How many levels a study has after the dense network.",
-    "k": "Leading eigenvalues in log_eig_product.",
-    "second_k": "Share of k in a second log_eig_product.",
-    "trace_probes": "Random vectors for the Hessian's trace.",
-    "density_probes": "Random vectors for the Hessian's spectral density.",
-    "density_steps": "Products with each of them.",
-    "hessian_examples": "For curvature, radii and surface: a number, a fraction or all.",
-    "directions": "Random directions for radii.",
-    "direction_norm": "filter (Li et al. 2018) or plain.",
-    "cutoff_margin": "Nats by which a basin's cutoff lies above the worse solution's loss.",
-    "points": "On a straight line, ends included.",
-    "grid": "Points a side of the loss surface.",
-    "plane": "Three solutions that span the surface: levels, last, or baselines at the last level.",
-    "every_level": "Baselines that a study trains and measures at all levels, such as random_init,lr_rewind.",
-    "loss_margin": "Nats below which a barrier in the loss counts as none.",
-    "error_margin": "Share of test examples below which a barrier in the error counts as none.",
-}
-_COMMON_OPTIONS = {
+# How and where a study runs: name, what --help says. What it is of is in lth.setting.parameter.
+_RUNNING_OPTIONS = {
     "preset": "digits, resnet20-cifar10, vgg16-cifar10 or resnet20-fashion-mnist. [default: digits]",
     "data_dir": "Where the data set's files are; downloaded into ./data if left out.",
     "device": "auto, cpu, cuda or cuda:N; of several, as cuda:0,cuda:1, the first does all but share curvature "
@@ -116,7 +80,7 @@ def study_options(command: Command) -> Command:
         click.option(f"--{name}", f"--{name.replace('_', '-')}", name, default=None, help=text)
         if "_" in name
         else click.option(f"--{name}", name, default=None, help=text)
-        for name, text in {**_COMMON_OPTIONS, **_SETTING_OPTIONS}.items()
+        for name, text in {**_RUNNING_OPTIONS, **{row.name: row.help for row in PARAMETERS}}.items()
     ]
     return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
@@ -277,7 +241,7 @@ def _build_study(
 
     keep_every = _seconds(given, "keep_every", KEEP_EVERY)
     patience = _seconds(given, "patience", PATIENCE)
-    overrides = {name: value for name, value in given.items() if name in _SETTING_OPTIONS}
+    overrides = {name: value for name, value in given.items() if name in BY_NAME}
     setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
     device, *others = _devices(given.get("device", "auto"))
     if sibling is None:
@@ -287,10 +251,9 @@ def _build_study(
             _say(f"{name} was left running by a process that is gone: marked KILLED")
     else:
         store = sibling.store
-    parent, pinned = None, {}
+    parent = None
     if "from_run" in given:
         parent = _load_parent(store, given["from_run"], level_of_from_run)
-        pinned = {parent.key: given["from_run"]}
         if "preset" not in given:
             setting = with_overrides(parent.setting, overrides)
     if sibling is None:
@@ -301,6 +264,7 @@ def _build_study(
     else:
         images = sibling.problem.images
     problem = set_up(setting, images, device, parent, others)
+    pinned = {} if parent is None else {problem.keys.solution(parent.place): given["from_run"]}
     return Study(problem, store, _say, pinned, keep_every)
 
 

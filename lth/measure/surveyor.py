@@ -26,7 +26,7 @@ from lth.network.prune import num_to_prune, prune_next_larger
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Place, Point
-from lth.setting.setting import AnalysisSetting, DirectionNorm
+from lth.setting.setting import AnalysisSetting, DirectionNorm, restricted
 from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation, Evaluator
 
@@ -154,9 +154,10 @@ class Surveyor:
             label: What the progress bars say.
             keeper: Is given the progress when it says so; what it finds is gone on from.
         """
+        setting = restricted(self._setting, "spectra")
         weights = located.weights.to(self._device)
         space = LevelSpace(located.mask, weights)
-        operator, k = self._operator(weights, space), self._setting.k
+        operator, k = self._operator(weights, space), setting.k
         capacity = basis_capacity(operator, k)
         found = keeper.find(operator, self._seed, capacity) if keeper is not None else None
         progress = found or CurvatureProgress(KrylovBasis(operator, self._seed, capacity))
@@ -176,7 +177,7 @@ class Surveyor:
         )
         trace = deflated_trace(
             progress.basis,
-            self._setting.trace_probes,
+            setting.trace_probes,
             seed=self._seed,
             samples=progress.samples,
             keep=lambda samples: keep(replace(progress, samples=tuple(samples))),
@@ -186,22 +187,24 @@ class Surveyor:
 
     def density(self, located: MaskedPoint, label: str) -> SpectralDensity:
         """Return the density of the Hessian's eigenvalues in the point's space."""
+        setting = restricted(self._setting, "density")
         weights = located.weights.to(self._device)
         operator = self._operator(weights, LevelSpace(located.mask, weights))
         return spectral_density(
             operator,
-            probes=self._setting.density_probes,
-            steps=min(self._setting.density_steps, operator.dimension),
+            probes=setting.density_probes,
+            steps=min(setting.density_steps, operator.dimension),
             seed=self._seed,
             label=f"spectral density at {label}",
         )
 
     def radii(self, points: Mapping[str, MaskedPoint], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
         """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""
+        setting = restricted(self._setting, "radii")
         evaluate = Evaluator(self._network, self.examples)
         moved = {name: located.weights.to(self._device) for name, located in points.items()}
         losses = {name: evaluate(weights).loss for name, weights in moved.items()}
-        cutoff = max(losses.values()) + self._setting.cutoff_margin
+        cutoff = max(losses.values()) + setting.cutoff_margin
         found = {}
         for name, weights in moved.items():
             space = LevelSpace(points[name].mask, weights)
@@ -214,7 +217,7 @@ class Surveyor:
                     ).loss
                 ),
                 space.flatten(weights.parameters),
-                random_directions(space, weights, self._setting.directions, direction_norm, seed=self._seed),
+                random_directions(space, weights, setting.directions, direction_norm, seed=self._seed),
                 cutoff,
                 dimension=space.dimension,
                 loss_at_point=losses[name],
@@ -239,13 +242,14 @@ class Surveyor:
             label: What the progress bar says.
             known: Evaluations of the ends that were logged in training, by α.
         """
+        setting = restricted(self._setting, "lines")
         train, test = Evaluator(self._network, self._data.train), Evaluator(self._network, self._data.test)
         ends = start.to(self._device), end.to(self._device)
-        stored = interpolate(train, test, *ends, self._setting.points, known=known, label=label)
+        stored = interpolate(train, test, *ends, setting.points, known=known, label=label)
         estimate = StatisticsEstimator(self._network, self._data.train, seed=self._seed)
         if not estimate.has_effect:
             return Line(stored, None)
-        anew = interpolate(train, test, *ends, self._setting.points, restate=estimate, label=f"{label}, anew")
+        anew = interpolate(train, test, *ends, setting.points, restate=estimate, label=f"{label}, anew")
         return Line(stored, anew)
 
     def release(self) -> None:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
+from lth.plan.computing import Computing
+from lth.plan.former_keys import FormerKeys
 from lth.plan.jobs import Job, Measure, places, study_jobs
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
-from lth.setting.setting import Setting, spelled
+from lth.setting.parameter import BY_NAME, Result
+from lth.setting.setting import Setting, spelled, with_overrides
 
 # A change of the algorithms that changes results under the same parameters must raise this.
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2  # 1, which hashed human words and `auto`: `former_keys.py`
+
+# Counts the changes of how a measurement is taken that change its numbers.
+_METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
+
+_EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
 
 
 def content_key(content: Mapping[str, object]) -> str:
@@ -33,18 +42,23 @@ def content_key(content: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# Counts the changes of how a measurement is taken that change its numbers.
-_METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
+def results_of(place: Place) -> tuple[Result, ...]:
+    """Return under which names of results the parameters that decide a solution are declared."""
+    sparse: tuple[Result, ...] = ("sparse",) if place.level > 0 else ()
+    tuned: tuple[Result, ...] = ("fine_tune",) if place.kind == "fine_tune" else ()
+    return ("solutions", *sparse, *tuned)
 
-# The parameters of AnalysisSetting that decide what a measurement finds.
-_DECIDES: dict[Measure, tuple[str, ...]] = {
-    "spectra": ("k", "hessian_examples", "trace_probes"),
-    "density": ("hessian_examples", "density_probes", "density_steps"),
-    "radii": ("directions", "hessian_examples", "cutoff_margin"),
-    "lines": ("points",),
-    "surface": ("hessian_examples", "grid"),
-    "distances": (),
-}
+
+def entering(written: Mapping[str, str], version: int = ALGORITHM_VERSION) -> dict[str, str]:
+    """Return those of the parameters that enter a key of this version.
+
+    One that is younger than the version enters only where its value is not what was done before it.
+    """
+    return {
+        name: value
+        for name, value in written.items()
+        if BY_NAME[name].since <= version or value != BY_NAME[name].unspoken
+    }
 
 
 @dataclass(frozen=True)
@@ -55,25 +69,34 @@ class TaskKeys:
     determine a result (a device changes only its rounding).
     """
 
-    setting: Setting
+    setting: Setting  # as it was asked for
     spec: NetworkSpec
     data_digest: str
+    computing: Computing  # what `auto` comes to
     network_code: str | None = None  # digest of the user's own code; None for a network of ours
     given: tuple[str, ...] = ()  # keys of w(0), w(1), … that are taken from elsewhere
+    former_network_code: str | None = None  # the same as version 1 took it
+
+    @cached_property
+    def resolved(self) -> Setting:
+        """The setting without an `auto`."""
+        return with_overrides(self.setting, self.computing.written())
+
+    @property
+    def former(self) -> FormerKeys | None:
+        """The keys of version 1; None where it had nothing like this setting."""
+        every = spelled(self.setting)
+        if entering(every, version=1).keys() != {name for name in every if BY_NAME[name].since == 1}:
+            return None
+        code = self.former_network_code
+        return FormerKeys(self.setting, self.spec, self.data_digest, code, self.given)
 
     def solution(self, place: Place) -> str:
         """Return the key of a solution; the level before is its parent."""
-        kind, level = place.kind, place.level
-        if kind == "imp" and level < len(self.given):
-            return self.given[level]
-        training = self._training()
-        if kind != "fine_tune":
-            training = {name: value for name, value in training.items() if not name.startswith("fine_tune")}
-        content: dict[str, Any] = {"task": kind, "level": level, **self._common(), "training": training}
-        if level > 0:
-            content["prune_fraction"] = str(self.setting.pruning.prune_fraction)
-            content["parent"] = self.solution(Place.imp(level - 1))
-        return content_key(content)
+        if place.kind == "imp" and place.level < len(self.given):
+            return self.given[place.level]
+        parent = self.solution(Place.imp(place.level - 1)) if place.level > 0 else None
+        return self._key("solution", *results_of(place), **asdict(place), parent=parent)
 
     def ancestors(self, level: int) -> tuple[str, ...]:
         """Return the keys of w(0), …, w(level-1)."""
@@ -81,22 +104,17 @@ class TaskKeys:
 
     def measurement(self, job: Job) -> str:
         """Return the key of a measurement: its solutions, and what it was measured with."""
-        content: dict[str, Any] = {
-            "task": job.measure,
-            "name": job.name,
-            "solutions": {place.name: self.solution(place) for place in job.needs},
-            "prune_fraction": str(self.setting.pruning.prune_fraction),  # sizes the next-larger band
-            "analysis": self._analysis(*_DECIDES[job.measure]),
-            **self._common(),
-        }
-        if job.measure in _METHOD:
-            content["method"] = _METHOD[job.measure]
-        return content_key(content)
+        return self._key(
+            "measurement",
+            job.measure,
+            job={**asdict(job), "measure": job.measure},
+            solutions=[{**asdict(place), "key": self.solution(place)} for place in job.needs],
+            method=_METHOD.get(job.measure, 1),
+        )
 
     def analysis(self, level: int, jobs: Sequence[Job]) -> str:
         """Return the key of what is known of a level from these measurements."""
-        content = {"task": "analysis", "level": level, "jobs": [self.measurement(job) for job in jobs]}
-        return content_key({**content, "analysis": self._analysis("direction_norm")})
+        return self._key("analysis", "analysis", level=level, jobs=[self.measurement(job) for job in jobs])
 
     def measurements(self) -> str:
         """Return the key of the run that all measurements of the study are shown under."""
@@ -109,28 +127,20 @@ class TaskKeys:
             "task": "evidence",
             "solutions": [self.solution(place) for place in places(last, analysis.every_level)],
             "jobs": [self.measurement(job) for job in study_jobs(last, analysis)],
-            "analysis": self._analysis("direction_norm", "second_k", "loss_margin", "error_margin"),
+            "parameters": entering(spelled(self.resolved)),  # all of them: a report prints them
         }
         return content_key(content)
 
     def study(self) -> str:
         """Return the key of the study as a whole, the parent of all its runs."""
-        content = {"task": "study", **self._common(), "training": self._training(), "given": self.given}
-        return content_key({**content, "prune_fraction": str(self.setting.pruning.prune_fraction)})
+        return self._key("study", *_EVERY_TRAINING, given=list(self.given))
 
-    def _common(self) -> dict[str, Any]:
-        return {
-            "seed": self.setting.seed,
+    def _key(self, task: str, *results: Result, **content: object) -> str:
+        """Return the key of a task whose result depends on the content and on what decides the results."""
+        problem: dict[str, Any] = {
             "network": self.spec.as_json(),
             "network_code": self.network_code,
             "data_digest": self.data_digest,
-            "train_examples": str(self.setting.data.train_examples),
-            "augmentation": self.setting.data.augmentation,
         }
-
-    def _training(self) -> dict[str, Any]:
-        return dict(spelled(self.setting.training))
-
-    def _analysis(self, *names: str) -> dict[str, Any]:
-        analysis = spelled(self.setting.analysis)
-        return {name: analysis[name] for name in names}
+        parameters = entering(spelled(self.resolved, *results))
+        return content_key({"task": task, **content, "problem": problem, "parameters": parameters})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
@@ -37,12 +38,17 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def write_report(evidences: Sequence[Evidence], link: Callable[[str], str]) -> Report:
+def write_report(
+    evidences: Sequence[Evidence],
+    link: Callable[[str], str],
+    resolved: Mapping[str, str] = MappingProxyType({}),
+) -> Report:
     """Draw every exhibit of every seed, judge the claims over the seeds, and write the page.
 
     Args:
         evidences: One a seed, of studies that differ in nothing else.
         link: Returns the address of a run by its id.
+        resolved: What parameters that were left to the machine came to, by their names.
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
@@ -54,7 +60,7 @@ def write_report(evidences: Sequence[Evidence], link: Callable[[str], str]) -> R
         for exhibit in (*EXHIBITS, *BEYOND):
             files |= _exhibit_files(exhibit, evidence)
         files[f"{_folder(evidence)}/{SURFACE}.html"] = surface_html(evidence.surface).encode()
-    page = _page(ordered, findings, files, link)
+    page = _page(ordered, findings, files, link, resolved)
     files["report.html"] = html(page).encode()
     files["report.md"] = markdown(page).encode()
     return Report(files, findings)
@@ -73,13 +79,18 @@ def _page(
     findings: Sequence[Finding],
     files: Mapping[str, bytes],
     link: Callable[[str], str],
+    resolved: Mapping[str, str],
 ) -> Page:
     setting = evidences[0].setting
     seeds = tuple(evidence.seed for evidence in evidences)
     return Page(
         title=" · ".join(filter(None, (setting.preset, changes_from_preset(setting)))),
         seeds=seeds,
-        setting=tuple((name, value) for name, value in setting.flat().items() if name != "seed"),
+        setting=tuple(
+            (name, f"auto: {resolved[name]}" if value == "auto" and name in resolved else value)
+            for name, value in setting.flat().items()
+            if name != "seed"
+        ),
         levels=tuple((evidence.seed, _level_cells(evidence, link)) for evidence in evidences),
         claims=tuple(_claim_entry(finding, evidences, link) for finding in findings),
         claims_image=files["claims.png"],

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from lth.errors import InputError
 from lth.setting.amount import ALL, Amount
+from lth.setting.parameter import Result
 from lth.setting.setting import (
     AnalysisSetting,
     DataSetting,
     PruningSetting,
     Setting,
     TrainingSetting,
+    spelled,
     with_overrides,
 )
 from lth.setting.step import Step
@@ -94,10 +96,9 @@ def changes_from_preset(setting: Setting) -> str:
 
     Empty where it departs in none. The seed and what only measures are left out.
     """
-    standard = PRESETS[setting.preset].flat()
-    changed = {name: value for name, value in setting.flat().items() if value != standard[name]}
-    return " ".join(f"{name}={value}" for name, value in sorted(changed.items()) if name not in _MEASURING)
+    standard = spelled(PRESETS[setting.preset], *_WEIGHTS)
+    changed = {name: value for name, value in spelled(setting, *_WEIGHTS).items() if value != standard[name]}
+    return " ".join(f"{name}={value}" for name, value in sorted(changed.items()) if name != "seed")
 
 
-# What decides how a solution is measured, or how far a study goes, and not the weights of a solution.
-_MEASURING = {"preset", "seed", "levels", *vars(AnalysisSetting())}
+_WEIGHTS: tuple[Result, ...] = ("problem", "solutions", "sparse", "fine_tune")

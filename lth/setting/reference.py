@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import re
@@ -67,22 +66,3 @@ def _where(error: Exception, function: Callable[..., Any]) -> str:
     own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
     last = (own or frames)[-1]
     return f"{last.filename}, line {last.lineno}"
-
-
-def code_digest(name: str) -> str:
-    """Return the SHA-256 of the source file that defines the function `name`: other code, other results.
-
-    What that file itself imports does not count.
-
-    Raises:
-        ValueError: If it can't be loaded, or has no source file.
-    """
-    function = inspect.unwrap(load_reference(name))
-    try:
-        source = inspect.getsourcefile(function)
-        content = Path(source).read_bytes() if source is not None else None
-    except (TypeError, OSError):
-        content = None
-    if content is None:
-        raise InputError(f"{name} has no source file, so its results can't be told apart; wrap it in your own")
-    return hashlib.sha256(content).hexdigest()

@@ -1,58 +1,91 @@
 """What a study is made with: one small frozen record per stage, checked when it is built.
 
-`Setting` only bundles them; a stage is handed its own record and never the bundle.
+`Setting` only bundles them; a stage is handed its own record and never the bundle. Their fields are the rows of
+`lth.setting.parameter`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lth.errors import InputError
-from lth.setting.amount import ALL, Amount
-from lth.setting.numeral import parse_number, parse_whole
+from lth.setting.amount import Amount
+from lth.setting.parameter import (
+    BY_NAME,
+    PARAMETERS,
+    Result,
+    StageName,
+    default_of,
+    of_stage,
+)
+from lth.setting.parameter import TENTH as TENTH
+from lth.setting.parameter import Augmentation as Augmentation
+from lth.setting.parameter import Compile as Compile
+from lth.setting.parameter import DirectionNorm as DirectionNorm
+from lth.setting.parameter import Precision as Precision
+from lth.setting.parameter import Snapshots as Snapshots
+from lth.setting.reader import spell, text
 from lth.setting.step import Step
 
-Augmentation = Literal["none", "crop", "crop_flip"]
-Precision = Literal["auto", "fp32", "bf16"]
-Compile = Literal["auto", "on", "off"]
-Snapshots = Literal["none", "log", "every"]
-DirectionNorm = Literal["plain", "filter"]
+AnyStage = TypeVar("AnyStage", bound="Stage")
 
 
-def _require(claim: bool, name: str, value: object, expected: str) -> None:
-    if not claim:
-        raise InputError(f"{name}={value} is out of range; expected {expected}")
+class Stage:
+    """Some parameters: all of a stage, or those alone that decide a result (`restricted`).
+
+    No field has a default on its class, so a parameter that was not handed over can't be read.
+    """
+
+    stage: ClassVar[StageName]
+
+    def __init_subclass__(cls, *, stage: StageName) -> None:
+        cls.stage = stage
+
+    def __post_init__(self) -> None:
+        for parameter in of_stage(self.stage):
+            parameter.check(getattr(self, parameter.name))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    if not TYPE_CHECKING:  # else every misspelt name would be taken for a parameter
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in BY_NAME:
+                raise AttributeError(f"{type(self).__name__} has no parameter {name!r}")
+            raise AttributeError(
+                f"{name} is not declared to decide this result, and its key does not hold it; to read it, "
+                f"add the result to the `decides` of {name} in lth/setting/parameter.py"
+            )
 
 
-def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name}={value!r} is unknown; choose one of {', '.join(choices)}")
+def restricted(stage: AnyStage, *results: Result) -> AnyStage:
+    """Return a stage whose parameters that decide none of the results can't be read.
+
+    Args:
+        stage: With every parameter.
+        results: What it is read for.
+    """
+    shown: AnyStage = object.__new__(type(stage))
+    for parameter in of_stage(stage.stage):
+        if set(results) & set(parameter.decides):
+            object.__setattr__(shown, parameter.name, getattr(stage, parameter.name))
+    return shown
 
 
-_MOST_EPOCHS = 1_000_000
-_EPOCHS = f"a whole number from 1 to {_MOST_EPOCHS}"
-_LARGEST = 3.4e38  # of float32, in which networks are trained
-
-TENTH = Amount(0.1)  # of the training set; docs/protocol.md, section 2
-
-
-@dataclass(frozen=True)
-class DataSetting:
+@dataclass(frozen=True, repr=False)
+class DataSetting(Stage, stage="data"):
     """Which examples a network is trained on."""
 
     dataset: str
-    train_examples: Amount = ALL
-    augmentation: Augmentation = "none"
-
-    def __post_init__(self) -> None:
-        _require_choice("augmentation", self.augmentation, get_args(Augmentation))
+    train_examples: Amount = field(default_factory=default_of("train_examples"))
+    augmentation: Augmentation = field(default_factory=default_of("augmentation"))
 
 
-@dataclass(frozen=True)
-class TrainingSetting:
+@dataclass(frozen=True, repr=False)
+class TrainingSetting(Stage, stage="training"):
     """One schedule of SGD with momentum (lr divided by ten at every milestone)."""
 
     epochs: int
@@ -63,78 +96,40 @@ class TrainingSetting:
     milestones: tuple[Step, ...]
     rewind_step: Step
     fine_tune_epochs: int
-    fine_tune_lr: float | None = None  # None: the last learning rate of the schedule
-    precision: Precision = "auto"
-    compile: Compile = "auto"
-    epoch_examples: Amount = TENTH  # whose loss is recorded after every epoch but the last, which takes all
-    trajectory: Snapshots = "log"
-
-    def __post_init__(self) -> None:
-        _require(1 <= self.epochs <= _MOST_EPOCHS, "epochs", self.epochs, _EPOCHS)
-        _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2 (BatchNorm)")
-        _require(0 < self.lr < _LARGEST, "lr", self.lr, f"a positive number below {_LARGEST:g}")
-        _require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
-        decays = 0 <= self.weight_decay < _LARGEST
-        _require(decays, "weight_decay", self.weight_decay, f"zero or more, below {_LARGEST:g}")
-        tuned = 1 <= self.fine_tune_epochs <= _MOST_EPOCHS
-        _require(tuned, "fine_tune_epochs", self.fine_tune_epochs, _EPOCHS)
-        if self.fine_tune_lr is not None:
-            _require(0 < self.fine_tune_lr < _LARGEST, "fine_tune_lr", self.fine_tune_lr, "positive")
-        _require_choice("precision", self.precision, get_args(Precision))
-        _require_choice("compile", self.compile, get_args(Compile))
-        _require_choice("trajectory", self.trajectory, get_args(Snapshots))
+    fine_tune_lr: float | None = field(default_factory=default_of("fine_tune_lr"))
+    precision: Precision = field(default_factory=default_of("precision"))
+    compile: Compile = field(default_factory=default_of("compile"))
+    epoch_examples: Amount = field(default_factory=default_of("epoch_examples"))
+    trajectory: Snapshots = field(default_factory=default_of("trajectory"))
 
 
-@dataclass(frozen=True)
-class PruningSetting:
+@dataclass(frozen=True, repr=False)
+class PruningSetting(Stage, stage="pruning"):
     """How much goes at each level, and how many levels a study has after the dense one."""
 
-    prune_fraction: float = 0.2
-    levels: int = 10
-
-    def __post_init__(self) -> None:
-        _require(0 < self.prune_fraction < 1, "prune_fraction", self.prune_fraction, "a number in (0, 1)")
-        _require(1 <= self.levels <= 100, "levels", self.levels, "a whole number from 1 to 100")
+    prune_fraction: float = field(default_factory=default_of("prune_fraction"))
+    levels: int = field(default_factory=default_of("levels"))
 
 
-@dataclass(frozen=True)
-class AnalysisSetting:
+@dataclass(frozen=True, repr=False)
+class AnalysisSetting(Stage, stage="analysis"):
     """How finely the geometry of a solution is measured."""
 
-    k: int = 100  # leading eigenvalues
-    second_k: float = 0.5  # of k: another cut, to see whether the trend depends on it
-    trace_probes: int = 20  # random vectors
-    density_probes: int = 10  # random vectors of the spectral density
-    density_steps: int = 80  # of Lanczos' recurrence from each
-    hessian_examples: Amount = TENTH
-    directions: int = 50
-    direction_norm: DirectionNorm = "filter"
-    cutoff_margin: float = 0.1  # nats above the worse of two compared solutions
-    points: int = 31  # on a straight line
-    grid: int = 25  # a side of the surface
-    plane: tuple[str, ...] = ("0", "last", "random_init")  # solutions that span the surface
-    every_level: tuple[str, ...] = ()  # baselines to train and measure at all levels, not the last alone
-    loss_margin: float = 0.01  # nats: a barrier below it counts as none
-    error_margin: float = 0.02  # share of test examples: the same for the error
-
-    def __post_init__(self) -> None:
-        _require(self.k >= 1, "k", self.k, "at least 1")
-        _require(self.trace_probes >= 2, "trace_probes", self.trace_probes, "at least 2 (a standard error)")
-        _require(
-            self.density_probes >= 2, "density_probes", self.density_probes, "at least 2 (a standard error)"
-        )
-        _require(self.density_steps >= 1, "density_steps", self.density_steps, "at least 1")
-        _require(self.directions >= 2, "directions", self.directions, "at least 2")
-        _require_choice("direction_norm", self.direction_norm, get_args(DirectionNorm))
-        _require(0 < self.cutoff_margin < math.inf, "cutoff_margin", self.cutoff_margin, "positive")
-        _require(self.points >= 3, "points", self.points, "at least 3")
-        _require(self.grid >= 3, "grid", self.grid, "at least 3")
-        spanning = ",".join(self.plane)
-        three = len(self.plane) == len(set(self.plane)) == 3
-        _require(three, "plane", spanning, "three solutions, such as 0,last,one_shot")
-        _require(0 < self.loss_margin < math.inf, "loss_margin", self.loss_margin, "positive")
-        _require(0 < self.error_margin < 1, "error_margin", self.error_margin, "a number in (0, 1)")
-        _require(0 < self.second_k < 1, "second_k", self.second_k, "a share of k, in (0, 1)")
+    k: int = field(default_factory=default_of("k"))
+    second_k: float = field(default_factory=default_of("second_k"))
+    trace_probes: int = field(default_factory=default_of("trace_probes"))
+    density_probes: int = field(default_factory=default_of("density_probes"))
+    density_steps: int = field(default_factory=default_of("density_steps"))
+    hessian_examples: Amount = field(default_factory=default_of("hessian_examples"))
+    directions: int = field(default_factory=default_of("directions"))
+    direction_norm: DirectionNorm = field(default_factory=default_of("direction_norm"))
+    cutoff_margin: float = field(default_factory=default_of("cutoff_margin"))
+    points: int = field(default_factory=default_of("points"))
+    grid: int = field(default_factory=default_of("grid"))
+    plane: tuple[str, ...] = field(default_factory=default_of("plane"))
+    every_level: tuple[str, ...] = field(default_factory=default_of("every_level"))
+    loss_margin: float = field(default_factory=default_of("loss_margin"))
+    error_margin: float = field(default_factory=default_of("error_margin"))
 
     @property
     def second_cut(self) -> int:
@@ -142,8 +137,8 @@ class AnalysisSetting:
         return max(1, round(self.second_k * self.k))
 
 
-@dataclass(frozen=True)
-class Setting:
+@dataclass(frozen=True, repr=False)
+class Setting(Stage, stage="setting"):
     """Everything a user chooses about a study, except where it runs."""
 
     preset: str
@@ -152,43 +147,62 @@ class Setting:
     training: TrainingSetting
     pruning: PruningSetting
     analysis: AnalysisSetting
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _require(0 <= self.seed < 2**31, "seed", self.seed, "a whole number from 0 to 2147483647")
+    seed: int = field(default_factory=default_of("seed"))
 
     def flat(self) -> dict[str, str]:
         """Return every parameter by the name and in the spelling a user would type it."""
-        stages = (self.data, self.training, self.pruning, self.analysis)
-        fields = {name: text for stage in stages for name, text in spelled(stage).items()}
-        return {"preset": self.preset, "seed": str(self.seed), "network": self.network, **fields}
+        return {"preset": self.preset, **spelled(self)}
+
+    def deciding(self, *results: Result) -> Setting:
+        """Return a setting whose parameters that decide none of the results can't be read."""
+        shown = restricted(self, *results)
+        for stage in (self.data, self.training, self.pruning, self.analysis):
+            object.__setattr__(shown, stage.stage, restricted(stage, *results))
+        return shown
 
 
-def spelled(stage: DataSetting | TrainingSetting | PruningSetting | AnalysisSetting) -> dict[str, str]:
-    """Return the fields of one stage in the spelling a user would type them."""
-    return {name: _spell(value) for name, value in vars(stage).items()}
+def spelled(setting: Setting, *results: Result) -> dict[str, str]:
+    """Return the parameters in the spelling a user would type them, in the order of the table.
+
+    Args:
+        setting: With every parameter.
+        results: Keeps those alone that decide one of them; without, all are returned.
+    """
+    return {
+        parameter.name: spell(getattr(_record(setting, parameter.stage), parameter.name))
+        for parameter in PARAMETERS
+        if not results or set(results) & set(parameter.decides)
+    }
+
+
+def _record(setting: Setting, stage: StageName) -> Stage:
+    records: dict[StageName, Stage] = {
+        "setting": setting,
+        "data": setting.data,
+        "training": setting.training,
+        "pruning": setting.pruning,
+        "analysis": setting.analysis,
+    }
+    return records[stage]
 
 
 def setting_from_flat(content: Mapping[str, object]) -> Setting:
     """Return the setting that `Setting.flat` wrote, in this version or an earlier one.
 
     How a solution is measured does not make it another: what an earlier version did not know of measuring
-    takes its default.
+    takes its default; what it did not know of training is what it did.
 
     Raises:
         ValueError: If a field is missing, unknown or out of range.
     """
-    measuring = {name for name, (stage, _) in _FIELDS.items() if stage == "analysis"}
-    known = {"preset", *_FIELDS}
-    content = {**_BEFORE, **content}
-    if odd := sorted((known - measuring - content.keys()) | (content.keys() - known)):
+    needed = {row.name for row in PARAMETERS if row.stage != "analysis" and row.before is None}
+    missing = {"preset", *needed} - content.keys()
+    if odd := sorted(missing | (content.keys() - {"preset", *BY_NAME})):
         raise InputError(f"not a setting of this version of lth: {', '.join(odd)} missing or unknown")
-    stages: dict[str, dict[str, Any]] = {}
-    for name, (stage, read) in _FIELDS.items():
-        if name in content:
-            stages.setdefault(stage, {})[name] = _read(name, read, content[name])
+    before = {row.name: row.before for row in PARAMETERS if row.before is not None}
+    stages = _by_stage({**before, **{name: content[name] for name in BY_NAME if name in content}})
     return Setting(
-        preset=_text(content["preset"]),
+        preset=text(content["preset"]),
         data=DataSetting(**stages["data"]),
         training=TrainingSetting(**stages["training"]),
         pruning=PruningSetting(**stages["pruning"]),
@@ -197,121 +211,24 @@ def setting_from_flat(content: Mapping[str, object]) -> Setting:
     )
 
 
-# What versions did that had no such parameter of training.
-_BEFORE = {"compile": "off", "epoch_examples": "all"}
-
-
 def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting:
     """Return `setting` with the named fields replaced; values may be text, as typed on a command line.
 
     Raises:
         ValueError: If a name is unknown, or a value can't be read or is out of range.
     """
-    changes: dict[str, dict[str, Any]] = {}
-    for name, written in overrides.items():
-        if name not in _FIELDS:
-            raise InputError(f"{name!r} is not a parameter; known are {', '.join(_FIELDS)}")
-        stage, read = _FIELDS[name]
-        changes.setdefault(stage, {})[name] = _read(name, read, written)
+    for name in overrides:
+        if name not in BY_NAME:
+            raise InputError(f"{name!r} is not a parameter; known are {', '.join(BY_NAME)}")
+    changes = _by_stage(overrides)
     top = changes.pop("setting", {})
     stages = {stage: replace(getattr(setting, stage), **fields) for stage, fields in changes.items()}
     return replace(setting, **top, **stages)
 
 
-def _read(name: str, read: Callable[[object], object], written: object) -> object:
-    try:
-        return read(written)
-    except ValueError as error:
-        raise InputError(f"{name}={written!r}: {error}") from error
-
-
-def _whole(written: object) -> int:
-    return parse_whole(str(written))
-
-
-def _number(written: object) -> float:
-    number = parse_number(str(written))
-    if not math.isfinite(number):
-        raise InputError("expected a finite number")
-    return number
-
-
-def _last_or_number(written: object) -> float | None:
-    return None if written is None or str(written).strip() == "last" else _number(written)
-
-
-def _text(written: object) -> str:
-    text = str(written).strip()
-    if not text or not text.isprintable():
-        raise InputError("expected a name")
-    return text
-
-
-def _step(written: object) -> Step:
-    return Step.parse(str(written))
-
-
-def _steps(written: object) -> tuple[Step, ...]:
-    return tuple(map(Step.parse, _listed(written)))
-
-
-def _names(written: object) -> tuple[str, ...]:
-    return tuple(map(_text, _listed(written)))
-
-
-def _listed(written: object) -> list[str]:
-    """Return the parts of a list; `none` is the empty one."""
-    if isinstance(written, tuple | list):
-        return list(map(str, written))
-    if not str(written).strip():
-        raise InputError("expected a list such as a,b, or none")
-    return [] if str(written).strip() == "none" else str(written).split(",")
-
-
-def _amount(written: object) -> Amount:
-    return Amount.parse(str(written))
-
-
-_FIELDS: dict[str, tuple[str, Callable[[object], object]]] = {
-    "seed": ("setting", _whole),
-    "network": ("setting", _text),
-    "dataset": ("data", _text),
-    "train_examples": ("data", _amount),
-    "augmentation": ("data", _text),
-    "epochs": ("training", _whole),
-    "batch_size": ("training", _whole),
-    "lr": ("training", _number),
-    "momentum": ("training", _number),
-    "weight_decay": ("training", _number),
-    "milestones": ("training", _steps),
-    "rewind_step": ("training", _step),
-    "fine_tune_epochs": ("training", _whole),
-    "fine_tune_lr": ("training", _last_or_number),
-    "precision": ("training", _text),
-    "compile": ("training", _text),
-    "epoch_examples": ("training", _amount),
-    "trajectory": ("training", _text),
-    "prune_fraction": ("pruning", _number),
-    "levels": ("pruning", _whole),
-    "k": ("analysis", _whole),
-    "second_k": ("analysis", _number),
-    "trace_probes": ("analysis", _whole),
-    "density_probes": ("analysis", _whole),
-    "density_steps": ("analysis", _whole),
-    "hessian_examples": ("analysis", _amount),
-    "directions": ("analysis", _whole),
-    "direction_norm": ("analysis", _text),
-    "cutoff_margin": ("analysis", _number),
-    "points": ("analysis", _whole),
-    "grid": ("analysis", _whole),
-    "plane": ("analysis", _names),
-    "every_level": ("analysis", _names),
-    "loss_margin": ("analysis", _number),
-    "error_margin": ("analysis", _number),
-}
-
-
-def _spell(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    return "last" if value is None else str(value)
+def _by_stage(written: Mapping[str, object]) -> dict[StageName, dict[str, Any]]:
+    """Return the values that are written, by stage and name."""
+    stages: dict[StageName, dict[str, Any]] = {}
+    for name, value in written.items():
+        stages.setdefault(BY_NAME[name].stage, {})[name] = BY_NAME[name].parse(value)
+    return stages

@@ -14,11 +14,13 @@ from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import survivors
 from lth.network.weights import Weights
+from lth.plan.computing import Computing
 from lth.plan.jobs import study_jobs
-from lth.plan.keys import TaskKeys
+from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
-from lth.setting.reference import code_digest, is_reference
+from lth.setting.own_code import code_digest, file_digest
+from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
@@ -86,19 +88,45 @@ def set_up(
             f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
             f"leave it out, or write {given.rewind.step}"
         )
-    code = code_digest(spec.name) if is_reference(spec.name) else None
-    keys = TaskKeys(setting, spec, images.digest, code)
+    network = build_network(spec, setting.seed)
+    own = is_reference(spec.name)
+    keys = TaskKeys(
+        setting,
+        spec,
+        images.digest,
+        _computing(setting, device, schedule),
+        network_code=code_digest(spec.name) if own else None,
+        former_network_code=file_digest(spec.name) if own else None,
+    )
     inherited = (*given.ancestors, given.key) if given is not None else ()
-    if inherited != tuple(keys.solution(Place.imp(level)) for level in range(len(inherited))):
-        keys = replace(keys, given=inherited)  # else it is this study's own solution
+    if not _is_own(inherited, keys):
+        keys = replace(keys, given=inherited)
     return Problem(
         setting=setting,
         images=images,
         data=data,
-        network=build_network(spec, setting.seed),
+        network=network,
         schedule=schedule,
         keys=keys,
         others=tuple(others),
+    )
+
+
+def _computing(setting: Setting, device: torch.device, schedule: Schedule) -> Computing:
+    """Return what every training of a study computes in, by its full schedule."""
+    training = setting.training
+    return Computing(
+        training_format(training.precision, device),
+        is_compiled(training.compile, device, schedule.num_iterations),
+    )
+
+
+def _is_own(lineage: tuple[str, ...], keys: TaskKeys) -> bool:
+    """Return whether w(0), w(1), … of these keys, of this version or the former, are the study's own."""
+    levels = [Place.imp(level) for level in range(len(lineage))]
+    former = keys.former
+    return lineage == tuple(map(keys.solution, levels)) or (
+        former is not None and lineage == tuple(map(former.solution, levels))
     )
 
 
@@ -157,24 +185,23 @@ def check_measurable(problem: Problem) -> None:
 
 def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
     """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by one_shot."""
+    setting = problem.keys.resolved.deciding(*results_of(place))
     if place.level == 0:
-        return start_dense(problem.network, problem.setting, len(problem.data.train))
+        return start_dense(problem.network, setting, len(problem.data.train))
     if previous is None:
         raise InputError(f"{place.name} starts from w({place.level - 1}); give it")
-    return start_sparse(
-        place.kind, Ingredients(problem.setting, problem.schedule, place.level, previous, dense)
-    )
+    return start_sparse(place.kind, Ingredients(setting, problem.schedule, place.level, previous, dense))
 
 
-def procedure(problem: Problem, start: Start) -> Procedure:
-    """Return how the training from `start` computes on the device of the examples."""
-    training, device = problem.setting.training, problem.data.train.labels.device
+def procedure(problem: Problem) -> Procedure:
+    """Return how the trainings of a study compute on the device of the examples."""
+    setting, computing = problem.keys.resolved.deciding("solutions"), problem.keys.computing
     return Procedure(
-        augmentation=problem.setting.data.augmentation,
-        precision=training_format(training.precision, device),
-        seed=problem.setting.seed,
-        compiled=is_compiled(training.compile, device, start.schedule.num_iterations - start.state.step),
-        epoch_examples=training.epoch_examples,
+        augmentation=setting.data.augmentation,
+        precision=computing.precision,
+        seed=setting.seed,
+        compiled=computing.compiled,
+        epoch_examples=setting.training.epoch_examples,
     )
 
 
@@ -199,7 +226,7 @@ def solve(
         start.mask,
         problem.data,
         start.schedule,
-        procedure(problem, start),
+        procedure(problem),
         capture_at=start.capture_at,
         resumed=resumed,
         keeper=keeper,

@@ -57,7 +57,8 @@ def measure_on(
         if isinstance(job, CurvatureJob):  # all else is taken in one go
             key = problem.keys.measurement(job)
             keeper = BasisKeeper(run, key, measured_by(problem.devices), keep_every, say)
-        content = pack(perform(job, load, surveyor, problem.network, problem.setting, keeper))
+        setting = problem.setting.deciding(job.measure)
+        content = pack(perform(job, load, surveyor, problem.network, setting, keeper))
         seconds = keeper.seconds if keeper is not None else time.monotonic() - began
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)

@@ -46,7 +46,8 @@ class Replication:
         problems = [study.problem for study in self.studies]
         with self._store.open(self.name, {**report_tags(problems), KEY: self._key()}, adopt=True) as run:
             self._say(f"drawing the report, in run {run.run_id}")
-            report: Report = write_report(evidences, self._store.link)
+            computing = problems[0].keys.computing
+            report: Report = write_report(evidences, self._store.link, computing.written())
             log_report(run, report, problems)
         return run.run_id
 

@@ -35,6 +35,7 @@ from lth.plan.jobs import (
     surface_job,
 )
 from lth.plan.place import Place, Point
+from lth.setting.setting import restricted
 from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
 from lth.study.measuring import measure_on
@@ -110,7 +111,7 @@ class Study:
         previous = self._needed(level - 1, name) if level > 0 else None
         dense = self._needed(0, name) if place.kind == "one_shot" else None
         start = plan(self.problem, place, previous, dense)
-        environment = computed_by(self.problem, start)
+        environment = computed_by(self.problem)
         tags = {COMPUTED_BY: environment}
         unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
         with (
@@ -206,7 +207,7 @@ class Study:
         self, level: int, jobs: Sequence[Job], name: str, key: str, *, adopt: bool, fresh: bool
     ) -> str | None:
         measured = {job: load_measurement(self.store, self.measurement(job, fresh=fresh)) for job in jobs}
-        norm = self.problem.setting.analysis.direction_norm
+        norm = restricted(self.problem.setting.analysis, "analysis").direction_norm
         here = Place.imp(level)
         density, _ = load_outcome(self.store, self._needed_run(here, name))
         analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.positions))

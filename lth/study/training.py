@@ -20,9 +20,9 @@ from lth.tracking.run import RunLog
 from lth.training.train import EpochRecord, snapshot_epochs
 
 
-def computed_by(problem: Problem, start: Start) -> str:
+def computed_by(problem: Problem) -> str:
     """Return what decides the bits of a training besides its key: in which only it can be gone on from."""
-    how = procedure(problem, start)
+    how = procedure(problem)
     return progress_environment(problem.data.train.labels.device, how.precision, compiled=how.compiled)
 
 
@@ -51,7 +51,7 @@ def train_on(
         unsent: Keeps the solution if it can't be logged, and is asked for it before it is trained.
         say: Tells the user.
     """
-    key, environment = problem.keys.solution(place), computed_by(problem, start)
+    key, environment = problem.keys.solution(place), computed_by(problem)
     keeper = ProgressKeeper(run, directory, key, environment, keep_every, say)
     kept = unsent.fetch(directory, read_solution)
     if kept is not None:

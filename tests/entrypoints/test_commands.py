@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
-from entrypoints import analyze, imp_level, report, study, train_dense
+from entrypoints import analyze, baseline, imp_level, report, study, train_dense
+from lth.plan.place import BASELINES
+from lth.setting.preset import PRESETS
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -102,23 +105,42 @@ def test_from_run_takes_its_setting_from_that_run_when_no_preset_is_named(tracki
     assert trained.data.params["epochs"] == "3"
 
 
-def test_the_command_line_takes_exactly_the_parameters_and_kinds_of_the_library():
-    from entrypoints.baseline import _KINDS
-    from entrypoints.options import _SETTING_OPTIONS
-    from lth.plan.place import BASELINES
-    from lth.setting.preset import PRESETS
+@pytest.mark.parametrize("command", [analyze, baseline, imp_level, report, study, train_dense])
+def test_every_command_takes_every_parameter_of_a_study(command):
+    assert {option.name for option in command.main.params} >= set(PRESETS["digits"].flat())
 
-    assert set(_SETTING_OPTIONS) == set(PRESETS["digits"].flat()) - {"preset"}
-    assert _KINDS == BASELINES
+
+def test_the_baselines_that_can_be_trained_are_those_of_the_library():
+    (kind,) = (option for option in baseline.main.params if option.name == "kind")
+    assert tuple(kind.type.choices) == BASELINES
+
+
+def runs_without_torch_or_mlflow(code: str) -> bool:
+    checked = f"import sys\n{code}\nsys.exit(bool({{'torch', 'mlflow'}} & set(sys.modules)))"
+    return subprocess.run([sys.executable, "-c", checked], cwd=ROOT, check=False).returncode == 0
 
 
 def test_help_answers_without_importing_torch_or_mlflow():
-    code = (
-        "import sys\n"
-        "from entrypoints import analyze, baseline, imp_level, main, train_dense\n"
-        "sys.exit(bool({'torch', 'mlflow'} & set(sys.modules)))"
+    assert runs_without_torch_or_mlflow(
+        "from entrypoints import analyze, baseline, imp_level, main, train_dense"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "told"),
+    [
+        ("analyze", ["--measures", "spektra"], "'spektra' unknown; known are spectra"),
+        ("analyze", ["--level", "x"], "is not a level"),
+        ("baseline", ["--kind", "one_short", "--level", "1"], "is not one of"),
+    ],
+)
+def test_a_misspelt_task_is_refused_without_importing_torch_or_mlflow(command, arguments, told):
+    assert runs_without_torch_or_mlflow(
+        "from click.testing import CliRunner\n"
+        f"from entrypoints import {command}\n"
+        f"result = CliRunner().invoke({command}.main, {arguments!r})\n"
+        f"assert result.exit_code == 2 and {told!r} in ' '.join(result.output.split()), result.output"
+    )
 
 
 def mlflow_run(directory: Path, entry_point: str, *parameters: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from tiny_problem import OPTIONS
 
 from entrypoints import study
+from lth.setting.parameter import BY_NAME
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted([*(ROOT / "lth").rglob("*.py"), *(ROOT / "entrypoints").rglob("*.py")])
@@ -81,6 +82,4 @@ def test_what_users_can_name_is_escaped_in_every_page(tracking):
 def test_running_code_by_name_is_documented_where_it_is_named():
     assert "Naming a function runs its code" in (ROOT / "README.md").read_text().replace("\n", " ")
     for option in ("network", "dataset"):
-        from entrypoints.options import _SETTING_OPTIONS
-
-        assert "runs it" in _SETTING_OPTIONS[option]
+        assert "runs it" in BY_NAME[option].help

@@ -103,6 +103,15 @@ def test_one_seed_is_said_to_decide_nothing_and_what_a_user_can_name_is_escaped(
     assert evil not in alone.files["report.md"].decode()
 
 
+def test_what_was_left_to_the_machine_is_shown_beside_what_it_came_to():
+    evidence = quick(0)
+    auto = replace(evidence.setting.training, precision="auto", compile="on")
+    alone = replace(evidence, setting=replace(evidence.setting, training=auto))
+    page = write_report([alone], link, {"precision": "bf16", "compile": "on"}).files["report.md"].decode()
+    assert "| precision | auto: bf16 |" in page
+    assert "| compile | on |" in page
+
+
 def test_markdown_shows_the_same_figures_by_their_files(report):
     text = report.files["report.md"].decode()
     pictures = re.findall(r"!\[.*?\]\(([^)]*)\)", text)

@@ -16,6 +16,7 @@ from lth.report.figure.radius import draw_radii
 from lth.report.figure.spectrum import draw_spectra
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
+from lth.setting.parameter import BY_NAME
 from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
@@ -38,6 +39,7 @@ def study_tags(problem: Problem) -> dict[str, str]:
         "dataset": problem.images.name,
         "data_digest": problem.images.digest,
         "lth.study": problem.keys.study(),
+        **{f"lth.{name}": value for name, value in problem.keys.computing.written().items()},
     }
 
 
@@ -51,9 +53,8 @@ def study_name(problem: Problem, origin: str) -> str:
 
 def measuring(problem: Problem) -> str:
     """Return how finely a study measures what its trends show, in the spelling a user would type it."""
-    shown = ("k", "trace_probes", "hessian_examples", "directions", "direction_norm", "cutoff_margin", "points")
-    setting = spelled(problem.setting.analysis)
-    return " ".join(f"{name}={setting[name]}" for name in shown)
+    shown = spelled(problem.setting, "spectra", "radii", "lines", "analysis")
+    return " ".join(f"{name}={shown[name]}" for name in shown if BY_NAME[name].stage == "analysis")
 
 
 def task_tags(problem: Problem, kind: str, level: int, density: float | None, key: str) -> dict[str, str]:

@@ -1,0 +1,433 @@
+"""Every parameter of a study, declared once: a row says how it is read, what it may be, and what it decides.
+
+What a user types, `--help`, the records in `setting.py`, the content keys and docs/parameters.md are read from
+`PARAMETERS`. A result can read no parameter whose row does not name it (`Setting.deciding`), and its content
+key is made of just those, so that no result is found under a parameter that it was not computed with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+from lth.errors import InputError
+from lth.setting import reader
+from lth.setting.amount import ALL, Amount
+
+Augmentation = Literal["none", "crop", "crop_flip"]
+Precision = Literal["auto", "fp32", "bf16"]
+Compile = Literal["auto", "on", "off"]
+Snapshots = Literal["none", "log", "every"]
+DirectionNorm = Literal["plain", "filter"]
+
+StageName = Literal["setting", "data", "training", "pruning", "analysis"]
+Result = Literal[
+    "problem",  # network and data themselves: keys hold shape, code and digest instead of the name
+    "plan",  # which solutions and measurements there are
+    "solutions",  # the weights of all of them
+    "sparse",  # those of level 1 and up, besides
+    "fine_tune",  # those of that baseline, besides
+    "spectra",
+    "density",
+    "radii",
+    "lines",
+    "surface",
+    "distances",
+    "analysis",  # what is shown of a level
+    "report",  # nothing but that; it prints every parameter, so each of them decides it
+]
+
+TENTH = Amount(0.1)  # of the training set; docs/protocol.md, section 2
+
+_REQUIRED: Final = object()
+_MOST_EPOCHS = 1_000_000
+_LARGEST = 3.4e38  # of float32, in which networks are trained
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a value must fulfil, and how a user is told."""
+
+    holds: Callable[[Any], bool]
+    expected: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    Args:
+        name: As it is typed.
+        stage: The record that holds it; those of `setting` belong to no stage.
+        read: Makes its value of what was typed.
+        help: What `--help` says.
+        decides: The results that depend on it.
+        default: Left out by every preset that doesn't write it.
+        choices: All it may be.
+        bounds: Else what it must fulfil.
+        since: The first version of content keys (`lth.plan.keys.ALGORITHM_VERSION`) that every value of it
+            enters. A new parameter gets the next one: until then it enters only where it is not `before`, so
+            that what was computed without it is still found.
+        before: In writing, what versions did that had no such parameter, where that is not its default.
+    """
+
+    name: str
+    stage: StageName
+    read: Callable[[object], object]
+    help: str
+    decides: tuple[Result, ...]
+    default: object = _REQUIRED
+    choices: tuple[str, ...] = ()
+    bounds: Bounds | None = None
+    since: int = 1
+    before: str | None = None
+
+    @property
+    def unspoken(self) -> str:
+        """In writing, what versions did that had no such parameter; if not said, the default."""
+        return reader.spell(self.default) if self.before is None else self.before
+
+    def parse(self, written: object) -> object:
+        """Return the value that is written.
+
+        Raises:
+            ValueError: If it can't be read.
+        """
+        try:
+            return self.read(written)
+        except ValueError as error:
+            raise InputError(f"{self.name}={written!r}: {error}") from error
+
+    def check(self, value: object) -> None:
+        """Check that a value is one that it may be.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        if self.choices and value not in self.choices:
+            raise InputError(f"{self.name}={value!r} is unknown; choose one of {', '.join(self.choices)}")
+        if self.bounds is not None and not self.bounds.holds(value):
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            raise InputError(f"{self.name}={shown} is out of range; expected {self.bounds.expected}")
+
+
+def _at_least(least: int, why: str = "") -> Bounds:
+    return Bounds(lambda value: value >= least, f"at least {least}{why}")
+
+
+_EPOCHS = Bounds(lambda epochs: 1 <= epochs <= _MOST_EPOCHS, f"a whole number from 1 to {_MOST_EPOCHS}")
+_POSITIVE = Bounds(lambda value: 0 < value < math.inf, "positive")
+_RATE = Bounds(lambda rate: 0 < rate < _LARGEST, f"a positive number below {_LARGEST:g}")
+_LAST_OR_RATE = Bounds(lambda rate: rate is None or 0 < rate < _LARGEST, "positive")
+_THREE = Bounds(lambda plane: len(plane) == len(set(plane)) == 3, "three solutions, such as 0,last,one_shot")
+
+_ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface")
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter(
+        "seed",
+        "setting",
+        reader.whole,
+        "Of initialisation, data order, augmentation, draws and directions.",
+        decides=("solutions", *_ON_EXAMPLES),
+        default=0,
+        bounds=Bounds(lambda seed: 0 <= seed < 2**31, "a whole number from 0 to 2147483647"),
+    ),
+    Parameter(
+        "network",
+        "setting",
+        reader.text,
+        "resnet20, resnet8-w8, vgg16, lenet-300-100, … or package.module:function (runs its code).",
+        decides=("problem",),
+    ),
+    Parameter(
+        "dataset",
+        "data",
+        reader.text,
+        "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs it).",
+        decides=("problem",),
+    ),
+    Parameter(
+        "train_examples",
+        "data",
+        reader.amount,
+        "A number, a fraction or all.",
+        decides=("solutions", *_ON_EXAMPLES),
+        default=ALL,
+    ),
+    Parameter(
+        "augmentation",
+        "data",
+        reader.text,
+        "none, crop or crop_flip.",
+        decides=("solutions",),
+        default="none",
+        choices=get_args(Augmentation),
+    ),
+    Parameter("epochs", "training", reader.whole, "Of one training.", decides=("solutions",), bounds=_EPOCHS),
+    Parameter(
+        "batch_size",
+        "training",
+        reader.whole,
+        "Examples a step.",
+        decides=("solutions",),
+        bounds=_at_least(2, " (BatchNorm)"),
+    ),
+    Parameter("lr", "training", reader.number, "Initial learning rate.", decides=("solutions",), bounds=_RATE),
+    Parameter(
+        "momentum",
+        "training",
+        reader.number,
+        "Of SGD.",
+        decides=("solutions",),
+        bounds=Bounds(lambda momentum: 0 <= momentum < 1, "a number in [0, 1)"),
+    ),
+    Parameter(
+        "weight_decay",
+        "training",
+        reader.number,
+        "L2 penalty on every parameter.",
+        decides=("solutions",),
+        bounds=Bounds(lambda decay: 0 <= decay < _LARGEST, f"zero or more, below {_LARGEST:g}"),
+    ),
+    Parameter(
+        "milestones",
+        "training",
+        reader.steps,
+        "Where lr falls tenfold: 80ep,120ep or steps, or none.",
+        decides=("solutions",),
+    ),
+    Parameter(
+        "rewind_step",
+        "training",
+        reader.step,
+        "The rewind point k: 1000 or 2ep.",
+        decides=("solutions",),
+    ),
+    Parameter(
+        "fine_tune_epochs",
+        "training",
+        reader.whole,
+        "Of the fine_tune baseline.",
+        decides=("fine_tune",),
+        bounds=_EPOCHS,
+    ),
+    Parameter(
+        "fine_tune_lr",
+        "training",
+        reader.last_or_number,
+        "Of the fine_tune baseline: a number, or last for the schedule's last.",
+        decides=("fine_tune",),
+        default=None,
+        bounds=_LAST_OR_RATE,
+    ),
+    Parameter(
+        "precision",
+        "training",
+        reader.text,
+        "fp32, bf16, or auto: bf16 where the device computes it natively.",
+        decides=("solutions",),
+        default="auto",
+        choices=get_args(Precision),
+    ),
+    Parameter(
+        "compile",
+        "training",
+        reader.text,
+        "on, off, or auto: on for a long training on a GPU.",
+        decides=("solutions",),
+        default="auto",
+        choices=get_args(Compile),
+        before="off",
+    ),
+    Parameter(
+        "epoch_examples",
+        "training",
+        reader.amount,
+        "Training examples whose loss is recorded after an epoch; the last takes all.",
+        decides=("solutions",),
+        default=TENTH,
+        before="all",
+    ),
+    Parameter(
+        "trajectory",
+        "training",
+        reader.text,
+        "Which epochs' weights are kept: none, log or every.",
+        decides=("solutions",),
+        default="log",
+        choices=get_args(Snapshots),
+    ),
+    Parameter(
+        "prune_fraction",
+        "pruning",
+        reader.number,
+        "Share of the survivors pruned at each level.",
+        decides=("sparse", "spectra", "density", "radii", "lines"),  # sizes the next-larger band, too
+        default=0.2,
+        bounds=Bounds(lambda fraction: 0 < fraction < 1, "a number in (0, 1)"),
+    ),
+    Parameter(
+        "levels",
+        "pruning",
+        reader.whole,
+        "How many levels a study has after the dense network.",
+        decides=("plan",),
+        default=10,
+        bounds=Bounds(lambda levels: 1 <= levels <= 100, "a whole number from 1 to 100"),
+    ),
+    Parameter(
+        "k",
+        "analysis",
+        reader.whole,
+        "Leading eigenvalues in log_eig_product.",
+        decides=("spectra",),
+        default=100,
+        bounds=_at_least(1),
+    ),
+    Parameter(
+        "second_k",
+        "analysis",
+        reader.number,
+        "Share of k in a second log_eig_product.",
+        decides=("report",),  # to see whether a trend depends on the cut
+        default=0.5,
+        bounds=Bounds(lambda share: 0 < share < 1, "a share of k, in (0, 1)"),
+    ),
+    Parameter(
+        "trace_probes",
+        "analysis",
+        reader.whole,
+        "Random vectors for the Hessian's trace.",
+        decides=("spectra",),
+        default=20,
+        bounds=_at_least(2, " (a standard error)"),
+    ),
+    Parameter(
+        "density_probes",
+        "analysis",
+        reader.whole,
+        "Random vectors for the Hessian's spectral density.",
+        decides=("density",),
+        default=10,
+        bounds=_at_least(2, " (a standard error)"),
+    ),
+    Parameter(
+        "density_steps",
+        "analysis",
+        reader.whole,
+        "Products with each of them.",
+        decides=("density",),
+        default=80,
+        bounds=_at_least(1),
+    ),
+    Parameter(
+        "hessian_examples",
+        "analysis",
+        reader.amount,
+        "For curvature, radii and surface: a number, a fraction or all.",
+        decides=("spectra", "density", "radii", "surface"),
+        default=TENTH,
+    ),
+    Parameter(
+        "directions",
+        "analysis",
+        reader.whole,
+        "Random directions for radii.",
+        decides=("radii",),
+        default=50,
+        bounds=_at_least(2),
+    ),
+    Parameter(
+        "direction_norm",
+        "analysis",
+        reader.text,
+        "filter (Li et al. 2018) or plain.",
+        decides=("analysis", "report"),  # both are measured
+        default="filter",
+        choices=get_args(DirectionNorm),
+    ),
+    Parameter(
+        "cutoff_margin",
+        "analysis",
+        reader.number,
+        "Nats by which a basin's cutoff lies above the worse solution's loss.",
+        decides=("radii",),
+        default=0.1,
+        bounds=_POSITIVE,
+    ),
+    Parameter(
+        "points",
+        "analysis",
+        reader.whole,
+        "On a straight line, ends included.",
+        decides=("lines",),
+        default=31,
+        bounds=_at_least(3),
+    ),
+    Parameter(
+        "grid",
+        "analysis",
+        reader.whole,
+        "Points a side of the loss surface.",
+        decides=("surface",),
+        default=25,
+        bounds=_at_least(3),
+    ),
+    Parameter(
+        "plane",
+        "analysis",
+        reader.names,
+        "Three solutions that span the surface: levels, last, or baselines at the last level.",
+        decides=("plan",),
+        default=("0", "last", "random_init"),
+        bounds=_THREE,
+    ),
+    Parameter(
+        "every_level",
+        "analysis",
+        reader.names,
+        "Baselines that a study trains and measures at all levels, such as random_init,lr_rewind.",
+        decides=("plan",),
+        default=(),
+    ),
+    Parameter(
+        "loss_margin",
+        "analysis",
+        reader.number,
+        "Nats below which a barrier in the loss counts as none.",
+        decides=("report",),
+        default=0.01,
+        bounds=_POSITIVE,
+    ),
+    Parameter(
+        "error_margin",
+        "analysis",
+        reader.number,
+        "Share of test examples below which a barrier in the error counts as none.",
+        decides=("report",),
+        default=0.02,
+        bounds=Bounds(lambda share: 0 < share < 1, "a number in (0, 1)"),
+    ),
+)
+
+BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}
+
+
+def of_stage(stage: StageName) -> tuple[Parameter, ...]:
+    """Return the parameters of a stage, in their order."""
+    return tuple(parameter for parameter in PARAMETERS if parameter.stage == stage)
+
+
+def default_of(name: str) -> Callable[[], Any]:
+    """Return what makes the default of a parameter.
+
+    Raises:
+        KeyError: If every preset has to write it.
+    """
+    default = BY_NAME[name].default
+    if default is _REQUIRED:
+        raise KeyError(f"{name} has no default")
+    return lambda: default

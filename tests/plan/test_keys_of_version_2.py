@@ -1,0 +1,65 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from lth.plan.computing import Computing
+from lth.plan.jobs import DensityJob, Job, level_jobs, places, study_jobs
+from lth.plan.keys import TaskKeys
+from lth.plan.place import Place, Point
+from lth.setting.network import NetworkSpec
+from lth.setting.setting import setting_from_flat
+
+KEPT = json.loads((Path(__file__).parent.parent / "stored" / "keys_of_version_2.json").read_text())
+
+
+def task_keys(kept: dict[str, object]) -> TaskKeys:
+    setting, spec = setting_from_flat(kept["setting"]), NetworkSpec.from_json(kept["network"])
+    return TaskKeys(setting, spec, kept["data_digest"], Computing(**kept["computing"]))
+
+
+def jobs_of(keys: TaskKeys) -> list[Job]:
+    last = keys.setting.pruning.levels
+    return [*study_jobs(last, keys.setting.analysis), DensityJob(Point.at(Place.imp(last)))]
+
+
+def found_keys(keys: TaskKeys) -> dict[str, str]:
+    """Return the key of every task by a name that is not hashed."""
+    last = keys.setting.pruning.levels
+    return {
+        **{place.name: keys.solution(place) for place in places(last, ["random_init"])},
+        **{job.name: keys.measurement(job) for job in jobs_of(keys)},
+        **{f"analysis of level {level}": keys.analysis(level, level_jobs(level)) for level in range(last + 1)},
+        "measurements": keys.measurements(),
+        "evidence": keys.evidence(),
+        "study": keys.study(),
+    }
+
+
+@pytest.mark.parametrize("study", KEPT)
+def test_every_task_of_a_study_has_the_key_it_had(study):
+    kept = KEPT[study]
+    assert found_keys(task_keys(kept)) == {name: task["key"] for name, task in kept["tasks"].items()}
+
+
+@pytest.mark.parametrize("study", KEPT)
+def test_what_is_kept_beside_a_key_is_what_it_is_the_hash_of(study):
+    for name, task in KEPT[study]["tasks"].items():
+        spelled = json.dumps({"algorithm_version": 2, **task["content"]}, sort_keys=True, separators=(",", ":"))
+        assert hashlib.sha256(spelled.encode()).hexdigest() == task["key"], name
+
+
+@pytest.mark.parametrize("study", KEPT)
+def test_no_two_tasks_share_a_key(study):
+    keys = [task["key"] for task in KEPT[study]["tasks"].values()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_words_people_read_can_change_and_keys_do_not(monkeypatch):
+    kept = KEPT["digits"]
+    keys, jobs = task_keys(kept), jobs_of(task_keys(kept))
+    before = [keys.measurement(job) for job in jobs]
+    for kind in (Place, Point, *{type(job) for job in jobs}):
+        monkeypatch.setattr(kind, "name", property(lambda self: "something else"))
+    assert [keys.measurement(job) for job in jobs] == before

@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import pytest
+import tiny_problem
+import torch
+from tiny_problem import make_problem
+
+from lth.plan.computing import Computing
+from lth.plan.place import BASELINES, Place
+from lth.solution.problem import Problem, plan, procedure, set_up, solve
+from lth.solution.solution import Solution
+from lth.study.record.solution import study_tags
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return make_problem(epochs="1", milestones="none")
+
+
+@pytest.fixture(scope="module")
+def levels(problem: Problem) -> list[Solution]:
+    """Return w(0) and w(1)."""
+    dense = solve(problem, Place.imp(0), plan(problem, Place.imp(0), None, None))
+    return [dense, solve(problem, Place.imp(1), plan(problem, Place.imp(1), dense, dense), dense)]
+
+
+def continued(problem: Problem, solution: Solution, **overrides: str) -> Problem:
+    setting = make_problem(epochs="1", milestones="none", **overrides).setting
+    return set_up(setting, tiny_problem.images(None), CPU, solution)
+
+
+def of_version_1(problem: Problem, solution: Solution) -> Solution:
+    """Return the solution as version 1 had tracked it."""
+    former = problem.keys.former
+    ancestors = tuple(former.solution(Place.imp(level)) for level in range(solution.level))
+    return replace(solution, key=former.solution(solution.place), ancestors=ancestors)
+
+
+def test_a_lineage_of_this_study_is_its_own(problem, levels):
+    assert continued(problem, levels[1]).keys == problem.keys
+
+
+def test_a_lineage_of_this_study_that_version_1_tracked_is_its_own(problem, levels):
+    assert of_version_1(problem, levels[1]).key != levels[1].key
+    assert continued(problem, of_version_1(problem, levels[1])).keys == problem.keys
+
+
+def test_a_lineage_that_version_1_tracked_of_another_study_is_taken_as_it_is(problem, levels):
+    given = of_version_1(problem, levels[1])
+    keys = continued(problem, given, lr="0.05").keys
+    assert keys.given == (*given.ancestors, given.key)
+    assert keys.ancestors(2) == keys.given
+
+
+@pytest.mark.parametrize(
+    ("asked", "format_here", "expected"),
+    [("auto", "bf16", "bf16"), ("auto", "fp32", "fp32"), ("fp32", "bf16", "fp32")],
+)
+def test_precision_is_resolved_once_hashed_tagged_and_trained_in(asked, format_here, expected, monkeypatch):
+    monkeypatch.setattr(
+        "lth.solution.problem.training_format", lambda asked, _: format_here if asked == "auto" else asked
+    )
+    problem = make_problem(precision=asked)
+    assert problem.keys.computing == Computing(expected, compiled=False)
+    assert procedure(problem).precision == expected
+    assert study_tags(problem)["lth.precision"] == expected
+    assert problem.setting.training.precision == asked
+
+
+def test_compilation_is_one_decision_by_the_steps_of_the_full_schedule(monkeypatch):
+    monkeypatch.setattr("lth.solution.problem.is_compiled", lambda _asked, _device, steps: steps >= 9)
+    problem = make_problem()  # 3 epochs of 3 steps; fine_tune takes 3
+    assert procedure(problem).compiled
+    assert study_tags(problem)["lth.compile"] == "on"
+    assert not procedure(make_problem(epochs="2", milestones="none")).compiled
+
+
+@pytest.mark.parametrize("kind", ["imp", *BASELINES])
+def test_every_kind_starts_from_parameters_that_are_in_its_key(kind, problem, levels):
+    start = plan(problem, Place(kind, 1), levels[0], levels[0])
+    assert start.mask.num_kept == levels[1].mask.num_kept
