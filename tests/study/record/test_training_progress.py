@@ -15,6 +15,7 @@ from problems import assert_same_state, dense_solution
 from lth.sealed import step_of
 from lth.solution.checkpoint import TRAJECTORY
 from lth.solution.progress_file import KIND, KeptProgress, write_progress
+from lth.study.record import training_progress
 from lth.study.record.load import CHECKPOINT
 from lth.study.record.training_progress import ProgressKeeper
 from lth.tracking import folder
@@ -42,7 +43,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(folder, "time", clock)
+    for module in (folder, training_progress):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
