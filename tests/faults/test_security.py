@@ -1,15 +1,11 @@
-"""Nothing lth starts listens to other machines, what it shows is escaped, what runs code is documented.
+"""Nothing lth starts listens to other machines, and what runs code is documented.
 
-That nothing it reads is executed is a rule of ruff (pyproject.toml), and shown by `test_bad_checkpoint`.
+That nothing it reads is executed is a rule of ruff (pyproject.toml), and shown by `test_bad_checkpoint`. That what
+users can name is escaped show `test_report` and `test_interactive_surface`.
 """
 
 import re
 from pathlib import Path
-
-from click.testing import CliRunner
-from tiny_problem import OPTIONS
-
-from entrypoints import study
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -22,16 +18,6 @@ def test_every_server_that_make_starts_listens_to_this_machine_alone():
     for line in started:
         if not line.startswith("#"):
             assert "--host 127.0.0.1" in line
-
-
-def test_what_users_can_name_is_escaped_in_every_page(tracking):
-    options = [*OPTIONS, "--levels=1", "--dataset=odd_problem:marked_images"]
-    result = CliRunner().invoke(study.main, options)
-    assert result.exit_code == 0, result.output
-    pages = [path for path in tracking.rglob("*.html") if "mlruns" in path.parts]
-    assert len(pages) > 1
-    for page in pages:
-        assert "<script>alert(1)</script>" not in page.read_text()
 
 
 def test_running_code_by_name_is_documented_where_it_is_named():

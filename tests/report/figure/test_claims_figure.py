@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 from itertools import pairwise
 
@@ -135,3 +136,13 @@ def test_a_claim_without_cases_says_so():
 def test_no_finding_is_refused():
     with pytest.raises(ValueError, match="no finding"):
         draw_claims([])
+
+
+def test_the_order_of_the_seeds_changes_no_pixel():
+    def picture(*seeds):
+        evidences = [made_evidence(seed) for seed in seeds]
+        content = io.BytesIO()
+        draw_claims(evaluate([R1A, R7], evidences)).savefig(content, metadata={"Software": None})
+        return content.getvalue()
+
+    assert picture(0, 1) == picture(1, 0)
