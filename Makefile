@@ -26,6 +26,7 @@ matrix: $(LOWEST)/.ready
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
 

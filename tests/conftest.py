@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from finished_study import FinishedStudy, run_once, run_study
+from matplotlib.figure import Figure
+from PIL import Image
 from processes import Child, waiting_child
 
 if TYPE_CHECKING:
@@ -58,9 +62,44 @@ def experiment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", request.node.name)
 
 
+@pytest.fixture(scope="session")
+def finished_study(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, worker_id: str
+) -> FinishedStudy:
+    """Give the finished study that all tests share; they only read it."""
+
+    def make(folder: Path) -> FinishedStudy:
+        with pytest.MonkeyPatch.context() as patched:
+            use_fresh_store(patched, folder, empty_database)
+            return run_study(folder)
+
+    own = tmp_path_factory.getbasetemp()
+    return run_once((own if worker_id == "master" else own.parent) / "finished-study", make)
+
+
+@pytest.fixture
+def finished(tracking: Path, finished_study: FinishedStudy) -> FinishedStudy:
+    """Give the test a copy of the finished study, in its own store."""
+    finished_study.copy(tracking)
+    return finished_study
+
+
+def save_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save a blank picture instead of each figure."""
+    blank = io.BytesIO()
+    Image.new("L", (1, 1)).save(blank, format="png")
+    monkeypatch.setattr(Figure, "savefig", lambda _figure, file, **_options: file.write(blank.getvalue()))
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render no figures: one takes half a second."""
+    save_blanks(monkeypatch)
+
+
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Log no models, each of which takes a second."""
+    """Log no models: one takes a second."""
     monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)
 
 

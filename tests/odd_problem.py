@@ -67,11 +67,6 @@ def failing_images(_data_dir: Path | None) -> ImageData:
     raise RuntimeError("the archive is broken")
 
 
-def marked_images(_data_dir: Path | None) -> ImageData:
-    """Return a data set whose name is dangerous where it is not escaped."""
-    return replace(GOOD, name="<script>alert(1)</script>|`x`")
-
-
 def nothing_to_prune(_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(num_classes), nn.BatchNorm1d(num_classes))
 

@@ -69,7 +69,7 @@ class Packed:
 
     def __init__(self, content: bytes) -> None:
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:  # noqa: TID251
                 self._arrays = {name: _array(archive[name]) for name in archive.files}
         except _DAMAGE as error:
             raise PackedResultError(f"the results are damaged ({error})") from error

@@ -50,7 +50,7 @@ def load_reference(name: str) -> Callable[..., Any]:
     if here not in sys.path:
         sys.path.append(here)
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        function = getattr(importlib.import_module(module_name), function_name)  # noqa: TID251
     except Exception as error:  # importing runs the module
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{name} can't be loaded ({reason}); check that python can import it") from error

@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from conftest import save_blanks
 from made_evidence import made_evidence
 
 from lth.evidence.claim import CLAIMS
@@ -13,6 +14,8 @@ from lth.report import Report, write_report
 from lth.report.exhibit import BEYOND, EXHIBITS
 
 LAST = 2
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def link(run_id: str) -> str:
@@ -25,7 +28,9 @@ def quick(seed: int) -> Evidence:
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return write_report([quick(1), quick(0)], link)
+    with pytest.MonkeyPatch.context() as patched:
+        save_blanks(patched)
+        return write_report([quick(1), quick(0)], link)
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +90,28 @@ def test_numbers_of_the_table_lead_to_the_run_they_are_from(page):
         assert link(evidence.runs[name]) in page
 
 
-def test_drawn_again_from_the_same_evidence_in_another_order_every_byte_is_the_same(report):
+def test_from_the_same_evidence_in_another_order_every_byte_is_the_same(report):
+    """But for pictures, which `test_whole_study` and `test_claims_figure` compare."""
     again = write_report([quick(0), quick(1)], link)
     assert list(report.files) == list(again.files)
     assert {name for name in report.files if report.files[name] != again.files[name]} == set()
 
 
 def test_one_seed_is_said_to_decide_nothing_and_what_a_user_can_name_is_escaped():
-    evidence = quick(0)
-    evil = "<script>alert(1)</script>"
-    alone = write_report([replace(evidence, setting=replace(evidence.setting, network=evil))], link)
-    page = alone.files["report.html"].decode()
+    evil = "<script>alert(1)</script>|`x`"
+    setting = quick(0).setting
+    data = replace(setting.data, dataset=evil)
+    named = replace(quick(0), setting=replace(setting, network=evil, data=data))
+    alone = write_report([named], link)
+    page, text = alone.files["report.html"].decode(), alone.files["report.md"].decode()
     assert "One seed gives no interval" in page
     assert {finding.verdict for finding in alone.findings} == {"undecided"}
     assert evil not in page
     assert "&lt;script&gt;alert(1)" in page
-    assert evil not in alone.files["report.md"].decode()
+    assert evil not in text
+    assert "\\<script\\>alert(1)" in text
+    for name, content in alone.files.items():
+        assert not name.endswith(".html") or evil.encode() not in content, name
 
 
 def test_what_was_left_to_the_machine_is_shown_beside_what_it_came_to():

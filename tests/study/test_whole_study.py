@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import use_fresh_store
+from finished_study import FinishedStudy
 from mlflow import MlflowClient
 from tiny_problem import make_study
 
@@ -17,18 +18,22 @@ from lth.tracking.store import KEY, Store
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[str]:
-    """Run the study once for all tests of this module, which only read it."""
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, finished_study: FinishedStudy
+) -> Iterator[str]:
+    """Give the study's run, in a copy for the tests of this module, which only read it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        use_fresh_store(monkeypatch, tmp_path_factory.mktemp("whole"), empty_database)
-        yield make_study().complete()
+        folder = tmp_path_factory.mktemp("whole")
+        use_fresh_store(monkeypatch, folder, empty_database)
+        finished_study.copy(folder)
+        yield finished_study.begun
 
 
 def num_runs() -> int:
     return len(Store().search(f"tags.`{KEY}` LIKE '%'"))
 
 
-def test_every_run_carries_its_place_as_tags_and_numbers_as_metrics(whole, tmp_path):
+def test_every_run_carries_its_place_as_tags_and_numbers_as_metrics(whole):
     for kind, level in [("imp", 0), ("imp", 2), ("one_shot", 2), ("analysis", 1)]:
         (run,) = Store().search(f"tags.kind = '{kind}' AND tags.level = '{level}'")
         tags, metrics = run.data.tags, run.data.metrics
@@ -39,8 +44,9 @@ def test_every_run_carries_its_place_as_tags_and_numbers_as_metrics(whole, tmp_p
         assert run.info.status == "FINISHED"
 
 
-def test_all_runs_of_a_study_are_under_one_run_and_measurements_one_deeper(whole, tmp_path):
-    runs = {run.info.run_id: run for run in Store().search(f"tags.`{KEY}` LIKE '%'")}
+def test_all_runs_of_a_study_are_under_one_run_and_measurements_one_deeper(whole):
+    found = Store().search(f"tags.`{KEY}` LIKE '%'")
+    runs = {run.info.run_id: run for run in found if run.data.tags["kind"] != "report"}
     measurements = next(run for run in runs.values() if run.data.tags["kind"] == "measurements")
     below: dict[str, list[str]] = {whole: [], measurements.info.run_id: []}
     for run_id, run in runs.items():
@@ -51,7 +57,7 @@ def test_all_runs_of_a_study_are_under_one_run_and_measurements_one_deeper(whole
     assert below[measurements.info.run_id] == ["measurement"] * len(jobs)
 
 
-def test_the_study_carries_each_trend_with_level_as_step(whole, tmp_path):
+def test_the_study_carries_each_trend_with_level_as_step(whole):
     parent = whole
     client = MlflowClient()
     for name, steps in {
@@ -65,7 +71,13 @@ def test_the_study_carries_each_trend_with_level_as_step(whole, tmp_path):
         assert sorted(m.step for m in client.get_metric_history(parent, name)) == steps, name
 
 
-def test_a_finished_study_trains_and_measures_nothing_when_asked_for_again(whole, tmp_path):
+def test_a_study_that_was_begun_level_by_level_is_completed_in_the_same_run(whole):
+    run = MlflowClient().get_run(whole)
+    assert run.info.status == "FINISHED"
+    assert "| level 2 |" in run.data.tags["mlflow.note.content"]
+
+
+def test_a_finished_study_trains_and_measures_nothing_when_asked_for_again(whole):
     parent = whole
     before = num_runs()
     said: list[str] = []
@@ -74,7 +86,7 @@ def test_a_finished_study_trains_and_measures_nothing_when_asked_for_again(whole
     assert all("nothing to compute" in line for line in said)
 
 
-def test_the_table_has_every_level_with_its_geometry_and_every_baseline(whole, tmp_path):
+def test_the_table_has_every_level_with_its_geometry_and_every_baseline(whole):
     rows = make_study().rows()
     assert [row.name for row in rows[:3]] == ["dense", "level 1", "level 2"]
     assert [row.kind for row in rows[3:]] == list(BASELINES)
@@ -100,7 +112,7 @@ def artifacts(run_id: str) -> dict[str, int]:
     return {file.path: file.file_size for file in MlflowClient().list_artifacts(run_id)}
 
 
-def test_plots_and_raw_numbers_are_artifacts(whole, tmp_path):
+def test_plots_and_raw_numbers_are_artifacts(whole):
     (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '2'")
     (surface,) = Store().search("tags.measure = 'surface'")
     found = artifacts(analysis.info.run_id) | artifacts(surface.info.run_id) | artifacts(whole)
@@ -110,7 +122,7 @@ def test_plots_and_raw_numbers_are_artifacts(whole, tmp_path):
     assert all(found[name] > 0 for name in expected)
 
 
-def test_the_surface_names_every_solution_with_true_loss_and_distance(whole, tmp_path):
+def test_the_surface_names_every_solution_with_true_loss_and_distance(whole):
     surface = make_study().evidence().surface
     markers = {marker.name: marker for marker in surface.surface.markers}
     assert set(markers) == {"dense", "level 1", "level 2", *(f"{kind} at level 2" for kind in BASELINES)}
@@ -119,7 +131,7 @@ def test_the_surface_names_every_solution_with_true_loss_and_distance(whole, tmp
         assert markers[corner].distance == pytest.approx(0, abs=1e-6)  # float64 geometry of float32 weights
 
 
-def test_evidence_holds_what_the_runs_logged(whole, tmp_path):
+def test_evidence_holds_what_the_runs_logged(whole):
     evidence = make_study().evidence()
     for level in range(3):
         (run,) = Store().search(f"tags.kind = 'imp' AND tags.level = '{level}'")
@@ -133,8 +145,8 @@ def test_evidence_holds_what_the_runs_logged(whole, tmp_path):
 
 def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothing(whole, tmp_path):
     said: list[str] = []
-    first = Replication([make_study(said)], said.append).complete()
-    before = num_runs()
+    (drawn,) = Store().search("tags.kind = 'report'")
+    first, before = drawn.info.run_id, num_runs()
     again = Replication([make_study(said)], said.append).report()
     assert num_runs() == before + 1
     folders = []
@@ -154,7 +166,7 @@ def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothin
     assert "| R0a " in tags["mlflow.note.content"]
 
 
-def test_a_report_of_what_is_not_measured_names_it_and_the_remedy(whole, tmp_path):
+def test_a_report_of_what_is_not_measured_names_it_and_the_remedy(whole):
     with pytest.raises(
         MissingEvidenceError, match=r"lacks curvature at dense, .* and \d+ more; `mlflow run . -e study`"
     ):
