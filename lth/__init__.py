@@ -32,11 +32,13 @@ __all__ = [
 _ROOMS = ("data", "evidence", "measure", "network", "plan", "report", "setting", "solution", "training")
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Load the room `name` (PEP 562)."""
-    if name in _ROOMS:
-        return import_module(f"lth.{name}")
-    raise AttributeError(f"module 'lth' has no attribute {name!r}")
+if not TYPE_CHECKING:  # else every misspelt name would pass for a room
+
+    def __getattr__(name: str) -> ModuleType:
+        """Load the room `name` (PEP 562)."""
+        if name in _ROOMS:
+            return import_module(f"lth.{name}")
+        raise AttributeError(f"module 'lth' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -28,7 +28,7 @@ def test_what_only_plans_loads_no_torch(module):
 
 def test_lth_has_no_room_of_a_name_it_does_not_know():
     with pytest.raises(AttributeError, match="no attribute 'cellar'"):
-        _ = lth.cellar  # type: ignore[attr-defined]
+        _ = lth.cellar
 
 
 @pytest.mark.parametrize("face", FACES)
