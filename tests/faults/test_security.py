@@ -28,7 +28,7 @@ EXECUTING = {
 }
 EXECUTING |= {"torch.load", "yaml.load", "os.popen", "torch.hub"}
 # The only place that imports code by a name; it is documented to.
-IMPORTS = {"lth/user_code.py"}
+IMPORTS = {"lth/setting/reference.py"}
 
 
 def names_of(tree: ast.AST) -> set[str]:
