@@ -88,7 +88,6 @@ def set_up(
             f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
             f"leave it out, or write {given.rewind.step}"
         )
-    network = build_network(spec, setting.seed)
     own = is_reference(spec.name)
     keys = TaskKeys(
         setting,
@@ -105,7 +104,7 @@ def set_up(
         setting=setting,
         images=images,
         data=data,
-        network=network,
+        network=build_network(spec, setting.seed),
         schedule=schedule,
         keys=keys,
         others=tuple(others),
