@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lth.data import Examples
 from lth.errors import InputError
-from lth.network import fastest_memory_format
+from lth.network.layout import fastest_memory_format
 from lth.network.weights import Weights
 from lth.randomness import generator
 from lth.training.precision import full_float32

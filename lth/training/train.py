@@ -22,7 +22,7 @@ from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import sample
 from lth.errors import InputError, MendableError
-from lth.network import fastest_memory_format
+from lth.network.layout import fastest_memory_format, is_ours
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.randomness import generator, restored, seed_global
@@ -248,7 +248,7 @@ class _Run:
             lr=schedule.lr,
             momentum=schedule.momentum,
             weight_decay=schedule.weight_decay,
-            fused=self._layout == torch.channels_last,  # for ours: all parameters have gradients from the start
+            fused=is_ours(network),  # whose parameters all have gradients from the start
         )
         for name, momentum in start.momentum.items():
             parameter = self._parameters[name]
