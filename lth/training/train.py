@@ -1,4 +1,4 @@
-"""Masked SGD from any state to the end of a schedule, the same bits for the same arguments.
+"""Masked SGD from any state to the end of a schedule, the same bits for the same arguments and threads.
 
 Pruned weights stay exactly zero because they start at zero and their gradients are set to zero before each
 step: momentum and weight decay of a zero with zero gradient are zero. The order of the data and its
@@ -29,10 +29,12 @@ from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
 from lth.training.compilation import compiled
+from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
+from lth.training.threads import threads, threads_for
 
 
 class TrainingDivergedError(MendableError, ArithmeticError):
@@ -124,7 +126,7 @@ def train(
     on_epoch: Callable[[EpochRecord, Weights], None] | None = None,
     label: str = "training",
 ) -> Training:
-    """Train a copy of `network` from `start` to the end of `schedule`.
+    """Train a copy of `network` from `start` to the end of `schedule`, on as many threads as it is worth.
 
     Args:
         network: Gives the structure; neither it nor its state is touched.
@@ -147,6 +149,28 @@ def train(
     """
     _check_start(start, mask, schedule)
     assert schedule.iterations_per_epoch == math.ceil(len(data.train) / schedule.batch_size)
+    with (
+        repeatable(data.train.labels.device),
+        threads(threads_for(network, data.train, schedule.batch_size)),
+    ):
+        return _train(
+            network, start, mask, data, schedule, procedure, capture_at, resumed, keeper, on_epoch, label
+        )
+
+
+def _train(
+    network: nn.Module,
+    start: TrainingState,
+    mask: Mask,
+    data: TrainingData,
+    schedule: Schedule,
+    procedure: Procedure,
+    capture_at: int | None,
+    resumed: Progress | None,
+    keeper: Keeper | None,
+    on_epoch: Callable[[EpochRecord, Weights], None] | None,
+    label: str,
+) -> Training:
     device = data.train.labels.device
     run = _Run(network, start if resumed is None else resumed.state, mask, schedule, procedure, device)
     recorder = _Recorder(network, data, schedule, procedure)
