@@ -109,9 +109,11 @@ def image_data(num_train: int = 40, num_test: int = 18, seed: int = 0, name: str
     return ImageData(name, *split(num_train), *split(num_test))
 
 
-def training_data(num_train: int = 40, num_test: int = 18, seed: int = 0) -> TrainingData:
+def training_data(
+    num_train: int = 40, num_test: int = 18, seed: int = 0, device: torch.device = CPU
+) -> TrainingData:
     data = image_data(num_train, num_test, seed)
-    return prepare(data, PRESETS["digits"].data.train_examples, seed, CPU)
+    return prepare(data, PRESETS["digits"].data.train_examples, seed, device)
 
 
 def random_examples(

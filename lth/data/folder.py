@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from lth.bar import progress
+from lth.cores import usable_cores
 from lth.data.images import ImageData
 from lth.errors import InputError
 
@@ -62,7 +62,7 @@ def _list_images(directory: Path, classes: list[str]) -> list[tuple[Path, int]]:
 
 def _decode(paths: list[Path]) -> Tensor:
     """Return all images, (n, 1 or 3, height, width), uint8."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # PIL decodes outside the interpreter lock
+    with ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the interpreter lock
         arrays = list(progress(pool.map(_read, paths), "reading images", total=len(paths)))
     sizes = {array.shape[:2] for array in arrays}
     if len(sizes) > 1:

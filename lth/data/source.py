@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from lth.data.folder import load_image_folder
@@ -120,13 +123,42 @@ _SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
 def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path | None) -> ImageData:
     root = DEFAULT_DATA_DIR if data_dir is None else data_dir
     try:
-        train, test = (dataset(root=str(root), train=train, download=True) for train in (True, False))
+        with _one_at_a_time(root, name):
+            train, test = (dataset(root=str(root), train=train, download=True) for train in (True, False))
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"{name} is not in {str(root)!r} and could not be downloaded ({error}); "
             "put torchvision's files there, or name another data_dir"
         ) from error
     return ImageData(name, *_split(train), *_split(test), str(root))
+
+
+@contextmanager
+def _one_at_a_time(root: Path, name: str) -> Iterator[None]:
+    """Keep other processes waiting that come here, for none to read what another is still writing.
+
+    Where no lock can be written, as in a directory that can only be read, nothing can be downloaded either.
+    """
+    lock = FileLock(root / f".{name}.lock")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _acquire(lock, f"waiting for another process that checks or downloads {name} in {root}")
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        lock.release()  # if it was acquired
+
+
+def _acquire(lock: FileLock, waiting: str) -> None:
+    """Acquire the lock, and say on standard error that this process waits, if it does."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        sys.stderr.write(f"{waiting}\n")
+        sys.stderr.flush()
+        lock.acquire()
 
 
 def _split(dataset: object) -> tuple[Tensor, Tensor]:

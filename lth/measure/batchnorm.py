@@ -17,10 +17,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lth.data import Examples
 from lth.errors import InputError
-from lth.network import fastest_memory_format
+from lth.network.layout import fastest_memory_format
 from lth.network.weights import Weights
 from lth.randomness import generator
+from lth.training.determinism import repeatable
 from lth.training.precision import full_float32
+from lth.training.threads import threads, threads_for
 
 _BATCH = 500  # at most, on every device: the statistics of deeper layers depend on it
 
@@ -46,21 +48,20 @@ class StatisticsEstimator:
 
     def __init__(self, network: nn.Module, examples: Examples, *, seed: int) -> None:
         self._network = copy.deepcopy(network).to(examples.labels.device).eval()
+        self._averages: list[_CumulativeAverage] = []
         self._buffers: list[str] = []
         for name, module in self._network.named_modules():
             if isinstance(module, _BatchNorm) and module.track_running_stats:
                 module.train()  # the others, such as dropout, stay in evaluation mode
-                module.momentum = None  # a cumulative average
+                self._averages.append(_CumulativeAverage(module))
                 self._buffers += [f"{name}.{buffer}" if name else buffer for buffer in module._buffers]
         if self._buffers and len(examples) < 2:
             raise InputError(f"{len(examples)} examples have no BatchNorm statistics; give at least 2")
         order = torch.randperm(len(examples), generator=generator(seed, "batchnorm")).to(examples.labels.device)
-        layout = fastest_memory_format(network)
-        self._batches = [
-            examples.normalise(examples.images[index]).contiguous(memory_format=layout)
-            for index in torch.tensor_split(order, math.ceil(len(order) / _BATCH))
-            if self._buffers
-        ]
+        self._layout = fastest_memory_format(network)
+        self._examples = examples
+        self._batches = torch.tensor_split(order, math.ceil(len(order) / _BATCH)) if self._buffers else ()
+        self._threads = threads_for(network, examples)
 
     @property
     def has_effect(self) -> bool:
@@ -76,8 +77,27 @@ class StatisticsEstimator:
             name: (torch.zeros_like(tensor) if name in self._buffers else tensor)
             for name, tensor in weights.buffers.items()
         }
-        with full_float32():
-            for inputs in self._batches:
+        for average in self._averages:
+            average.count = 0
+        with repeatable(self._examples.labels.device), threads(self._threads), full_float32():
+            for index in self._batches:
+                inputs = self._examples.normalise(self._examples.images[index])
+                inputs = inputs.contiguous(memory_format=self._layout)
                 functional_call(self._network, ({**weights.parameters}, buffers), (inputs,))
         kept = {name: weights.buffers[name] for name in buffers if name.endswith("num_batches_tracked")}
         return Weights(weights.parameters, {**buffers, **kept})
+
+
+class _CumulativeAverage:
+    """Makes the statistics of a BatchNorm the average over all its calls since `count` was 0.
+
+    Its own `momentum=None` means the same, but reads the number of calls from the device, every time.
+    """
+
+    def __init__(self, module: _BatchNorm) -> None:
+        self.count = 0
+        module.register_forward_pre_hook(self._weigh)
+
+    def _weigh(self, module: nn.Module, _inputs: object) -> None:
+        self.count += 1
+        module.momentum = 1.0 / self.count  # type: ignore[assignment]

@@ -65,14 +65,18 @@ class KeptCurvature:
         return CurvatureProgress(basis, self.claimed, self.samples)
 
 
-def measured_by(devices: Sequence[torch.device]) -> str:
+def measured_by(devices: Sequence[torch.device], threads: int | None = None) -> str:
     """Return what decides the bits of a curvature besides its key: in which only it can be gone on from.
+
+    Args:
+        devices: That compute its products.
+        threads: That compute on a CPU; by default all that torch has.
 
     Example:
         >>> f"numpy {np.__version__}" in measured_by([torch.device("cpu")])
         True
     """
-    products = [progress_environment(device, "fp32", compiled=False) for device in devices]
+    products = [progress_environment(device, "fp32", compiled=False, threads=threads) for device in devices]
     return " and ".join([*products, f"numpy {np.__version__} on {cpu_model()}"])
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
-from lth.measure.curvature.spectrum import Spectrum, basis_capacity, search
+from lth.measure.curvature.spectrum import MEMORY_BUDGET, Spectrum, basis_capacity, search
 from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import norm
 from lth.measure.interpolation import Interpolation, interpolate
@@ -28,8 +29,12 @@ from lth.network.weights import Weights
 from lth.plan.place import Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm, restricted
 from lth.solution.solution import Solution
+from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
+from lth.training.threads import threads, threads_for
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Solutions = Mapping[Place, Solution]
 
 
@@ -102,6 +107,17 @@ class Line:
     anew: Interpolation | None  # estimated anew at each point; None if the network has none
 
 
+def _repeatably(method: Callable[Concatenate[Surveyor, P], R]) -> Callable[Concatenate[Surveyor, P], R]:
+    """Take a measurement on as many threads as the network is worth, and repeatably."""
+
+    @wraps(method)
+    def measure(surveyor: Surveyor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with repeatable(*surveyor.devices), threads(surveyor.threads):
+            return method(surveyor, *args, **kwargs)
+
+    return measure
+
+
 _FIRST_RADIUS, _LAST_RADIUS = 0.05, 1e4  # of the search, in multiples of ‖w‖
 
 
@@ -117,6 +133,7 @@ class Surveyor:
         setting: How finely.
         seed: Of the examples drawn, start vectors, probes and directions.
         others: Devices that share the examples of a curvature, besides the one the data is on.
+        memory_budget: Bytes that the basis of a curvature may take; see `basis_capacity`.
 
     Raises:
         ValueError: If more examples are asked for than there are.
@@ -129,12 +146,16 @@ class Surveyor:
         setting: AnalysisSetting,
         seed: int,
         others: Sequence[torch.device] = (),
+        *,
+        memory_budget: int = MEMORY_BUDGET,
     ) -> None:
         self._network, self._data, self._setting, self._seed = network, data, setting, seed
-        self._others = tuple(others)
+        self._others, self._memory_budget = tuple(others), memory_budget
         self._device = data.train.labels.device
         self._chosen = sample(len(data.train), setting.hessian_examples, seed, "hessian_examples")
         self._last: tuple[Weights, HessianOperator] | None = None
+        self.devices = (self._device, *self._others)
+        self.threads = threads_for(network, data.train)
 
     @property
     def positions(self) -> list[int]:
@@ -146,6 +167,7 @@ class Surveyor:
         """The training examples that curvature, radii and surfaces are of."""
         return self._data.train.take(self._chosen)
 
+    @_repeatably
     def curvature(self, located: MaskedPoint, label: str, keeper: CurvatureKeeper | None = None) -> Curvature:
         """Return the leading eigenvalues and the trace of the Hessian in the point's space.
 
@@ -158,7 +180,7 @@ class Surveyor:
         weights = located.weights.to(self._device)
         space = LevelSpace(located.mask, weights)
         operator, k = self._operator(weights, space), setting.k
-        capacity = basis_capacity(operator, k)
+        capacity = basis_capacity(operator, k, self._memory_budget)
         found = keeper.find(operator, self._seed, capacity) if keeper is not None else None
         progress = found or CurvatureProgress(KrylovBasis(operator, self._seed, capacity))
 
@@ -185,6 +207,7 @@ class Surveyor:
         )
         return Curvature(spectrum, trace, Size(norm(weights), space.dimension))
 
+    @_repeatably
     def density(self, located: MaskedPoint, label: str) -> SpectralDensity:
         """Return the density of the Hessian's eigenvalues in the point's space."""
         setting = restricted(self._setting, "density")
@@ -198,6 +221,7 @@ class Surveyor:
             label=f"spectral density at {label}",
         )
 
+    @_repeatably
     def radii(self, points: Mapping[str, MaskedPoint], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
         """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""
         setting = restricted(self._setting, "radii")
@@ -227,6 +251,7 @@ class Surveyor:
             )
         return found
 
+    @_repeatably
     def line(
         self,
         start: Weights,

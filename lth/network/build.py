@@ -50,11 +50,6 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
     return network
 
 
-def fastest_memory_format(network: nn.Module) -> torch.memory_format:
-    """Return channels-last for our convolutional networks; a user's own may depend on the usual layout."""
-    return torch.channels_last if isinstance(network, CifarResNet | Vgg) else torch.contiguous_format
-
-
 def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:
     """Return the shape of every parameter and buffer, without allocating any.
 

@@ -14,24 +14,22 @@ import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
-from lth.network.build import fastest_memory_format
-from lth.network.resnet import CifarResNet
-from lth.network.vgg import Vgg
+from lth.network.layout import fastest_memory_format, is_ours
 from lth.network.weights import Weights
 
 
 class Folded:
     """The function that a network computes in evaluation mode, for any weights.
 
-    Only our convolutional networks are folded: a user's own, also one derived from ours, is called as it
-    is, because tracing it might change what it does. The network is copied.
+    Only our convolutional networks are folded: a user's own, also one derived from ours or changed, is called
+    as it is, because tracing it might change what it does. The network is copied.
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self._network: nn.Module = copy.deepcopy(network).to(device).eval()
         self.layout = fastest_memory_format(network)
         self._folds: list[tuple[str, str, float]] = []  # convolution, its BatchNorm, ε
-        self.is_folded = type(network) in (CifarResNet, Vgg)
+        self.is_folded = is_ours(network)
         if self.is_folded:
             self._network = self._fold(fx.symbolic_trace(self._network))
 
@@ -68,7 +66,7 @@ class Folded:
             plain = isinstance(convolution, nn.Conv2d) and convolution.bias is None and len(before.users) == 1
             once = calls[node.target] == calls[before.target] == 1
             if not (plain and once and norm.affine and norm.track_running_stats):
-                continue  # one of ours, of which a user replaced a module
+                continue  # one of ours, of which a user exchanged a layer for another of its kind
             assert isinstance(convolution, nn.Conv2d)
             convolution.bias = nn.Parameter(convolution.weight.new_zeros(convolution.out_channels))
             node.replace_all_uses_with(before)

@@ -53,3 +53,6 @@ class Vgg(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, (n, num_classes), for images (n, channels, height, width)."""
         return self.fc(self.features(x).mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+
+PARTS = frozenset([Vgg, nn.Sequential, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Linear])

@@ -25,8 +25,10 @@ from lth.setting.setting import Setting
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
+from lth.training.determinism import fix_workspaces
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
+from lth.training.threads import threads_for
 from lth.training.train import EpochRecord, Keeper, Procedure, Progress, train
 
 
@@ -46,6 +48,11 @@ class Problem:
     def devices(self) -> tuple[torch.device, ...]:
         """Where curvature is computed, the device of the data first."""
         return (self.data.train.labels.device, *self.others)
+
+    @property
+    def measuring_threads(self) -> int:
+        """How many threads a measurement takes on a CPU."""
+        return threads_for(self.network, self.data.train)
 
 
 def set_up(
@@ -75,6 +82,7 @@ def set_up(
         )
     if given is not None and given.kind != "imp":
         raise InputError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
+    fix_workspaces([device, *others])
     data = prepare(images, setting.data.train_examples, setting.seed, device)
     study_jobs(setting.pruning.levels, setting.analysis)  # names only solutions that there are
     recorded = setting.training.epoch_examples

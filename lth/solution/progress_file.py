@@ -35,12 +35,22 @@ class KeptProgress:
     snapshots: Mapping[str, str]  # trajectory files logged so far, with their SHA-256
 
 
-def progress_environment(device: torch.device, precision: str, *, compiled: bool) -> str:
-    """Return what, besides the parameters, decides the bits of a training on this machine."""
+def progress_environment(
+    device: torch.device, precision: str, *, compiled: bool, threads: int | None = None
+) -> str:
+    """Return what, besides the parameters, decides the bits of a training on this machine.
+
+    Args:
+        device: What computes.
+        precision: Of the products.
+        compiled: Whether the step is.
+        threads: That compute on a CPU; by default all that torch has.
+    """
     if device.type == "cuda":
         processor = torch.cuda.get_device_name(device)
     else:
-        capability, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+        capability = torch.backends.cpu.get_cpu_capability()
+        threads = torch.get_num_threads() if threads is None else threads
         processor = f"{cpu_model()} ({capability}), {threads} {'thread' if threads == 1 else 'threads'}"
     return f"torch {torch.__version__}, {processor}, {precision}{', compiled' if compiled else ''}"
 

@@ -56,7 +56,13 @@ def measure_on(
         began, keeper = time.monotonic(), None
         if isinstance(job, CurvatureJob):  # all else is taken in one go
             key = problem.keys.measurement(job)
-            keeper = BasisKeeper(run, key, measured_by(problem.devices), keep_every, say)
+            keeper = BasisKeeper(
+                run,
+                key,
+                measured_by(problem.devices, problem.measuring_threads),
+                keep_every,
+                say,
+            )
         setting = problem.setting.deciding(job.measure)
         content = pack(perform(job, load, surveyor, problem.network, setting, keeper))
         seconds = keeper.seconds if keeper is not None else time.monotonic() - began

@@ -155,7 +155,7 @@ class Study:
         check_level(self.problem, job.level, self.problem.setting.analysis.k if job.measure == "spectra" else 0)
         for place in job.needs:
             self._needed_run(place, job.name)
-        environment = measured_by(self.problem.devices)
+        environment = measured_by(self.problem.devices, self.problem.measuring_threads)
         # What is resumed must go on where it was begun.
         resumed = {COMPUTED_BY: environment} if isinstance(job, CurvatureJob) else {}
         tags = {"measure": job.measure, **resumed}

@@ -17,13 +17,15 @@ from lth.study.record.solution import log_epoch, log_solution, log_solution_mode
 from lth.study.record.training_progress import ProgressKeeper
 from lth.study.unsent import Unsent
 from lth.tracking.run import RunLog
+from lth.training.threads import threads_for
 from lth.training.train import EpochRecord, snapshot_epochs
 
 
 def computed_by(problem: Problem) -> str:
     """Return what decides the bits of a training besides its key: in which only it can be gone on from."""
-    how = procedure(problem)
-    return progress_environment(problem.data.train.labels.device, how.precision, compiled=how.compiled)
+    how, train = procedure(problem), problem.data.train
+    threads = threads_for(problem.network, train, problem.schedule.batch_size)
+    return progress_environment(train.labels.device, how.precision, compiled=how.compiled, threads=threads)
 
 
 def train_on(

@@ -11,7 +11,9 @@ from torch.nn.functional import cross_entropy
 from lth.data import Examples
 from lth.network.folded import Folded
 from lth.network.weights import Weights
+from lth.training.determinism import repeatable
 from lth.training.precision import Format, full_float32
+from lth.training.threads import threads, threads_for
 
 # On a CPU the activations of 128 images stay in the cache: ResNet-20 ran 1.2 times as fast as in 500s.
 # A GPU wants to be kept busy (not measured).
@@ -55,6 +57,7 @@ class Evaluator:
         self._network = Folded(network, self._device)
         self._examples = examples
         self._bf16 = precision == "bf16"
+        self._threads = threads_for(network, examples)
         size = batch_size if batch_size is not None else _BATCH[self._device.type]
         self._batches = list(
             zip(torch.split(examples.images, size), torch.split(examples.labels, size), strict=True)
@@ -66,7 +69,12 @@ class Evaluator:
         state = self._network.state(weights)
         loss = torch.zeros((), dtype=torch.float64, device=self._device)
         correct = torch.zeros((), dtype=torch.int64, device=self._device)
-        with full_float32(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+        with (
+            repeatable(self._device),
+            threads(self._threads),
+            full_float32(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16),
+        ):
             for images, labels in self._batches:
                 logits = self._network(state, self._examples.normalise(images))
                 loss += cross_entropy(logits.double(), labels, reduction="sum")

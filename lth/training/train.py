@@ -1,4 +1,4 @@
-"""Masked SGD from any state to the end of a schedule, the same bits for the same arguments.
+"""Masked SGD from any state to the end of a schedule, the same bits for the same arguments and threads.
 
 Pruned weights stay exactly zero because they start at zero and their gradients are set to zero before each
 step: momentum and weight decay of a zero with zero gradient are zero. The order of the data and its
@@ -22,17 +22,19 @@ from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import sample
 from lth.errors import InputError, MendableError
-from lth.network import fastest_memory_format
+from lth.network.layout import fastest_memory_format, is_ours
 from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
 from lth.training.compilation import compiled
+from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
+from lth.training.threads import threads, threads_for
 
 
 class TrainingDivergedError(MendableError, ArithmeticError):
@@ -124,7 +126,7 @@ def train(
     on_epoch: Callable[[EpochRecord, Weights], None] | None = None,
     label: str = "training",
 ) -> Training:
-    """Train a copy of `network` from `start` to the end of `schedule`.
+    """Train a copy of `network` from `start` to the end of `schedule`, on as many threads as it is worth.
 
     Args:
         network: Gives the structure; neither it nor its state is touched.
@@ -147,6 +149,28 @@ def train(
     """
     _check_start(start, mask, schedule)
     assert schedule.iterations_per_epoch == math.ceil(len(data.train) / schedule.batch_size)
+    with (
+        repeatable(data.train.labels.device),
+        threads(threads_for(network, data.train, schedule.batch_size)),
+    ):
+        return _train(
+            network, start, mask, data, schedule, procedure, capture_at, resumed, keeper, on_epoch, label
+        )
+
+
+def _train(
+    network: nn.Module,
+    start: TrainingState,
+    mask: Mask,
+    data: TrainingData,
+    schedule: Schedule,
+    procedure: Procedure,
+    capture_at: int | None,
+    resumed: Progress | None,
+    keeper: Keeper | None,
+    on_epoch: Callable[[EpochRecord, Weights], None] | None,
+    label: str,
+) -> Training:
     device = data.train.labels.device
     run = _Run(network, start if resumed is None else resumed.state, mask, schedule, procedure, device)
     recorder = _Recorder(network, data, schedule, procedure)
@@ -248,7 +272,7 @@ class _Run:
             lr=schedule.lr,
             momentum=schedule.momentum,
             weight_decay=schedule.weight_decay,
-            fused=self._layout == torch.channels_last,  # for ours: all parameters have gradients from the start
+            fused=is_ours(network),  # whose parameters all have gradients from the start
         )
         for name, momentum in start.momentum.items():
             parameter = self._parameters[name]

@@ -1,8 +1,14 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from problems import image_data
 
 from lth.data import ImageData, load_images
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_digits_are_the_1797_of_scikit_learn_with_360_for_testing():
@@ -56,6 +62,59 @@ def test_torchvision_sets_that_cannot_be_had_raise_and_say_where_they_belong(tmp
     monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
     with pytest.raises(ValueError, match=r"cifar10 is not in .* could not be downloaded \(no network\); put"):
         load_images("cifar10", tmp_path)
+
+
+# A data set of torchvision's that can't be opened twice at once; the first who does waits for a line.
+SHARED = """
+import sys
+from pathlib import Path
+import torch, torchvision.datasets
+from lth.data import load_images
+
+class Fake:
+    def __init__(self, root, train, download):
+        inside = Path(root, "inside")
+        inside.touch(exist_ok=False)
+        if train and sys.argv[2] == "first":
+            print("inside", flush=True)
+            sys.stdin.readline()
+        inside.unlink()
+        self.data = torch.zeros(20, 4, 5, 3, dtype=torch.uint8).numpy()
+        self.targets = [i % 10 for i in range(20)]
+
+torchvision.datasets.CIFAR10 = Fake
+load_images("cifar10", Path(sys.argv[1]))
+"""
+
+
+def test_two_processes_that_download_one_data_set_do_it_one_after_the_other_and_say_so(tmp_path):
+    def start(which: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SHARED, str(tmp_path), which]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, text=True, cwd=ROOT, **pipes)
+
+    with start("first") as first:
+        assert first.stdout.readline() == "inside\n"
+        with start("second") as second:
+            said = next(iter(second.stderr), "")  # its first line; what it fails with, if it went on at once
+            first.communicate("go on\n")
+            second.communicate()
+    assert first.returncode == second.returncode == 0
+    assert said == f"waiting for another process that checks or downloads cifar10 in {tmp_path}\n"
+
+
+def test_a_directory_that_can_only_be_read_is_read(tmp_path, monkeypatch):
+    class Fake:
+        def __init__(self, root, train, download):
+            self.data = torch.zeros(20, 4, 5, 3, dtype=torch.uint8).numpy()
+            self.targets = [i % 10 for i in range(20)]
+
+    def refuse(*_args, **_options):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", Fake)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert load_images("cifar10", tmp_path).num_classes == 10
 
 
 def test_torchvision_images_become_channels_first(tmp_path, monkeypatch):

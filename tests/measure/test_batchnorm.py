@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -128,6 +129,63 @@ def test_statistics_that_were_scaled_away_are_found_again():
     spoiled = Weights(POINT.parameters, {name: tensor * 9 for name, tensor in POINT.buffers.items()})
     assert evaluate(spoiled).loss != evaluate(POINT).loss
     assert evaluate(estimate(spoiled)).loss == evaluate(estimate(POINT)).loss
+
+
+class Twice(nn.Module):
+    """One BatchNorm that is called twice a pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(1)
+        self.fc = nn.Linear(36, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.bn(3 * self.bn(x) + 1).flatten(1))
+
+
+@pytest.mark.parametrize("network", [NETWORK, Twice()], ids=["deep", "called twice"])
+def test_averages_have_the_bits_of_those_that_batchnorm_takes_by_itself(network, monkeypatch):
+    found, seen = batches_seen(monkeypatch, network, Weights.of(network), EXAMPLES, 7)
+    other = copy.deepcopy(network).train()
+    for module in other.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None
+    with torch.no_grad():
+        for inputs in seen:
+            other(inputs)
+    for name, tensor in other.named_buffers():
+        if "running" in name:
+            assert torch.equal(found.buffers[name], tensor), name
+
+
+def test_no_number_is_read_from_the_device(monkeypatch):
+    """A GPU would wait for it in every layer and batch."""
+    estimate = StatisticsEstimator(NETWORK, EXAMPLES, seed=0)
+
+    def read(_tensor: Tensor) -> float:
+        raise AssertionError("a number was read from a tensor")
+
+    for name in ("__float__", "__int__", "__bool__", "item", "tolist"):
+        monkeypatch.setattr(Tensor, name, read)
+    estimate(POINT)
+
+
+def test_images_are_kept_raw_and_normalised_a_batch_at_a_time(monkeypatch):
+    normalised: list[int] = []
+    normalise = Examples.normalise
+
+    def counted(self: Examples, images: Tensor) -> Tensor:
+        assert images.dtype == torch.uint8
+        normalised.append(len(images))
+        return normalise(self, images)
+
+    monkeypatch.setattr(Examples, "normalise", counted)
+    monkeypatch.setattr("lth.measure.batchnorm._BATCH", 10)
+    estimate = StatisticsEstimator(NETWORK, training_data().train, seed=0)
+    assert not normalised
+    estimate(POINT)
+    assert normalised == [10, 10, 10, 10]
 
 
 @pytest.mark.parametrize("change", [lambda t: t * 0, lambda t: t + 7, lambda t: t * float("nan")])

@@ -22,6 +22,7 @@ from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.network.folded import Folded
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
+from lth.training.determinism import repeatable
 from lth.training.precision import full_float32
 
 _CHUNK = 128  # examples a forward pass; on a CPU larger ones leave its cache
@@ -73,6 +74,7 @@ class HessianOperator:
         self._dtype = dtype
         self._device = examples.labels.device
         _check_mean_over_examples(network, weights, examples)
+        self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
         self._shares = [
@@ -107,7 +109,7 @@ class HessianOperator:
     def __call__(self, vector: Tensor) -> Tensor:
         """Return E^T H E v for `vector`, (dimension,), in the vector's dtype."""
         direction = self._space.embed(vector.to(self._dtype))
-        with full_float32():
+        with repeatable(self._device, *self._others), full_float32():
             # Kernels are only queued on a GPU: all of them work before the first sum waits for one.
             products = [share.product(direction.values()) for share in self._shares]
         total = products[0]
@@ -144,7 +146,7 @@ class _Share:
         folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
         of_examples = _CHUNK * _graph_bytes_per_example(network, examples, dtype)
         affordable = graph_budget_bytes // (of_examples + folding)
-        with full_float32():
+        with repeatable(self._device), full_float32():
             self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]
 
@@ -188,7 +190,7 @@ def _check_mean_over_examples(network: nn.Module, weights: Weights, examples: Ex
     inputs = few.normalise(few.images).to(next(iter(weights.parameters.values())).dtype)
     function = Folded(network, examples.labels.device)
     state = function.state(weights.to(examples.labels.device))
-    with full_float32():
+    with repeatable(examples.labels.device), full_float32():
         together, again = function(state, inputs), function(state, inputs)
         other = function(state, inputs[:1].expand_as(inputs))
     near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size

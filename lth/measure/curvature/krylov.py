@@ -357,7 +357,16 @@ class _Vectors:
         del self._blocks[math.ceil(self._size / _BLOCK) :]
 
     def _new_block(self, rows: int) -> Tensor:
-        return torch.empty(rows, self._dimension, dtype=self._dtype, device=self._device)
+        try:
+            return torch.empty(rows, self._dimension, dtype=self._dtype, device=self._device)
+        except RuntimeError as error:  # of a CPU no class of its own
+            if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
+                raise
+            size = rows * self._dimension * self._dtype.itemsize / 2**30
+            raise InputError(
+                f"a basis of {self._size} vectors finds no memory on {self._device} for {rows} more, "
+                f"{size:.3g} GiB; lower memory_budget, so that it is restarted before, or k"
+            ) from error
 
     def _used(self) -> Iterable[Tensor]:
         for index, block in enumerate(self._blocks):

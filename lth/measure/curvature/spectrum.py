@@ -30,7 +30,8 @@ from lth.measure.curvature.krylov import KrylovBasis, Projection, SymmetricOpera
 _NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
 _CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis
 _STARTS = 4  # at most: what is outside is told from 8 vectors a start, and that many must fit between restarts
-BASIS_BYTES = 10 * 2**30
+MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
+_ROOM = 50  # vectors besides k, at least, that thick restarts need to go on
 
 
 class TooFewPositiveEigenvaluesError(InputError):
@@ -111,7 +112,7 @@ def leading_spectrum(
     seed: int,
     tolerance: float = 1e-3,
     max_products: int | None = None,
-    basis_bytes: int = BASIS_BYTES,
+    memory_budget: int = MEMORY_BUDGET,
     label: str = "eigenvalues",
 ) -> Spectrum:
     """Return the k algebraically largest eigenvalues of `matrix`.
@@ -122,7 +123,7 @@ def leading_spectrum(
         seed: Of the random start vectors.
         tolerance: Largest width of the interval that the log-product lies in, relative to it.
         max_products: Give up after so many; by default `10 k + 100`.
-        basis_bytes: What the basis may take. It holds at least k + 50 vectors, and is restarted when full.
+        memory_budget: Bytes that the basis may take; see `basis_capacity`.
         label: What the progress bar says.
 
     Returns:
@@ -130,7 +131,7 @@ def leading_spectrum(
         a second start had looked for what the first was blind to.
 
     Raises:
-        ValueError: If k is out of range or a product is not finite.
+        ValueError: If k is out of range, does not fit the budget, or a product is not finite.
 
     Example:
         >>> import torch
@@ -141,12 +142,21 @@ def leading_spectrum(
         >>> round(float(np.exp(found.log_eig_product)) / (100 * 99 * 98), 3)
         1.0
     """
-    basis = KrylovBasis(matrix, seed, basis_capacity(matrix, k, basis_bytes))
+    basis = KrylovBasis(matrix, seed, basis_capacity(matrix, k, memory_budget))
     return search(basis, k, tolerance=tolerance, max_products=max_products, label=label)
 
 
-def basis_capacity(matrix: SymmetricOperator, k: int, basis_bytes: int = BASIS_BYTES) -> int:
+def basis_capacity(matrix: SymmetricOperator, k: int, memory_budget: int = MEMORY_BUDGET) -> int:
     """Return how many vectors the basis has room for in which k eigenvalues are searched.
+
+    Args:
+        matrix: Whose.
+        k: How many; a basis that does not hold the whole space is to hold k + 50 vectors.
+        memory_budget: Bytes that it may take when it is full. It grows as far as the search needs it, and is
+            restarted when full: a smaller budget costs products, and changes rounding.
+
+    Raises:
+        InputError: If so many vectors do not fit.
 
     Example:
         >>> import torch
@@ -154,7 +164,14 @@ def basis_capacity(matrix: SymmetricOperator, k: int, basis_bytes: int = BASIS_B
         >>> basis_capacity(MatrixOperator(torch.eye(5)), k=3)  # no more than the dimension
         5
     """
-    return min(matrix.dimension, max(k + 50, basis_bytes // (matrix.dimension * matrix.dtype.itemsize)))
+    size = matrix.dimension * matrix.dtype.itemsize
+    needed = min(matrix.dimension, k + _ROOM)
+    if needed * size > memory_budget:
+        raise InputError(
+            f"k={k} needs a basis of {needed} vectors of {size / 2**20:.3g} MiB, {needed * size / 2**30:.3g} "
+            f"GiB, and memory_budget is {memory_budget / 2**30:.3g} GiB; lower k, or raise memory_budget"
+        )
+    return min(matrix.dimension, memory_budget // size)
 
 
 def search(

@@ -5,17 +5,19 @@ that exists, does no more than source its `bin/activate`. Registering puts a dir
 hands over to the checkout's own `.venv`, else to the environment that is active already. It is the same for
 all checkouts, so a second one or a deleted one does no harm.
 
-The name comes from private helpers of MLflow 3.17; a test holds that it is the one `mlflow run` looks for.
+The name comes from private helpers of MLflow, and where they are gone is computed as they do; a test holds that
+both are the one `mlflow run` looks for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import yaml  # which MLflow needs, too
 from mlflow.environment_variables import MLFLOW_ENV_ROOT
-from mlflow.utils.environment import _PythonEnv
-from mlflow.utils.virtualenv import _get_virtualenv_name
 
 _MARKER = "# written by lth"
 _ACTIVATE = f"""\
@@ -37,8 +39,7 @@ def register(project: Path) -> Path:
     Raises:
         FileNotFoundError: If `project` has no python_env.yaml.
     """
-    python_env = _PythonEnv.from_yaml(str(project / "python_env.yaml"))
-    directory = Path(MLFLOW_ENV_ROOT.get(), _get_virtualenv_name(python_env, project))
+    directory = Path(MLFLOW_ENV_ROOT.get(), environment_name(project))
     activate = directory / "bin" / "activate"
     if activate.is_file() and _MARKER not in activate.read_text():
         return directory
@@ -47,6 +48,27 @@ def register(project: Path) -> Path:
     temporary.write_text(_ACTIVATE)
     temporary.replace(activate)
     return directory
+
+
+def environment_name(project: Path) -> str:
+    """Return what MLflow calls the environment of `project`, also where it lacks helpers of these names."""
+    try:
+        python_env = import_module("mlflow.utils.environment")._PythonEnv
+        name_of = import_module("mlflow.utils.virtualenv")._get_virtualenv_name
+    except (ImportError, AttributeError):
+        return computed_environment_name(project)
+    return str(name_of(python_env.from_yaml(str(project / "python_env.yaml")), project))
+
+
+def computed_environment_name(project: Path) -> str:
+    """Return the name as MLflow 3.17 computes it of plain requirements, with no files of them or comments."""
+    content = yaml.safe_load((project / "python_env.yaml").read_text())
+    described = {name: content[name] for name in ("python", "build_dependencies", "dependencies")}
+    requirements = [
+        f"_Requirement(req_str={line!r}, is_constraint=False)" for line in sorted(content["dependencies"])
+    ]
+    text = f"{described}{''.join(requirements)}"
+    return f"mlflow-{hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()}"
 
 
 if __name__ == "__main__":

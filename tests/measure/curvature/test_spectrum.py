@@ -17,9 +17,16 @@ from problems import (
 )
 from torch import Tensor
 
+from lth.errors import InputError
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
-from lth.measure.curvature.spectrum import Spectrum, TooFewPositiveEigenvaluesError, leading_spectrum, search
+from lth.measure.curvature.spectrum import (
+    Spectrum,
+    TooFewPositiveEigenvaluesError,
+    basis_capacity,
+    leading_spectrum,
+    search,
+)
 from lth.network import build_network
 from lth.network.space import LevelSpace
 
@@ -75,7 +82,7 @@ def spectra(sizes: st.SearchStrategy[int]) -> st.SearchStrategy[np.ndarray]:
 def test_the_certificate_never_excludes_the_truth(eigenvalues, k, vectors, seed):
     entries = with_spectrum(eigenvalues, seed)
     matrix = Matrix(entries)
-    found = leading_spectrum(matrix, k, seed=seed, basis_bytes=vectors * matrix.dimension * 8)
+    found = leading_spectrum(matrix, k, seed=seed, memory_budget=max(vectors, k + 50) * matrix.dimension * 8)
     truth = np.sort(eigenvalues)[::-1][:k]
     slack = found.noise + 1e-12 * np.abs(eigenvalues).max()
     assert (found.eigenvalues <= truth + slack).all()
@@ -175,11 +182,11 @@ def test_a_matrix_whose_products_stay_inside_a_few_dimensions_is_done_soon(dtype
     assert matrix.count < 60
 
 
-@pytest.mark.parametrize("basis_bytes", [0, 2**30])
-def test_float32_products_and_a_float32_basis_give_certified_eigenvalues(basis_bytes):
+@pytest.mark.parametrize("vectors", [58, 1000])
+def test_float32_products_and_a_float32_basis_give_certified_eigenvalues(vectors):
     eigenvalues = np.concatenate([np.geomspace(1e-3, 2, 600), [7.0, 7.0, 7.0, 9.0]])
     matrix = Matrix(with_spectrum(eigenvalues), torch.float32)
-    spectrum = leading_spectrum(matrix, 8, seed=0, basis_bytes=basis_bytes)
+    spectrum = leading_spectrum(matrix, 8, seed=0, memory_budget=vectors * matrix.dimension * 4)
     truth = np.sort(eigenvalues)[::-1][:8]
     assert spectrum.converged
     slack = spectrum.noise + 1e-5
@@ -202,7 +209,7 @@ def test_the_last_product_allowed_does_not_make_an_unconfirmed_interval_converge
 def test_a_basis_that_is_restarted_finds_the_same_eigenvalues(name, room):
     matrix = Matrix(with_spectrum(np.concatenate([np.linspace(-1e-3, 1e-3, 300), SPECTRA[name]])))
     spectrum = leading_spectrum(
-        matrix, 6, seed=0, basis_bytes=(56 + room) * matrix.dimension * 8, max_products=2000
+        matrix, 6, seed=0, memory_budget=(56 + room) * matrix.dimension * 8, max_products=2000
     )
     expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:6]
     assert spectrum.converged
@@ -210,6 +217,46 @@ def test_a_basis_that_is_restarted_finds_the_same_eigenvalues(name, room):
     slack = spectrum.noise + 1e-12 * np.abs(expected).max()
     assert (spectrum.eigenvalues <= expected + slack).all()
     assert (expected <= spectrum.upper + slack).all()
+
+
+class Large:
+    """As large as VGG-16, and never multiplied with."""
+
+    dimension, dtype, device = 14_724_042, torch.float32, torch.device("cpu")
+
+    def __call__(self, vector: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("too large for a test")
+
+
+def test_a_basis_for_vgg16_holds_182_vectors_and_a_larger_budget_more():
+    assert basis_capacity(Large(), 100) == 182
+    assert basis_capacity(Large(), 132) == 182
+    assert basis_capacity(Large(), 100, 20 * 2**30) == 364
+
+
+@pytest.mark.parametrize(("k", "budget", "needed"), [(133, 10, "183 vectors"), (100, 8, "150 vectors")])
+def test_a_k_that_does_not_fit_the_budget_is_told_by_its_name_before_anything_is_computed(k, budget, needed):
+    with pytest.raises(InputError, match=rf"k={k} needs a basis of {needed} .*raise memory_budget"):
+        basis_capacity(Large(), k, budget * 2**30)
+    with pytest.raises(InputError, match="raise memory_budget"):
+        leading_spectrum(Large(), k, seed=0, memory_budget=budget * 2**30)
+
+
+def test_a_whole_space_needs_no_room_besides():
+    matrix = Matrix(with_spectrum(np.arange(1.0, 21.0)))
+    assert basis_capacity(matrix, 3, 20 * 20 * 8) == 20
+    with pytest.raises(InputError, match="20 vectors"):
+        basis_capacity(matrix, 3, 20 * 20 * 8 - 1)
+
+
+def test_a_basis_that_finds_no_memory_says_what_to_lower(monkeypatch):
+    def full(*_shape: int, **_options: object) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    basis = KrylovBasis(Matrix(with_spectrum(np.arange(1.0, 21.0))), 0, 20)
+    monkeypatch.setattr(torch, "empty", full)
+    with pytest.raises(InputError, match=r"no memory on cpu for 32 more.*lower memory_budget"):
+        basis.grow()
 
 
 def test_products_in_float32_give_the_spectrum_of_float64_to_their_precision():

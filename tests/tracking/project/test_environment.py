@@ -53,6 +53,20 @@ def test_registering_twice_changes_nothing_and_leaves_foreign_environments_alone
     assert activate.read_text() == "# built by MLflow\n"
 
 
+@pytest.mark.parametrize("gone", ["_PythonEnv", "_get_virtualenv_name"])
+def test_the_environment_is_called_alike_without_the_private_helpers_of_mlflow(gone, monkeypatch):
+    from mlflow.utils import environment, virtualenv
+
+    from lth.tracking.project.environment import environment_name
+
+    name = environment_name(ROOT)
+    assert name == virtualenv._get_virtualenv_name(
+        environment._PythonEnv.from_yaml(ROOT / "python_env.yaml"), ROOT
+    )
+    monkeypatch.delattr(environment if gone == "_PythonEnv" else virtualenv, gone)
+    assert environment_name(ROOT) == name
+
+
 def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environment(tmp_path, tracking):
     """The user's own line, in a shell that has nothing but the environment lth is installed in."""
     binaries = Path(sys.executable).parent
