@@ -44,7 +44,7 @@ def test_there_are_sources_to_look_at():
 def test_importing_the_library_loads_neither_tracker_nor_command_line():
     modules = [
         "lth",
-        "lth.evidence.analysis",
+        "lth.evidence.level",
         "lth.measure.curvature.hessian",
         "lth.measure.curvature.spectrum",
         "lth.measure.interpolation",
