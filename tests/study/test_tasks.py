@@ -132,7 +132,7 @@ def test_a_report_is_not_found_while_something_it_shows_is_lost(tracking):
     MlflowClient().delete_run(lost.info.run_id)
     assert Replication([make_study(said, **QUICK)], said.append).complete() == first
     assert len(Store().search("tags.measure = 'distances'")) == 1
-    assert make_study(**QUICK).evidence().distances.names
+    assert make_study(**QUICK).evidence().distances.places
 
 
 def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
