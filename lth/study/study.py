@@ -17,7 +17,7 @@ from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.summary import LevelRow
-from lth.measure.kind.take import read
+from lth.measure.kind.take import kind_of, read
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import (
@@ -157,7 +157,7 @@ class Study:
             self._needed_run(place, job.name)
         environment = measured_by(self.problem.devices)
         # What is resumed must go on where it was begun.
-        resumed = {COMPUTED_BY: environment} if isinstance(job, CurvatureJob) else {}
+        resumed = {COMPUTED_BY: environment} if kind_of(job).goes_on else {}
         tags = {"measure": job.measure, **resumed}
         unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
         with (

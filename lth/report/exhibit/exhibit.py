@@ -28,8 +28,8 @@ class Exhibit:
 
 
 @dataclass(frozen=True)
-class Form(Generic[Subject]):
-    """A form that several figures or tables have in common, each of its own subject."""
+class Template(Generic[Subject]):
+    """What several figures or tables have in common, each of its own subject."""
 
     found: Callable[[Subject, Evidence], str]
     numbers: Callable[[Subject, Evidence], Table]

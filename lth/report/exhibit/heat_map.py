@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import Kind, Place
-from lth.report.exhibit.exhibit import Form
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
 
@@ -116,4 +116,4 @@ def _short_name(place: Place, last: int) -> str:
     return place.kind if place.kind != "imp" and place.level == last else place.name
 
 
-HEAT_MAP = Form(_say, _numbers, _draw)  # of all pairs
+HEAT_MAP = Template(_say, _numbers, _draw)  # of all pairs

@@ -14,7 +14,7 @@ from lth.evidence.table import Cell, Table, rounded
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
 from lth.measure.kind.line import Line
 from lth.plan.jobs import LineJob
-from lth.report.exhibit.exhibit import Form
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
 from lth.report.exhibit.wording import count, listed_levels, sentence
 from lth.report.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, value_limits
@@ -214,5 +214,7 @@ def _barrier_text(values: np.ndarray, quantity: Quantity) -> str:
     return f"barrier {height:.3g} {quantity.barrier_unit}"
 
 
-LINES = Form(say_barriers, line_numbers, draw_lines)  # the loss and the error, two panels a line
-SUCCESSIVE_LINES = Form(say_successive_barriers, line_numbers, draw_lines)  # barriers counted over the levels
+LINES = Template(say_barriers, line_numbers, draw_lines)  # the loss and the error, two panels a line
+SUCCESSIVE_LINES = Template(
+    say_successive_barriers, line_numbers, draw_lines
+)  # barriers counted over the levels

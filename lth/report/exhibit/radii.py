@@ -13,7 +13,7 @@ from lth.evidence.table import Cell, Table, rounded, yes_no
 from lth.measure.radius import BasinRadii
 from lth.plan.place import Point
 from lth.report.exhibit.comparison import Comparison, Pair, looks
-from lth.report.exhibit.exhibit import Form
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import Appearance
@@ -148,5 +148,5 @@ def _label(radii: BasinRadii, point: Point) -> str:
     return label
 
 
-RADII = Form(say_radii, radii_numbers, draw_radii)  # a panel a pair
-MEAN_RADII = Form(say_radii, mean_radii_rows, None)  # a row a pair and kind of direction
+RADII = Template(say_radii, radii_numbers, draw_radii)  # a panel a pair
+MEAN_RADII = Template(say_radii, mean_radii_rows, None)  # a row a pair and kind of direction

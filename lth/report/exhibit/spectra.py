@@ -10,7 +10,7 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import Point
 from lth.report.exhibit.comparison import Comparison, looks
-from lth.report.exhibit.exhibit import Form
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import Appearance
@@ -156,5 +156,5 @@ def _label(evidence: Evidence, point: Point) -> str:
     return text if spectrum.converged else f"{text}\nNOT CONVERGED"
 
 
-SPECTRA = Form(say_log_products, spectra_numbers, draw_spectra)  # a panel a pair
-LOG_PRODUCTS = Form(say_log_products, log_product_rows, None)  # a row a pair
+SPECTRA = Template(say_log_products, spectra_numbers, draw_spectra)  # a panel a pair
+LOG_PRODUCTS = Template(say_log_products, log_product_rows, None)  # a row a pair
