@@ -16,6 +16,9 @@ class Caveat:
     warning: str
 
 
+_COUNTED = ("positive_eigenvalues", "spectrum_converged", "radius_censored", "line_points_not_finite")
+
+
 def caveats(metrics: Mapping[str, float], analysis: AnalysisSetting) -> list[Caveat]:
     """Return what is wrong with numbers, as their metrics under `solver/` count it.
 
@@ -25,71 +28,40 @@ def caveats(metrics: Mapping[str, float], analysis: AnalysisSetting) -> list[Cav
     """
     found = []
     for name, value in metrics.items():
-        for counted, flaw in _FLAWS.items():
-            if name.startswith(counted):
-                found += flaw(value, name.removeprefix(counted), metrics, analysis)
-    return found
+        for counted in _COUNTED:
+            if name.startswith(f"solver/{counted}"):
+                suffix = name.removeprefix(f"solver/{counted}")
+                found.append(_caveat(counted, value, suffix, metrics, analysis))
+    return [caveat for caveat in found if caveat is not None]
 
 
-def _not_positive(
-    value: float, suffix: str, _metrics: Mapping[str, float], analysis: AnalysisSetting
-) -> list[Caveat]:
-    if value >= analysis.k:
-        return []
-    return [
-        Caveat(
-            f"only {value:.0f} of {analysis.k} eigenvalues{suffix} positive",
-            f"log_eig_product{suffix} does not exist: only {value:.0f} of the {analysis.k} leading eigenvalues "
-            "are positive; lower k",
-        )
-    ]
-
-
-def _not_converged(
-    value: float, suffix: str, metrics: Mapping[str, float], _analysis: AnalysisSetting
-) -> list[Caveat]:
-    if value != 0:
-        return []
-    products = metrics.get(f"solver/hessian_products{suffix}", 0)
-    return [
-        Caveat(
-            f"spectrum{suffix} not converged",
-            f"log_eig_product{suffix} did not converge in {products:.0f} products",
-        )
-    ]
-
-
-def _censored(
-    value: float, suffix: str, _metrics: Mapping[str, float], analysis: AnalysisSetting
-) -> list[Caveat]:
-    if value == 0:
-        return []
-    return [
-        Caveat(
-            f"radius{suffix} a lower bound",
-            f"radius_mean{suffix} is a lower bound: {value:.0f} of {analysis.directions} directions never left "
-            "the basin",
-        )
-    ]
-
-
-def _not_finite(
-    value: float, suffix: str, _metrics: Mapping[str, float], _analysis: AnalysisSetting
-) -> list[Caveat]:
-    if value == 0:
-        return []
-    how = ", BatchNorm statistics estimated anew," if suffix else ""
-    return [
-        Caveat(
-            f"no barrier{suffix}",
-            f"the line to the level before{how} has losses that are not finite, so it has no barrier",
-        )
-    ]
-
-
-_FLAWS = {
-    "solver/positive_eigenvalues": _not_positive,
-    "solver/spectrum_converged": _not_converged,
-    "solver/radius_censored": _censored,
-    "solver/line_points_not_finite": _not_finite,
-}
+def _caveat(
+    counted: str, value: float, suffix: str, metrics: Mapping[str, float], analysis: AnalysisSetting
+) -> Caveat | None:
+    """Return what a single count says, if it says anything; `suffix` is that of the point or the line."""
+    match counted:
+        case "positive_eigenvalues" if value < analysis.k:
+            return Caveat(
+                f"only {value:.0f} of {analysis.k} eigenvalues{suffix} positive",
+                f"log_eig_product{suffix} does not exist: only {value:.0f} of the {analysis.k} leading "
+                "eigenvalues are positive; lower k",
+            )
+        case "spectrum_converged" if value == 0:
+            products = metrics.get(f"solver/hessian_products{suffix}", 0)
+            return Caveat(
+                f"spectrum{suffix} not converged",
+                f"log_eig_product{suffix} did not converge in {products:.0f} products",
+            )
+        case "radius_censored" if value > 0:
+            return Caveat(
+                f"radius{suffix} a lower bound",
+                f"radius_mean{suffix} is a lower bound: {value:.0f} of {analysis.directions} directions never "
+                "left the basin",
+            )
+        case "line_points_not_finite" if value > 0:
+            how = ", BatchNorm statistics estimated anew," if suffix else ""
+            return Caveat(
+                f"no barrier{suffix}",
+                f"the line to the level before{how} has losses that are not finite, so it has no barrier",
+            )
+    return None

@@ -5,7 +5,7 @@
     curvature, radii, lines, surface, distances       jobs, each of the solutions it `needs`
 
 Nodes are plain values. Each is done once, wherever the solutions it needs can be loaded, and found again by the
-content key that `lth.task` gives it; nothing here says in which order, process or machine.
+content key that `lth.plan.keys` gives it; nothing here says in which order, process or machine.
 """
 
 from __future__ import annotations
