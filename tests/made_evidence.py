@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from lth.evidence.evidence import Attained, Evidence
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.curvature.trace import Trace
-from lth.measure.distance import Distances, Travel
+from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.kind.curvature import Curvature, Size
+from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.line import Line
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.measure.surface import Marker, Surface
-from lth.measure.surveyor import Curvature, Line, Size
-from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, study_jobs
+from lth.plan.jobs import (
+    CurvatureJob,
+    DistanceJob,
+    Job,
+    LineJob,
+    RadiiJob,
+    SurfaceJob,
+    places,
+    study_jobs,
+    surface_job,
+)
 from lth.plan.place import Place, Point
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
@@ -30,29 +46,49 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
     stream = np.random.default_rng(seed)
     jobs = study_jobs(last, setting.analysis)
     everywhere = places(last)
+    attained = {place: _attained(place, stream) for place in places(last, setting.analysis.every_level)}
+    results: tuple[tuple[type[Job], Callable[[Any], Any]], ...] = (  # one after the other along the stream
+        (CurvatureJob, lambda job: _curvature(job.point, setting, stream)),
+        (RadiiJob, lambda job: {point: _radii(job, point, setting, stream) for point in job.points}),
+        (LineJob, lambda job: _line(job, setting, stream)),
+        (SurfaceJob, lambda _: _surface(everywhere, last)),
+        (DistanceJob, lambda _: _distances(everywhere, last, stream)),
+    )
     return Evidence(
         setting=setting,
         last=last,
-        attained={place: _attained(place, stream) for place in places(last, setting.analysis.every_level)},
-        curvature={
-            job.point: _curvature(job.point, setting, stream) for job in jobs if isinstance(job, CurvatureJob)
-        },
-        radii={
-            job: {point: _radii(job, point, setting, stream) for point in job.points}
-            for job in jobs
-            if isinstance(job, RadiiJob)
-        },
-        lines={job: _line(job, setting, stream) for job in jobs if isinstance(job, LineJob)},
-        surface=_surface(everywhere, last),
-        distances=_distances(everywhere, stream),
-        travel=Travel(
-            level=np.arange(1, last + 1),
-            to_previous=5.0 + stream.random(last) * 0.01,
-            to_solution=4.5 + stream.random(last) * 0.01,
-        ),
+        attained=attained,
+        measured={job: make(job) for kind, make in results for job in jobs if isinstance(job, kind)},
         runs={job.name: f"{index:032x}" for index, job in enumerate(jobs)}
         | {place.name: f"{index:031x}a" for index, place in enumerate(everywhere)},
     )
+
+
+def with_results(
+    evidence: Evidence,
+    *,
+    curvature: Mapping[Point, Curvature] | None = None,
+    radii: Mapping[RadiiJob, Mapping[Point, BasinRadii]] | None = None,
+    lines: Mapping[LineJob, Line] | None = None,
+    surface: LevelSurface | None = None,
+    distances: StudyDistances | None = None,
+) -> Evidence:
+    """Return the evidence with everything that was measured of these kinds replaced."""
+    given: dict[type[Job], Mapping[Any, Any]] = {}
+    if curvature is not None:
+        given[CurvatureJob] = {CurvatureJob(point): found for point, found in curvature.items()}
+    if radii is not None:
+        given[RadiiJob] = radii
+    if lines is not None:
+        given[LineJob] = lines
+    if surface is not None:
+        given[SurfaceJob] = {surface_job(evidence.last, evidence.setting.analysis): surface}
+    if distances is not None:
+        given[DistanceJob] = {DistanceJob(tuple(places(evidence.last))): distances}
+    measured = {job: found for job, found in evidence.measured.items() if type(job) not in given}
+    for found in given.values():
+        measured |= found
+    return replace(evidence, measured=measured)
 
 
 def _attained(place: Place, stream: np.random.Generator) -> Attained:
@@ -116,17 +152,15 @@ def _path(height: float, setting: Setting) -> Interpolation:
 def _surface(everywhere: list[Place], last: int) -> LevelSurface:
     x, y = np.linspace(-2, 6, 7), np.linspace(-2, 5, 7)
     markers = tuple(
-        Marker(
-            place.name, 0.8 * index, 3.0 if place.kind in OUTSIDERS else 0.3 * index, 0.5, 0.01 + 0.001 * index
-        )
+        Marker(place, 0.8 * index, 3.0 if place.kind in OUTSIDERS else 0.3 * index, 0.5, 0.01 + 0.001 * index)
         for index, place in enumerate(everywhere)
     )
     loss = 0.01 + 0.1 * (x[None, :] ** 2 + y[:, None] ** 2)
-    corners = ("dense", f"level {last}", f"random_init at level {last}")
+    corners = (Place.imp(0), Place.imp(last), Place("random_init", last))
     return LevelSurface(Surface(x, y, loss, markers), corners, cutoff=0.02)
 
 
-def _distances(everywhere: list[Place], stream: np.random.Generator) -> Distances:
+def _distances(everywhere: list[Place], last: int, stream: np.random.Generator) -> StudyDistances:
     count = len(everywhere)
     far = (1 + 1e-3 * stream.random()) * np.array(
         [20.0 if place.kind in OUTSIDERS else 1.0 for place in everywhere]
@@ -135,4 +169,9 @@ def _distances(everywhere: list[Place], stream: np.random.Generator) -> Distance
     euclidean = np.abs(position[:, None] - position[None, :]) * 0.5 + np.maximum(far[:, None], far[None, :])
     np.fill_diagonal(euclidean, 0)
     cosine = np.exp(-euclidean / 30)
-    return Distances(tuple(place.name for place in everywhere), euclidean, cosine)
+    travel = Travel(
+        level=np.arange(1, last + 1),
+        to_previous=5.0 + stream.random(last) * 0.01,
+        to_solution=4.5 + stream.random(last) * 0.01,
+    )
+    return StudyDistances(tuple(everywhere), euclidean, cosine, travel)

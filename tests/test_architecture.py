@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "lth"
 MODULES = [
-    *("lth", "lth.evidence.analysis", "lth.evidence.claim", "lth.plan.keys", "lth.report"),
+    *("lth", "lth.evidence.level", "lth.evidence.claim", "lth.plan.keys", "lth.report"),
     *("lth.measure.curvature.hessian", "lth.measure.curvature.spectrum", "lth.measure.interpolation"),
     *("lth.measure.radius", "lth.measure.surface", "lth.solution.checkpoint", "lth.solution.recipe"),
 ]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lth.errors import InputError
-from lth.measure.distance import Distances, Travel
+from lth.measure.distance import Travel
+from lth.measure.kind.curvature import Curvature
+from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.line import Line
 from lth.measure.kind.surface import LevelSurface
-from lth.measure.kind.survey import curvature_from, distances_from, line_from, radii_from, surface_from
-from lth.measure.packed import Packed
 from lth.measure.radius import BasinRadii
-from lth.measure.surveyor import Curvature, Line
 from lth.plan.jobs import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob, shared_space_points
 from lth.plan.place import Place, Point
 from lth.setting.setting import DirectionNorm, Setting
 from lth.training.train import EpochRecord
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+JobOfKind = TypeVar("JobOfKind", bound=Job)
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,12 @@ class Attained:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All numbers of a study of one seed, and the run each is from."""
+    """All numbers of a study of one seed, and the run each is from; or those of a part of it."""
 
     setting: Setting
     last: int  # level
     attained: Mapping[Place, Attained]
-    curvature: Mapping[Point, Curvature]
-    radii: Mapping[RadiiJob, Mapping[Point, BasinRadii]]
-    lines: Mapping[LineJob, Line]
-    surface: LevelSurface
-    distances: Distances
-    travel: Travel
+    measured: Mapping[Job, Any]  # what the job's room reads from what was stored of it (`lth.measure.kind`)
     runs: Mapping[str, str]  # run id by the name of a solution or a job
 
     @property
@@ -62,6 +62,44 @@ class Evidence:
     def levels(self) -> range:
         """The levels that have a level before them: 1 … last."""
         return range(1, self.last + 1)
+
+    @property
+    def curvature(self) -> Mapping[Point, Curvature]:
+        """The Hessian at each point it was measured at."""
+        return _Measured(self.measured, CurvatureJob, CurvatureJob, lambda job: job.point)
+
+    @property
+    def radii(self) -> Mapping[RadiiJob, Mapping[Point, BasinRadii]]:
+        """Radii at the points of each space."""
+        return _Measured(self.measured, RadiiJob, lambda job: job, lambda job: job)
+
+    @property
+    def lines(self) -> Mapping[LineJob, Line]:
+        """Loss and error on each line."""
+        return _Measured(self.measured, LineJob, lambda job: job, lambda job: job)
+
+    @property
+    def surface(self) -> LevelSurface:
+        """The loss surface of the study."""
+        found: LevelSurface = self.measured[self._only(SurfaceJob)]
+        return found
+
+    @property
+    def distances(self) -> StudyDistances:
+        """Distances between all solutions."""
+        found: StudyDistances = self.measured[self._only(DistanceJob)]
+        return found
+
+    @property
+    def travel(self) -> Travel:
+        """How far trainings went from their rewind points."""
+        return self.distances.travel
+
+    def _only(self, kind: type[Job]) -> Job:
+        for job in self.measured:
+            if isinstance(job, kind):
+                return job
+        raise InputError(f"no {kind.__name__} was measured")
 
     def log_eig_product(self, point: Point, cut: int | None = None) -> float | None:
         """Return Σ log λᵢ over the leading eigenvalues; None if one of them is not positive beyond doubt.
@@ -121,36 +159,30 @@ class Evidence:
         return set.intersection(*histories)
 
 
-def gather(
-    setting: Setting,
-    attained: Mapping[Place, Attained],
-    measured: Mapping[Job, Packed],
-    runs: Mapping[str, str],
-) -> Evidence:
-    """Put the evidence of a study together.
+class _Measured(Mapping[Key, Value]):
+    """The results of one kind of job, by what tells its jobs apart."""
 
-    Args:
-        setting: Of the study.
-        attained: What every training reached.
-        measured: The stored numbers of every job of the study.
-        runs: Run id by the name of a solution or a job.
+    def __init__(
+        self,
+        measured: Mapping[Job, Any],
+        kind: type[JobOfKind],
+        job_of: Callable[[Key], JobOfKind],
+        key_of: Callable[[JobOfKind], Key],
+    ) -> None:
+        self._measured, self._job_of = measured, job_of
+        self._keys = {key_of(job): None for job in measured if isinstance(job, kind)}
 
-    Raises:
-        PackedResultError: If stored numbers are not those of their job.
-    """
-    (surface,) = (surface_from(found) for job, found in measured.items() if isinstance(job, SurfaceJob))
-    (between,) = (distances_from(found) for job, found in measured.items() if isinstance(job, DistanceJob))
-    return Evidence(
-        setting=setting,
-        last=setting.pruning.levels,
-        attained=attained,
-        curvature={
-            job.point: curvature_from(found) for job, found in measured.items() if isinstance(job, CurvatureJob)
-        },
-        radii={job: radii_from(found, job) for job, found in measured.items() if isinstance(job, RadiiJob)},
-        lines={job: line_from(found) for job, found in measured.items() if isinstance(job, LineJob)},
-        surface=surface,
-        distances=between[0],
-        travel=between[1],
-        runs=runs,
-    )
+    def __getitem__(self, key: Key) -> Value:
+        if key not in self._keys:
+            raise KeyError(key)
+        found: Value = self._measured[self._job_of(key)]
+        return found
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys  # without reading what was found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from lth.evidence.table import aligned, markdown
+from lth.plan.place import Kind, Place
 
 
 @dataclass(frozen=True)
@@ -11,7 +14,7 @@ class LevelRow:
     """The headline numbers of one solution; None where it was not measured."""
 
     name: str
-    kind: str  # "imp" or a baseline
+    kind: Kind
     level: int
     density: float
     train_loss: float  # nats an example
@@ -25,6 +28,11 @@ class LevelRow:
     barrier_error: float | None = None  # share of test examples
     remarks: str = ""  # what a reader of the numbers must know
 
+    @property
+    def place(self) -> Place:
+        """Which solution it is."""
+        return Place(self.kind, self.level)
+
 
 _HEADINGS = (
     "solution",
@@ -35,6 +43,7 @@ _HEADINGS = (
     "mean radius",
     "barrier to L-1",
 )
+_NUMBERS = range(1, len(_HEADINGS))
 
 
 def as_cells(row: LevelRow) -> tuple[str, ...]:
@@ -50,40 +59,17 @@ def as_cells(row: LevelRow) -> tuple[str, ...]:
     )
 
 
-def remarks(metrics: Mapping[str, float], k: int) -> str:
-    """Return in a few words what did not converge, does not exist or is only a bound in a run."""
-    found = []
-    for name, value in metrics.items():
-        what = name.removeprefix("solver/")
-        if what.startswith("positive_eigenvalues") and value < k:
-            found.append(f"only {value:.0f} of {k} {what.removeprefix('positive_')} positive")
-        if what.startswith("spectrum_converged") and value == 0:
-            found.append(f"{what.replace('_converged', '')} not converged")
-        if what.startswith("radius_censored") and value > 0:
-            found.append(f"{what.replace('_censored', '')} a lower bound")
-    return ", ".join(found)
-
-
 def text_table(rows: Sequence[LevelRow]) -> str:
     """Return the rows as aligned columns for a terminal."""
-    cells = _cells(rows)
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = [
-        "  ".join(
-            text.ljust(width) if column in (0, len(_HEADINGS)) else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    headings, *others = aligned(_cells(rows), _NUMBERS)
+    lines = ["  ".join(cells).rstrip() for cells in (headings, *others)]
+    return "\n".join([lines[0], "  ".join("-" * len(cell) for cell in headings), *lines[1:]])
 
 
 def markdown_table(rows: Sequence[LevelRow]) -> str:
     """Return the rows as a Markdown table, for the description of a run."""
-    headings, *cells = _cells(rows)
-    rule = "|---|" + "---:|" * (len(_HEADINGS) - 1) + "---|" * (len(headings) - len(_HEADINGS))
-    lines = ["| " + " | ".join(line) + " |" for line in (headings, *cells)]
-    return "\n".join([lines[0], rule, *lines[1:]])
+    cells = _cells(rows)
+    return markdown(cells, ["---:" if column in _NUMBERS else "---" for column in range(len(cells[0]))])
 
 
 def _cells(rows: Sequence[LevelRow]) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lth.errors import InputError
@@ -33,9 +34,8 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table as Markdown; numbers have four significant digits, counts are whole."""
-        lines = [_line(self.headings), _line(tuple("---" for _ in self.headings))]
-        lines += [_line(tuple(_rounded(cell) for cell in row)) for row in self.rows]
-        return "\n".join(lines) + "\n"
+        rows = [tuple(_rounded(cell) for cell in row) for row in self.rows]
+        return markdown([self.headings, *rows], [" --- " for _ in self.headings]) + "\n"
 
 
 def rounded(value: float) -> str:
@@ -58,10 +58,36 @@ def _exact(cell: Cell) -> str:
 def _rounded(cell: Cell) -> str:
     if cell is None:
         return "–"
-    if isinstance(cell, float):
-        return rounded(cell)
-    return str(cell).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    return rounded(cell) if isinstance(cell, float) else str(cell)
 
 
-def _line(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cells)} |"
+def markdown(rows: Sequence[Sequence[str]], rules: Sequence[str]) -> str:
+    """Return rows of text, the headings first, as a Markdown table.
+
+    Args:
+        rows: Any text; what would end a cell is escaped.
+        rules: What stands under each heading, such as `---:`.
+    """
+    headings, *others = (f"| {' | '.join(map(_escaped, row))} |" for row in rows)
+    return "\n".join([headings, f"|{'|'.join(rules)}|", *others])
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[list[str]]:
+    """Return rows of text with the cells of a column all equally wide.
+
+    Args:
+        rows: All equally long.
+        right: Which columns are flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        [
+            text.rjust(width) if column in right else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    ]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

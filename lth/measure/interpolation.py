@@ -27,7 +27,12 @@ class Interpolation:
     @property
     def is_finite(self) -> bool:
         """Whether every loss on the line is finite."""
-        return bool(np.isfinite(self.train_loss).all() and np.isfinite(self.test_loss).all())
+        return self.num_not_finite == 0
+
+    @property
+    def num_not_finite(self) -> int:
+        """At how many points a loss is not finite, so that the line has no barrier."""
+        return int((~(np.isfinite(self.train_loss) & np.isfinite(self.test_loss))).sum())
 
     @property
     def barrier_loss(self) -> float:

@@ -6,8 +6,8 @@ import dataclasses
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Result = TypeVar("Result", bound="DataclassInstance")
+Named = TypeVar("Named")
 
 
 class PackedResultError(InputError):
@@ -85,7 +86,8 @@ class Packed:
         Raises:
             PackedResultError: If it is not there, or its fields are not those of `kind`.
         """
-        wanted = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+        types = get_type_hints(kind)
+        wanted = {field.name: types[field.name] for field in dataclasses.fields(kind)}
         found = {
             field for field in (full.removeprefix(f"{name}.") for full in self._arrays) if "." not in field
         }
@@ -99,6 +101,22 @@ class Packed:
             }
         )
 
+    @staticmethod
+    def keyed(names: Iterable[str], by_name: Mapping[str, Named]) -> tuple[Named, ...]:
+        """Return what stored names stand for.
+
+        Args:
+            names: As they were stored.
+            by_name: All that was measured.
+
+        Raises:
+            PackedResultError: If a name stands for nothing that was measured.
+        """
+        try:
+            return tuple(by_name[name] for name in names)
+        except KeyError as error:
+            raise PackedResultError(f"the results name {error}, which was not to be measured") from error
+
 
 def _array(found: object) -> np.ndarray:
     if not isinstance(found, np.ndarray):  # numpy returns a member that is no array as its bytes
@@ -106,9 +124,11 @@ def _array(found: object) -> np.ndarray:
     return found
 
 
-def _restore(name: str, array: np.ndarray, type_: str) -> Any:
-    if type_ == "np.ndarray":
+def _restore(name: str, array: np.ndarray, type_: Any) -> Any:
+    if type_ is np.ndarray:
         return array
-    if array.ndim != type_.startswith("tuple["):
-        raise PackedResultError(f"{name} has shape {array.shape} where a {type_} is expected")
-    return tuple(array.tolist()) if array.ndim else array.item()
+    is_tuple = get_origin(type_) is tuple
+    if array.ndim != is_tuple:
+        expected = type_ if is_tuple else type_.__name__
+        raise PackedResultError(f"{name} has shape {array.shape} where a {expected} is expected")
+    return tuple(array.tolist()) if is_tuple else array.item()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lth.errors import InputError
 from lth.measure.curvature.krylov import BasisState, KrylovBasis, SymmetricOperator
-from lth.measure.surveyor import CurvatureProgress
+from lth.measure.kind.curvature_progress import CurvatureProgress
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.solution.progress_file import cpu_model, progress_environment
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from lth.bar import progress
 from lth.errors import InputError
 from lth.network.weights import Weights
+from lth.plan.place import Place
 
 _MARGIN = 0.25  # of the extent of what is drawn, around it
 
@@ -61,7 +62,7 @@ class Plane:
 class Marker:
     """A solution drawn on the plane."""
 
-    name: str
+    place: Place
     x: float
     y: float
     distance: float  # from the plane, L2
@@ -111,7 +112,7 @@ def plane_through(a: Weights, b: Weights, c: Weights) -> Plane:
 def loss_surface(
     loss: Callable[[Weights], float],
     plane: Plane,
-    solutions: Mapping[str, Weights],
+    solutions: Mapping[Place, Weights],
     grid: int,
     *,
     label: str = "surface",
@@ -137,7 +138,7 @@ def loss_surface(
         >>> bool(np.allclose(found.loss, found.x**2 + found.y[:, None] ** 2))
         True
     """
-    feet = {name: plane.coordinates(weights) for name, weights in solutions.items()}
+    feet = {place: plane.coordinates(weights) for place, weights in solutions.items()}
     covered = np.vstack([plane.corner_coordinates, *[xy for xy, _ in feet.values()]])
     low, high = covered.min(axis=0), covered.max(axis=0)
     margin = _MARGIN * (high - low).max()
@@ -148,8 +149,8 @@ def loss_surface(
     cells = progress([(x, y) for y in ys for x in xs], label)
     losses = np.array([loss(plane.weights_at(float(x), float(y))) for x, y in cells]).reshape(grid, grid)
     markers = tuple(
-        Marker(name, float(xy[0]), float(xy[1]), distance, loss(solutions[name]))
-        for name, (xy, distance) in feet.items()
+        Marker(place, float(xy[0]), float(xy[1]), distance, loss(solutions[place]))
+        for place, (xy, distance) in feet.items()
     )
     return Surface(xs, ys, losses, markers)
 

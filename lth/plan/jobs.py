@@ -10,7 +10,8 @@ content key that `lth.plan.keys` gives it; nothing here says in which order, pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -22,141 +23,119 @@ Measure = Literal["spectra", "radii", "lines", "surface", "distances", "density"
 MEASURES: tuple[Measure, ...] = ("spectra", "radii", "lines", "surface", "distances")  # what a study takes
 
 
-@dataclass(frozen=True)
-class _JobAtPoint:
-    """What is measured at one point."""
+class _Job(ABC):
+    """What is measured at points of a study, or between them."""
 
-    point: Point
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self._words()
+
+    @abstractmethod
+    def _words(self) -> str:
+        """Return the name."""
+
+    @abstractmethod
+    def _at(self) -> Sequence[Point]:
+        """Return the points it is at."""
 
     @property
     def needs(self) -> tuple[Place, ...]:
         """The solutions it reads."""
-        return self.point.needs
+        return tuple(dict.fromkeys(place for point in self._at() for place in point.needs))
 
     @property
     def level(self) -> int:
         """The level it is shown at."""
-        return self.point.place.level
+        return max(point.place.level for point in self._at())
 
 
 @dataclass(frozen=True)
-class CurvatureJob(_JobAtPoint):
+class CurvatureJob(_Job):
     """Leading Hessian eigenvalues and the trace at a point."""
 
+    point: Point
     measure: Measure = "spectra"
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
+    def _words(self) -> str:
         return f"curvature at {self.point.name}"
 
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
 
 @dataclass(frozen=True)
-class DensityJob(_JobAtPoint):
+class DensityJob(_Job):
     """The density of all Hessian eigenvalues at a point; no study needs it, so it is taken when asked for."""
 
+    point: Point
     measure: Measure = "density"
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
+    def _words(self) -> str:
         return f"spectral density at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
 
 
 @dataclass(frozen=True)
-class RadiiJob:
+class RadiiJob(_Job):
     """Basin radii at points of one space, under one cutoff and along the same draws."""
 
     points: tuple[Point, ...]
     direction_norm: DirectionNorm
     measure: Measure = "radii"
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
+    def _words(self) -> str:
         return f"{self.direction_norm} radii at {' and '.join(point.name for point in self.points)}"
 
-    @property
-    def needs(self) -> tuple[Place, ...]:
-        """The solutions it reads."""
-        return _union(point.needs for point in self.points)
-
-    @property
-    def level(self) -> int:
-        """The level it is shown at."""
-        return max(point.place.level for point in self.points)
+    def _at(self) -> Sequence[Point]:
+        return self.points
 
 
 @dataclass(frozen=True)
-class LineJob:
+class LineJob(_Job):
     """Loss and error on the straight line between two points."""
 
     start: Point
     end: Point
     measure: Measure = "lines"
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
+    def _words(self) -> str:
         return f"line from {self.start.name} to {self.end.name}"
 
-    @property
-    def needs(self) -> tuple[Place, ...]:
-        """The solutions it reads."""
-        return _union((self.start.needs, self.end.needs))
-
-    @property
-    def level(self) -> int:
-        """The level it is shown at."""
-        return max(self.start.place.level, self.end.place.level)
+    def _at(self) -> Sequence[Point]:
+        return (self.start, self.end)
 
 
 @dataclass(frozen=True)
-class SurfaceJob:
+class SurfaceJob(_Job):
     """The loss on the plane through three solutions, with others over it."""
 
     corners: tuple[Place, Place, Place]
     shown: tuple[Place, ...]
     measure: Measure = "surface"
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
+    def _words(self) -> str:
         first, second, third = (place.name for place in self.corners)
         return f"surface through {first}, {second} and {third}"
 
-    @property
-    def needs(self) -> tuple[Place, ...]:
-        """The solutions it reads."""
-        return _union((self.corners, self.shown))
-
-    @property
-    def level(self) -> int:
-        """The level it is shown at."""
-        return max(place.level for place in self.needs)
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in (*self.corners, *self.shown)]
 
 
 @dataclass(frozen=True)
-class DistanceJob:
+class DistanceJob(_Job):
     """Distances and cosines between solutions, and of levels from their rewind points."""
 
     places: tuple[Place, ...]
     measure: Measure = "distances"
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
+    def _words(self) -> str:
         return f"distances between {len(self.places)} solutions"
 
-    @property
-    def needs(self) -> tuple[Place, ...]:
-        """The solutions it reads."""
-        return self.places
-
-    @property
-    def level(self) -> int:
-        """The level it is shown at."""
-        return max(place.level for place in self.places)
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in self.places]
 
 
 Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob
@@ -274,7 +253,3 @@ def parse_measures(written: str) -> tuple[Measure, ...]:
             f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(known)}"
         )
     return tuple(measure for measure in known if measure in named)
-
-
-def _union(groups: Iterable[Iterable[Place]]) -> tuple[Place, ...]:
-    return tuple(dict.fromkeys(place for group in groups for place in group))

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from lth.evidence.claim import CLAIMS, Claim, Finding, as_table, evaluate
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Table
+from lth.measure.kind.curvature import Curvature
 from lth.measure.radius import BasinRadii
-from lth.measure.surveyor import Curvature
 from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
 from lth.plan.place import Place, Point
 from lth.report.exhibit import BEYOND, EXHIBITS, Exhibit

@@ -1,12 +1,12 @@
-"""Which runs a number comes from, found by watching what its computation reads of the evidence."""
+"""Which runs a number comes from, found by noting what its computation reads of the evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from lth.evidence.evidence import Evidence
-from lth.plan.jobs import CurvatureJob, DistanceJob, SurfaceJob, places, surface_job
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -16,40 +16,12 @@ Result = TypeVar("Result")
 def watched(compute: Callable[[Evidence], Result], evidence: Evidence) -> tuple[Result, tuple[str, ...]]:
     """Return `compute(evidence)`, and the names of the solutions and jobs whose numbers it read, in order."""
     read: dict[str, None] = {}
-    return compute(_Watched(evidence, read)), tuple(read)
-
-
-class _Watched(Evidence):
-    """The same evidence, noting the name of whatever is read."""
-
-    def __init__(self, evidence: Evidence, read: dict[str, None]) -> None:
-        super().__init__(
-            setting=evidence.setting,
-            last=evidence.last,
-            attained=_Noting(evidence.attained, read, lambda place: place.name),
-            curvature=_Noting(evidence.curvature, read, lambda point: CurvatureJob(point).name),
-            radii=_Noting(evidence.radii, read, lambda job: job.name),
-            lines=_Noting(evidence.lines, read, lambda job: job.name),
-            surface=evidence.surface,
-            distances=evidence.distances,
-            travel=evidence.travel,
-            runs=evidence.runs,
-        )
-        everywhere = tuple(places(evidence.last))
-        distances = DistanceJob(everywhere).name
-        surface = surface_job(evidence.last, evidence.setting.analysis)
-        whole = {
-            "surface": SurfaceJob(surface.corners, everywhere).name,
-            "distances": distances,
-            "travel": distances,
-        }
-        object.__setattr__(self, "_whole", whole)
-        object.__setattr__(self, "_read", read)
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in ("surface", "distances", "travel") and "_read" in object.__getattribute__(self, "__dict__"):
-            object.__getattribute__(self, "_read")[object.__getattribute__(self, "_whole")[name]] = None
-        return object.__getattribute__(self, name)
+    noting = replace(
+        evidence,
+        attained=_Noting(evidence.attained, read, lambda place: place.name),
+        measured=_Noting(evidence.measured, read, lambda job: job.name),
+    )
+    return compute(noting), tuple(read)
 
 
 class _Noting(Mapping[Key, Value]):

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lth.measure.kind.survey import perform
+from lth.measure.kind.site import Site
+from lth.measure.kind.take import kind_of, take
 from lth.measure.packed import Packed, pack
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
-from lth.plan.jobs import CurvatureJob, DensityJob, Job
+from lth.plan.jobs import Job
 from lth.plan.place import Place
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
@@ -46,25 +47,18 @@ def measure_on(
         unsent: Keeps the numbers if they can't be logged, and is asked for them before they are taken.
         say: Tells the user.
     """
-    if not isinstance(job, CurvatureJob | DensityJob):
-        surveyor.release()
     kept = unsent.fetch(directory, _read)
     if kept is not None:
         content, seconds = kept
         say("  it was measured before, but could not be logged: logging it now")
     else:
         began, keeper = time.monotonic(), None
-        if isinstance(job, CurvatureJob):  # all else is taken in one go
+        if kind_of(job).goes_on:
             key = problem.keys.measurement(job)
-            keeper = BasisKeeper(
-                run,
-                key,
-                measured_by(problem.devices, problem.measuring_threads),
-                keep_every,
-                say,
-            )
+            environment = measured_by(problem.devices, problem.measuring_threads)
+            keeper = BasisKeeper(run, key, environment, keep_every, say)
         setting = problem.setting.deciding(job.measure)
-        content = pack(perform(job, load, surveyor, problem.network, setting, keeper))
+        content = pack(take(job, Site(load, surveyor, setting, keeper)))
         seconds = keeper.seconds if keeper is not None else time.monotonic() - began
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-
-import torch
+from typing import Any
 
 from lth.errors import InputError
-from lth.evidence.analysis import analysis_from
-from lth.evidence.evidence import Attained, Evidence, gather
-from lth.evidence.summary import LevelRow, remarks
+from lth.evidence.caveat import caveats
+from lth.evidence.evidence import Attained, Evidence
+from lth.evidence.summary import LevelRow
+from lth.measure.kind.take import kind_of, read
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import (
@@ -35,7 +35,6 @@ from lth.plan.jobs import (
     surface_job,
 )
 from lth.plan.place import Place, Point
-from lth.setting.setting import restricted
 from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger, plan
 from lth.solution.solution import Solution
 from lth.study.measuring import measure_on
@@ -90,6 +89,7 @@ class Study:
         self.store = store
         self._say = say
         self._runs = StudyRuns(problem, store, say, pinned)
+        self._results_by_run: dict[str, Any] = {}
         self._recent: dict[str, Solution] = {}  # by key, the one used last at the end
 
     def solution(self, place: Place, *, adopt: bool = False, fresh: bool = False) -> str:
@@ -157,7 +157,7 @@ class Study:
             self._needed_run(place, job.name)
         environment = measured_by(self.problem.devices, self.problem.measuring_threads)
         # What is resumed must go on where it was begun.
-        resumed = {COMPUTED_BY: environment} if isinstance(job, CurvatureJob) else {}
+        resumed = {COMPUTED_BY: environment} if kind_of(job).goes_on else {}
         tags = {"measure": job.measure, **resumed}
         unsent = Unsent(self._unsent, key, environment, fresh=fresh, say=self._say)
         with (
@@ -206,22 +206,27 @@ class Study:
     def _analyse(
         self, level: int, jobs: Sequence[Job], name: str, key: str, *, adopt: bool, fresh: bool
     ) -> str | None:
-        measured = {job: load_measurement(self.store, self.measurement(job, fresh=fresh)) for job in jobs}
-        norm = restricted(self.problem.setting.analysis, "analysis").direction_norm
-        here = Place.imp(level)
-        density, _ = load_outcome(self.store, self._needed_run(here, name))
-        analysis = analysis_from(level, density, measured, norm, torch.tensor(self._surveyor.positions))
-        with self._runs.task(name, "analysis", level, density, key, adopt=adopt, fresh=fresh) as run:
+        measured = {job: self._result(job, self.measurement(job, fresh=fresh)) for job in jobs}
+        here, setting = Place.imp(level), self.problem.setting
+        attained = Attained(*load_outcome(self.store, self._needed_run(here, name)))
+        evidence = Evidence(setting, level, {here: attained}, measured, runs={})
+        with self._runs.task(name, "analysis", level, attained.density, key, adopt=adopt, fresh=fresh) as run:
             if run is None:
                 return None
-            log_analysis(run, analysis)
+            numbers = log_analysis(run, evidence, level)
         if self._fits_trends():
-            log_analysis_trend(self.store.append(self._runs.parent()), analysis.metrics(), level)
+            log_analysis_trend(self.store.append(self._runs.parent()), numbers, level)
         else:
             self._say("  measured otherwise than the study's trends: not added to them")
-        for warning in analysis.warnings():
-            self._say(f"  warning: {warning}")
+        for caveat in caveats(numbers, setting.analysis):
+            self._say(f"  warning: {caveat.warning}")
         return run.run_id
+
+    def _result(self, job: Job, run_id: str) -> Any:
+        """Return what a measurement found, downloaded once: a level's analysis and the report both show it."""
+        if run_id not in self._results_by_run:
+            self._results_by_run[run_id] = read(load_measurement(self.store, run_id), job)
+        return self._results_by_run[run_id]
 
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with what the study has trained up to it drawn."""
@@ -309,9 +314,8 @@ class Study:
         found = {name: run for name, run in runs.items() if run is not None}
         attained = {place: Attained(*load_outcome(self.store, found[place.name])) for place in self._places()}
         jobs = study_jobs(setting.pruning.levels, setting.analysis)
-        return gather(
-            setting, attained, {job: load_measurement(self.store, found[job.name]) for job in jobs}, found
-        )
+        measured = {job: self._result(job, found[job.name]) for job in jobs}
+        return Evidence(setting, setting.pruning.levels, attained, measured, found)
 
     def rows(self) -> list[LevelRow]:
         """Return what the store knows of every level, and of the baselines at the last one."""
@@ -326,7 +330,11 @@ class Study:
     def _surveyor(self) -> Surveyor:
         problem = self.problem
         return Surveyor(
-            problem.network, problem.data, problem.setting.analysis, problem.setting.seed, problem.others
+            problem.network,
+            problem.data,
+            problem.setting.analysis.hessian_examples,
+            problem.setting.seed,
+            problem.others,
         )
 
     def _fits_trends(self) -> bool:
@@ -398,6 +406,7 @@ class Study:
         numbers = self.store.latest_metrics(found)
         measured = self._measured_at(place)
         landscape = self.store.latest_metrics(measured) if measured is not None else {}
+        flaws = caveats(landscape, self.problem.setting.analysis)
         return LevelRow(
             name=place.name,
             kind=place.kind,
@@ -412,7 +421,7 @@ class Study:
             radius_mean_projected=landscape.get("landscape/radius_mean_projected"),
             barrier_loss=landscape.get("landscape/barrier_loss"),
             barrier_error=landscape.get("landscape/barrier_error"),
-            remarks=remarks(landscape, self.problem.setting.analysis.k),
+            remarks=", ".join(flaw.remark for flaw in flaws),
         )
 
     def _measured_at(self, place: Place) -> str | None:

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
@@ -137,12 +136,6 @@ class RunLog:
         """Attach a figure as PNG."""
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=150, bbox_inches="tight")
-        self.file(path, content.getvalue())
-
-    def arrays(self, arrays: Mapping[str, np.ndarray], path: str) -> None:
-        """Attach arrays as one `.npz`."""
-        content = io.BytesIO()
-        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
         self.file(path, content.getvalue())
 
     def json(self, content: Any, path: str) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from lth.evidence.summary import LevelRow, markdown_table, remarks, text_table
+from lth.evidence.caveat import caveats
+from lth.evidence.summary import LevelRow, markdown_table, text_table
+from lth.setting.setting import AnalysisSetting
 
 ROW = LevelRow("level 1", "imp", 1, 0.8, 0.25, 0.9, log_eig_product=12.5)
 SOUND = {
@@ -11,6 +13,10 @@ SOUND = {
     "solver/radius_censored": 0.0,
     "landscape/log_eig_product": 12.5,
 }
+
+
+def remarks(metrics, k):
+    return ", ".join(caveat.remark for caveat in caveats(metrics, AnalysisSetting(k=k, directions=8)))
 
 
 def test_numbers_that_are_sound_have_no_remarks():
@@ -26,10 +32,39 @@ def test_numbers_that_are_sound_have_no_remarks():
         ("solver/spectrum_converged_reverse", 0.0, "spectrum_reverse not converged"),
         ("solver/radius_censored", 3.0, "radius a lower bound"),
         ("solver/radius_censored_previous", 1.0, "radius_previous a lower bound"),
+        ("solver/line_points_not_finite", 2.0, "no barrier"),
+        ("solver/line_points_not_finite_anew", 2.0, "no barrier_anew"),
     ],
 )
 def test_what_is_missing_not_converged_or_only_a_bound_is_remarked(metric, value, said):
     assert remarks({**SOUND, metric: value}, 30) == said
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "said"),
+    [
+        (
+            "solver/positive_eigenvalues_reverse",
+            28.0,
+            "log_eig_product_reverse does not exist: only 28 of the 30 leading eigenvalues are positive; "
+            "lower k",
+        ),
+        ("solver/spectrum_converged", 0.0, "log_eig_product did not converge in 40 products"),
+        (
+            "solver/radius_censored_projected",
+            3.0,
+            "radius_mean_projected is a lower bound: 3 of 8 directions never left the basin",
+        ),
+        (
+            "solver/line_points_not_finite",
+            2.0,
+            "the line to the level before has losses that are not finite, so it has no barrier",
+        ),
+    ],
+)
+def test_the_same_is_a_warning_in_a_sentence(metric, value, said):
+    metrics = {**SOUND, "solver/hessian_products": 40.0, metric: value}
+    assert [caveat.warning for caveat in caveats(metrics, AnalysisSetting(k=30, directions=8))] == [said]
 
 
 def test_remarks_are_a_column_where_there_are_any():

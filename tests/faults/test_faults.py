@@ -153,7 +153,7 @@ def test_a_measurement_that_a_full_disk_did_not_take_is_kept_and_logged_by_the_s
     assert first.exit_code == 1
     assert "the disk of the artifacts is full" in said(first)
     artifacts.mend()
-    monkeypatch.setattr("lth.study.measuring.perform", None)  # it is not measured again
+    monkeypatch.setattr("lth.study.measuring.take", None)  # it is not measured again
     second = call(analyze, "--level=0", "--measures=spectra")
     assert second.exit_code == 0, second.output
     assert "it was measured before, but could not be logged" in said(second)

@@ -16,9 +16,9 @@ from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Distances, Travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.kind.curvature import Size
 from lth.measure.packed import Packed, PackedResultError, pack
 from lth.measure.radius import BasinRadii
-from lth.measure.surveyor import Size
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
 NUMBERS = np.array([0.1, -0.0, 1e-310, np.inf, -np.inf, np.nan])

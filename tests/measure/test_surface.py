@@ -13,6 +13,7 @@ from problems import (
 from lth.measure.surface import Plane, loss_surface, plane_through
 from lth.network import build_network
 from lth.network.weights import Weights
+from lth.plan.place import Place
 from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 0)
@@ -134,7 +135,7 @@ def test_surface_is_the_loss_at_each_grid_point_row_by_y():
 
 def test_grid_covers_every_corner_and_every_solution():
     far = random_state(CORNERS[0], 8)
-    surface = loss_surface(lambda _: 0.0, PLANE, {"far": far}, 3)
+    surface = loss_surface(lambda _: 0.0, PLANE, {Place.imp(9): far}, 3)
     feet = np.vstack([PLANE.corner_coordinates, PLANE.coordinates(far)[0]])
     assert (surface.x[0] < feet[:, 0]).all()
     assert (feet[:, 0] < surface.x[-1]).all()
@@ -144,14 +145,15 @@ def test_grid_covers_every_corner_and_every_solution():
 
 def test_a_marker_has_the_true_loss_of_its_solution_and_not_of_its_foot():
     evaluate = Evaluator(NETWORK, training_data().train)
-    solutions = {"dense": dense_solution(), "level 1": imp_solution(1), "level 2": imp_solution(2)}
-    weights = {name: solution.final for name, solution in solutions.items()}
+    solutions = {Place.imp(0): dense_solution(), Place.imp(1): imp_solution(1), Place.imp(2): imp_solution(2)}
+    off_place = Place("random_init", 2)
+    weights = {place: solution.final for place, solution in solutions.items()}
     off_plane = random_state(CORNERS[0], 8)
     plane = plane_through(*weights.values())
-    surface = loss_surface(lambda w: evaluate(w).loss, plane, {**weights, "off": off_plane}, 3)
-    assert [marker.name for marker in surface.markers] == [*solutions, "off"]
+    surface = loss_surface(lambda w: evaluate(w).loss, plane, {**weights, off_place: off_plane}, 3)
+    assert [marker.place for marker in surface.markers] == [*solutions, off_place]
     for marker in surface.markers[:3]:
-        assert marker.loss == solutions[marker.name].history[-1].train.loss
+        assert marker.loss == solutions[marker.place].history[-1].train.loss
         assert marker.distance < 1e-6
     off = surface.markers[-1]
     assert off.distance > 1

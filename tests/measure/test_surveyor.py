@@ -20,9 +20,12 @@ from torch import Tensor
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.distance import norm, pairwise
-from lth.measure.kind.surface import survey_surface
+from lth.measure.kind.curvature import Curvature, curvature_at
+from lth.measure.kind.line import Line, line_between
+from lth.measure.kind.radii import radii_at
+from lth.measure.kind.surface import surface_over
 from lth.measure.radius import BasinRadii, random_directions
-from lth.measure.surveyor import Curvature, Line, MaskedPoint, Surveyor, masked_point
+from lth.measure.surveyor import MaskedPoint, Surveyor, masked_point
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.prune import num_to_prune, prune_next_larger
@@ -31,14 +34,15 @@ from lth.network.weights import Weights
 from lth.plan.jobs import SurfaceJob, shared_space_points, successive_line
 from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
-from lth.setting.setting import DirectionNorm
+from lth.setting.setting import DirectionNorm, PruningSetting
 from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation, Evaluator
 
 NETWORK = build_network(SPEC, 0)
 DATA = training_data()
 SETTING = tiny_setting().analysis
-FRACTION = tiny_setting().pruning.prune_fraction
+PRUNING = tiny_setting().pruning
+FORTY = tiny_setting(trace_probes=40).analysis
 QUICK = tiny_setting(k=2, trace_probes=2, directions=2).analysis
 FORMS = [Point.at(Place.imp(2)), Point.projection(2), Point.reverse(2), Point.next_larger(2)]
 
@@ -51,11 +55,11 @@ def solutions(*levels: int) -> dict:
 
 def located(point: Point) -> MaskedPoint:
     """Locate with what the point needs, and no more."""
-    return masked_point(point, solutions(*(place.level for place in point.needs)), FRACTION)
+    return masked_point(point, solutions(*(place.level for place in point.needs)), PRUNING)
 
 
 def surveyor(**changes: object) -> Surveyor:
-    return Surveyor(NETWORK, DATA, tiny_setting(**changes).analysis, seed=0)
+    return Surveyor(NETWORK, DATA, tiny_setting(**changes).analysis.hessian_examples, seed=0)
 
 
 def logged(solution: Solution) -> tuple[Evaluation, Evaluation]:
@@ -102,13 +106,13 @@ def test_a_reverse_projection_is_the_solution_in_the_denser_space(level):
     assert_same_weights(found.weights, solution.final)
     assert same_masks(found.mask, before.mask)
     dimensions = [LevelSpace(mask, found.weights).dimension for mask in (found.mask, solution.mask)]
-    assert dimensions[0] - dimensions[1] == num_to_prune(before.mask, FRACTION) > 0
+    assert dimensions[0] - dimensions[1] == num_to_prune(before.mask, PRUNING) > 0
 
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_the_next_larger_band_is_pruned_from_the_level_before(level):
     found, before = located(Point.next_larger(level)), solutions()[Place.imp(level - 1)]
-    count = num_to_prune(before.mask, FRACTION)
+    count = num_to_prune(before.mask, PRUNING)
     assert same_masks(found.mask, prune_next_larger(before.final, before.mask, count))
     assert_same_weights(found.weights, found.mask.apply(before.final))
     assert found.mask.num_kept == solutions()[Place.imp(level)].mask.num_kept
@@ -117,13 +121,13 @@ def test_the_next_larger_band_is_pruned_from_the_level_before(level):
 
 def test_the_size_of_the_next_larger_band_follows_the_prune_fraction():
     before = dense_solution()
-    found = masked_point(Point.next_larger(1), {Place.imp(0): before}, 0.1)
+    found = masked_point(Point.next_larger(1), {Place.imp(0): before}, PruningSetting(0.1, levels=1))
     assert before.mask.num_kept - found.mask.num_kept == num_to_prune(before.mask, 0.1)
 
 
 def test_a_solution_that_is_needed_and_not_given_raises():
     with pytest.raises(KeyError):
-        masked_point(Point.projection(2), solutions(2), FRACTION)
+        masked_point(Point.projection(2), solutions(2), PRUNING)
 
 
 # -- curvature
@@ -131,7 +135,7 @@ def test_a_solution_that_is_needed_and_not_given_raises():
 
 @cache
 def curvature(point: Point) -> Curvature:
-    return surveyor(trace_probes=40).curvature(located(point), point.name)
+    return curvature_at(surveyor(), located(point), FORTY, point.name)
 
 
 @cache
@@ -190,14 +194,14 @@ def test_graphs_of_a_point_are_kept_for_its_reverse_projection_and_freed_for_ano
         build(self, *arguments, **options)
 
     monkeypatch.setattr(HessianOperator, "__init__", counted)
-    survey = surveyor(trace_probes=40)
+    survey = surveyor()
     for point, so_far in (
         (Point.at(Place.imp(2)), 1),
         (Point.reverse(2), 1),
         (Point.projection(2), 2),
         (Point.at(Place.imp(2)), 3),
     ):
-        found = survey.curvature(located(point), point.name)
+        found = curvature_at(survey, located(point), FORTY, point.name)
         assert len(made) == so_far, point.name
         # whatever was measured before
         assert np.array_equal(found.spectrum.eigenvalues, curvature(point).spectrum.eigenvalues)
@@ -207,14 +211,14 @@ def test_graphs_of_a_point_are_kept_for_its_reverse_projection_and_freed_for_ano
 
 def test_points_that_differ_in_their_statistics_alone_do_not_share_graphs():
     survey, here = surveyor(), located(Point.at(Place.imp(2)))
-    first = survey.curvature(here, "here")
+    first = curvature_at(survey, here, SETTING, "here")
     buffers = {
         name: tensor * 4 if name.endswith("running_var") else tensor
         for name, tensor in here.weights.buffers.items()
     }
     elsewhere = MaskedPoint(Weights(here.weights.parameters, buffers), here.mask)
-    second = survey.curvature(elsewhere, "elsewhere")
-    expected = surveyor().curvature(elsewhere, "elsewhere")
+    second = curvature_at(survey, elsewhere, SETTING, "elsewhere")
+    expected = curvature_at(surveyor(), elsewhere, SETTING, "elsewhere")
     assert np.array_equal(second.spectrum.eigenvalues, expected.spectrum.eigenvalues)
     assert not np.allclose(second.spectrum.eigenvalues, first.spectrum.eigenvalues, rtol=1e-2)
 
@@ -223,8 +227,8 @@ def test_points_that_differ_in_their_statistics_alone_do_not_share_graphs():
 
 
 @cache
-def radii(points: tuple[Point, ...], direction_norm: DirectionNorm) -> dict[str, BasinRadii]:
-    return surveyor().radii({point.name: located(point) for point in points}, direction_norm)
+def radii(points: tuple[Point, ...], direction_norm: DirectionNorm) -> dict[Point, BasinRadii]:
+    return radii_at(surveyor(), {point: located(point) for point in points}, direction_norm, SETTING)
 
 
 SPACES = [points for level in (0, 1, 2) for points in shared_space_points(level)]
@@ -234,10 +238,10 @@ SPACES = [points for level in (0, 1, 2) for points in shared_space_points(level)
 @pytest.mark.parametrize("points", SPACES, ids=lambda points: " and ".join(point.name for point in points))
 def test_points_of_a_space_share_one_cutoff_above_the_worst(points, direction_norm):
     found = radii(points, direction_norm)
-    assert list(found) == [point.name for point in points]
+    assert list(found) == list(points)
     worst = max(one.loss for one in found.values())
     for point in points:
-        one, where = found[point.name], located(point)
+        one, where = found[point], located(point)
         assert one.cutoff == worst + SETTING.cutoff_margin
         assert one.loss == Evaluator(NETWORK, surveyor().examples)(where.weights).loss
         assert one.dimension == LevelSpace(where.mask, where.weights).dimension
@@ -250,7 +254,7 @@ def test_points_of_a_space_share_one_cutoff_above_the_worst(points, direction_no
 @pytest.mark.parametrize("point", [Point.projection(2), Point.reverse(2)], ids=lambda point: point.form)
 def test_the_loss_crosses_the_cutoff_at_each_radius_along_the_seeded_draws(point, direction_norm):
     (points,) = (shared for shared in shared_space_points(2) if point in shared)
-    found, where = radii(points, direction_norm)[point.name], located(point)
+    found, where = radii(points, direction_norm)[point], located(point)
     space, evaluate = LevelSpace(where.mask, where.weights), Evaluator(NETWORK, surveyor().examples)
     start = space.flatten(where.weights.parameters)
     directions = random_directions(space, where.weights, SETTING.directions, direction_norm, seed=0)
@@ -271,9 +275,9 @@ def test_two_points_of_a_space_are_probed_along_the_same_plain_draws(monkeypatch
         seen[f"point {len(seen)}"] = drawn
         return drawn
 
-    monkeypatch.setattr("lth.measure.surveyor.random_directions", record)
+    monkeypatch.setattr("lth.measure.kind.radii.random_directions", record)
     points = shared_space_points(2)[0]
-    surveyor().radii({point.name: located(point) for point in points}, "plain")
+    radii_at(surveyor(), {point: located(point) for point in points}, "plain", SETTING)
     first, second = seen.values()
     assert len(first) == SETTING.directions
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -283,7 +287,9 @@ def test_the_loss_at_a_point_is_evaluated_once(monkeypatch):
     calls = []
     evaluate = Evaluator.__call__
     monkeypatch.setattr(Evaluator, "__call__", lambda self, weights: calls.append(1) or evaluate(self, weights))
-    found = surveyor().radii({point.name: located(point) for point in shared_space_points(1)[0]}, "plain")
+    found = radii_at(
+        surveyor(), {point: located(point) for point in shared_space_points(1)[0]}, "plain", SETTING
+    )
     assert len(calls) == 2 + sum(one.num_evaluations for one in found.values())
 
 
@@ -292,10 +298,14 @@ def test_a_point_without_a_finite_loss_raises():
     spoiled = Weights(
         {name: tensor * float("nan") for name, tensor in good.weights.parameters.items()}, good.weights.buffers
     )
-    for points in ({"bad": spoiled, "good": good.weights}, {"good": good.weights, "bad": spoiled}):
+    bad_one, good_one = Point.projection(1), Point.at(Place.imp(1))
+    for points in ({bad_one: spoiled, good_one: good.weights}, {good_one: good.weights, bad_one: spoiled}):
         with pytest.raises(ValueError, match="both must be finite"):
-            surveyor().radii(
-                {name: MaskedPoint(weights, good.mask) for name, weights in points.items()}, "plain"
+            radii_at(
+                surveyor(),
+                {point: MaskedPoint(weights, good.mask) for point, weights in points.items()},
+                "plain",
+                SETTING,
             )
 
 
@@ -304,9 +314,11 @@ def test_a_point_without_a_finite_loss_raises():
 
 @cache
 def line() -> Line:
-    return surveyor().line(
+    return line_between(
+        surveyor(),
         located(Point.at(Place.imp(0))).weights,
         located(Point.at(Place.imp(1))).weights,
+        SETTING,
         successive_line(1).name,
         {0.0: logged(dense_solution()), 1.0: logged(imp_solution(1))},
     )
@@ -330,7 +342,7 @@ def test_known_ends_change_nothing_but_the_number_of_evaluations(monkeypatch):
     found, counts = [], []
     for given in ({}, known):
         calls.clear()
-        found.append(surveyor().line(*ends, "line", given))
+        found.append(line_between(surveyor(), *ends, SETTING, "line", given))
         counts.append(len(calls))
     every = 2 * SETTING.points  # on training and on test examples
     assert counts == [2 * every, 2 * every - 4]  # ends with statistics estimated anew were never logged
@@ -361,7 +373,8 @@ def test_statistics_are_estimated_anew_at_every_point_both_ends_too():
 def test_a_network_without_batchnorm_has_one_line():
     spec = NetworkSpec("lenet-5", SPEC.input_shape, SPEC.num_classes)
     start, end = (Weights.of(build_network(spec, seed)) for seed in (0, 1))
-    found = Surveyor(build_network(spec, 2), DATA, SETTING, seed=0).line(start, end, "line", {})
+    survey = Surveyor(build_network(spec, 2), DATA, SETTING.hessian_examples, seed=0)
+    found = line_between(survey, start, end, SETTING, "line", {})
     assert found.anew is None
     assert found.stored.train_loss[0] == Evaluator(build_network(spec, 2), DATA.train)(start).loss
 
@@ -375,7 +388,7 @@ def test_curvature_and_radii_are_of_the_same_drawn_examples():
     assert survey.positions == sorted(set(survey.positions))
     assert torch.equal(survey.examples.labels, DATA.train.labels[survey.positions])  # the study trains on all
     assert surveyor().positions == survey.positions
-    assert Surveyor(NETWORK, DATA, SETTING, seed=1).positions != survey.positions
+    assert Surveyor(NETWORK, DATA, SETTING.hessian_examples, seed=1).positions != survey.positions
 
 
 def test_more_examples_than_there_are_raise():
@@ -383,24 +396,31 @@ def test_more_examples_than_there_are_raise():
         surveyor(hessian_examples=41)
 
 
-def survey_surface_of(network, data, points) -> object:
+def surface_of(network, data, points) -> object:
     corners = (Place.imp(0), Place.imp(1), Place.imp(2))
     weights = {place: points[Point.at(place)].weights for place in corners}
-    return survey_surface(network, SurfaceJob(corners, corners), weights, data.train, 3)
+    return surface_over(network, SurfaceJob(corners, corners), weights, data.train, 3)
 
 
 MEASURED: dict[str, Callable] = {
     "curvature": lambda survey, points, _n, _d: [
-        survey.curvature(where, point.name) for point, where in points.items()
+        curvature_at(survey, where, QUICK, point.name) for point, where in points.items()
     ],
-    "plain radii": lambda survey, points, _n, _d: survey.radii({p.name: points[p] for p in SPACES[1]}, "plain"),
-    "filter radii": lambda survey, points, _n, _d: survey.radii(
-        {p.name: points[p] for p in SPACES[1]}, "filter"
+    "plain radii": lambda survey, points, _n, _d: radii_at(
+        survey, {p: points[p] for p in SPACES[1]}, "plain", QUICK
     ),
-    "line": lambda survey, points, _n, _d: survey.line(
-        points[Point.at(Place.imp(0))].weights, points[Point.at(Place.imp(1))].weights, "line", {}
+    "filter radii": lambda survey, points, _n, _d: radii_at(
+        survey, {p: points[p] for p in SPACES[1]}, "filter", QUICK
     ),
-    "surface": lambda _s, points, network, data: survey_surface_of(network, data, points),
+    "line": lambda survey, points, _n, _d: line_between(
+        survey,
+        points[Point.at(Place.imp(0))].weights,
+        points[Point.at(Place.imp(1))].weights,
+        QUICK,
+        "line",
+        {},
+    ),
+    "surface": lambda _s, points, network, data: surface_of(network, data, points),
     "distances": lambda _s, points, _n, _d: pairwise(
         {point.name: where.weights for point, where in points.items()}
     ),
@@ -434,7 +454,7 @@ def test_no_measure_changes_anything_it_is_given(measure, training):
         seed(3)
     generators = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
 
-    MEASURED[measure](Surveyor(network, data, QUICK, seed=0), points, network, data)
+    MEASURED[measure](Surveyor(network, data, QUICK.hessian_examples, seed=0), points, network, data)
 
     assert torch.equal(torch.get_rng_state(), generators[0])
     assert np.array_equal(np.random.get_state()[1], generators[1])  # noqa: NPY002
@@ -468,7 +488,9 @@ def test_no_measure_depends_on_the_global_random_state_or_on_the_state_of_the_ne
                 Point.reverse(1),
             ]
         }
-        found.append(MEASURED[measure](Surveyor(network, DATA, QUICK, seed=0), points, network, DATA))
+        found.append(
+            MEASURED[measure](Surveyor(network, DATA, QUICK.hessian_examples, seed=0), points, network, DATA)
+        )
     assert numbers(found[0]) == numbers(found[1])
     assert len(numbers(found[0])) > 3
 
@@ -483,7 +505,7 @@ def numbers(result: object) -> list[float]:
         return [number for part in result for number in numbers(part)]
     if isinstance(result, float | int):
         return [float(result)]
-    return [] if isinstance(result, str) else numbers(vars(result))
+    return [] if isinstance(result, str | Place) else numbers(vars(result))
 
 
 def test_the_weight_norm_is_in_float64():

@@ -11,7 +11,7 @@ from tiny_problem import images, make_problem, make_study
 
 import lth.study.measuring
 import lth.study.study
-from lth.measure.kind.survey import line_from
+from lth.measure.kind.take import read
 from lth.plan.jobs import level_jobs, study_jobs, successive_line
 from lth.plan.place import Place
 from lth.solution.problem import set_up
@@ -48,15 +48,15 @@ def forget_level_1() -> None:
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    perform, taken = lth.study.measuring.perform, []
+    take, taken = lth.study.measuring.take, []
 
     def interrupted(job, *rest):
         taken.append(job)
         if len(taken) == number:
             raise KeyboardInterrupt
-        return perform(job, *rest)
+        return take(job, *rest)
 
-    monkeypatch.setattr(lth.study.measuring, "perform", interrupted)
+    monkeypatch.setattr(lth.study.measuring, "take", interrupted)
 
 
 def test_an_analysis_interrupted_in_the_middle_goes_on_from_what_is_finished(finished, monkeypatch):
@@ -145,7 +145,7 @@ def test_a_report_is_not_found_while_something_it_shows_is_lost(finished):
     delete("tags.measure = 'distances'")
     assert Replication([make_study(said)], said.append).complete() == report.info.run_id
     assert len(Store().search("tags.measure = 'distances'")) == 1
-    assert make_study().evidence().distances.names
+    assert make_study().evidence().distances.places
 
 
 def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
@@ -153,7 +153,8 @@ def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
     given = load_solution(Store(), run)
     few = make_problem(train_examples="24", seed="3").setting
     study = Study(set_up(few, images(None), torch.device("cpu"), given), Store(), [].append, {given.key: run})
-    line = line_from(load_measurement(study.store, study.measurement(successive_line(1)))).stored
+    job = successive_line(1)
+    line = read(load_measurement(study.store, study.measurement(job)), job).stored
     evaluate = Evaluator(study.problem.network, study.problem.data.train)
     assert line.train_loss[-1] == evaluate(given.final).loss
     assert line.train_loss[-1] != given.history[-1].train.loss

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import use_fresh_store
 from finished_study import FinishedStudy
 from mlflow import MlflowClient
 from tiny_problem import make_study
 
-from lth.plan.jobs import study_jobs
+from lth.plan.jobs import study_jobs, successive_line
 from lth.plan.place import BASELINES, Place, Point
 from lth.study.replication import Replication
 from lth.study.study import MissingEvidenceError
@@ -96,11 +95,8 @@ def test_the_table_has_every_level_with_its_geometry_and_every_baseline(whole):
 
 
 def test_the_line_starts_and_ends_at_the_logged_losses(whole, tmp_path):
-    client = MlflowClient()
-    (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '2'")
-    path = client.download_artifacts(analysis.info.run_id, "analysis.npz", dst_path=str(tmp_path))
-    with np.load(path) as raw:
-        losses, errors = raw["line_train_loss"], raw["line_test_error"]
+    line = make_study().evidence().lines[successive_line(2)].stored
+    losses, errors = line.train_loss, line.test_error
     for level, loss, error in ((1, losses[0], errors[0]), (2, losses[-1], errors[-1])):
         (run,) = Store().search(f"tags.kind = 'imp' AND tags.level = '{level}'")
         # The same sums in another memory layout: float32 rounding only.
@@ -116,7 +112,7 @@ def test_plots_and_raw_numbers_are_artifacts(whole):
     (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '2'")
     (surface,) = Store().search("tags.measure = 'surface'")
     found = artifacts(analysis.info.run_id) | artifacts(surface.info.run_id) | artifacts(whole)
-    expected = {"analysis.npz", "spectra.png", "radii.png", "interpolation.png"}
+    expected = {"spectra.png", "radii.png", "interpolation.png"}
     expected |= {"measurement.npz", "surface.png", "surface.html"}
     expected |= {"trend.png", "results.md", "results.json"}
     assert all(found[name] > 0 for name in expected)
@@ -124,9 +120,9 @@ def test_plots_and_raw_numbers_are_artifacts(whole):
 
 def test_the_surface_names_every_solution_with_true_loss_and_distance(whole):
     surface = make_study().evidence().surface
-    markers = {marker.name: marker for marker in surface.surface.markers}
-    assert set(markers) == {"dense", "level 1", "level 2", *(f"{kind} at level 2" for kind in BASELINES)}
-    assert surface.corners == ("dense", "level 2", "random_init at level 2")
+    markers = {marker.place: marker for marker in surface.surface.markers}
+    assert set(markers) == {*map(Place.imp, range(3)), *(Place(kind, 2) for kind in BASELINES)}
+    assert surface.corners == (Place.imp(0), Place.imp(2), Place("random_init", 2))
     for corner in surface.corners:
         assert markers[corner].distance == pytest.approx(0, abs=1e-6)  # float64 geometry of float32 weights
 

@@ -2,7 +2,7 @@
 
 A claim names a statistic of one seed's evidence that it says is above zero, in each of its cases. The rule of
 a statistic (what is subtracted from what, in which space, against which margin, and which figure of the paper
-shows it) is written in the docstring of its function and nowhere else; `Claim.rule` is that text.
+shows it) is written in `Claim.rule` and nowhere else.
 """
 
 from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7

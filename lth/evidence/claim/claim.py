@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,11 +36,7 @@ class Claim:
     unit: str  # of the statistic
     cases: Callable[[int], tuple[Case, ...]]  # of a study, by its last level
     statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
-
-    @property
-    def rule(self) -> str:
-        """How the statistic is computed, as its docstring says."""
-        return inspect.getdoc(self.statistic) or ""
+    rule: str  # how the statistic is computed, and which figure of the paper shows it
 
 
 def every_level(last: int) -> tuple[Case, ...]:

@@ -7,27 +7,30 @@ from lth.evidence.claim.reading import LOSS_UNIT, difference, test_accuracy, tra
 from lth.evidence.evidence import Evidence
 from lth.plan.place import BASELINES, Place
 
+_R0A = """\
+Training loss of the baseline minus training loss of w(N), at the last level N.
+
+Both on all training examples, without augmentation, with BatchNorm in evaluation mode, after the last epoch
+of each one's own schedule. lr_rewind and prune_larger are not among the paper's comparisons; they are held
+to the same claim here, and each baseline has its own verdict.
+
+Paper: Fig. 2, 24."""
+
 
 def _train_loss(evidence: Evidence, case: Case) -> float | None:
-    """Training loss of the baseline minus training loss of w(N), at the last level N.
-
-    Both on all training examples, without augmentation, with BatchNorm in evaluation mode, after the last epoch
-    of each one's own schedule. lr_rewind and prune_larger are not among the paper's comparisons; they are held
-    to the same claim here, and each baseline has its own verdict.
-
-    Paper: Fig. 2, 24.
-    """
     return difference(train_loss(evidence, case.place), train_loss(evidence, Place.imp(case.level)))
 
 
+_R0B = """\
+Test accuracy of w(N) minus test accuracy of the baseline, at the last level N.
+
+Both on all test examples after the last epoch, never the best epoch. lr_rewind and prune_larger are not
+among the paper's comparisons; they are held to the same claim here, and each baseline has its own verdict.
+
+Paper: Fig. 2, 24."""
+
+
 def _test_accuracy(evidence: Evidence, case: Case) -> float | None:
-    """Test accuracy of w(N) minus test accuracy of the baseline, at the last level N.
-
-    Both on all test examples after the last epoch, never the best epoch. lr_rewind and prune_larger are not
-    among the paper's comparisons; they are held to the same claim here, and each baseline has its own verdict.
-
-    Paper: Fig. 2, 24.
-    """
     return difference(test_accuracy(evidence, Place.imp(case.level)), test_accuracy(evidence, case.place))
 
 
@@ -39,6 +42,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=baselines(*BASELINES),
         statistic=_train_loss,
+        rule=_R0A,
     ),
     Claim(
         id="R0b",
@@ -47,5 +51,6 @@ CLAIMS = (
         unit="share of test examples",
         cases=baselines(*BASELINES),
         statistic=_test_accuracy,
+        rule=_R0B,
     ),
 )

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from lth.evidence.claim.claim import Case, Claim, baselines
-from lth.evidence.claim.reading import LOG_EIG_UNIT, log_eig_gap
-from lth.evidence.evidence import Evidence
-from lth.plan.place import Place, Point
+from lth.evidence.claim.claim import Claim, baselines
+from lth.evidence.claim.reading import LOG_EIG_UNIT, log_eig_above_solution
 
+_R3 = """\
+log_eig_product of one_shot minus that of w(N), each in the space of its own mask, equally many weights.
 
-def _curvature(evidence: Evidence, case: Case) -> float | None:
-    """log_eig_product of one_shot minus that of w(N), each in the space of its own mask, equally many weights.
-
-    Paper: Fig. 11.
-    """
-    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
-
+Paper: Fig. 11."""
 
 CLAIMS = (
     Claim(
@@ -23,6 +17,7 @@ CLAIMS = (
         paper="Fig. 11",
         unit=LOG_EIG_UNIT,
         cases=baselines("one_shot"),
-        statistic=_curvature,
+        statistic=log_eig_above_solution,
+        rule=_R3,
     ),
 )

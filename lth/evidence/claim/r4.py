@@ -8,39 +8,44 @@ from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation
 from lth.plan.place import Place, Point
 
+_R4A = """\
+Loss barrier on the straight line from w(L-1) to w(L), minus `loss_margin`, L = 1 … N.
+
+Training loss above the chord between the ends, BatchNorm statistics interpolated like the weights. Refuted
+means that the barrier is smaller than the margin.
+
+Paper: Fig. 12, 28."""
+
 
 def _loss_barrier(evidence: Evidence, case: Case) -> float | None:
-    """Loss barrier on the straight line from w(L-1) to w(L), minus `loss_margin`, L = 1 … N.
-
-    Training loss above the chord between the ends, BatchNorm statistics interpolated like the weights. Refuted
-    means that the barrier is smaller than the margin.
-
-    Paper: Fig. 12, 28.
-    """
     return barrier_above_margin(evidence, _successive(evidence, case))
 
 
+_R4B = """\
+`error_margin` minus the test-error barrier on the straight line from w(L-1) to w(L), L = 1 … N.
+
+Error above the chord between the ends, BatchNorm statistics interpolated like the weights. Supported means
+that the barrier is smaller than the margin: an equivalence test. The paper says it of the lines whose loss
+it draws, and shows no error.
+
+Paper: section IV-D, beside Fig. 12."""
+
+
 def _error_barrier(evidence: Evidence, case: Case) -> float | None:
-    """`error_margin` minus the test-error barrier on the straight line from w(L-1) to w(L), L = 1 … N.
-
-    Error above the chord between the ends, BatchNorm statistics interpolated like the weights. Supported means
-    that the barrier is smaller than the margin: an equivalence test. The paper says it of the lines whose loss
-    it draws, and shows no error.
-
-    Paper: section IV-D, beside Fig. 12.
-    """
     path = _successive(evidence, case)
     return None if path is None else evidence.setting.analysis.error_margin - path.barrier_error
 
 
+_R4C = """\
+Loss barrier from w(L-1) to w(L), BatchNorm statistics estimated anew, minus `loss_margin`, L = 1 … N.
+
+As R4a, with the statistics of each point taken from the training examples at that point. It tells a barrier
+of the landscape from one that interpolated statistics make; without BatchNorm it is R4a again.
+
+Paper: beyond it; its Fig. 12, 28 do not say how the statistics are treated."""
+
+
 def _loss_barrier_anew(evidence: Evidence, case: Case) -> float | None:
-    """Loss barrier from w(L-1) to w(L), BatchNorm statistics estimated anew, minus `loss_margin`, L = 1 … N.
-
-    As R4a, with the statistics of each point taken from the training examples at that point. It tells a barrier
-    of the landscape from one that interpolated statistics make; without BatchNorm it is R4a again.
-
-    Paper: beyond it; its Fig. 12, 28 do not say how the statistics are treated.
-    """
     return barrier_above_margin(evidence, _successive(evidence, case, anew=True))
 
 
@@ -56,6 +61,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=every_level,
         statistic=_loss_barrier,
+        rule=_R4A,
     ),
     Claim(
         id="R4b",
@@ -64,6 +70,7 @@ CLAIMS = (
         unit="share of test examples",
         cases=every_level,
         statistic=_error_barrier,
+        rule=_R4B,
     ),
     Claim(
         id="R4c",
@@ -72,5 +79,6 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=every_level,
         statistic=_loss_barrier_anew,
+        rule=_R4C,
     ),
 )

@@ -14,68 +14,75 @@ from lth.plan.place import Place, Point
 _outside = baselines("random_init", "random_prune_one_shot")
 
 
+_R5A = """\
+Cutoff c minus the largest training loss on the straight line from w(L-1) to w(L), L = 1 … N.
+
+c is the largest training loss of w(0) … w(N), plus the `cutoff_margin` of basins. Lines under c at every
+level connect all solutions within the sublevel set {w : loss(w) <= c}. That is sufficient and not
+necessary: refuted means that a straight line leaves the set, not that no path stays inside. BatchNorm
+statistics interpolated.
+
+Paper: Fig. 13."""
+
+
 def _inside(evidence: Evidence, case: Case) -> float | None:
-    """Cutoff c minus the largest training loss on the straight line from w(L-1) to w(L), L = 1 … N.
-
-    c is the largest training loss of w(0) … w(N), plus the `cutoff_margin` of basins. Lines under c at every
-    level connect all solutions within the sublevel set {w : loss(w) <= c}. That is sufficient and not
-    necessary: refuted means that a straight line leaves the set, not that no path stays inside. BatchNorm
-    statistics interpolated.
-
-    Paper: Fig. 13.
-    """
     path = line(evidence, Point.at(Place.imp(case.level - 1)), Point.at(Place.imp(case.level)))
     return difference(sublevel_cutoff(evidence), highest_loss(path))
 
 
+_R5B = """\
+The largest training loss on the straight line from w(N) to the baseline, minus c.
+
+c is that of R5a: the largest training loss of w(0) … w(N), plus `cutoff_margin`. Above it the line leaves
+the sublevel set, be it because the baseline itself is too high or because a barrier lies between. BatchNorm
+statistics interpolated.
+
+Paper: Fig. 13."""
+
+
 def _straight_out(evidence: Evidence, case: Case) -> float | None:
-    """The largest training loss on the straight line from w(N) to the baseline, minus c.
-
-    c is that of R5a: the largest training loss of w(0) … w(N), plus `cutoff_margin`. Above it the line leaves
-    the sublevel set, be it because the baseline itself is too high or because a barrier lies between. BatchNorm
-    statistics interpolated.
-
-    Paper: Fig. 13.
-    """
     path = line(evidence, Point.at(Place.imp(case.level)), Point.at(case.place))
     return difference(highest_loss(path), sublevel_cutoff(evidence))
 
 
+_R5C = """\
+‖w(N) − baseline‖ minus the largest ‖w(N) − w(L)‖, L < N.
+
+Euclidean, over all parameters, at the last level N.
+
+Paper: Fig. 14."""
+
+
 def _distance(evidence: Evidence, case: Case) -> float | None:
-    """‖w(N) − baseline‖ minus the largest ‖w(N) − w(L)‖, L < N.
-
-    Euclidean, over all parameters, at the last level N.
-
-    Paper: Fig. 14.
-    """
     row = _row_of_last(evidence, evidence.distances.euclidean)
     siblings = _siblings(row, case.level)
-    return None if siblings is None else difference(row.get(case.place.name), max(siblings))
+    return None if siblings is None else difference(row.get(case.place), max(siblings))
+
+
+_R5D = """\
+The smallest cos(w(N), w(L)), L < N, minus cos(w(N), baseline).
+
+Over all parameters, at the last level N.
+
+Paper: Fig. 15."""
 
 
 def _cosine(evidence: Evidence, case: Case) -> float | None:
-    """The smallest cos(w(N), w(L)), L < N, minus cos(w(N), baseline).
-
-    Over all parameters, at the last level N.
-
-    Paper: Fig. 15.
-    """
     row = _row_of_last(evidence, evidence.distances.cosine)
     siblings = _siblings(row, case.level)
-    return None if siblings is None else difference(min(siblings), row.get(case.place.name))
+    return None if siblings is None else difference(min(siblings), row.get(case.place))
 
 
-def _row_of_last(evidence: Evidence, matrix: np.ndarray) -> Mapping[str, float]:
-    """Return one row of a matrix between solutions, that of w(N), by the other's name; empty if it has none."""
-    names = evidence.distances.names
-    last = Place.imp(evidence.last).name
-    return dict(zip(names, matrix[names.index(last)].tolist(), strict=True)) if last in names else {}
+def _row_of_last(evidence: Evidence, matrix: np.ndarray) -> Mapping[Place, float]:
+    """Return one row of a matrix between solutions, that of w(N), by the other; empty if it has none."""
+    places, last = evidence.distances.places, Place.imp(evidence.last)
+    return dict(zip(places, matrix[places.index(last)].tolist(), strict=True)) if last in places else {}
 
 
-def _siblings(row: Mapping[str, float], last: int) -> list[float] | None:
+def _siblings(row: Mapping[Place, float], last: int) -> list[float] | None:
     """Return the entries of w(0) … w(N-1); None if one is missing."""
-    names = [Place.imp(level).name for level in range(last)]
-    return [row[name] for name in names] if all(name in row for name in names) else None
+    levels = [Place.imp(level) for level in range(last)]
+    return [row[place] for place in levels] if all(place in row for place in levels) else None
 
 
 CLAIMS = (
@@ -86,6 +93,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=every_level,
         statistic=_inside,
+        rule=_R5A,
     ),
     Claim(
         id="R5b",
@@ -94,6 +102,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=_outside,
         statistic=_straight_out,
+        rule=_R5B,
     ),
     Claim(
         id="R5c",
@@ -102,6 +111,7 @@ CLAIMS = (
         unit="L2 distance",
         cases=_outside,
         statistic=_distance,
+        rule=_R5C,
     ),
     Claim(
         id="R5d",
@@ -110,5 +120,6 @@ CLAIMS = (
         unit="cosine",
         cases=_outside,
         statistic=_cosine,
+        rule=_R5D,
     ),
 )

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from lth.evidence.claim.claim import Case, Claim, baselines, every_level
-from lth.evidence.claim.reading import LOG_EIG_UNIT, LOSS_UNIT, barrier_above_margin, line, log_eig_gap
+from lth.evidence.claim.reading import (
+    LOG_EIG_UNIT,
+    LOSS_UNIT,
+    barrier_from_projection,
+    log_eig_above_solution,
+    log_eig_gap,
+)
 from lth.evidence.evidence import Evidence
-from lth.plan.place import Place, Point
+from lth.plan.place import Point
+
+_R6A = """\
+log_eig_product of w(L-1) without the next-larger band minus that of m(L)⊙w(L-1), L = 1 … N.
+
+Neither is retrained. Each is in the space of its own mask, equally many weights: m(L) prunes the smallest
+share p of the survivors, the other mask keeps those and prunes the shares from p to 2p.
+
+Paper: Fig. 16."""
 
 
 def _larger_band(evidence: Evidence, case: Case) -> float | None:
-    """log_eig_product of w(L-1) without the next-larger band minus that of m(L)⊙w(L-1), L = 1 … N.
-
-    Neither is retrained. Each is in the space of its own mask, equally many weights: m(L) prunes the smallest
-    share p of the survivors, the other mask keeps those and prunes the shares from p to 2p.
-
-    Paper: Fig. 16.
-    """
     return log_eig_gap(evidence, Point.next_larger(case.level), Point.projection(case.level))
 
 
-def _random_curvature(evidence: Evidence, case: Case) -> float | None:
-    """log_eig_product of the randomly pruned solution minus that of w(N), each in the space of its own mask.
+_R6B = """\
+log_eig_product of the randomly pruned solution minus that of w(N), each in the space of its own mask.
 
-    Equally many weights. random_prune and random_prune_one_shot, at the last level N.
+Equally many weights. random_prune and random_prune_one_shot, at the last level N.
 
-    Paper: Fig. 18, 20, 32, Table IX.
-    """
-    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
+Paper: Fig. 18, 20, 32, Table IX."""
 
+_R6C = """\
+Loss barrier on the straight line from m(N)⊙w(N-1) to random_prune_one_shot, minus `loss_margin`.
 
-def _random_barrier(evidence: Evidence, case: Case) -> float | None:
-    """Loss barrier on the straight line from m(N)⊙w(N-1) to random_prune_one_shot, minus `loss_margin`.
+Training loss above the chord between the ends, BatchNorm statistics interpolated like the weights. Refuted
+means that the barrier is smaller than the margin.
 
-    Training loss above the chord between the ends, BatchNorm statistics interpolated like the weights. Refuted
-    means that the barrier is smaller than the margin.
-
-    Paper: Fig. 17, 31.
-    """
-    return barrier_above_margin(evidence, line(evidence, Point.projection(case.level), Point.at(case.place)))
-
+Paper: Fig. 17, 31."""
 
 CLAIMS = (
     Claim(
@@ -48,6 +49,7 @@ CLAIMS = (
         unit=LOG_EIG_UNIT,
         cases=every_level,
         statistic=_larger_band,
+        rule=_R6A,
     ),
     Claim(
         id="R6b",
@@ -55,7 +57,8 @@ CLAIMS = (
         paper="Fig. 18, 20, 32, Table IX",
         unit=LOG_EIG_UNIT,
         cases=baselines("random_prune", "random_prune_one_shot"),
-        statistic=_random_curvature,
+        statistic=log_eig_above_solution,
+        rule=_R6B,
     ),
     Claim(
         id="R6c",
@@ -63,6 +66,7 @@ CLAIMS = (
         paper="Fig. 17, 31",
         unit=LOSS_UNIT,
         cases=baselines("random_prune_one_shot"),
-        statistic=_random_barrier,
+        statistic=barrier_from_projection,
+        rule=_R6C,
     ),
 )

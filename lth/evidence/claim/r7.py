@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from lth.evidence.claim.claim import Case, Claim, baselines
-from lth.evidence.claim.reading import LOG_EIG_UNIT, log_eig_gap
-from lth.evidence.evidence import Evidence
-from lth.plan.place import Place, Point
+from lth.evidence.claim.claim import Claim, baselines
+from lth.evidence.claim.reading import LOG_EIG_UNIT, log_eig_above_solution
 
+_R7 = """\
+log_eig_product of fine_tune minus that of w(N), each in the space of its mask, which is m(N) for both.
 
-def _curvature(evidence: Evidence, case: Case) -> float | None:
-    """log_eig_product of fine_tune minus that of w(N), each in the space of its mask, which is m(N) for both.
-
-    Paper: Fig. 21.
-    """
-    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
-
+Paper: Fig. 21."""
 
 CLAIMS = (
     Claim(
@@ -23,6 +17,7 @@ CLAIMS = (
         paper="Fig. 21",
         unit=LOG_EIG_UNIT,
         cases=baselines("fine_tune"),
-        statistic=_curvature,
+        statistic=log_eig_above_solution,
+        rule=_R7,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from lth.evidence.claim.claim import Case
 from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation, rise
 from lth.measure.radius import BasinRadii
@@ -40,6 +41,11 @@ def log_eig_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | No
     if not all(evidence.curvature[point].spectrum.converged for point in (larger, smaller)):
         return None
     return difference(evidence.log_eig_product(larger), evidence.log_eig_product(smaller))
+
+
+def log_eig_above_solution(evidence: Evidence, case: Case) -> float | None:
+    """Return log_eig_product of a baseline minus that of w(N), each in the space of its own mask."""
+    return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
 
 
 def radius_gap(evidence: Evidence, level: int, wider: Point, narrower: Point) -> float | None:
@@ -84,6 +90,11 @@ def barrier_above_margin(evidence: Evidence, path: Interpolation | None) -> floa
     The height is the barrier, or below zero where there is none, so that it varies between seeds also there.
     """
     return None if path is None else rise(path.train_loss) - evidence.setting.analysis.loss_margin
+
+
+def barrier_from_projection(evidence: Evidence, case: Case) -> float | None:
+    """Return the loss barrier on the line from m(N)⊙w(N-1) to a baseline, minus `loss_margin`."""
+    return barrier_above_margin(evidence, line(evidence, Point.projection(case.level), Point.at(case.place)))
 
 
 def sublevel_cutoff(evidence: Evidence) -> float | None:

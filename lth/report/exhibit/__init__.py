@@ -4,8 +4,7 @@
 """
 
 from lth.evidence.table import Table
-from lth.report.exhibit.beyond import BEYOND
 from lth.report.exhibit.exhibit import Exhibit
-from lth.report.exhibit.paper import EXHIBITS
+from lth.report.exhibit.paper import BEYOND, EXHIBITS
 
 __all__ = ["BEYOND", "EXHIBITS", "Exhibit", "Table"]

@@ -72,7 +72,7 @@ def _draw_levels(evidence: Evidence) -> Figure:
             use_log_y(axes)
         plot_over_levels(axes, levels, values, Appearance(NEUTRAL_COLOUR, ""), "IMP")
         for level, value in zip(levels, values, strict=True):
-            look = appearance("imp", level)
+            look = appearance(Place.imp(level))
             axes.plot(level, value, color=look.colour, marker=look.marker, markersize=7, zorder=3)
     return figure
 
@@ -125,7 +125,7 @@ def _draw_dots(axes: Axes, places: Sequence[Place], values: Sequence[float]) -> 
         use_log_x(axes)
     axes.axvline(values[0], color=NEUTRAL_COLOUR, linewidth=0.8, linestyle="--", zorder=1)
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
-        look = appearance(place.kind, place.level)
+        look = appearance(place)
         axes.plot(value, row, color=look.colour, marker=look.marker, markersize=7 * look.scale, zorder=3)
         axes.annotate(
             rounded(value),

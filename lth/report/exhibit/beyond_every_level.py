@@ -98,7 +98,7 @@ def _draw(evidence: Evidence) -> Figure:
             places = _places(evidence, kind)
             values = [measure(evidence, place) for place in places]
             drawn += values
-            look = appearance(kind, evidence.last)
+            look = appearance(Place(kind, evidence.last))
             plot_over_levels(axes, [place.level + dodge for place in places], values, look, kind)
         exist = np.array([value for value in drawn if value is not None])
         begin_level_panel(axes, evidence, levels, title=_caveated(title, drawn), quantity=quantity)

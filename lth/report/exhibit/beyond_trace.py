@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
 from lth.plan.place import Point
-from lth.report.exhibit.comparison import PROJECTION, PROJECTION_LOOK, SOLUTION_LOOK
+from lth.report.exhibit.comparison import PROJECTION
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
-from lth.report.figure.appearance import Appearance
+from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance
 from lth.report.figure.style import new_figure
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lth.evidence.evidence import Evidence
 from lth.plan.place import Kind, Place, Point
-from lth.report.figure.appearance import Appearance, appearance
+from lth.report.figure.appearance import Appearance, appearance, point_appearance
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,9 @@ def with_baseline(kind: Kind) -> Comparison:
     return Comparison(kind, "w(N)", pairs)
 
 
-# Paul Tol's high-contrast set, as in the figures of a single level.
-SOLUTION_LOOK = Appearance("#004488", "o")
-PREVIOUS_LOOK = Appearance("#000000", "v")
-PROJECTION_LOOK = Appearance("#BB5566", "s")
-REVERSE_LOOK = Appearance("#DDAA33", "D")
-_LOOKS = {
-    "projection": PROJECTION_LOOK,
-    "reverse": REVERSE_LOOK,
-    "next_larger": Appearance("#000000", "^"),
-}
-
-
 def looks(pair: Pair) -> dict[Point, Appearance]:
-    """Return how the two points of a pair are drawn."""
-    return {point: _look(point, pair) for point in (pair.sharper, pair.flatter)}
-
-
-def _look(point: Point, pair: Pair) -> Appearance:
-    if point.form != "solution":
-        return _LOOKS[point.form]
-    if pair.sharper.place.kind != "imp":  # beside a baseline: the colours that tell solutions apart
-        return appearance(point.place.kind, point.place.level)
-    return SOLUTION_LOOK if point.place.level == pair.level else PREVIOUS_LOOK
+    """Return how the two points of a pair are drawn; beside a baseline, in the colours of solutions."""
+    points = (pair.sharper, pair.flatter)
+    if pair.sharper.place.kind != "imp":
+        return {point: appearance(point.place) for point in points}
+    return {point: point_appearance(point, pair.level) for point in points}

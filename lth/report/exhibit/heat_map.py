@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import Kind, Place
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
 
@@ -49,18 +49,6 @@ COSINE = Affinity(
 )
 
 
-def heat_map_exhibit(file: str, title: str, paper: str, affinity: Affinity) -> Exhibit:
-    """Return a heat map of all pairs."""
-    return Exhibit(
-        file=file,
-        title=title,
-        paper=paper,
-        found=partial(_say, affinity),
-        numbers=partial(_numbers, affinity),
-        draw=partial(_draw, affinity),
-    )
-
-
 def _say(affinity: Affinity, evidence: Evidence) -> str:
     last = evidence.last
     between = partial(_between, affinity, evidence)
@@ -83,12 +71,13 @@ def _say(affinity: Affinity, evidence: Evidence) -> str:
 
 
 def _between(affinity: Affinity, evidence: Evidence, a: Place, b: Place) -> float:
-    names = evidence.distances.names
-    return float(affinity.matrix(evidence)[names.index(a.name), names.index(b.name)])
+    places = evidence.distances.places
+    return float(affinity.matrix(evidence)[places.index(a), places.index(b)])
 
 
 def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
-    names, matrix = evidence.distances.names, affinity.matrix(evidence)
+    matrix = affinity.matrix(evidence)
+    names = [place.name for place in evidence.distances.places]
     rows: list[tuple[Cell, ...]] = [
         (first, second, float(matrix[i, j])) for i, first in enumerate(names) for j, second in enumerate(names)
     ]
@@ -97,14 +86,14 @@ def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
 
 def _draw(affinity: Affinity, evidence: Evidence) -> Figure:
     matrix = affinity.matrix(evidence)
-    at_last = f" at level {evidence.last}"
-    names = [name.removesuffix(at_last) for name in evidence.distances.names]
+    names = [_short_name(place, evidence.last) for place in evidence.distances.places]
     side = _CELL_INCHES * len(names)
     figure = new_figure(side + 2.8, side + 1.8)
     axes = figure.add_subplot()
     unit = f" ({affinity.unit})" if affinity.unit else ""
     axes.set_title(
-        f"{affinity.name.capitalize()}{unit} between solutions; baselines are{at_last}", fontsize=TEXT_SIZE + 1
+        f"{affinity.name.capitalize()}{unit} between solutions; baselines are at level {evidence.last}",
+        fontsize=TEXT_SIZE + 1,
     )
     image = axes.imshow(matrix, cmap=affinity.colours)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
@@ -121,3 +110,10 @@ def _draw(affinity: Affinity, evidence: Evidence) -> Figure:
     bar.set_label(f"{affinity.name}{unit}", fontsize=TEXT_SIZE)
     bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
     return figure
+
+
+def _short_name(place: Place, last: int) -> str:
+    return place.kind if place.kind != "imp" and place.level == last else place.name
+
+
+HEAT_MAP = Template(_say, _numbers, _draw)  # of all pairs

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from lth.evidence.evidence import Evidence
 from lth.plan.place import Place
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import dress
+from lth.report.figure.style import dress, thinned
 
 _MOST_LABELS = 14
 
@@ -22,8 +22,7 @@ def begin_level_panel(
     """Dress a panel and label its levels with their densities, thinned out where there are many."""
     dress(axes, title=title, x="level; weights kept (%)", y=quantity)
     axes.set_xticks(levels, minor=True)
-    step = math.ceil(len(levels) / _MOST_LABELS)
-    labelled = list(levels)[::-1][::step][::-1]  # the last level is the one that is compared
+    labelled = thinned(levels, _MOST_LABELS)
     densities = [100 * evidence.attained[Place.imp(level)].density for level in labelled]
     names = [f"{level}\n{density:.3g}" for level, density in zip(labelled, densities, strict=True)]
     axes.set_xticks(labelled, names, fontsize=7)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +12,9 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
-from lth.measure.surveyor import Line
+from lth.measure.kind.line import Line
 from lth.plan.jobs import LineJob
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
 from lth.report.exhibit.wording import count, listed_levels, sentence
 from lth.report.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, value_limits
@@ -38,26 +37,6 @@ class Quantity:
 
 LOSS = Quantity("training loss", "nats", "nats", lambda path: path.train_loss)
 ERROR = Quantity("test error", "%", "points", lambda path: 100 * path.test_error)
-
-
-def lines_exhibit(file: str, title: str, paper: str, jobs: Jobs, *, successive: bool = False) -> Exhibit:
-    """Return a figure of the loss and the error on lines, two panels a line.
-
-    Args:
-        file: Of the exhibit.
-        title: Of the exhibit.
-        paper: What the paper shows.
-        jobs: The lines.
-        successive: They join one level to the next, so that barriers are counted over the levels.
-    """
-    return Exhibit(
-        file=file,
-        title=title,
-        paper=paper,
-        found=partial(say_successive_barriers if successive else say_barriers, jobs),
-        numbers=partial(line_numbers, jobs),
-        draw=partial(draw_lines, jobs),
-    )
 
 
 def treatments(line: Line) -> dict[str, Interpolation]:
@@ -233,3 +212,9 @@ def _barrier_text(values: np.ndarray, quantity: Quantity) -> str:
     if height is None:
         return f"no barrier, {int((~np.isfinite(values)).sum())} of {len(values)} not finite"
     return f"barrier {height:.3g} {quantity.barrier_unit}"
+
+
+LINES = Template(say_barriers, line_numbers, draw_lines)  # the loss and the error, two panels a line
+SUCCESSIVE_LINES = Template(
+    say_successive_barriers, line_numbers, draw_lines
+)  # barriers counted over the levels

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import numpy as np
@@ -14,39 +13,16 @@ from lth.evidence.table import Cell, Table, rounded, yes_no
 from lth.measure.radius import BasinRadii
 from lth.plan.place import Point
 from lth.report.exhibit.comparison import Comparison, Pair, looks
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.appearance import Appearance
 from lth.report.figure.radius import plot_radii
 from lth.report.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.setting.setting import DirectionNorm
 
 UNITS = {"plain": "radius (L2)", "filter": "radius (× direction)"}
 DIRECTIONS = {"plain": "plain", "filter": "filter-normalised"}
-
-
-def radii_exhibit(file: str, title: str, paper: str, comparison: Comparison) -> Exhibit:
-    """Return a figure of radii, a panel a pair."""
-    return Exhibit(
-        file=file,
-        title=title,
-        paper=paper,
-        found=partial(say_radii, comparison),
-        numbers=partial(radii_numbers, comparison),
-        draw=partial(draw_radii, comparison),
-    )
-
-
-def mean_radii_table(file: str, title: str, paper: str, comparison: Comparison) -> Exhibit:
-    """Return a table of mean radii, a row a pair and kind of direction."""
-    return Exhibit(
-        file=file,
-        title=title,
-        paper=paper,
-        found=partial(say_radii, comparison),
-        numbers=partial(mean_radii_rows, comparison),
-        draw=None,
-    )
 
 
 def direction_norms(evidence: Evidence) -> tuple[DirectionNorm, ...]:
@@ -131,28 +107,32 @@ def radii_numbers(comparison: Comparison, evidence: Evidence) -> Table:
 
 
 def draw_radii(comparison: Comparison, evidence: Evidence) -> Figure:
-    """Draw the radii of each point in ascending order with their mean, a panel a pair.
+    """Draw the radii of each point, a panel a pair."""
+    return draw_panels(evidence, [(pair.level, looks(pair)) for pair in comparison.pairs(evidence)])
+
+
+def draw_panels(evidence: Evidence, panels: Sequence[tuple[int, Mapping[Point, Appearance]]]) -> Figure:
+    """Draw the radii of each point in ascending order with their mean, a panel for each level and its points.
 
     A censored direction is an upward triangle at its lower bound, and its mean is marked as a bound too.
     """
-    pairs, (norm, *_) = comparison.pairs(evidence), direction_norms(evidence)
-    figure, panels = panel_grid(
-        len(pairs),
+    norm, *_ = direction_norms(evidence)
+    figure, cells = panel_grid(
+        len(panels),
         title=f"Basin radii in {DIRECTIONS[norm]} directions, up to the loss in each title (dashed: mean)",
         x="direction, by ascending radius",
         y=UNITS[norm],
     )
-    drawn = [evidence.radii_at(pair.level, point, norm) for pair in pairs for point in _order(pair)]
-    wide = spans_a_decade(np.concatenate([radii.radii for radii in drawn]))
-    for axes, pair in zip(panels, pairs, strict=True):
+    drawn = [{point: evidence.radii_at(level, point, norm) for point in points} for level, points in panels]
+    wide = spans_a_decade(np.concatenate([radii.radii for found in drawn for radii in found.values()]))
+    for axes, (level, points), found in zip(cells, panels, drawn, strict=True):
         if wide:
             use_log_y(axes)
         use_integer_x(axes)
-        for point, look in looks(pair).items():
-            radii = evidence.radii_at(pair.level, point, norm)
-            plot_radii(axes, radii, look, _label(radii, point), size=3.2)
-        cutoff = evidence.radii_at(pair.level, pair.flatter, norm).cutoff
-        legend_above(axes, f"level {pair.level}, up to {cutoff:.3g} nats")
+        for point, radii in found.items():
+            plot_radii(axes, radii, points[point], _label(radii, point), size=3.2)
+        cutoff = next(iter(found.values())).cutoff  # which all points of a panel share
+        legend_above(axes, f"level {level}, up to {cutoff:.3g} nats")
     return figure
 
 
@@ -166,3 +146,7 @@ def _label(radii: BasinRadii, point: Point) -> str:
     if radii.num_censored:
         label += f"\n{radii.num_censored} of {len(radii.radii)} never cross (▲)"
     return label
+
+
+RADII = Template(say_radii, radii_numbers, draw_radii)  # a panel a pair
+MEAN_RADII = Template(say_radii, mean_radii_rows, None)  # a row a pair and kind of direction

@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import Place, Point
-from lth.report.exhibit.comparison import PROJECTION, PROJECTION_LOOK, REVERSE, REVERSE_LOOK, SOLUTION_LOOK
+from lth.report.exhibit.comparison import PROJECTION, REVERSE
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.spectra import ABSENT, flagged, say_not_converged
 from lth.report.exhibit.wording import Compared, compare, sentence
-from lth.report.figure.appearance import Appearance
+from lth.report.figure.appearance import PROJECTION_LOOK, REVERSE_LOOK, SOLUTION_LOOK, Appearance
 from lth.report.figure.style import new_figure
 
 

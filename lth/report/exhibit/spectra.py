@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import Point
-from lth.report.exhibit.comparison import Comparison, Pair, looks
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.comparison import Comparison, looks
+from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.appearance import Appearance
 from lth.report.figure.spectrum import plot_eigenvalues
 from lth.report.figure.style import use_integer_x, use_log_y
 
 ABSENT = "not all leading eigenvalues are positive beyond doubt"
-
-
-def spectra_exhibit(file: str, title: str, paper: str, comparison: Comparison) -> Exhibit:
-    """Return a figure of spectra, a panel a pair."""
-    return Exhibit(
-        file=file,
-        title=title,
-        paper=paper,
-        found=partial(say_log_products, comparison),
-        numbers=partial(spectra_numbers, comparison),
-        draw=partial(draw_spectra, comparison),
-    )
-
-
-def log_product_table(file: str, title: str, paper: str, comparison: Comparison) -> Exhibit:
-    """Return a table of log-products, a row a pair."""
-    return Exhibit(
-        file=file,
-        title=title,
-        paper=paper,
-        found=partial(say_log_products, comparison),
-        numbers=partial(log_product_rows, comparison),
-        draw=None,
-    )
 
 
 def say_log_products(comparison: Comparison, evidence: Evidence) -> str:
@@ -143,30 +119,30 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
 
 
 def draw_spectra(comparison: Comparison, evidence: Evidence) -> Figure:
-    """Draw eigenvalues against rank, a panel a pair.
+    """Draw eigenvalues against rank, a panel a pair."""
+    return draw_panels(evidence, [(f"level {pair.level}", looks(pair)) for pair in comparison.pairs(evidence)])
+
+
+def draw_panels(evidence: Evidence, panels: Sequence[tuple[str, Mapping[Point, Appearance]]]) -> Figure:
+    """Draw eigenvalues against rank, a panel for each title and its points.
 
     The legend gives log_eig_product, or says why there is none, and marks what has not converged. An
     eigenvalue that is not positive has no place on a logarithmic axis: it is a cross on the lower edge.
     """
-    pairs = comparison.pairs(evidence)
-    figure, panels = panel_grid(
-        len(pairs),
+    figure, cells = panel_grid(
+        len(panels),
         title="Leading Hessian eigenvalues; the number is log_eig_product (Σ ln λ)",
         x="rank",
         y="eigenvalue (nats / L2²)",
     )
-    for axes, pair in zip(panels, pairs, strict=True):
+    for axes, (title, points) in zip(cells, panels, strict=True):
         use_log_y(axes)
         use_integer_x(axes)
-        for place, (point, look) in enumerate(looks(pair).items()):
+        for place, (point, look) in enumerate(points.items()):
             spectrum, text = evidence.curvature[point].spectrum, _label(evidence, point)
             plot_eigenvalues(axes, spectrum, look, text, edge=0.02 + 0.04 * place, size=2.6 * look.scale)
-        legend_above(axes, _title(pair))
+        legend_above(axes, title)
     return figure
-
-
-def _title(pair: Pair) -> str:
-    return f"level {pair.level}"
 
 
 def _label(evidence: Evidence, point: Point) -> str:
@@ -178,3 +154,7 @@ def _label(evidence: Evidence, point: Point) -> str:
     else:
         text = f"{point.symbol}: {product:.2f}"
     return text if spectrum.converged else f"{text}\nNOT CONVERGED"
+
+
+SPECTRA = Template(say_log_products, spectra_numbers, draw_spectra)  # a panel a pair
+LOG_PRODUCTS = Template(say_log_products, log_product_rows, None)  # a row a pair

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import Place
-from lth.report.exhibit.comparison import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK
 from lth.report.figure.style import use_integer_x, use_log_y
 
 

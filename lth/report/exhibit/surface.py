@@ -13,8 +13,8 @@ from lth.report.figure.surface import draw_surface
 
 def _say(evidence: Evidence) -> str:
     cutoff = evidence.surface.cutoff
-    losses = {marker.name: marker.loss for marker in evidence.surface.surface.markers}
-    own = {kind: losses[Place(kind, evidence.last).name] for kind in BASELINES}
+    losses = {marker.place: marker.loss for marker in evidence.surface.surface.markers}
+    own = {kind: losses[Place(kind, evidence.last)] for kind in BASELINES}
     # A loss that is not a number lies in no sublevel set.
     outside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if not loss <= cutoff]
     inside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if loss <= cutoff]
@@ -39,7 +39,7 @@ def _numbers(evidence: Evidence) -> Table:
         for column, x in enumerate(surface.x)
     ]
     rows += [
-        ("solution", one.name, one.x, one.y, one.loss, one.distance, yes_no(one.loss <= cutoff))
+        ("solution", one.place.name, one.x, one.y, one.loss, one.distance, yes_no(one.loss <= cutoff))
         for one in surface.markers
     ]
     headings = ("what", "solution", "x", "y", "loss", "distance_off_plane", "in_sublevel_set")

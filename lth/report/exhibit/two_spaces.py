@@ -19,11 +19,16 @@ def _say(evidence: Evidence) -> str:
     parts = []
     for space, smaller, larger in _SPACES:
         found = Compared(1, evidence.log_eig_product(larger), evidence.log_eig_product(smaller))
-        names = larger.symbol.removesuffix(" in level-0 space"), smaller.symbol
+        names = _weights(larger), smaller.symbol
         parts.append(compare(f"in level-{space} space log_eig_product", *names, [found], absent=ABSENT))
     parts.append(say_not_converged(evidence, [point for _, *points in _SPACES for point in points]))
     text = sentence(parts)
     return text[:1].upper() + text[1:]
+
+
+def _weights(point: Point) -> str:
+    """Return the formula of a point's weights, whose space the sentence names."""
+    return Point.at(point.place).symbol if point.form == "reverse" else point.symbol
 
 
 def _numbers(evidence: Evidence) -> Table:

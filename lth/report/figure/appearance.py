@@ -1,4 +1,4 @@
-"""The colour and marker of a solution, the same in every figure.
+"""The colour and marker of a solution, and of the points compared at a level, the same in every figure.
 
 Levels of IMP run along viridis. Baselines take the colours of Okabe and Ito (2008), and a marker each, so that
 neither colour alone nor shape alone has to be told apart.
@@ -7,7 +7,6 @@ neither colour alone nor shape alone has to be told apart.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from lth.errors import InputError
+from lth.plan.place import Form, Kind, Place, Point
 
 # The square root spreads the first levels, so that a study of two levels and one of sixteen are both legible.
 _LAST_COLOURED_LEVEL = 16
@@ -30,7 +30,7 @@ class Appearance:
     scale: float = 1.0  # of the marker's diameter; stars and crosses fill less of theirs
 
 
-BASELINES: Mapping[str, Appearance] = {
+BASELINES: Mapping[Kind, Appearance] = {
     "one_shot": Appearance("#E69F00", "s"),
     "fine_tune": Appearance("#56B4E9", "D"),
     "lr_rewind": Appearance("#009E73", "v"),
@@ -48,25 +48,39 @@ def level_colour(level: int) -> str:
     return to_hex(colormaps["viridis"](_LIGHTEST * position))
 
 
-def appearance(kind: str, level: int) -> Appearance:
-    """Return how a solution of a kind is drawn.
+def appearance(place: Place) -> Appearance:
+    """Return how a solution is drawn.
 
     Raises:
-        ValueError: If the kind is neither `imp` nor a baseline.
+        ValueError: If its kind is neither `imp` nor a baseline.
     """
-    if kind == "imp":
-        return Appearance(level_colour(level), "o")
-    if kind not in BASELINES:
-        raise InputError(f"unknown kind of solution {kind!r}; known are imp, {', '.join(BASELINES)}")
-    return BASELINES[kind]
+    if place.kind == "imp":
+        return Appearance(level_colour(place.level), "o")
+    if place.kind not in BASELINES:
+        raise InputError(f"unknown kind of solution {place.kind!r}; known are imp, {', '.join(BASELINES)}")
+    return BASELINES[place.kind]
 
 
-def appearance_of(name: str) -> Appearance:
-    """Return how a solution is drawn, by its name; grey for other names."""
-    if name == "dense":
-        return appearance("imp", 0)
-    if match := re.fullmatch(r"level (\d+)", name):
-        return appearance("imp", int(match[1]))
-    if match := re.fullmatch(r"(\w+) at level \d+", name):
-        return BASELINES.get(match[1], OTHER)
-    return OTHER
+def end_appearance(point: Point) -> Appearance:
+    """Return how a point at the end of a line is drawn: a solution as ever, and what is none in grey."""
+    return appearance(point.place) if point.form == "solution" else OTHER
+
+
+# Of the points that are compared at a level: Paul Tol's high-contrast set, apart from the colours of solutions.
+SOLUTION_LOOK = Appearance("#004488", "o")
+PREVIOUS_LOOK = Appearance("#000000", "v")
+PROJECTION_LOOK = Appearance("#BB5566", "s")
+REVERSE_LOOK = Appearance("#DDAA33", "D")
+NEXT_LARGER_LOOK = Appearance("#000000", "^")
+_LOOKS: Mapping[Form, Appearance] = {
+    "projection": PROJECTION_LOOK,
+    "reverse": REVERSE_LOOK,
+    "next_larger": NEXT_LARGER_LOOK,
+}
+
+
+def point_appearance(point: Point, level: int) -> Appearance:
+    """Return how one of the points that are compared at a level is drawn."""
+    if point.form != "solution":
+        return _LOOKS[point.form]
+    return SOLUTION_LOOK if point.place.level == level else PREVIOUS_LOOK

@@ -6,7 +6,6 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,7 +14,7 @@ from lth.errors import InputError
 from lth.evidence.certainty import Verdict
 from lth.evidence.claim import Finding, Outcome
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
+from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure, thinned
 
 # Blue and vermilion of Okabe and Ito (2008), which dark text and colour-blind readers can bear, and grey.
 VERDICTS: Mapping[Verdict, Appearance] = {
@@ -156,8 +155,7 @@ def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     spare = max(0, _FEWEST_SLOTS - len(outcomes)) / 2
     axes.set_xlim(-0.6 - spare, len(outcomes) - 0.4 + spare)
     if all(outcome.case.place.kind == "imp" for outcome in outcomes):
-        step = math.ceil(len(outcomes) / _MOST_LABELS) if outcomes else 1
-        positions = np.arange(len(outcomes))[::-1][::step][::-1]  # the last level always has its label
+        positions = thinned(range(len(outcomes)), _MOST_LABELS)
         axes.set_xticks(positions, [str(outcomes[position].case.level) for position in positions])
         axes.set_xlabel("level L", fontsize=SMALL_TEXT_SIZE)
         return

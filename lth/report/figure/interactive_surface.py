@@ -13,7 +13,7 @@ from plotly.io import to_html  # type: ignore[import-untyped]
 
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
-from lth.report.figure.appearance import appearance_of
+from lth.report.figure.appearance import appearance
 from lth.report.figure.loss_shades import Shades, round_losses, shades_of
 
 _MAP_ID, _RELIEF_ID = "loss-map", "loss-relief"  # fixed, so that equal surfaces give equal pages
@@ -60,15 +60,19 @@ def surface_html(level_surface: LevelSurface) -> str:
     """
     surface = level_surface.surface
     shades = shades_of(surface.loss[np.isfinite(surface.loss)])
-    plane = "{}, {} and {}".format(*map(html.escape, level_surface.corners))
+    plane = "{}, {} and {}".format(*_corners(level_surface))
     # Two figures and not one with a switch: that one would show nothing at all without WebGL.
     flat = to_html(_map(level_surface, shades), include_plotlyjs=True, full_html=False, div_id=_MAP_ID)
     solid = to_html(_relief(level_surface, shades), include_plotlyjs=False, full_html=False, div_id=_RELIEF_ID)
     return _PAGE.format(title=f"Training loss on the plane through {plane}", map=flat, relief=solid)
 
 
+def _corners(level_surface: LevelSurface) -> list[str]:
+    return [html.escape(place.name) for place in level_surface.corners]
+
+
 def _map(level_surface: LevelSurface, shades: Shades | None) -> Any:
-    first, second, third = (html.escape(name) for name in level_surface.corners)
+    first, second, third = _corners(level_surface)
     figure = go.Figure([*_losses(level_surface, shades), *_markers(level_surface.surface.markers, None)])
     return figure.update_layout(
         **_LAYOUT,
@@ -79,7 +83,7 @@ def _map(level_surface: LevelSurface, shades: Shades | None) -> Any:
 
 
 def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
-    first, second, third = (html.escape(name) for name in level_surface.corners)
+    first, second, third = _corners(level_surface)
     surface = level_surface.surface
     figure = go.Figure()
     if shades is not None:  # without any finite loss there is nothing to stand on
@@ -147,7 +151,7 @@ def _markers(markers: tuple[Marker, ...], shades: Shades | None) -> list[Any]:
     """Return every solution at its foot on the plane; with shades in 3-D, at the height of its own loss."""
     traces = []
     for marker in markers:
-        look, name = appearance_of(marker.name), html.escape(marker.name)
+        look, name = appearance(marker.place), html.escape(marker.place.name)
         place: dict[str, Any] = {
             "x": [marker.x],
             "y": [marker.y],

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.measure.interpolation import Interpolation, barrier
-from lth.report.figure.appearance import appearance_of
+from lth.plan.place import Point
+from lth.report.figure.appearance import end_appearance
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,
     SMALL_TEXT_SIZE,
@@ -21,7 +22,7 @@ from lth.report.figure.style import (
 _ROUNDING = 1e-12  # a barrier this small against the path is rounding of the chord
 
 
-def draw_interpolation(line: Interpolation, start: str, end: str) -> Figure:
+def draw_interpolation(line: Interpolation, start: Point, end: Point) -> Figure:
     """Draw training loss (left) and test error (right) over α, each with the chord between its ends.
 
     Where a path rises above its chord, a double arrow spans the barrier and names its height. The loss is
@@ -30,8 +31,8 @@ def draw_interpolation(line: Interpolation, start: str, end: str) -> Figure:
 
     Args:
         line: Evaluations at (1-α) a + α b.
-        start: Name of a.
-        end: Name of b.
+        start: a.
+        end: b.
 
     Source: arXiv 2403.15022, Fig. 9, 12, 28 and 29.
     """
@@ -45,7 +46,7 @@ def draw_interpolation(line: Interpolation, start: str, end: str) -> Figure:
     )
     for axes, values in ((loss_axes, line.train_loss), (error_axes, 100 * line.test_error)):
         _name_ends(axes, values, start, end)
-    figure.suptitle(f"Line from {start} to {end}", fontsize=11)
+    figure.suptitle(f"Line from {start.name} to {end.name}", fontsize=11)
     return figure
 
 
@@ -96,9 +97,9 @@ def _mark_barrier(axes: Axes, alphas: np.ndarray, values: np.ndarray, chord: np.
     axes.margins(y=0.12)
 
 
-def _name_ends(axes: Axes, values: np.ndarray, start: str, end: str) -> None:
-    for alpha, value, name in ((0, values[0], start), (1, values[-1], end)):
-        look = appearance_of(name)
+def _name_ends(axes: Axes, values: np.ndarray, start: Point, end: Point) -> None:
+    for alpha, value, point in ((0, values[0], start), (1, values[-1], end)):
+        look = end_appearance(point)
         axes.plot(
             alpha,
             value,
@@ -107,7 +108,7 @@ def _name_ends(axes: Axes, values: np.ndarray, start: str, end: str) -> None:
             markersize=9 * look.scale,
             markeredgecolor="white",
             zorder=3,
-            label=f"_{name}",
+            label=f"_{point.name}",
         )
-    labels = [f"0\n{start.replace(' at ', chr(10) + 'at ')}", "0.25", "0.5", "0.75"]
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], [*labels, f"1\n{end.replace(' at ', chr(10) + 'at ')}"])
+    first, last = (point.name.replace(" at ", "\nat ") for point in (start, end))
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], [f"0\n{first}", "0.25", "0.5", "0.75", f"1\n{last}"])

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lth.measure.surface import Marker
-from lth.report.figure.appearance import appearance_of
+from lth.plan.place import Place
+from lth.report.figure.appearance import appearance
 from lth.report.figure.placement import place_labels
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE
 
@@ -21,13 +22,13 @@ _LABEL_RADIUS_POINTS = 6.5
 _LEADER = {"arrowstyle": "-", "color": NEUTRAL_COLOUR, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
 
 
-def draw_numbered(axes: Axes, markers: Sequence[Marker], corners: Sequence[str]) -> None:
+def draw_numbered(axes: Axes, markers: Sequence[Marker], corners: Sequence[Place]) -> None:
     """Draw a marker at every solution's foot on the plane, and its number beside it on a leader.
 
     Args:
         axes: Holds the plane, with its limits set and its layout settled: distances between labels follow it.
         markers: Numbered from 1 in this order.
-        corners: Names of those that are drawn larger, edged in black.
+        corners: Those that are drawn larger, edged in black.
     """
     if not markers:
         return
@@ -35,17 +36,17 @@ def draw_numbered(axes: Axes, markers: Sequence[Marker], corners: Sequence[str])
     points = axes.transData.transform(feet) * 72 / axes.figure.dpi
     offsets = place_labels(points, radius=_LABEL_RADIUS_POINTS, gap=3.0)
     for number, (marker, offset) in enumerate(zip(markers, offsets, strict=True), start=1):
-        look = appearance_of(marker.name)
+        look = appearance(marker.place)
         axes.plot(
             marker.x,
             marker.y,
             color=look.colour,
             marker=look.marker,
-            markersize=look.scale * (8 if marker.name in corners else 6),
-            markeredgecolor="black" if marker.name in corners else "white",
-            markeredgewidth=1.4 if marker.name in corners else 0.7,
+            markersize=look.scale * (8 if marker.place in corners else 6),
+            markeredgecolor="black" if marker.place in corners else "white",
+            markeredgewidth=1.4 if marker.place in corners else 0.7,
             zorder=5,
-            label=marker.name,
+            label=marker.place.name,
         )
         axes.annotate(
             str(number),
@@ -73,10 +74,10 @@ def write_table(side: Axes, markers: Sequence[Marker], cutoff: float | None) -> 
     for x, align, heading in columns:
         _write(side, heading, x, 0.6, ha=align, fontsize=SMALL_TEXT_SIZE - 1, color=NEUTRAL_COLOUR)
     for row, marker in enumerate(markers, start=1):
-        cells = [marker.name, f"{marker.loss:.4g}", f"{marker.distance:.3g}"]
+        cells = [marker.place.name, f"{marker.loss:.4g}", f"{marker.distance:.3g}"]
         if cutoff is not None:
             cells.append("yes" if marker.loss <= cutoff else "no")
-        _write(side, str(row), 0.03, row + 1, **_number_style(appearance_of(marker.name).colour))
+        _write(side, str(row), 0.03, row + 1, **_number_style(appearance(marker.place).colour))
         for (x, align, _), text in zip(columns, cells, strict=True):
             _write(side, text, x, row + 1, ha=align, fontsize=SMALL_TEXT_SIZE)
 

@@ -5,6 +5,9 @@ Nothing here touches `matplotlib.rcParams` or pyplot: what figures share is pass
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -49,6 +52,12 @@ def use_log_x(axes: Axes) -> None:
 def use_integer_x(axes: Axes) -> None:
     """Put the horizontal axis' labels on round integers, for what is counted."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def thinned(positions: Sequence[int], most: int) -> list[int]:
+    """Return evenly spaced ones of at most so many positions; the last is always among them."""
+    step = math.ceil(len(positions) / most) if positions else 1
+    return list(positions)[::-1][::step][::-1]
 
 
 def spans_a_decade(values: np.ndarray) -> bool:

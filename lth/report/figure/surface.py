@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from lth.measure.surface import Surface
+from lth.plan.place import Place
 from lth.report.figure.loss_shades import Shades, round_losses, shades_of
 from lth.report.figure.numbered import ROW_POINTS, draw_numbered, write_table
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
@@ -25,7 +26,9 @@ _TABLE_INCHES = 4.4
 _NOT_FINITE: dict[str, Any] = {"facecolor": "#D0D0D0", "edgecolor": "#888888", "hatch": "///", "linewidth": 0}
 
 
-def draw_surface(surface: Surface, corners: tuple[str, str, str], *, cutoff: float | None = None) -> Figure:
+def draw_surface(
+    surface: Surface, corners: tuple[Place, Place, Place], *, cutoff: float | None = None
+) -> Figure:
     """Draw the loss as logarithmic shades over the plane, in true L2 units and equal aspect.
 
     Solutions are numbered where they lie over the plane; a table beside it names them with their own loss and
@@ -34,7 +37,7 @@ def draw_surface(surface: Surface, corners: tuple[str, str, str], *, cutoff: flo
 
     Args:
         surface: Losses on the grid, and the solutions.
-        corners: Names of the three solutions that span the plane.
+        corners: The three solutions that span the plane.
         cutoff: Loss in nats; the boundary of {w : Loss(w) ≤ cutoff} is drawn thick, and the table says which
             solutions lie in that set, by their own loss.
 
@@ -46,7 +49,7 @@ def draw_surface(surface: Surface, corners: tuple[str, str, str], *, cutoff: flo
     table_height = (ROW_POINTS * (len(surface.markers) + 3) + 70) / 72
     figure = new_figure(map_width + 1.9 + _TABLE_INCHES, max(map_height + 0.9, table_height))
     axes, side = figure.subplots(1, 2, width_ratios=(map_width + 1.6, _TABLE_INCHES))
-    first, second, third = corners
+    first, second, third = (place.name for place in corners)
     axes.set_title(f"Training loss on the plane through\n{first}, {second} and {third}", fontsize=TEXT_SIZE + 1)
     axes.set_xlabel(f"L2 distance along {first} → {second}", fontsize=TEXT_SIZE)
     axes.set_ylabel(f"L2 distance orthogonal,\ntoward {third}", fontsize=TEXT_SIZE)

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from lth.report.figure.appearance import appearance_of
+from lth.plan.place import Place
+from lth.report.figure.appearance import appearance
 from lth.report.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y
 from lth.training.train import EpochRecord
 
 _LINE_STYLES = ("-", "--", ":", "-.")  # for solutions that share a colour
 
 
-def draw_trajectory(histories: Mapping[str, tuple[EpochRecord, ...]]) -> Figure:
+def draw_trajectory(histories: Mapping[Place, tuple[EpochRecord, ...]]) -> Figure:
     """Draw training loss (left, logarithmic) and test accuracy (right) against epoch, a line a solution.
 
     Args:
-        histories: Records in order of epoch, by the solution's name.
+        histories: Records in order of epoch, by the solution.
 
     Source: arXiv 2403.15022, Fig. 4 and 25.
     """
@@ -30,8 +31,8 @@ def draw_trajectory(histories: Mapping[str, tuple[EpochRecord, ...]]) -> Figure:
     for axes in (loss_axes, accuracy_axes):
         use_integer_x(axes)
     drawn: Counter[str] = Counter()
-    for name, history in histories.items():
-        colour = appearance_of(name).colour
+    for place, history in histories.items():
+        colour = appearance(place).colour
         style = _LINE_STYLES[drawn[colour] % len(_LINE_STYLES)]
         drawn[colour] += 1
         epochs = [record.epoch for record in history]
@@ -40,7 +41,9 @@ def draw_trajectory(histories: Mapping[str, tuple[EpochRecord, ...]]) -> Figure:
             (loss_axes, [record.train.loss for record in history]),
             (accuracy_axes, [100 * record.test.accuracy for record in history]),
         ):
-            axes.plot(epochs, values, color=colour, linestyle=style, marker=marker, linewidth=1.2, label=name)
+            axes.plot(
+                epochs, values, color=colour, linestyle=style, marker=marker, linewidth=1.2, label=place.name
+            )
     if histories:
         handles, names = loss_axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper", fontsize=SMALL_TEXT_SIZE)

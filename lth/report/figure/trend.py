@@ -10,14 +10,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.errors import InputError
-from lth.evidence.analysis import PROJECTED, REVERSE, SOLUTION
 from lth.evidence.summary import LevelRow
-from lth.report.figure.appearance import BASELINES, appearance, level_colour
-from lth.report.figure.point import POINTS, point_name
-from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
+from lth.report.figure.appearance import (
+    BASELINES,
+    PROJECTION_LOOK,
+    REVERSE_LOOK,
+    SOLUTION_LOOK,
+    Appearance,
+    appearance,
+    level_colour,
+)
+from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, thinned, use_log_y
 
 _MOST_LABELS = 16  # of levels under a panel
 _DODGE = 0.11  # levels between the markers of two kinds of baseline
+
+_NAMES = {SOLUTION_LOOK: "w(L)", PROJECTION_LOOK: "m(L) ⊙ w(L-1)", REVERSE_LOOK: "w(L) in level-(L-1) space"}
 
 Measure = Callable[[LevelRow], float | None]
 
@@ -51,12 +59,12 @@ def draw_trend(rows: Sequence[LevelRow]) -> Figure:
     _draw_solutions(accuracy, levels, baselines, lambda row: 100 * row.test_accuracy)
 
     _begin(curvature, rows, "Inverse basin volume", "log_eig_product (Σ ln λ)")
-    _draw_point(curvature, levels, SOLUTION, lambda row: row.log_eig_product)
-    _draw_point(curvature, levels, PROJECTED, lambda row: row.log_eig_product_projected)
-    _draw_point(curvature, levels, REVERSE, lambda row: row.log_eig_product_reverse)
+    _draw_point(curvature, levels, SOLUTION_LOOK, lambda row: row.log_eig_product)
+    _draw_point(curvature, levels, PROJECTION_LOOK, lambda row: row.log_eig_product_projected)
+    _draw_point(curvature, levels, REVERSE_LOOK, lambda row: row.log_eig_product_reverse)
     _begin(radius, rows, "Mean basin radius, level-L space; cutoff set per level", "mean radius (× direction)")
-    _draw_point(radius, levels, SOLUTION, lambda row: row.radius_mean)
-    _draw_point(radius, levels, PROJECTED, lambda row: row.radius_mean_projected)
+    _draw_point(radius, levels, SOLUTION_LOOK, lambda row: row.radius_mean)
+    _draw_point(radius, levels, PROJECTION_LOOK, lambda row: row.radius_mean_projected)
 
     _begin(barrier_loss, rows, "Barrier from level L-1 to level L, training loss", "barrier (nats)")
     _draw_line(barrier_loss, levels, lambda row: row.barrier_loss)
@@ -82,9 +90,8 @@ def _begin(axes: Axes, rows: Sequence[LevelRow], title: str, quantity: str) -> N
     # A baseline's density can differ from its level's by a weight; IMP's is the one that names the level.
     densities = {row.level: row.density for row in sorted(rows, key=lambda row: row.kind == "imp")}
     levels = sorted(densities)
-    step = math.ceil(len(levels) / _MOST_LABELS)
     axes.set_xticks(levels, minor=True)
-    labelled = levels[::-1][::step][::-1]  # the last level is the one that is compared
+    labelled = thinned(levels, _MOST_LABELS)
     axes.set_xticks(labelled, [f"{level}\n{100 * densities[level]:.3g}" for level in labelled], fontsize=7)
     axes.margins(y=0.12)
     axes.set_xlim(levels[0] - 0.6, levels[-1] + 0.6)
@@ -98,7 +105,7 @@ def _draw_solutions(
     axes.plot(positions, values, color=NEUTRAL_COLOUR, linewidth=1, zorder=1, label="_line")
     axes.scatter(positions, values, c=[level_colour(level) for level in positions], s=34, zorder=2, label="imp")
     for row in baselines:
-        appearance(row.kind, row.level)  # an unknown kind raises
+        appearance(row.place)  # an unknown kind raises
     kinds = [kind for kind in BASELINES if any(row.kind == kind for row in baselines)]
     for place, kind in enumerate(kinds):
         own = [row for row in baselines if row.kind == kind]
@@ -115,11 +122,10 @@ def _draw_solutions(
         )
 
 
-def _draw_point(axes: Axes, levels: Sequence[LevelRow], suffix: str, measure: Measure) -> None:
+def _draw_point(axes: Axes, levels: Sequence[LevelRow], look: Appearance, measure: Measure) -> None:
     values = _values(levels, measure)
     if np.isnan(values).all():
         return
-    look = POINTS[suffix]
     axes.plot(
         [row.level for row in levels],
         values,
@@ -127,7 +133,7 @@ def _draw_point(axes: Axes, levels: Sequence[LevelRow], suffix: str, measure: Me
         marker=look.marker,
         markersize=5,
         linewidth=1.2,
-        label=point_name(suffix),
+        label=_NAMES[look],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lth.measure.curvature.krylov import SymmetricOperator
+from lth.measure.kind.curvature_progress import CurvatureProgress
 from lth.measure.progress_file import (
     KIND,
     VECTORS,
@@ -13,7 +14,6 @@ from lth.measure.progress_file import (
     write_curvature,
     write_vectors,
 )
-from lth.measure.surveyor import CurvatureProgress
 from lth.sealed import CheckpointError
 from lth.tracking.folder import MOST_KEPT, ProgressFolder
 from lth.tracking.run import RunLog

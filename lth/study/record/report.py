@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lth.evidence.claim import Finding
+from lth.evidence.table import aligned, markdown
 from lth.report import Report
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
@@ -58,9 +59,8 @@ def claims_note(findings: Sequence[Finding]) -> str:
         )
         for finding in findings
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+    headings, *others = aligned(rows)
+    return markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
 
 
 def _log_claim(run: RunLog, finding: Finding) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from lth.evidence.analysis import LevelAnalysis
+from lth.evidence.caveat import caveats
+from lth.evidence.evidence import Evidence
+from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
 from lth.plan.place import Place
-from lth.report.figure.interpolation import draw_interpolation
-from lth.report.figure.radius import draw_radii
-from lth.report.figure.spectrum import draw_spectra
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
+from lth.report.level import draw_level
 from lth.setting.parameter import BY_NAME
 from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
@@ -91,7 +91,7 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, positions: Te
     run.metrics({"time/training_seconds": seconds})
     run.json(positions.tolist(), "train_examples.json")
     run.directory(directory, CHECKPOINT)
-    run.figure(draw_trajectory({solution.name: solution.history}), "trajectory.png")
+    run.figure(draw_trajectory({Place(solution.kind, solution.level): solution.history}), "trajectory.png")
     last = solution.history[-1]
     run.note(
         f"**{solution.name}** of {solution.spec.name}: {solution.density:.1%} of "
@@ -137,22 +137,23 @@ def log_solution_trend(study: RunLog, place: Place, density: float, last: EpochR
     study.flush()
 
 
-def log_analysis(run: RunLog, analysis: LevelAnalysis) -> None:
-    """Log the numbers of an analysis, then its raw values, then its figures."""
-    name = Place.imp(analysis.level).name
-    run.arrays(analysis.arrays(), "analysis.npz")
-    if analysis.warnings():
-        run.note("\n".join(f"- **warning**: {warning}" for warning in analysis.warnings()))
-        run.tags({"lth.warnings": "; ".join(analysis.warnings())})
-    run.metrics({**analysis.metrics(), **analysis.diagnostics()}, analysis.level)
+def log_analysis(run: RunLog, evidence: Evidence, level: int) -> dict[str, float]:
+    """Log the numbers of a level, what is to be known of them, and its figures; return the numbers by metric.
+
+    Args:
+        run: Of the analysis.
+        evidence: At least of what was measured at the level.
+        level: L.
+    """
+    numbers = level_numbers(evidence, level)
+    if warnings := [caveat.warning for caveat in caveats(numbers, evidence.setting.analysis)]:
+        run.note("\n".join(f"- **warning**: {warning}" for warning in warnings))
+        run.tags({"lth.warnings": "; ".join(warnings)})
+    run.metrics(numbers, level)
     run.flush()
-    if analysis.spectra:
-        run.figure(draw_spectra(analysis), "spectra.png")
-    if analysis.radii:
-        run.figure(draw_radii(analysis), "radii.png")
-    if analysis.line is not None:
-        before = Place.imp(analysis.level - 1).name
-        run.figure(draw_interpolation(analysis.line, before, name), "interpolation.png")
+    for path, figure in draw_level(evidence, level).items():
+        run.figure(figure, path)
+    return numbers
 
 
 ANALYSIS_TREND = (

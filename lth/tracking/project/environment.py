@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import yaml  # which MLflow needs, too
@@ -53,11 +52,11 @@ def register(project: Path) -> Path:
 def environment_name(project: Path) -> str:
     """Return what MLflow calls the environment of `project`, also where it lacks helpers of these names."""
     try:
-        python_env = import_module("mlflow.utils.environment")._PythonEnv
-        name_of = import_module("mlflow.utils.virtualenv")._get_virtualenv_name
-    except (ImportError, AttributeError):
+        from mlflow.utils.environment import _PythonEnv
+        from mlflow.utils.virtualenv import _get_virtualenv_name
+    except ImportError:
         return computed_environment_name(project)
-    return str(name_of(python_env.from_yaml(str(project / "python_env.yaml")), project))
+    return str(_get_virtualenv_name(_PythonEnv.from_yaml(str(project / "python_env.yaml")), project))
 
 
 def computed_environment_name(project: Path) -> str:

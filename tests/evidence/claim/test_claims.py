@@ -1,16 +1,19 @@
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_evidence import made_evidence
+from made_evidence import made_evidence, with_results
 
 from lth.evidence.certainty import estimate_mean
 from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate
 from lth.evidence.evidence import Attained
-from lth.measure.distance import Distances, Travel
+from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
-from lth.measure.surveyor import Line
+from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.line import Line
 from lth.plan.jobs import LineJob, shared_space_points, successive_line
 from lth.plan.place import BASELINES, Place, Point, parse_place
 
@@ -42,12 +45,12 @@ def path(loss=0.0, error=0.0):
 def with_successive_lines(evidence, loss, error=0.001):
     loss, error = loss + spread(evidence), error + spread(evidence)
     lines = {successive_line(level): Line(path(loss, error), path(loss / 2, error)) for level in LEVELS}
-    return replace(evidence, lines={**evidence.lines, **lines})
+    return with_results(evidence, lines={**evidence.lines, **lines})
 
 
 def with_flat_lines(evidence):
     flat = path(spread(evidence))
-    return replace(evidence, lines=dict.fromkeys(evidence.lines, Line(flat, flat)))
+    return with_results(evidence, lines=dict.fromkeys(evidence.lines, Line(flat, flat)))
 
 
 def with_worse_test_error(evidence):
@@ -63,7 +66,7 @@ def with_swapped_curvature(*pairs):
         curvature = dict(evidence.curvature)
         for first, second in pairs:
             curvature[first], curvature[second] = evidence.curvature[second], evidence.curvature[first]
-        return replace(evidence, curvature=curvature)
+        return with_results(evidence, curvature=curvature)
 
     return alter
 
@@ -74,7 +77,7 @@ def with_curvature_as_of_imp(*kinds):
     def alter(evidence):
         own, theirs = Point.at(Place.imp(LAST)), [Point.at(baseline(kind)) for kind in kinds]
         changes = {own: evidence.curvature[theirs[0]]} | dict.fromkeys(theirs, evidence.curvature[own])
-        return replace(evidence, curvature={**evidence.curvature, **changes})
+        return with_results(evidence, curvature={**evidence.curvature, **changes})
 
     return alter
 
@@ -86,14 +89,15 @@ def with_swapped_radii(space):
             if any(job.points == shared_space_points(level)[space] for level in LEVELS):
                 first, second = job.points
                 radii[job] = {first: found[second], second: found[first]}
-        return replace(evidence, radii=radii)
+        return with_results(evidence, radii=radii)
 
     return alter
 
 
 def with_swapped_travel(evidence):
     travel = evidence.travel
-    return replace(evidence, travel=Travel(travel.level, travel.to_solution, travel.to_previous))
+    back = Travel(travel.level, travel.to_solution, travel.to_previous)
+    return with_results(evidence, distances=replace(evidence.distances, travel=back))
 
 
 def with_ever_steeper_paths(evidence):
@@ -108,12 +112,13 @@ def with_better_baselines(evidence):
 
 
 def with_near_outsiders(evidence):
-    names = evidence.distances.names
-    near = [names.index(baseline(kind).name) for kind in OUTSIDERS]
+    places = evidence.distances.places
+    near = [places.index(baseline(kind)) for kind in OUTSIDERS]
     euclidean, cosine = evidence.distances.euclidean.copy(), evidence.distances.cosine.copy()
     for matrix, value in ((euclidean, 0.1), (cosine, 0.999)):
         matrix[near, :] = matrix[:, near] = value - spread(evidence)
-    return replace(evidence, distances=Distances(names, euclidean, cosine))
+    near_ones = replace(evidence.distances, euclidean=euclidean, cosine=cosine)
+    return with_results(evidence, distances=near_ones)
 
 
 REFUTING = {
@@ -176,6 +181,12 @@ def test_claims_are_complete_and_in_order():
 def test_rule_names_what_the_paper_shows(claim):
     assert claim.rule.endswith(f"Paper: {claim.paper}.")
     assert re.search(r"Fig\. \d", claim.paper)
+
+
+def test_rules_are_kept_where_python_drops_docstrings():
+    code = "import sys; from lth.evidence.claim import CLAIMS; sys.stdout.buffer.write(CLAIMS[0].rule.encode())"
+    result = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, check=True)
+    assert result.stdout.decode() == CLAIMS[0].rule != ""
 
 
 @each_claim
@@ -275,14 +286,14 @@ def test_one_refuted_case_refutes_and_only_support_everywhere_supports(by_case, 
         return None if value is None else value + 0.01 * (evidence.seed - 1)
 
     claim = Claim(
-        "T", "made up", "none", "1", cases, lambda evidence, case: apart(evidence, by_case[case.level])
+        "T", "made up", "none", "1", cases, lambda evidence, case: apart(evidence, by_case[case.level]), ""
     )
     (finding,) = evaluate([claim], studies)
     assert finding.verdict == verdict
 
 
 def test_a_claim_without_cases_is_undecided(studies):
-    claim = Claim("T", "made up", "none", "1", lambda last: (), lambda evidence, case: 1.0)
+    claim = Claim("T", "made up", "none", "1", lambda last: (), lambda evidence, case: 1.0, "")
     assert evaluate([claim], studies)[0].verdict == "undecided"
 
 
@@ -313,15 +324,15 @@ def test_wider_margin_makes_a_barrier_harder_to_claim(studies):
 def test_statistics_anew_are_the_stored_ones_in_a_network_without_them(studies):
     assert value_of("R4c", studies[0], "1") == pytest.approx(0.015 - 0.01)
     lines = {job: Line(line.stored, None) for job, line in studies[0].lines.items()}
-    without = replace(studies[0], lines=lines)
+    without = with_results(studies[0], lines=lines)
     assert value_of("R4c", without, "1") == value_of("R4a", without, "1") == pytest.approx(0.03 - 0.01)
 
 
 def test_distance_is_held_against_the_farthest_solution(studies):
     distances = studies[0].distances
-    row = distances.euclidean[distances.names.index("level 3")]
-    farthest = max(row[distances.names.index(name)] for name in ("dense", "level 1", "level 2"))
-    outside = row[distances.names.index("random_init at level 3")]
+    row = distances.euclidean[distances.places.index(Place.imp(3))]
+    farthest = max(row[distances.places.index(Place.imp(level))] for level in range(3))
+    outside = row[distances.places.index(baseline("random_init"))]
     assert value_of("R5c", studies[0], "random_init") == outside - farthest
 
 
@@ -333,7 +344,7 @@ def test_a_log_product_that_does_not_exist_is_left_out_and_counted(studies):
     found = studies[0].curvature[point]
     values = np.concatenate([found.spectrum.eigenvalues[:-1], [-1.0]])
     broken = replace(found, spectrum=replace(found.spectrum, eigenvalues=values))
-    without = replace(studies[0], curvature={**studies[0].curvature, point: broken})
+    without = with_results(studies[0], curvature={**studies[0].curvature, point: broken})
     finding = finding_of("R1a", [without, *studies[1:]])
     assert [outcome.estimate.num_missing for outcome in finding.outcomes] == [0, 1, 0]
     assert (finding.num_measured, finding.num_missing) == (8, 1)
@@ -346,7 +357,7 @@ def test_a_line_that_is_not_finite_is_missing(studies):
     loss = line.stored.train_loss.copy()
     loss[2] = np.inf
     lines = {**studies[0].lines, job: Line(replace(line.stored, train_loss=loss), line.anew)}
-    evidence = replace(studies[0], lines=lines)
+    evidence = with_results(studies[0], lines=lines)
     assert [value_of(name, evidence, "1") for name in ("R4a", "R4b", "R5a")] == [None] * 3
     assert value_of("R4c", evidence, "1") is not None
 
@@ -362,20 +373,19 @@ def test_a_training_that_diverged_is_missing(studies):
 
 
 def test_a_statistic_that_is_not_a_number_counts_as_missing(studies):
-    claim = Claim("T", "made up", "none", "1", CLAIMS[2].cases, lambda evidence, case: float("nan"))
+    claim = Claim("T", "made up", "none", "1", CLAIMS[2].cases, lambda evidence, case: float("nan"), "")
     assert evaluate([claim], studies)[0].num_missing == 9
 
 
 @each_claim
 def test_what_was_not_measured_is_missing_and_no_error(claim, studies):
-    nothing = replace(
-        studies[0],
-        attained={},
+    travel = Travel(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
+    nothing = with_results(
+        replace(studies[0], attained={}),
         curvature={},
         radii={},
         lines={},
-        distances=Distances((), np.zeros((0, 0)), np.zeros((0, 0))),
-        travel=Travel(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
+        distances=StudyDistances((), np.zeros((0, 0)), np.zeros((0, 0)), travel),
     )
     (finding,) = evaluate([claim], [nothing, *studies[1:]])
     assert finding.num_missing == len(finding.outcomes)
@@ -391,7 +401,7 @@ def with_censored(evidence, level, *points):
             if point in found and job.points in shared_space_points(level)
         }
         radii[job] = {**found, **censored}
-    return replace(evidence, radii=radii)
+    return with_results(evidence, radii=radii)
 
 
 def test_a_lower_bound_that_is_larger_already_settles_the_comparison(studies):

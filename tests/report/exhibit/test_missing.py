@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_evidence import made_evidence
+from made_evidence import made_evidence, with_results
 
 from lth.plan.jobs import successive_line
 from lth.plan.place import Place, Point
@@ -17,7 +17,7 @@ FILES = [one.file for one in (*EXHIBITS, *BEYOND)]
 def with_spectrum(evidence, point, **changes):
     found = evidence.curvature[point]
     spoiled = replace(found, spectrum=replace(found.spectrum, **changes))
-    return replace(evidence, curvature={**evidence.curvature, point: spoiled})
+    return with_results(evidence, curvature={**evidence.curvature, point: spoiled})
 
 
 def spoil(evidence):
@@ -45,9 +45,8 @@ def spoil(evidence):
         **evidence.attained,
         Place.imp(1): replace(evidence.attained[Place.imp(1)], history=tuple(history)),
     }
-    return replace(
-        evidence,
-        attained=attained,
+    return with_results(
+        replace(evidence, attained=attained),
         radii=radii,
         lines=lines,
         surface=replace(evidence.surface, surface=replace(surface, loss=losses)),

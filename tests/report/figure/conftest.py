@@ -1,37 +1,4 @@
-import numpy as np
 import pytest
-import torch
-
-from lth.evidence.analysis import LevelAnalysis
-from lth.measure.curvature.spectrum import Spectrum
-from lth.measure.radius import BasinRadii
-
-
-@pytest.fixture
-def make_spectrum():
-    def make(eigenvalues, *, converged=True):
-        values = np.array(eigenvalues, dtype=np.float64)
-        return Spectrum(values, values, np.zeros_like(values), 0.0, 40, converged)
-
-    return make
-
-
-@pytest.fixture
-def make_radii():
-    def make(radii, *, censored=(), plain=False, cutoff=0.125):
-        values = np.array(radii, dtype=np.float64)
-        mask = np.isin(np.arange(len(values)), censored)
-        return BasinRadii(values, np.full(len(values), 1.0 if plain else 7.0), mask, cutoff, 0.02, 500, 99)
-
-    return make
-
-
-@pytest.fixture
-def make_analysis():
-    def make(level, *, spectra=None, radii=None):
-        return LevelAnalysis(level, 0.8**level, spectra or {}, radii or {}, None, torch.arange(3))
-
-    return make
 
 
 @pytest.fixture

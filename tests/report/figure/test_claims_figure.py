@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from made_evidence import made_evidence
+from made_evidence import made_evidence, with_results
 from matplotlib.colors import to_hex
 
 from lth.evidence.claim import CLAIMS, evaluate
@@ -18,7 +18,8 @@ def travelled(seed, gaps):
     """Evidence in which w(L) is nearer to the rewind point than w(L-1) by these gaps."""
     count = len(gaps)
     travel = Travel(np.arange(1, count + 1), 5.0 + np.array(gaps), np.full(count, 5.0))
-    return replace(made_evidence(seed, last=count), travel=travel)
+    evidence = made_evidence(seed, last=count)
+    return with_results(evidence, distances=replace(evidence.distances, travel=travel))
 
 
 def panel(*rows):
@@ -120,7 +121,7 @@ def test_zero_is_always_in_sight():
 
 
 def test_a_case_that_no_seed_measured_says_so():
-    evidences = [replace(made_evidence(seed), curvature={}) for seed in range(2)]
+    evidences = [with_results(made_evidence(seed), curvature={}) for seed in range(2)]
     figure = draw_claims(evaluate([R1A, R7], evidences))
     assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["none"] * 3, ["none"]]
 

@@ -5,17 +5,19 @@ import pytest
 
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
+from lth.plan.place import Place
 from lth.report.figure.interactive_surface import surface_html
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
+CORNERS = (Place.imp(0), Place.imp(1), Place("random_init", 1))
 
 
-def made(names=("dense", "level 1", "random_init at level 1"), loss=None):
+def made(places=CORNERS, loss=None):
     x, y = np.linspace(-1, 5, 6), np.linspace(-1, 3, 5)
     across, up = np.meshgrid(x, y)
-    markers = tuple(Marker(name, float(i), 0.5, 0.25 + i, 0.0123 + i) for i, name in enumerate(names))
+    markers = tuple(Marker(place, float(i), 0.5, 0.25 + i, 0.0123 + i) for i, place in enumerate(places))
     found = Surface(x, y, 0.01 + across**2 + up**2 if loss is None else loss, markers)
-    return LevelSurface(found, tuple(names), cutoff=0.0321)
+    return LevelSurface(found, places, cutoff=0.0321)
 
 
 def own_part(page):
@@ -52,8 +54,10 @@ def test_the_map_comes_with_a_relief_to_unfold(page):
         assert part in own
 
 
-def test_names_are_escaped():
-    own = own_part(surface_html(made(("dense", "level 1", HOSTILE))))
+def test_names_are_escaped(monkeypatch):
+    hostile = Place("random_init", 1)
+    monkeypatch.setattr(Place, "name", property(lambda place: HOSTILE if place == hostile else "level 1"))
+    own = own_part(surface_html(made((Place.imp(0), Place.imp(1), hostile))))
     assert "<img" not in own
     assert "\\u003cimg" not in own  # Plotly would read it as markup
     assert "lt;img src=x" in own

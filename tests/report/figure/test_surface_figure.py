@@ -4,9 +4,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.contour import QuadContourSet
 
 from lth.measure.surface import Marker, Surface
+from lth.plan.place import Place
 from lth.report.figure.surface import draw_surface
 
-CORNERS = ("dense", "level 1", "level 2")
+CORNERS = (Place.imp(0), Place.imp(1), Place.imp(2))
 
 
 def surface(loss=None, markers=()):
@@ -89,7 +90,7 @@ def test_a_sublevel_set_without_a_boundary_is_said_in_the_legend(cutoff, text):
 
 
 def test_each_solution_is_a_numbered_marker_with_its_row_in_the_table():
-    markers = [Marker("dense", 0, 0, 0.0, 0.015), Marker("one_shot at level 2", 3, 1, 12.345, 0.75)]
+    markers = [Marker(Place.imp(0), 0, 0, 0.0, 0.015), Marker(Place("one_shot", 2), 3, 1, 12.345, 0.75)]
     axes, side = draw_surface(surface(markers=markers), CORNERS, cutoff=0.02).axes
     assert [(line.get_label(), *line.get_xydata()[0]) for line in axes.lines] == [
         ("dense", 0, 0),
@@ -101,7 +102,7 @@ def test_each_solution_is_a_numbered_marker_with_its_row_in_the_table():
 
 
 def test_numbers_of_fifteen_solutions_in_one_place_do_not_cover_each_other():
-    figure = draw_surface(surface(markers=[Marker(f"level {i}", 2, 1, i, 0.1) for i in range(15)]), CORNERS)
+    figure = draw_surface(surface(markers=[Marker(Place.imp(i), 2, 1, i, 0.1) for i in range(15)]), CORNERS)
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.canvas.draw()
     boxes = [

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lth.plan.place import Place
 from lth.report.figure.trajectory import draw_trajectory
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord
@@ -14,7 +15,7 @@ def history(*losses, first=0):
 
 
 def test_each_solution_is_one_line_of_loss_and_of_accuracy_over_its_epochs():
-    histories = {"dense": history(2.0, 1.0, 0.5), "level 1": history(1.5, 0.7, first=2)}
+    histories = {Place.imp(0): history(2.0, 1.0, 0.5), Place.imp(1): history(1.5, 0.7, first=2)}
     loss_axes, accuracy_axes = draw_trajectory(histories).axes
     assert loss_axes.get_yscale() == "log"
     assert [line.get_label() for line in loss_axes.lines] == ["dense", "level 1"]
@@ -25,14 +26,14 @@ def test_each_solution_is_one_line_of_loss_and_of_accuracy_over_its_epochs():
 
 
 def test_legend_names_every_solution_once():
-    figure = draw_trajectory({"dense": history(2.0, 1.0), "odd": history(2.0, 1.0)})
+    figure = draw_trajectory({Place.imp(0): history(2.0, 1.0), Place("one_shot", 2): history(2.0, 1.0)})
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["dense", "odd"]
+    assert [text.get_text() for text in legend.get_texts()] == ["dense", "one_shot at level 2"]
 
 
 def test_solutions_of_one_colour_differ_in_line_style():
-    names = ("one_shot at level 3", "one_shot at level 4")
-    first, second = draw_trajectory({name: history(2.0, 1.0) for name in names}).axes[0].lines
+    places = Place("one_shot", 3), Place("one_shot", 4)
+    first, second = draw_trajectory({place: history(2.0, 1.0) for place in places}).axes[0].lines
     assert first.get_color() == second.get_color()
     assert first.get_linestyle() != second.get_linestyle()
 
@@ -40,6 +41,6 @@ def test_solutions_of_one_colour_differ_in_line_style():
 @pytest.mark.filterwarnings("error")
 def test_no_history_and_a_single_epoch_can_be_saved(tmp_path):
     draw_trajectory({}).savefig(tmp_path / "none.png")
-    figure = draw_trajectory({"dense": history(2.0)})
+    figure = draw_trajectory({Place.imp(0): history(2.0)})
     figure.savefig(tmp_path / "one.png")
     assert figure.axes[0].lines[0].get_marker() == "o"

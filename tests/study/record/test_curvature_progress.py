@@ -13,9 +13,10 @@ from tiny_problem import make_problem
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, search
-from lth.measure.kind.survey import curvature_from
+from lth.measure.kind.curvature import Curvature
+from lth.measure.kind.curvature_progress import CurvatureProgress
+from lth.measure.kind.take import read
 from lth.measure.progress_file import KIND, VECTORS
-from lth.measure.surveyor import CurvatureProgress
 from lth.plan.jobs import CurvatureJob
 from lth.plan.place import Place, Point
 from lth.sealed import step_of
@@ -209,7 +210,7 @@ def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(exp
     study = Study(make_problem(k="1"), Store(), said.append)
     study.solution(Place.imp(0))
     whole = study.measurement(job)
-    expected = curvature_from(load_measurement(study.store, whole))
+    expected: Curvature = read(load_measurement(study.store, whole), job)
     assert expected.spectrum.num_products < expected.size.dimension, "else the trace takes no products"
     total = expected.spectrum.num_products
     products = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
@@ -237,7 +238,7 @@ def test_a_curvature_job_that_was_killed_goes_on_in_its_run_to_the_same_bits(exp
     begun = {"spectrum": 3, "end of the spectrum": total, "trace": total + 5}[phase]
     assert count == total + 20 - begun, "no product was taken twice"
     assert any(f"going on after product {begun}," in line for line in said)
-    found = curvature_from(load_measurement(study.store, run))
+    found = read(load_measurement(study.store, run), job)
     assert_same_bits(found.spectrum, expected.spectrum)
     assert np.array_equal(found.trace.samples, expected.trace.samples)
     assert found.trace.inside == expected.trace.inside

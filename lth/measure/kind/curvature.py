@@ -1,0 +1,115 @@
+"""The leading eigenvalues and the trace of the Hessian at a point, in the point's space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.spectrum import Spectrum, basis_capacity, search
+from lth.measure.curvature.trace import Trace, deflated_trace
+from lth.measure.distance import norm
+from lth.measure.kind.curvature_progress import CurvatureKeeper, CurvatureProgress
+from lth.measure.kind.site import Site
+from lth.measure.packed import Packed
+from lth.measure.surveyor import MaskedPoint, Surveyor
+from lth.plan.jobs import CurvatureJob
+from lth.setting.setting import AnalysisSetting
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the scale of a curvature or a radius is read against: BatchNorm makes a network scale-invariant."""
+
+    weight_norm: float  # ‖w‖ over all parameters
+    dimension: int  # of the space
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The Hessian at a point, in the point's space."""
+
+    spectrum: Spectrum
+    trace: Trace
+    size: Size
+
+
+def curvature_at(
+    surveyor: Surveyor,
+    located: MaskedPoint,
+    analysis: AnalysisSetting,
+    label: str,
+    keeper: CurvatureKeeper | None = None,
+) -> Curvature:
+    """Return the leading eigenvalues and the trace of the Hessian in the point's space.
+
+    Args:
+        surveyor: Gives network, examples and seed.
+        located: The point.
+        analysis: How many eigenvalues, and of how many probes the trace.
+        label: What the progress bars say.
+        keeper: Is given the progress when it says so; what it finds is gone on from.
+    """
+    located = located.to(surveyor.device)
+    operator = surveyor.hessian(located)
+    capacity = basis_capacity(operator, analysis.k, surveyor.memory_budget)
+    found = keeper.find(operator, surveyor.seed, capacity) if keeper is not None else None
+    progress = found or CurvatureProgress(KrylovBasis(operator, surveyor.seed, capacity))
+
+    def keep(reached: CurvatureProgress) -> None:
+        nonlocal progress
+        progress = reached
+        if keeper is not None and keeper.is_due():
+            keeper.keep(reached)
+
+    spectrum = search(
+        progress.basis,
+        analysis.k,
+        claimed=progress.claimed,
+        keep=lambda claimed: keep(replace(progress, claimed=claimed)),
+        label=f"eigenvalues at {label}",
+    )
+    trace = deflated_trace(
+        progress.basis,
+        analysis.trace_probes,
+        seed=surveyor.seed,
+        samples=progress.samples,
+        keep=lambda samples: keep(replace(progress, samples=tuple(samples))),
+        label=f"trace at {label}",
+    )
+    return Curvature(spectrum, trace, Size(norm(located.weights), operator.dimension))
+
+
+def take(job: CurvatureJob, site: Site, analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:
+    """Measure the curvature at the job's point, and return it for storing."""
+    found = curvature_at(site.surveyor, site.at(job.point), analysis, job.point.name, site.keeper)
+    return {"spectrum": found.spectrum, "trace": found.trace, "size": found.size}
+
+
+def read(stored: Packed, _job: CurvatureJob) -> Curvature:
+    """Return what `take` stored."""
+    return Curvature(stored.read(Spectrum, "spectrum"), stored.read(Trace, "trace"), stored.read(Size, "size"))
+
+
+def numbers(found: Curvature) -> dict[str, float]:
+    """Return what is read off a curvature, by metric name; without a log-product where there is none."""
+    spectrum = found.spectrum
+    metrics = {
+        "landscape/hessian_trace": found.trace.estimate,
+        "landscape/weight_norm": found.size.weight_norm,
+        "solver/hessian_trace_standard_error": found.trace.standard_error,
+        "solver/positive_eigenvalues": spectrum.num_positive,
+        "solver/hessian_products": spectrum.num_products,
+        "solver/spectrum_converged": float(spectrum.converged),
+    }
+    if spectrum.num_positive == len(spectrum.eigenvalues):
+        metrics["landscape/log_eig_product"] = spectrum.log_eig_product
+        if (width := spectrum.log_eig_width) < np.inf:
+            metrics["solver/log_eig_product_interval"] = width
+    return metrics

@@ -1,0 +1,90 @@
+"""Basin radii at the points of one space, under one cutoff and along the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from lth.measure.distance import norm
+from lth.measure.kind.site import Site
+from lth.measure.packed import Packed
+from lth.measure.radius import BasinRadii, basin_radii, random_directions
+from lth.measure.surveyor import MaskedPoint, Surveyor
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
+from lth.plan.jobs import RadiiJob
+from lth.plan.place import Point
+from lth.setting.setting import AnalysisSetting, DirectionNorm
+from lth.training.evaluate import Evaluator
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_FIRST_RADIUS, _LAST_RADIUS = 0.05, 1e4  # of the search, in multiples of ‖w‖
+
+
+def radii_at(
+    surveyor: Surveyor,
+    points: Mapping[Point, MaskedPoint],
+    direction_norm: DirectionNorm,
+    analysis: AnalysisSetting,
+) -> dict[Point, BasinRadii]:
+    """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""
+    evaluate = Evaluator(surveyor.network, surveyor.examples)
+    moved = {point: located.to(surveyor.device) for point, located in points.items()}
+    losses = {point: evaluate(located.weights).loss for point, located in moved.items()}
+    cutoff = max(losses.values()) + analysis.cutoff_margin
+    found = {}
+    for point, located in moved.items():
+        weights, space = located.weights, located.space
+        # Both kinds of direction are searched from one length on: a filter-normalised one is as long as w.
+        scale = norm(weights) if direction_norm == "plain" else 1.0
+        found[point] = basin_radii(
+            _loss_in(space, weights, evaluate),
+            space.flatten(weights.parameters),
+            random_directions(space, weights, analysis.directions, direction_norm, seed=surveyor.seed),
+            cutoff,
+            dimension=space.dimension,
+            loss_at_point=losses[point],
+            smallest=_FIRST_RADIUS * scale,
+            largest=_LAST_RADIUS * scale,
+            label=f"radii at {point.name}",
+        )
+    return found
+
+
+def _loss_in(space: LevelSpace, weights: Weights, evaluate: Evaluator) -> Callable[[Tensor], float]:
+    return lambda flat: evaluate(Weights(space.unflatten(flat), weights.buffers)).loss
+
+
+def take(job: RadiiJob, site: Site, analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:
+    """Measure the radii at the job's points, and return them for storing, by the name of the point."""
+    located = {point: site.at(point) for point in job.points}
+    found = radii_at(site.surveyor, located, job.direction_norm, analysis)
+    return {point.name: radii for point, radii in found.items()}
+
+
+def read(stored: Packed, job: RadiiJob) -> dict[Point, BasinRadii]:
+    """Return what `take` stored."""
+    return {point: stored.read(BasinRadii, point.name) for point in job.points}
+
+
+def numbers(found: Mapping[Point, BasinRadii]) -> dict[str, float]:
+    """Return what is read off the radii of all points, by metric name."""
+    metrics = {}
+    for point, radii in found.items():
+        metrics[f"radius_mean/{point.name}"] = radii.mean
+        metrics[f"solver/radius_censored {point.name}"] = radii.num_censored
+        metrics["solver/radius_cutoff"] = radii.cutoff
+    return metrics
+
+
+def numbers_at(radii: BasinRadii) -> dict[str, float]:
+    """Return what is read off the radii of one point, by metric name."""
+    return {
+        "landscape/radius_mean": radii.mean,
+        "solver/radius_censored": radii.num_censored,
+        "solver/radius_cutoff": radii.cutoff,
+    }

@@ -1,0 +1,114 @@
+"""The room of each kind reads what the version before this layout stored, and what it stores itself."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import pytest
+from problems import SPEC, dense_solution, imp_solution, tiny_setting, training_data
+from stored_store import measurements, unpack
+
+from lth.measure.kind.site import Site
+from lth.measure.kind.surface import LevelSurface
+from lth.measure.kind.take import KINDS, numbers, read, take
+from lth.measure.packed import Packed, PackedResultError, pack
+from lth.measure.surveyor import Surveyor
+from lth.network import build_network
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    DistanceJob,
+    Job,
+    RadiiJob,
+    SurfaceJob,
+    shared_space_points,
+    study_jobs,
+    successive_line,
+)
+from lth.plan.place import Place, Point
+from lth.setting.setting import AnalysisSetting
+
+LEVELS = tuple(map(Place.imp, range(3)))
+SETTING = tiny_setting(k=2, trace_probes=2, directions=2, density_probes=2, density_steps=4, grid=3)
+ONE_OF_EACH: tuple[Job, ...] = (
+    CurvatureJob(Point.projection(1)),
+    DensityJob(Point.at(Place.imp(1))),
+    RadiiJob(shared_space_points(1)[1], "plain"),
+    successive_line(2),
+    SurfaceJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
+    DistanceJob(LEVELS),
+)
+
+
+@pytest.fixture(scope="session")
+def of_version_1(tmp_path_factory) -> dict[str, bytes]:
+    return measurements(unpack(tmp_path_factory.mktemp("version_1")))
+
+
+@pytest.fixture(scope="module")
+def site_of() -> Callable[[Job], Site]:
+    """Return the site of a job, which holds the parameters that decide it and no others."""
+    surveyor = Surveyor(
+        build_network(SPEC, 0), training_data(), SETTING.analysis.hessian_examples, seed=SETTING.seed
+    )
+    return lambda job: Site(
+        lambda place: imp_solution(place.level) if place.level else dense_solution(),
+        surveyor,
+        SETTING.deciding(job.measure),
+    )
+
+
+def arrays(found: object) -> list[np.ndarray]:
+    """Return every array in a result, however deep."""
+    if isinstance(found, np.ndarray):
+        return [found]
+    if isinstance(found, dict):
+        return [array for value in found.values() for array in arrays(value)]
+    if is_dataclass(found):
+        return [array for field in fields(found) for array in arrays(getattr(found, field.name))]
+    return []
+
+
+@pytest.mark.parametrize("job", study_jobs(2, AnalysisSetting()), ids=lambda job: job.name)
+def test_what_version_1_stored_is_read_by_the_room_of_its_kind(job, of_version_1):
+    found = read(Packed(of_version_1[job.name]), job)
+    assert all(len(array) > 0 for array in arrays(found))
+    assert len(arrays(found)) >= 3
+    assert all(np.isfinite(value) for value in numbers(job, found).values())
+
+
+def test_a_surface_of_version_1_has_its_solutions_as_places(of_version_1):
+    (job,) = (job for job in study_jobs(2, AnalysisSetting()) if isinstance(job, SurfaceJob))
+    found: LevelSurface = read(Packed(of_version_1[job.name]), job)
+    assert found.corners == (Place.imp(0), Place.imp(2), Place("random_init", 2))
+    assert [marker.place for marker in found.surface.markers] == list(job.needs)
+
+
+def test_every_type_of_job_has_a_room():
+    assert set(KINDS) == {type(job) for job in ONE_OF_EACH} == set(Job.__args__)
+
+
+@pytest.mark.parametrize("job", ONE_OF_EACH, ids=lambda job: job.measure)
+def test_what_a_room_takes_is_read_back_from_what_is_stored(job, site_of):
+    taken = take(job, site_of(job))
+    found = read(Packed(pack(taken)), job)
+    stored = [array for result in taken.values() for array in arrays(result)]
+    assert len(stored) >= len(arrays(found)) > 0
+    assert all(any(np.array_equal(array, one) for one in stored) for array in arrays(found))
+
+
+@pytest.mark.parametrize(
+    ("job", "other"),
+    [
+        (
+            SurfaceJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
+            SurfaceJob((Place("one_shot", 1), *LEVELS[:2]), ()),
+        ),
+        (DistanceJob(LEVELS), DistanceJob(LEVELS[:2])),
+    ],
+    ids=lambda job: job.measure,
+)
+def test_results_that_name_other_solutions_than_the_job_are_refused(job, other, site_of):
+    content = Packed(pack(take(job, site_of(job))))
+    with pytest.raises(PackedResultError, match="which was not to be measured"):
+        read(content, other)
