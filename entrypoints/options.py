@@ -283,8 +283,7 @@ def _build_study(
     if sibling is None:
         store = Store(patience, _say)
         attended.enter_context(store.attending())
-        for name in store.close_dead():
-            _say(f"{name} was left running by a process that is gone: marked KILLED")
+        store.close_dead()
     else:
         store = sibling.store
     parent, pinned = None, {}
