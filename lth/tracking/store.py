@@ -33,6 +33,7 @@ FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 COMPUTED_BY = "lth.computed_by"  # what decides the bits of a training besides its key
 FRESH = "lth.fresh"  # on runs that `fresh` began
+FoundRun = Run  # as the store returns it
 _NOBODY = "nobody any more"  # writes a run that has ended without finishing
 _PARENT = "mlflow.parentRunId"
 

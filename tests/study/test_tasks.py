@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from tiny_problem import images, make_problem, make_study
 
 import lth.study.measuring
-import lth.study.study
+import lth.study.tasks
 from lth.measure.kind.survey import line_from
 from lth.plan.jobs import places, study_jobs, successive_line
 from lth.plan.place import Place, Point
@@ -161,8 +161,8 @@ def test_trends_that_a_killed_process_could_not_write_are_written_when_the_study
     tracking, monkeypatch
 ):
     with monkeypatch.context() as patched:
-        patched.setattr(lth.study, "log_solution_trend", lambda *_: None)
-        patched.setattr(lth.study, "log_analysis_trend", lambda *_: None)
+        patched.setattr(lth.study.tasks, "log_solution_trend", lambda *_: None)
+        patched.setattr(lth.study.tasks, "log_analysis_trend", lambda *_: None)
         make_study(**QUICK).solution(Place.imp(1))
         make_study(**QUICK).analysis(1)
     study = make_study(**QUICK).complete()

@@ -12,7 +12,7 @@ from tiny_problem import make_study
 from lth.plan.jobs import study_jobs
 from lth.plan.place import BASELINES, Place, Point
 from lth.study.replication import Replication
-from lth.study.study import MissingEvidenceError
+from lth.study.results import MissingEvidenceError
 from lth.tracking.store import KEY, Store
 
 
