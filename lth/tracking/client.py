@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import re
 import threading
 import time
@@ -205,6 +207,18 @@ class PatientClient:
             if has_said:
                 self._say(f"the tracking store answers again, after {time.monotonic() - began:.0f} s")
             return found
+
+
+def set_request_defaults() -> None:
+    """Let MLflow ask a server few times and show no bars, unless the user wants it otherwise.
+
+    `patience` waits longer, and says so.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
+    for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def within(seconds: float, call: Callable[[], object]) -> None:

@@ -44,13 +44,20 @@ class Store:
     Args:
         patience: Seconds to wait for it where it does not answer, once it was opened.
         say: Tells the user that it is waited for, and what was found dead.
+        adopts: Whether a result may go to the run that `mlflow run` created for this process.
 
     Raises:
         StoreError: If it can't be opened.
     """
 
-    def __init__(self, patience: float = PATIENCE, say: Callable[[str], None] = lambda _line: None) -> None:
-        self._say, self._launched = say, launched_run_id()
+    def __init__(
+        self,
+        patience: float = PATIENCE,
+        say: Callable[[str], None] = lambda _line: None,
+        *,
+        adopts: bool = True,
+    ) -> None:
+        self._say, self._launched = say, launched_run_id() if adopts else None
         try:
             self._client = PatientClient(patience, say)
             with self._client.in_a_hurry():
