@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
@@ -14,7 +13,7 @@ from lth.data import load_images
 from lth.errors import InputError
 from lth.setting.numeral import parse_number
 from lth.setting.preset import DEFAULT_PRESET, resolve
-from lth.setting.setting import with_overrides
+from lth.setting.setting import Setting, with_overrides
 from lth.solution.problem import set_up
 from lth.solution.solution import Solution
 from lth.study.record.load import load_solution
@@ -41,7 +40,7 @@ class Opening:
     """
 
     preset: str | None = None
-    parameters: Mapping[str, str] = MappingProxyType({})
+    parameters: Mapping[str, str] = field(default_factory=dict)
     data_dir: str | None = None
     device: str = "auto"
     from_run: str | None = None
