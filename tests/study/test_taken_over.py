@@ -1,7 +1,7 @@
 """Runs that another process left, is at, or has finished: taken over, waited for, closed or left alone."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
@@ -18,6 +18,7 @@ from lth.study.record.load import load_solution
 from lth.study.record.training_progress import ProgressKeeper
 from lth.study.study import Study
 from lth.tracking import run as run_module
+from lth.tracking import store as store_module
 from lth.tracking.client import PatientClient
 from lth.tracking.process import HEARTBEAT, PID, PROCESS, heartbeat, is_alive, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -692,3 +693,32 @@ def test_attending_does_nothing_where_no_run_was_launched(store, often):
     threads = threading.active_count()
     with store.attending():
         assert threading.active_count() == threads
+
+
+@pytest.fixture
+def mute_store(store, often, monkeypatch) -> Iterator[SimpleNamespace]:
+    """Give the test a store that accepts what is sent from now on, and never answers."""
+    never = threading.Event()
+    monkeypatch.setattr(run_module, "_LAST_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(store_module, "LAST_WORDS_SECONDS", 0.01)
+    yield SimpleNamespace(
+        store=store,
+        fall_silent=lambda: monkeypatch.setattr(MlflowClient, "log_batch", lambda *_, **__: never.wait()),
+    )
+    never.set()
+
+
+def test_an_interruption_waits_for_no_answer_of_a_store_that_gives_none(mute_store):
+    began = threading.Event()
+
+    def work() -> None:
+        with suppress(KeyboardInterrupt), mute_store.store.open("name", {KEY: "key"}):
+            mute_store.fall_silent()
+            began.set()
+            raise KeyboardInterrupt
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert began.wait(LONG)
+    thread.join(LONG)
+    assert not thread.is_alive(), "it waits for an answer"
