@@ -1,4 +1,4 @@
-"""How often a task asks the tracking store: over HTTP each call is a request, and most of a short measurement."""
+"""How often a task asks the tracking store: over HTTP each call is a request, most of a short measurement."""
 
 import pytest
 from store_calls import StoreCalls
