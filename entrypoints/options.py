@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import signal
 import sys
@@ -20,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lth.errors import InputError, MendableError
-from lth.setting.parameter import BY_NAME, PARAMETERS
+from lth.setting.parameter import PARAMETERS
 
 if TYPE_CHECKING:
-    from lth.solution.solution import Solution
+    from lth.study.open import Opening
     from lth.study.replication import Replication
     from lth.study.study import Study
     from lth.tracking.store import Store
@@ -117,7 +115,12 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
     given = _given(options)
     with ExitStack() as attended:
         with _told_as(click.UsageError):
-            study = _build_study(given, level_of_from_run, attended)
+            # Imported here so that --help and misspelt options answer at once.
+            from lth.study.open import Opening, build_study
+
+            opening = Opening.read(given)
+            store = _open_store(opening, attended)
+            study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
             _say(f"tracking in {study.store.description}")
         with _told_as(click.ClickException):
             yield study
@@ -136,13 +139,13 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
         with _told_as(click.UsageError):
             if seeds is not None and "seed" in given:
                 raise InputError("seed and seeds both say which; leave one of them out")
-            studies: list[Study] = []
-            for seed in [{}] if seeds is None else [{"seed": seed} for seed in _split_seeds(seeds)]:
-                studies.append(_build_study({**given, **seed}, None, attended, *studies[:1]))
-            from lth.study.replication import Replication
+            from lth.study.open import Opening, build_replication, parse_seeds
 
-            replication = Replication(studies, _say)
-            _say(f"tracking in {studies[0].store.description}")
+            several = [] if seeds is None else parse_seeds(seeds)
+            opening = Opening.read(given)
+            store = _open_store(opening, attended)
+            replication = build_replication(opening, several, store, _say)
+            _say(f"tracking in {store.description}")
         with _told_as(click.ClickException):
             yield replication
 
@@ -164,11 +167,6 @@ def _given(options: Options) -> dict[str, str]:
     signal.signal(signal.SIGTERM, _interrupt)
     _follow_launcher()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # `patience` waits longer, and says so
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
-    for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         if len(value) > _LONGEST_VALUE:
@@ -214,82 +212,16 @@ def _logged_fault(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(error)}; no user's mistake: report it, the traceback is {where}"
 
 
-def _split_seeds(written: str) -> list[str]:
-    seeds = [part.strip() for part in written.split(",")]
-    if not all(part.isdecimal() for part in seeds):
-        raise InputError(f"seeds={written!r} are not whole numbers; write 0,1,2")
-    if len(set(map(int, seeds))) < len(seeds):
-        raise InputError(f"seeds={written!r} names one seed twice")
-    return seeds
-
-
-def _build_study(
-    given: dict[str, str], level_of_from_run: int | None, attended: ExitStack, sibling: Study | None = None
-) -> Study:
-    """Build the study of the given parameters; a sibling lends its data set and its store.
-
-    The run of `mlflow run` shows that it is alive from here on until `attended` is closed.
-    """
-    # Imported here so that --help and misspelt options answer at once.
-    from lth.data import load_images
-    from lth.setting.preset import DEFAULT_PRESET, resolve
-    from lth.setting.setting import with_overrides
-    from lth.solution.problem import set_up
-    from lth.study.study import KEEP_EVERY, Study
-    from lth.tracking.client import PATIENCE
+def _open_store(opening: Opening, attended: ExitStack) -> Store:
+    """Open the tracking store; the run of `mlflow run` shows that it is alive until `attended` is closed."""
+    from lth.tracking.client import set_request_defaults
     from lth.tracking.store import Store
 
-    keep_every = _seconds(given, "keep_every", KEEP_EVERY)
-    patience = _seconds(given, "patience", PATIENCE)
-    overrides = {name: value for name, value in given.items() if name in BY_NAME}
-    setting = resolve(given.get("preset", DEFAULT_PRESET), overrides)
-    device, *others = _devices(given.get("device", "auto"))
-    if sibling is None:
-        store = Store(patience, _say)
-        attended.enter_context(store.attending())
-        for name in store.close_dead():
-            _say(f"{name} was left running by a process that is gone: marked KILLED")
-    else:
-        store = sibling.store
-    parent = None
-    if "from_run" in given:
-        parent = _load_parent(store, given["from_run"], level_of_from_run)
-        if "preset" not in given:
-            setting = with_overrides(parent.setting, overrides)
-    if sibling is None:
-        data_dir = Path(given["data_dir"]) if "data_dir" in given else None
-        if given.get("data_dir") == "":
-            raise InputError("data_dir='' names no directory; write . for this one, or leave it out")
-        images = load_images(setting.data.dataset, data_dir)
-    else:
-        images = sibling.problem.images
-    problem = set_up(setting, images, device, parent, others)
-    pinned = {} if parent is None else {problem.keys.solution(parent.place): given["from_run"]}
-    return Study(problem, store, _say, pinned, keep_every)
-
-
-def _seconds(given: dict[str, str], name: str, default: float) -> float:
-    from lth.setting.numeral import parse_number
-
-    written = given.get(name, str(default))
-    try:
-        seconds = parse_number(written)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise InputError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
-    return seconds
-
-
-def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
-    from lth.study.record.load import load_solution
-
-    if level is None:
-        raise InputError("from_run has no meaning here; leave it out")
-    parent = load_solution(store, run_id)
-    if parent.level != level:
-        raise InputError(f"from_run={run_id} holds {parent.name}; a run of level {level} is needed")
-    return parent
+    set_request_defaults()
+    store = Store(opening.patience, _say)
+    attended.enter_context(store.attending())
+    store.close_dead()
+    return store
 
 
 def is_fresh(options: Options) -> bool:
@@ -300,29 +232,6 @@ def is_fresh(options: Options) -> bool:
     if value.lower() in ("true", "1", "yes"):
         return True
     raise click.BadParameter(f"{value!r} is neither true nor false", param_hint="--fresh")
-
-
-def _devices(names: str) -> list[Any]:
-    devices = [_device(name.strip()) for name in names.split(",")]
-    if len({(device.type, device.index or 0) for device in devices}) < len(devices):
-        raise InputError(f"device={names!r} names one device twice; name each once")
-    return devices
-
-
-def _device(name: str) -> Any:
-    import torch
-
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-    except RuntimeError:
-        raise InputError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"device={name!r} is not supported (float64 is needed); choose cpu or cuda")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device={name!r}: {torch.cuda.device_count()} CUDA devices are here; choose cpu or auto"
-        )
-    return device
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -8,13 +8,30 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from lth.errors import InputError
 
 if TYPE_CHECKING:
-    from lth import data, evidence, measure, network, plan, report, setting, solution, training
+    from collections.abc import Callable, Sequence
+
+    from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
     from lth.solution.solution import Solution
+    from lth.study.replication import Replication
+    from lth.study.study import Study
+
+_ROOMS = (
+    "data",
+    "evidence",
+    "measure",
+    "network",
+    "plan",
+    "report",
+    "setting",
+    "solution",
+    "study",
+    "training",
+)
 
 __all__ = [
     "data",
@@ -22,14 +39,14 @@ __all__ = [
     "load_solution",
     "measure",
     "network",
+    "open_study",
     "plan",
     "report",
     "setting",
     "solution",
+    "study",
     "training",
 ]
-
-_ROOMS = ("data", "evidence", "measure", "network", "plan", "report", "setting", "solution", "training")
 
 
 if not TYPE_CHECKING:  # else every misspelt name would pass for a room
@@ -43,6 +60,58 @@ if not TYPE_CHECKING:  # else every misspelt name would pass for a room
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS})
+
+
+@overload
+def open_study(
+    preset: str | None = None, *, seeds: None = None, say: Callable[[str], None] = print, **given: object
+) -> Study: ...
+
+
+@overload
+def open_study(
+    preset: str | None = None,
+    *,
+    seeds: str | Sequence[int],
+    say: Callable[[str], None] = print,
+    **given: object,
+) -> Replication: ...
+
+
+def open_study(
+    preset: str | None = None,
+    *,
+    seeds: str | Sequence[int] | None = None,
+    say: Callable[[str], None] = print,
+    **given: object,
+) -> Study | Replication:
+    """Open a study on the tracking store that MLflow is configured for, to train, measure and report.
+
+    `study = lth.open_study("digits", levels=2)`, then `study.complete()`, `study.rows()`, `study.evidence()`,
+    or one task at a time: `study.solution(Place.imp(1))`, `study.analysis(1)`. What the commands do with the
+    same parameters has the same keys: each finds what the other has finished.
+
+    Nothing is trained before it is asked for. No signal handler is installed: an interruption is Python's own
+    KeyboardInterrupt, and what was finished, and the progress of the rest, is kept.
+
+    Args:
+        preset: `digits`, `resnet20-cifar10`, `vgg16-cifar10` or `resnet20-fashion-mnist`; by default that of
+            `from_run`, else `digits`.
+        seeds: Several, as `[0, 1, 2]`, for the same study under each of them, and reports over all.
+        say: Gets each line that a command would print.
+        **given: Any parameter of the setting, as `epochs=20` or `rewind_step="2ep"`, and:
+            data_dir: Where the data set's files are; by default they are downloaded into `./data`.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`, or several for curvature, as `"cuda:0,cuda:1"`.
+            from_run: The run of a level to go on from, instead of this study's own.
+            keep_every: Seconds between two times that a task keeps its progress, at the least.
+            patience: Seconds to wait for a tracking store that does not answer.
+
+    Raises:
+        InputError: If a parameter is unknown, unreadable or out of range, or they do not fit together.
+    """
+    from lth.study import open as opening  # here: importing lth must import neither mlflow nor torch
+
+    return opening.open_study(preset, seeds=seeds, say=say, **given)
 
 
 def load_solution(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
+from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
-from lth.report import REPORT_VERSION, Report, write_report
+from lth.plan.tasks import Task, report_task
+from lth.report import REPORT_VERSION, write_report
 from lth.study.record.report import log_report, report_name, report_tags
 from lth.study.study import Study
+from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
+
+_POLL_SECONDS = 2.0
 
 
 class Replication:
@@ -28,12 +34,18 @@ class Replication:
             study.check()
         for study in self.studies:
             study.complete()
-        found = self._store.find(self._key())
-        if found is not None:
-            self._say(f"{self.name}: found in run {found}, nothing to compute")
-            self._store.point_to(found, self.name)
-            return found
-        return self.report()
+        task = self.task()
+        if (found := self._store.find(task.key)) is None:
+            evidences = self._read()
+            while (found := self._store.find(task.key)) is None:
+                with self._store.open_alone(task.name, self._tags(task), adopt=True) as run:
+                    if run is not None:
+                        self._draw(run, evidences)
+                        return run.run_id
+                time.sleep(_POLL_SECONDS)  # another process draws it
+        self._say(f"{self.name}: found in run {found}, nothing to compute")
+        self._store.point_to(found, self.name)
+        return found
 
     def report(self) -> str:
         """Draw and judge everything anew from stored numbers; nothing is computed.
@@ -41,15 +53,14 @@ class Replication:
         Raises:
             MissingEvidenceError: If something was not trained or measured yet.
         """
-        self._say(f"reading what {len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'} found")
-        evidences = [study.evidence() for study in self.studies]
-        problems = [study.problem for study in self.studies]
-        with self._store.open(self.name, {**report_tags(problems), KEY: self._key()}, adopt=True) as run:
-            self._say(f"drawing the report, in run {run.run_id}")
-            computing = problems[0].keys.computing
-            report: Report = write_report(evidences, self._store.link, computing.written())
-            log_report(run, report, problems)
+        evidences, task = self._read(), self.task()
+        with self._store.open(task.name, self._tags(task), adopt=True) as run:
+            self._draw(run, evidences)
         return run.run_id
+
+    def task(self) -> Task:
+        """Return the report as a task, which needs the summaries of all studies."""
+        return report_task(self._key(), self.name, [study.tasks.summary() for study in self.studies])
 
     def verdicts(self, run_id: str) -> str:
         """Return the claims and their verdicts, as the run of a report states them."""
@@ -59,6 +70,19 @@ class Replication:
     def name(self) -> str:
         """What a person calls the report."""
         return report_name([study.problem for study in self.studies])
+
+    def _read(self) -> list[Evidence]:
+        self._say(f"reading what {len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'} found")
+        return [study.evidence() for study in self.studies]
+
+    def _draw(self, run: RunLog, evidences: Sequence[Evidence]) -> None:
+        self._say(f"drawing the report, in run {run.run_id}")
+        problems = [study.problem for study in self.studies]
+        report = write_report(evidences, self._store.link, problems[0].keys.computing.written())
+        log_report(run, report, problems)
+
+    def _tags(self, task: Task) -> dict[str, str]:
+        return {**report_tags([study.problem for study in self.studies]), KEY: task.key}
 
     def _key(self) -> str:
         return content_key(

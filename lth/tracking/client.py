@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from mlflow import MlflowClient, get_tracking_uri
+from mlflow.entities import DatasetInput, Experiment, FileInfo, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -20,6 +23,7 @@ from lth.errors import MendableError
 
 TrackingError = MlflowException  # what a store raises that answers, and refuses
 PATIENCE = 300.0  # seconds
+LAST_WORDS_SECONDS = 10.0  # that an interrupted process gives a store to hear why it ends
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between two attempts
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}  # which no waiting mends
@@ -35,7 +39,10 @@ _AWAY = {
 # How MLflow says that a server was not there, or had no better answer than 5xx.
 _UNANSWERED = re.compile(r"API request to .* failed with (timeout |exception |error code (429|5\d\d))")
 _STATUS = re.compile(r"\b(429|5\d\d) (Server|Client) Error\b")
+_MOST_A_PAGE = 1000  # runs
 _KEPT = "what was finished is kept: once this is mended, the same command goes on"
+
+Found = TypeVar("Found")
 
 
 class StoreError(MendableError):
@@ -43,7 +50,7 @@ class StoreError(MendableError):
 
 
 class PatientClient:
-    """The methods of an `MlflowClient`; those that meet a store which does not answer are called again.
+    """What lth uses of an `MlflowClient`; calls that meet a store which does not answer are made again.
 
     Args:
         patience: Seconds after which it is given up.
@@ -53,9 +60,99 @@ class PatientClient:
     def __init__(self, patience: float = PATIENCE, say: Callable[[str], None] = lambda _line: None) -> None:
         self.at_once = MlflowClient()  # the same without patience, and with MLflow's own errors
         self._patience, self._say = patience, say
+        self._artifact_uris: dict[str, str] = {}  # by run id
 
-    def __getattr__(self, name: str) -> Any:
-        return partial(self.persist, getattr(self.at_once, name))
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        """Return an experiment."""
+        return self.persist(self.at_once.get_experiment, experiment_id)
+
+    def get_experiment_by_name(self, name: str) -> Experiment | None:
+        """Return the experiment of this name, deleted ones too, if there is one."""
+        return self.persist(self.at_once.get_experiment_by_name, name)
+
+    def create_experiment(self, name: str) -> str:
+        """Make an experiment, and return its id."""
+        return str(self.persist(self.at_once.create_experiment, name))
+
+    def create_run(self, experiment_id: str, *, tags: Mapping[str, str], run_name: str) -> str:
+        """Make a run that is RUNNING, and return its id."""
+        run = self.persist(self.at_once.create_run, experiment_id, tags=dict(tags), run_name=run_name)
+        return str(self._seen(run).info.run_id)
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run."""
+        return self._seen(self.persist(self.at_once.get_run, run_id))
+
+    def search_runs(self, experiment_id: str, filter_string: str) -> list[Run]:
+        """Return all active runs of an experiment that match, latest first."""
+        found: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self.persist(
+                self.at_once.search_runs,
+                [experiment_id],
+                filter_string,
+                order_by=["attributes.start_time DESC"],
+                max_results=_MOST_A_PAGE,
+                page_token=token,
+            )
+            found += map(self._seen, page)
+            if not (token := page.token):
+                return found
+
+    def update_run(self, run_id: str, *, status: str | None = None, name: str | None = None) -> None:
+        """Give a run another status or name."""
+        self.persist(self.at_once.update_run, run_id, status=status, name=name)
+
+    def set_terminated(self, run_id: str, status: str) -> None:
+        """End a run."""
+        self.persist(self.at_once.set_terminated, run_id, status)
+
+    def delete_run(self, run_id: str) -> None:
+        """Mark a run as deleted."""
+        self.persist(self.at_once.delete_run, run_id)
+
+    def restore_run(self, run_id: str) -> None:
+        """Undo the deletion of a run."""
+        self.persist(self.at_once.restore_run, run_id)
+
+    def set_tag(self, run_id: str, name: str, value: str) -> None:
+        """Set a tag of a run."""
+        self.persist(self.at_once.set_tag, run_id, name, value)
+
+    def delete_tag(self, run_id: str, name: str) -> None:
+        """Remove a tag of a run, which has it."""
+        self.persist(self.at_once.delete_tag, run_id, name)
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+    ) -> None:
+        """Log numbers, parameters and tags at once."""
+        self.persist(self.at_once.log_batch, run_id, metrics=metrics, params=params, tags=tags)
+
+    def log_inputs(self, run_id: str, datasets: Sequence[DatasetInput]) -> None:
+        """Link data sets to a run."""
+        self.persist(self.at_once.log_inputs, run_id, datasets)
+
+    def get_metric_history(self, run_id: str, name: str) -> list[Metric]:
+        """Return every value of a metric of a run."""
+        return list(self.persist(self.at_once.get_metric_history, run_id, name))
+
+    def log_artifact(self, run_id: str, local: str, folder: str | None) -> None:
+        """Write a file into an artifact folder of a run."""
+        self.persist(self.artifacts(run_id).log_artifact, local, folder)
+
+    def log_artifacts(self, run_id: str, directory: str, folder: str | None) -> None:
+        """Write every file of a directory into an artifact folder of a run."""
+        self.persist(self.artifacts(run_id).log_artifacts, directory, folder)
+
+    def list_artifacts(self, run_id: str, folder: str) -> list[FileInfo]:
+        """Return what is right in an artifact folder of a run."""
+        return list(self.persist(self.artifacts(run_id).list_artifacts, folder))
 
     def download(self, run_id: str, path: str, directory: str) -> Path:
         """Copy an artifact, or a folder of them, into `directory` and return where it is there.
@@ -66,8 +163,14 @@ class PatientClient:
 
     def artifacts(self, run_id: str) -> ArtifactRepository:
         """Return where the artifacts of a run are, whose methods are not called again."""
-        uri = self.get_run(run_id).info.artifact_uri
-        return get_artifact_repository(uri, tracking_uri=get_tracking_uri())
+        if run_id not in self._artifact_uris:
+            self.get_run(run_id)
+        return get_artifact_repository(self._artifact_uris[run_id], tracking_uri=get_tracking_uri())
+
+    def _seen(self, run: Run) -> Run:
+        """Remember where the artifacts of a run are, which never changes."""
+        self._artifact_uris[str(run.info.run_id)] = str(run.info.artifact_uri)
+        return run
 
     @contextmanager
     def in_a_hurry(self) -> Iterator[None]:
@@ -78,7 +181,7 @@ class PatientClient:
         finally:
             self._patience = patience
 
-    def persist(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    def persist(self, call: Callable[..., Found], *arguments: object, **named: object) -> Found:
         """Return what `call` returns, after calling it again for as long as the store does not answer.
 
         Raises:
@@ -104,6 +207,33 @@ class PatientClient:
             if has_said:
                 self._say(f"the tracking store answers again, after {time.monotonic() - began:.0f} s")
             return found
+
+
+def set_request_defaults() -> None:
+    """Let MLflow ask a server few times and show no bars, unless the user wants it otherwise.
+
+    `patience` waits longer, and says so.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
+    for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def within(seconds: float, call: Callable[[], object]) -> None:
+    """Do something beside this thread, and wait no longer than that for its end; errors are dropped.
+
+    It is for last words to a store which may accept a request and never answer it.
+    """
+
+    def attempt() -> None:
+        with suppress(Exception):
+            call()
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def without_password(text: str) -> str:

@@ -14,6 +14,7 @@ from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError, RunLog
 
 PROGRESS = "progress"  # the artifact folder
+KEPT = "lth.kept"  # on a run that may have one
 MOST_KEPT = 2  # the one before is whole if the latest was not written to its end
 _SHARE = 0.01  # of the time that keeping may take
 _SHARE_IN_VAIN = 0.1  # the same after an attempt that failed: the store may soon be there again
@@ -23,9 +24,12 @@ Found = TypeVar("Found")
 
 def clear_progress(run: RunLog) -> None:
     """Delete what a run kept, when it is finished; a store that does not answer now keeps it."""
+    if not run.may_have(PROGRESS):
+        return
     with suppress(StoreError, MlflowException, OSError), run.in_a_hurry():
         if run.files(PROGRESS):
             run.remove(PROGRESS)
+        run.remove_tag(KEPT)
 
 
 class ProgressFolder:
@@ -41,6 +45,7 @@ class ProgressFolder:
         self._run, self._every, self._pause, self._say = run, every, every, say
         self._last = self._began = time.monotonic()
         self._seconds_before = 0.0
+        self._is_marked = False
         self.spent = 0.0  # seconds on keeping, in this process
 
     @property
@@ -101,6 +106,7 @@ class ProgressFolder:
             with self._run.in_a_hurry():
                 self._run.check_owner()
                 self._run.flush()
+                self._mark()
                 write()
         except LostRunError:
             raise
@@ -110,3 +116,9 @@ class ProgressFolder:
         self._last = time.monotonic()
         self.spent += self._last - began
         self._pause = max(self._every, (self._last - began) / share)
+
+    def _mark(self) -> None:
+        """Say on the run that it may have the folder, so that it is known without looking."""
+        if not self._is_marked:
+            self._run.tags({KEPT: "true"})
+            self._is_marked = True

@@ -8,20 +8,23 @@ between a claim and its end, so that no list shows it.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from lth.tracking.client import PatientClient
+from lth.tracking.client import LAST_WORDS_SECONDS, PatientClient, within
 from lth.tracking.process import described, is_alive, is_own, ownership
 
 CLAIMED = "lth.claimed"  # the key
 _STATE = "lth.claim"
 _ASKED, _HELD = "asked", "held"
+_NONCE = "lth.claim_nonce"  # another each time that a process asks
 _PAUSE_SECONDS = 0.02
+_LONGEST_REST = 0.4  # seconds that one which was refused rests, at random: all would else ask again at once
 
 
 class Leases:
@@ -42,20 +45,24 @@ class Leases:
         """Claim a key while the block lasts; False where another living process claims it."""
         run_id = self._ask(key)
         try:
-            yield self._is_granted(key, run_id)
+            granted = self._is_granted(key, run_id)
+            if granted:
+                yield True
         except BaseException:
-            with suppress(Exception), self._client.in_a_hurry():  # else it ends with this process
-                self._client.delete_run(run_id)
+            with self._client.in_a_hurry():  # else it ends with this process
+                within(LAST_WORDS_SECONDS, lambda: self._client.delete_run(run_id))
             raise
         self._client.delete_run(run_id)
+        if not granted:
+            time.sleep(_LONGEST_REST * secrets.randbelow(1000) / 1000)
+            yield False
 
     def _ask(self, key: str) -> str:
-        tags = {**ownership(), CLAIMED: key, _STATE: _ASKED}
+        tags = {**ownership(), CLAIMED: key, _STATE: _ASKED, _NONCE: secrets.token_hex(8)}
         if self._run_id is not None and self._restore(self._run_id, tags):
             return self._run_id
         name = f"claim of {described(tags)}"
-        run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
-        self._run_id = str(run.info.run_id)
+        self._run_id = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
         return self._run_id
 
     def _restore(self, run_id: str, tags: Mapping[str, str]) -> bool:
@@ -68,15 +75,27 @@ class Leases:
         return True
 
     def _is_granted(self, key: str, run_id: str) -> bool:
-        """Hold the key unless another does, or asks for it at once and comes first by the id of its run."""
-        while rivals := self._rivals(key):
+        """Hold the key unless another does, or asked for it before and comes first by the id of its run.
+
+        Who asks after this process has looked sees its claim and waits or withdraws; so only those of the first
+        look are waited for, and not the same ones when they ask again: else of many no one would ever see none.
+        """
+        rivals = self._rivals(key)
+        first = {_asking(run) for run in rivals}
+        while rivals:
             time.sleep(_PAUSE_SECONDS)
             if any(run.data.tags.get(_STATE) == _HELD or run.info.run_id < run_id for run in rivals):
                 return False
             # The others will see this claim and withdraw, or saw none and hold the key.
+            rivals = [run for run in self._rivals(key) if _asking(run) in first]
         self._client.set_tag(run_id, _STATE, _HELD)
         return True
 
     def _rivals(self, key: str) -> list[Run]:
         claims = self._search(f"tags.`{CLAIMED}` = '{key}' AND attributes.status = 'RUNNING'")
         return [run for run in claims if is_alive(run.data.tags) and not is_own(run.data.tags)]
+
+
+def _asking(run: Run) -> tuple[str, str]:
+    """Return what tells one asking for a key from all others, of the same process too."""
+    return run.info.run_id, run.data.tags.get(_NONCE, "")

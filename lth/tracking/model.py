@@ -42,7 +42,16 @@ def log_model(
     Returns:
         Why there is no model, or None.
     """
-    return run.patiently(lambda: _log(run.run_id, network, input_shape, name, parameters, metrics))
+    first = run.is_new  # the second attempt may meet what the first left
+
+    def log() -> str | None:
+        nonlocal first
+        if not first:
+            _remove_models(run.run_id)
+        first = False
+        return _log(run.run_id, network, input_shape, name, parameters, metrics)
+
+    return run.patiently(log)
 
 
 def _log(
@@ -56,7 +65,6 @@ def _log(
     example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
     with torch.no_grad():
         signature = infer_signature(example.numpy(), network(example).numpy())
-    _remove_models(run_id)
     with mlflow.start_run(run_id=run_id, nested=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
         try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NOTE = "mlflow.note.content"  # the description that the UI shows on top of a run
 _METRICS_A_CALL = 1000  # the REST limit
+_LAST_BEAT_SECONDS = 2.0  # that a beat under way may take when the work has ended
 _DIGEST_LENGTH = 32  # MLflow stores 36 characters
 
 Found = TypeVar("Found")
@@ -42,6 +43,7 @@ class RunLog:
         run_id: Of a run that exists.
         name: What the UI calls it.
         logged: Metrics that the run has already, as (name, step, value); they are not logged again.
+        is_new: Whether this process made it: nobody else has written anything to it.
     """
 
     def __init__(
@@ -50,10 +52,14 @@ class RunLog:
         run_id: str,
         name: str,
         logged: frozenset[tuple[str, int, float]] = frozenset(),
+        *,
+        is_new: bool = False,
     ) -> None:
         self._client = client
         self.run_id = run_id
         self.name = name
+        self.is_new = is_new
+        self._folders: set[str] = set()  # of artifacts, that this process wrote to
         self._logged = logged
         self._buffer: list[Metric] = []
         self._sending = threading.Lock()
@@ -69,7 +75,7 @@ class RunLog:
 
     def patiently(self, call: Callable[[], Found]) -> Found:
         """Return what `call` returns, which writes to this run by itself; waits as all calls here do."""
-        return self._client.persist(call)  # type: ignore[no-any-return]
+        return self._client.persist(call)
 
     def in_a_hurry(self) -> AbstractContextManager[None]:
         """Do not wait for a store that does not answer, for as long as the block lasts."""
@@ -91,7 +97,10 @@ class RunLog:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Send metrics and a sign of life every few seconds, beside whatever the caller does."""
+        """Send metrics and a sign of life every few seconds, beside whatever the caller does.
+
+        A beat that a store accepts and does not answer is left to itself: who interrupts does not wait for it.
+        """
         done = threading.Event()
         thread = threading.Thread(target=self._beat, args=(done,), daemon=True)
         thread.start()
@@ -99,7 +108,7 @@ class RunLog:
             yield
         finally:
             done.set()
-            thread.join()
+            thread.join(_LAST_BEAT_SECONDS)
 
     def _beat(self, done: threading.Event) -> None:
         while not done.wait(BEAT_SECONDS):
@@ -118,15 +127,20 @@ class RunLog:
             if marks:
                 client.log_batch(self.run_id, tags=marks)
 
-    def params(self, values: Mapping[str, str]) -> None:
-        """Log parameters; those that `mlflow run` logged already keep the user's spelling."""
-        present = self._client.get_run(self.run_id).data.params
+    def params(self, values: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Log parameters, and set tags; those that `mlflow run` logged already keep the user's spelling."""
+        present = {} if self.is_new else self._client.get_run(self.run_id).data.params
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        self._client.log_batch(self.run_id, params=missing)
+        marks = [RunTag(name, value) for name, value in tags.items()]
+        self._client.log_batch(self.run_id, params=missing, tags=marks)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
         self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+    def remove_tag(self, name: str) -> None:
+        """Remove a tag, which the run has."""
+        self._client.delete_tag(self.run_id, name)
 
     def note(self, markdown: str) -> None:
         """Set the description that the UI shows on top of the run."""
@@ -159,10 +173,15 @@ class RunLog:
     def file(self, path: str, content: bytes) -> None:
         """Attach a file under the artifact path `path`."""
         folder, _, name = path.rpartition("/")
+        self._folders.add(folder)
         with tempfile.TemporaryDirectory() as directory:
             local = Path(directory, name)
             local.write_bytes(content)
             self._client.log_artifact(self.run_id, str(local), folder or None)
+
+    def may_have(self, folder: str) -> bool:
+        """Say whether there may be an artifact folder: no, if this process made the run and wrote none."""
+        return not self.is_new or folder in self._folders
 
     def directory(self, local: Path, path: str) -> None:
         """Attach every file under `local`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient, get_tracking_uri
@@ -12,10 +12,19 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from lth.errors import InputError
-from lth.tracking.client import PATIENCE, PatientClient, StoreError, one_line, without_password
+from lth.tracking.client import (
+    LAST_WORDS_SECONDS,
+    PATIENCE,
+    PatientClient,
+    StoreError,
+    one_line,
+    within,
+    without_password,
+)
 from lth.tracking.lease import CLAIMED, Leases
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import experiment_id, launched_run_id
+from lth.tracking.project.silent import never_started
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
 KEY = "lth.key"  # the tag that holds a run's content key
@@ -24,6 +33,7 @@ FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 COMPUTED_BY = "lth.computed_by"  # what decides the bits of a training besides its key
 FRESH = "lth.fresh"  # on runs that `fresh` began
+FoundRun = Run  # as the store returns it
 _NOBODY = "nobody any more"  # writes a run that has ended without finishing
 _PARENT = "mlflow.parentRunId"
 
@@ -33,14 +43,21 @@ class Store:
 
     Args:
         patience: Seconds to wait for it where it does not answer, once it was opened.
-        say: Tells the user that it is waited for.
+        say: Tells the user that it is waited for, and what was found dead.
+        adopts: Whether a result may go to the run that `mlflow run` created for this process.
 
     Raises:
         StoreError: If it can't be opened.
     """
 
-    def __init__(self, patience: float = PATIENCE, say: Callable[[str], None] = lambda _line: None) -> None:
-        self._launched = launched_run_id()
+    def __init__(
+        self,
+        patience: float = PATIENCE,
+        say: Callable[[str], None] = lambda _line: None,
+        *,
+        adopts: bool = True,
+    ) -> None:
+        self._say, self._launched = say, launched_run_id() if adopts else None
         try:
             self._client = PatientClient(patience, say)
             with self._client.in_a_hurry():
@@ -62,42 +79,39 @@ class Store:
 
     def find(self, key: str) -> str | None:
         """Return the latest finished run of this content key, by one search on its tag."""
-        runs = self.search(f"tags.`{KEY}` = '{key}' AND attributes.status = 'FINISHED'")
-        return runs[0].info.run_id if runs else None
+        return next((str(run.info.run_id) for run in self.of_key(key) if is_finished(run)), None)
 
     def alive(self, key: str) -> Run | None:
         """Return the run in which another process that is alive does the task of this key, if there is one."""
-        for run in self.search(f"tags.`{KEY}` = '{key}' AND attributes.status != 'FINISHED'"):
-            if is_alive(run.data.tags) and not is_own(run.data.tags):
-                return run
-        return None
+        return next(filter(is_busy, self.of_key(key)), None)
+
+    def of_key(self, key: str) -> list[Run]:
+        """Return every run of this content key, latest first."""
+        return self.search(f"tags.`{KEY}` = '{key}'")
 
     def close_dead(self) -> list[str]:
-        """Mark every run whose process died without a word as KILLED, and return their names."""
+        """Mark every run whose process died without a word as KILLED, say so, and return their names."""
         closed = []
         for found in self.search("attributes.status = 'RUNNING'"):
-            if is_alive(found.data.tags) is not False:
+            if _why_dead(found) is None:
                 continue
             run = self.run(found.info.run_id)  # it may have been taken over meanwhile
-            if run.info.status != "RUNNING" or is_alive(run.data.tags) is not False:
+            if run.info.status != "RUNNING" or (reason := _why_dead(run)) is None:
                 continue
             if CLAIMED in run.data.tags:
                 self._client.delete_run(run.info.run_id)
                 continue
-            reason = f"{described(run.data.tags)} is gone"
             note = f"**KILLED**: {reason}. The same command goes on from what it kept."
             RunLog(self._client, run.info.run_id, "").tags({FAILURE: reason, NOTE: note, PROCESS: _NOBODY})
             self._client.set_terminated(run.info.run_id, "KILLED")
+            left = "by a process that is gone" if PROCESS in run.data.tags else f"({reason})"
+            self._say(f"{run.info.run_name} was left running {left}: marked KILLED")
             closed.append(str(run.info.run_name))
         return closed
 
     def search(self, filter_string: str) -> list[Run]:
         """Return the active runs that match, latest first."""
-        return list(
-            self._client.search_runs(
-                [self.experiment_id], filter_string, order_by=["attributes.start_time DESC"], max_results=1000
-            )
-        )
+        return self._client.search_runs(self.experiment_id, filter_string)
 
     def run(self, run_id: str) -> Run:
         """Return a run.
@@ -136,11 +150,17 @@ class Store:
             parent: The run it is shown under.
             adopt: Write to the run that `mlflow run` created for this process, if it is still unused.
         """
+        with self._open(name, tags, self.of_key(tags[KEY]), parent, adopt=adopt) as run:
+            yield run
+
+    @contextmanager
+    def _open(
+        self, name: str, tags: Mapping[str, str], begun: Sequence[Run], parent: str | None, *, adopt: bool
+    ) -> Iterator[RunLog]:
         tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
-        unfinished = self._unfinished(tags)
+        unfinished = _unfinished(begun, tags)
         if unfinished is None:
-            run_id = self._adopt(name, tags) if adopt else self._create(name, tags)
-            with self._ended(RunLog(self._client, run_id, name, self._logged(run_id))) as run:
+            with self._ended(self._adopt(name, tags) if adopt else self._create(name, tags)) as run:
                 yield run
             return
         if unfinished == self._launched:
@@ -162,10 +182,16 @@ class Store:
         """
         key, anew = tags[KEY], FRESH in tags
         with ExitStack() as stack:
+            run: RunLog | None = None
             with self._leases.leased(key) as granted:
-                free = granted and (anew or (self.find(key) is None and self.alive(key) is None))
-                run = stack.enter_context(self.open(name, tags, parent=parent, adopt=adopt)) if free else None
+                begun = self.of_key(key) if granted else []
+                if granted and (anew or not any(is_finished(other) or is_busy(other) for other in begun)):
+                    run = stack.enter_context(self._open(name, tags, begun, parent, adopt=adopt))
             yield run
+
+    def leased(self, key: str) -> AbstractContextManager[bool]:
+        """Keep all other processes from the task of a key while the block lasts; False where one keeps us."""
+        return self._leases.leased(key)
 
     @contextmanager
     def resume(self, run_id: str) -> Iterator[RunLog]:
@@ -209,33 +235,19 @@ class Store:
         server = without_password(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
         return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
-    def _create(self, name: str, tags: Mapping[str, str]) -> str:
+    def _create(self, name: str, tags: Mapping[str, str]) -> RunLog:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them
-        run = self._client.create_run(self.experiment_id, tags={**context, **tags}, run_name=name)
-        return str(run.info.run_id)
+        run_id = self._client.create_run(self.experiment_id, tags={**context, **tags}, run_name=name)
+        return RunLog(self._client, run_id, name, is_new=True)
 
-    def _adopt(self, name: str, tags: Mapping[str, str]) -> str:
+    def _adopt(self, name: str, tags: Mapping[str, str]) -> RunLog:
         if self._launched is None:
             return self._create(name, tags)
         run_id, self._launched = self._launched, None
         self._client.update_run(run_id, name=name)
-        RunLog(self._client, run_id, name).tags(tags)
-        return run_id
-
-    def _unfinished(self, wanted: Mapping[str, str]) -> str | None:
-        """Return the latest run of the same key that no process works on any more, and that did not finish.
-
-        One that other bits were computed in, on another machine say, is left as it is; and for `fresh`, one
-        that was not begun so.
-        """
-        for run in self.search(f"tags.`{KEY}` = '{wanted[KEY]}' AND attributes.status != 'FINISHED'"):
-            tags, running = run.data.tags, run.info.status == "RUNNING"
-            alive = is_alive(tags)
-            abandoned = alive is False or (not running and (alive is None or is_own(tags)))
-            same = COMPUTED_BY not in tags or tags[COMPUTED_BY] == wanted.get(COMPUTED_BY)
-            if abandoned and same and (FRESH in tags or FRESH not in wanted):
-                return str(run.info.run_id)
-        return None
+        run = RunLog(self._client, run_id, name, self._logged(run_id))
+        run.tags(tags)
+        return run
 
     def _logged(self, run_id: str) -> frozenset[tuple[str, int, float]]:
         return frozenset(
@@ -262,7 +274,7 @@ class Store:
         if self._launched is None:
             return None
         tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
-        pointer = RunLog(self._client, self._adopt(f"{name} (found)", tags), name)
+        pointer = self._adopt(f"{name} (found)", tags)
         link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
         pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
         return pointer
@@ -280,10 +292,43 @@ class Store:
             killed = isinstance(error, KeyboardInterrupt)
             reason = "interrupted" if killed else without_password(f"{type(error).__name__}: {error}")
             # A store that is away now finds the run dead later; what is raised is why it ended.
-            with suppress(Exception), self._client.in_a_hurry():
-                self._close(run, "KILLED" if killed else "FAILED", reason)
+            with self._client.in_a_hurry():
+                within(LAST_WORDS_SECONDS, lambda: self._close(run, "KILLED" if killed else "FAILED", reason))
             raise
         self._client.set_terminated(run.run_id, "FINISHED")
+
+
+def is_finished(run: Run) -> bool:
+    """Say whether a run holds the whole result of its task."""
+    return bool(run.info.status == "FINISHED")
+
+
+def is_busy(run: Run) -> bool:
+    """Say whether another process that is alive is at the task of a run."""
+    return not is_finished(run) and is_alive(run.data.tags) is True and not is_own(run.data.tags)
+
+
+def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:
+    """Return the latest run of a key that no process works on any more, and that did not finish.
+
+    One that other bits were computed in, on another machine say, is left as it is; and for `fresh`, one
+    that was not begun so.
+    """
+    for run in begun:
+        tags, running = run.data.tags, run.info.status == "RUNNING"
+        alive = is_alive(tags)
+        abandoned = alive is False or (not running and (alive is None or is_own(tags)))
+        same = COMPUTED_BY not in tags or tags[COMPUTED_BY] == wanted.get(COMPUTED_BY)
+        if not is_finished(run) and abandoned and same and (FRESH in tags or FRESH not in wanted):
+            return str(run.info.run_id)
+    return None
+
+
+def _why_dead(run: Run) -> str | None:
+    """Return why no process can be at a run that is RUNNING; None if one may be."""
+    if is_alive(run.data.tags) is False:
+        return f"{described(run.data.tags)} is gone"
+    return never_started(run)
 
 
 def explain_launched_run(reason: str) -> None:

@@ -1,7 +1,7 @@
 """Runs that another process left, is at, or has finished: taken over, waited for, closed or left alone."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
@@ -13,11 +13,12 @@ from processes import dead_tags, this_machine
 from tiny_problem import make_study
 
 from lth.plan.place import Place
-from lth.study import runs as study_runs
+from lth.study import scheduler
 from lth.study.record.load import load_solution
 from lth.study.record.training_progress import ProgressKeeper
 from lth.study.study import Study
 from lth.tracking import run as run_module
+from lth.tracking import store as store_module
 from lth.tracking.client import PatientClient
 from lth.tracking.process import HEARTBEAT, PID, PROCESS, heartbeat, is_alive, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
@@ -448,7 +449,7 @@ def test_a_solution_is_loaded_through_the_launched_run_that_points_to_it(launche
 
 
 class Meanwhile:
-    """What happens in lth.study_runs instead of waiting."""
+    """What happens in the scheduler instead of waiting."""
 
     def __init__(self, *events: Callable[[], object]) -> None:
         self.events = list(events)
@@ -463,7 +464,7 @@ class Meanwhile:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, *events: Callable[[], object]) -> Meanwhile:
     time = Meanwhile(*events)
-    monkeypatch.setattr(study_runs, "time", SimpleNamespace(sleep=time.sleep))
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(sleep=time.sleep))
     return time
 
 
@@ -511,27 +512,27 @@ def test_a_task_whose_process_ends_without_a_result_is_done_here_in_the_same_run
     assert load_solution(study.store, run_id).name == "dense"
 
 
-def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatch):
-    study = make_study()
-    key = study.problem.keys.solution(Place.imp(0))
-    begin(study.store, ownership(), key)
+def test_a_task_that_this_process_is_at_is_not_waited_for(experiment, monkeypatch, without_models):
+    study = quick_study()
+    begun = begin(study.store, ownership(), study.problem.keys.solution(Place.imp(0)))
     time = meanwhile(monkeypatch)
-    assert study._runs.wait_for("dense", key) is None
+    assert study.solution(Place.imp(0)) != begun
     assert time.waited == []
 
 
 @pytest.mark.parametrize("left", ["without tags", "dead", "KILLED"])
-def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(experiment, monkeypatch, left):
-    study = make_study()
-    key = study.problem.keys.solution(Place.imp(0))
+def test_a_task_that_no_process_is_known_to_be_at_is_not_waited_for(
+    experiment, monkeypatch, without_models, left
+):
+    study = quick_study()
     begin(
         study.store,
         {} if left == "without tags" else dead_tags(),
-        key,
+        study.problem.keys.solution(Place.imp(0)),
         "KILLED" if left == "KILLED" else "RUNNING",
     )
     time = meanwhile(monkeypatch)
-    assert study._runs.wait_for("dense", key) is None
+    assert load_solution(study.store, study.solution(Place.imp(0))).name == "dense"
     assert time.waited == []
 
 
@@ -541,16 +542,15 @@ def test_a_finished_result_is_taken_while_another_process_computes_it_again(expe
     finished = begin(study.store, {}, key, "FINISHED")
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
-    assert study._runs.wait_for("dense", key) == finished
+    assert study.solution(Place.imp(0)) == finished
     assert time.waited == []
 
 
-def test_fresh_waits_for_nobody(experiment, monkeypatch, child):
-    study = make_study()
-    key = study.problem.keys.solution(Place.imp(0))
-    begin(study.store, child.tags, key)
+def test_fresh_waits_for_nobody(experiment, monkeypatch, child, without_models):
+    study = quick_study()
+    begun = begin(study.store, child.tags, study.problem.keys.solution(Place.imp(0)))
     time = meanwhile(monkeypatch)
-    assert study._runs.find_or_do("dense", key, lambda: "done", adopt=False, fresh=True) == "done"
+    assert study.solution(Place.imp(0), fresh=True) != begun
     assert time.waited == []
 
 
@@ -693,3 +693,32 @@ def test_attending_does_nothing_where_no_run_was_launched(store, often):
     threads = threading.active_count()
     with store.attending():
         assert threading.active_count() == threads
+
+
+@pytest.fixture
+def mute_store(store, often, monkeypatch) -> Iterator[SimpleNamespace]:
+    """Give the test a store that accepts what is sent from now on, and never answers."""
+    never = threading.Event()
+    monkeypatch.setattr(run_module, "_LAST_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(store_module, "LAST_WORDS_SECONDS", 0.01)
+    yield SimpleNamespace(
+        store=store,
+        fall_silent=lambda: monkeypatch.setattr(MlflowClient, "log_batch", lambda *_, **__: never.wait()),
+    )
+    never.set()
+
+
+def test_an_interruption_waits_for_no_answer_of_a_store_that_gives_none(mute_store):
+    began = threading.Event()
+
+    def work() -> None:
+        with suppress(KeyboardInterrupt), mute_store.store.open("name", {KEY: "key"}):
+            mute_store.fall_silent()
+            began.set()
+            raise KeyboardInterrupt
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert began.wait(LONG)
+    thread.join(LONG)
+    assert not thread.is_alive(), "it waits for an answer"

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from tiny_problem import images, make_problem, make_study
 
 import lth.study.measuring
-import lth.study.study
+import lth.study.tasks
 from lth.measure.kind.take import read
 from lth.plan.jobs import level_jobs, study_jobs, successive_line
 from lth.plan.place import Place

@@ -7,12 +7,13 @@ import pytest
 from conftest import use_fresh_store
 from finished_study import FinishedStudy
 from mlflow import MlflowClient
+from store_calls import StoreCalls
 from tiny_problem import make_study
 
 from lth.plan.jobs import study_jobs, successive_line
 from lth.plan.place import BASELINES, Place, Point
 from lth.study.replication import Replication
-from lth.study.study import MissingEvidenceError
+from lth.study.results import MissingEvidenceError
 from lth.tracking.store import KEY, Store
 
 
@@ -83,6 +84,19 @@ def test_a_finished_study_trains_and_measures_nothing_when_asked_for_again(whole
     assert make_study(said).complete() == parent
     assert num_runs() == before
     assert all("nothing to compute" in line for line in said)
+
+
+def test_what_a_finished_study_holds_is_found_by_one_search(whole, monkeypatch):
+    study, calls = make_study(), StoreCalls(monkeypatch)
+    study.complete()
+    assert calls.total <= 2, calls.counts
+    calls.reset()
+    assert len(study.rows()) == 10
+    assert calls.total <= 2, calls.counts
+    calls.reset()
+    results = study.tasks.results()
+    study.evidence()
+    assert calls.total <= 2 + len(results), calls.counts  # a download for the numbers of each
 
 
 def test_the_table_has_every_level_with_its_geometry_and_every_baseline(whole):

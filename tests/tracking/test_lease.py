@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from processes import dead_tags
 
 from lth.tracking.client import PatientClient
-from lth.tracking.lease import _ASKED, _HELD, _STATE, CLAIMED, Leases
+from lth.tracking.lease import _ASKED, _HELD, _NONCE, _STATE, CLAIMED, Leases
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.store import FRESH, KEY, Store
 
@@ -106,6 +106,23 @@ def test_of_two_that_ask_at_once_the_other_withdraws(store, child):
         "key"
     ) as granted:
         assert not granted
+
+
+class AskingAgain(Rivals):
+    """One rival that is refused and asks again, each time that one looks."""
+
+    def __call__(self, filter_string: str) -> list[Any]:
+        found = super().__call__(filter_string)
+        for run in found:
+            run.data.tags[_NONCE] = str(self.searches)
+        return found
+
+
+def test_who_is_refused_and_asks_again_at_once_does_not_hold_up_the_first(store, child):
+    rivals = AskingAgain(child.tags, *[(LAST, _ASKED)] * 100)
+    with Leases(PatientClient(), store.experiment_id, rivals).leased("key") as granted:
+        assert granted
+    assert rivals.searches == 2
 
 
 def test_one_that_saw_no_other_and_holds_the_key_meanwhile_is_not_waited_for(store, child):

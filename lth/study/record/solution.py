@@ -70,8 +70,7 @@ def log_setting(
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
     setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
-    run.params({**setting, **place})
-    run.tags({"device": problem.data.train.labels.device.type})
+    run.params({**setting, **place}, {"device": problem.data.train.labels.device.type})
     numbers = {"seed": float(problem.setting.seed)} if one_seed else {}
     if level is not None:
         numbers["level"] = float(level)

@@ -1,0 +1,158 @@
+"""A study as a graph of tasks: trainings, measurements, analyses of levels, the summary, and the report.
+
+    w(0) <- w(1) <- w(2) <- …                      a training needs the level before, `one_shot` w(0) too
+      ^------ ^------ ^---- measurements           each of the solutions it reads
+                               ^---- analyses      each of the measurements of a level
+                                        ^---- the summary of a study <- the report on several
+
+A task is a plain value: what it is about (its node), the content key of its result, and the tasks whose results
+it needs. Nothing here says in which order, process or machine they are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, level_jobs, places, study_jobs
+from lth.plan.keys import TaskKeys
+from lth.plan.place import Place, Point
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What measurements of a level say of it together."""
+
+    level: int
+    jobs: tuple[Job, ...]
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"analysis of {Place.imp(self.level).name}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a study found, on its own run."""
+
+    name: str
+    level: int  # the last
+
+
+@dataclass(frozen=True)
+class ReportNode:
+    """Claims judged and figures drawn from what several studies found."""
+
+    name: str
+    level: int  # the last
+
+
+Node = Place | Job | Analysis | Summary | ReportNode
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do, once, wherever the results that it needs can be loaded.
+
+    Tasks of the same key are equal: they have the same result.
+    """
+
+    key: str  # content key of its result
+    node: Node = field(compare=False)
+    needs: tuple[Task, ...] = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.node.name
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return self.node.level
+
+    @property
+    def kind(self) -> str:
+        """How its run is marked: the kind of a solution, `measurement`, `analysis`, `study` or `report`."""
+        if isinstance(self.node, Place):
+            return self.node.kind
+        others = {Analysis: "analysis", Summary: "study", ReportNode: "report"}
+        return others.get(type(self.node), "measurement")
+
+
+def starts_from(place: Place) -> tuple[Place, ...]:
+    """Return the solutions that a training starts from."""
+    if place.level == 0:
+        return ()
+    before = Place.imp(place.level - 1)
+    return (before, Place.imp(0)) if place.kind == "one_shot" and place.level > 1 else (before,)
+
+
+class StudyTasks:
+    """The tasks of one study.
+
+    Args:
+        keys: Of its results.
+        name: What a person calls the study.
+    """
+
+    def __init__(self, keys: TaskKeys, name: str) -> None:
+        self._keys, self._name = keys, name
+        self._trainings: dict[Place, Task] = {}
+        self._measurements: dict[Job, Task] = {}
+
+    def training(self, place: Place) -> Task:
+        """Return the task of a solution."""
+        if place not in self._trainings:
+            inherited = place.kind == "imp" and place.level < len(self._keys.given)
+            needs = () if inherited else tuple(self.training(before) for before in starts_from(place))
+            self._trainings[place] = Task(self._keys.solution(place), place, needs)
+        return self._trainings[place]
+
+    def measurement(self, job: Job) -> Task:
+        """Return the task of a measurement."""
+        if job not in self._measurements:
+            needs = tuple(self.training(place) for place in job.needs)
+            self._measurements[job] = Task(self._keys.measurement(job), job, needs)
+        return self._measurements[job]
+
+    def analysis(self, level: int, jobs: Sequence[Job]) -> Task:
+        """Return the task that sums up measurements of a level."""
+        needs = (*(self.measurement(job) for job in jobs), self.training(Place.imp(level)))
+        return Task(self._keys.analysis(level, jobs), Analysis(level, tuple(jobs)), needs)
+
+    def trainings(self) -> list[Task]:
+        """Return every training of the study, each after those it needs."""
+        setting = self._keys.setting
+        return [self.training(place) for place in places(setting.pruning.levels, setting.analysis.every_level)]
+
+    def of_levels(self, measures: Iterable[Measure] = MEASURES) -> list[Task]:
+        """Return what is taken of each level by these measures, level by level."""
+        found = []
+        for level in range(self._keys.setting.pruning.levels + 1):
+            if jobs := chosen(level_jobs(level), measures):
+                found.append(self.analysis(level, jobs))
+            if "density" in measures:
+                found.append(self.measurement(DensityJob(Point.at(Place.imp(level)))))
+        return found
+
+    def measurements(self, measures: Iterable[Measure] = MEASURES) -> list[Task]:
+        """Return every measurement of the study by these measures: of levels, baselines and the whole."""
+        setting = self._keys.setting
+        jobs = study_jobs(setting.pruning.levels, setting.analysis)
+        return [self.measurement(job) for job in chosen(jobs, measures)]
+
+    def results(self) -> list[Task]:
+        """Return what a report reads: every training and measurement."""
+        return [*self.trainings(), *self.measurements()]
+
+    def summary(self) -> Task:
+        """Return the task that puts together what all others of the study found."""
+        needs = (*self.results(), *self.of_levels())
+        return Task(self._keys.evidence(), Summary(self._name, self._keys.setting.pruning.levels), needs)
+
+
+def report_task(key: str, name: str, summaries: Sequence[Task]) -> Task:
+    """Return the task of a report on the studies of these summaries."""
+    return Task(key, ReportNode(name, max(task.level for task in summaries)), tuple(summaries))

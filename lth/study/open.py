@@ -1,0 +1,213 @@
+"""A study opened from what a user writes: parameters in words, a tracking store, and where to compute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from lth.data import load_images
+from lth.errors import InputError
+from lth.setting.numeral import parse_number
+from lth.setting.preset import DEFAULT_PRESET, resolve
+from lth.setting.setting import Setting, with_overrides
+from lth.solution.problem import set_up
+from lth.solution.solution import Solution
+from lth.study.record.load import load_solution
+from lth.study.replication import Replication
+from lth.study.study import KEEP_EVERY, Study
+from lth.tracking.client import PATIENCE, set_request_defaults
+from lth.tracking.store import Store
+
+ANY_LEVEL = -1  # of `from_run`
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a user says of a study, in plain values that any process can open it from.
+
+    Args:
+        preset: What the parameters are changed from; by default, that of `from_run`, or `digits`.
+        parameters: Of the setting, by name.
+        data_dir: Where the data set's files are.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`, or several.
+        from_run: The run of the level before, instead of this study's own.
+        keep_every: Seconds between two times that a task keeps its progress, at the least.
+        patience: Seconds to wait for a store that does not answer.
+    """
+
+    preset: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    data_dir: str | None = None
+    device: str = "auto"
+    from_run: str | None = None
+    keep_every: float = KEEP_EVERY
+    patience: float = PATIENCE
+
+    @classmethod
+    def read(cls, given: Mapping[str, object]) -> Opening:
+        """Read what was given by name; whatever is not a field of an opening is a parameter of the setting.
+
+        Raises:
+            ValueError: If a parameter is unknown, or a value can't be read, is out of range or not here.
+        """
+        written = {name: _written(value) for name, value in given.items() if value is not None}
+        opening = cls(
+            preset=written.pop("preset", None),
+            data_dir=written.pop("data_dir", None),
+            device=written.pop("device", "auto"),
+            from_run=written.pop("from_run", None),
+            keep_every=_seconds("keep_every", written.pop("keep_every", str(KEEP_EVERY)), KEEP_EVERY),
+            patience=_seconds("patience", written.pop("patience", str(PATIENCE)), PATIENCE),
+            parameters=written,
+        )
+        opening.setting()
+        parse_devices(opening.device)
+        return opening
+
+    def setting(self) -> Setting:
+        """Return what the parameters say, apart from those of `from_run`."""
+        return resolve(self.preset or DEFAULT_PRESET, self.parameters)
+
+    def with_seed(self, seed: str) -> Opening:
+        """Return the same under another seed."""
+        return replace(self, parameters={**self.parameters, "seed": seed})
+
+
+def build_study(
+    opening: Opening,
+    store: Store,
+    say: Callable[[str], None],
+    *,
+    level_of_from_run: int | None = None,
+    sibling: Study | None = None,
+) -> Study:
+    """Return the study of an opening.
+
+    Args:
+        opening: What the user said.
+        store: Where it is tracked.
+        say: Tells the user.
+        level_of_from_run: The level that `from_run` must hold; None where it can't be given.
+        sibling: Lends its data set.
+
+    Raises:
+        ValueError: If a parameter is unknown, unreadable or out of range, or they do not fit together.
+    """
+    setting = opening.setting()
+    device, *others = parse_devices(opening.device)
+    parent = None
+    if opening.from_run is not None:
+        parent = _load_parent(store, opening.from_run, level_of_from_run)
+        if opening.preset is None:
+            setting = with_overrides(parent.setting, opening.parameters)
+    images = sibling.problem.images if sibling is not None else None
+    if images is None:
+        images = load_images(setting.data.dataset, _data_dir(opening))
+    problem = set_up(setting, images, device, parent, others)
+    pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
+    return Study(problem, store, say, pinned, opening.keep_every)
+
+
+def build_replication(
+    opening: Opening, seeds: Sequence[str], store: Store, say: Callable[[str], None]
+) -> Replication:
+    """Return the same study under several seeds; without any, under that of the opening."""
+    studies: list[Study] = []
+    for each in [opening.with_seed(seed) for seed in seeds] or [opening]:
+        studies.append(build_study(each, store, say, sibling=studies[0] if studies else None))
+    return Replication(studies, say)
+
+
+def open_study(
+    preset: str | None = None,
+    *,
+    seeds: str | Sequence[int] | None = None,
+    say: Callable[[str], None] = print,
+    **given: object,
+) -> Study | Replication:
+    """Open a study on the tracking store that MLflow is configured for; see `lth.open_study`."""
+    set_request_defaults()
+    opening = Opening.read({"preset": preset, **given})
+    several = None if seeds is None else parse_seeds(seeds)
+    if several is not None and {"seed", "from_run"} & given.keys():
+        raise InputError("seeds goes with neither seed nor from_run; leave one of them out")
+    store = Store(opening.patience, say, adopts=False)
+    store.close_dead()
+    if several is not None:
+        return build_replication(opening, several, store, say)
+    return build_study(opening, store, say, level_of_from_run=ANY_LEVEL)
+
+
+def parse_seeds(written: str | Sequence[int]) -> list[str]:
+    """Read `0,1,2`.
+
+    Raises:
+        ValueError: If it is no list of different whole numbers.
+    """
+    text = written if isinstance(written, str) else ",".join(map(str, written))
+    seeds = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in seeds):
+        raise InputError(f"seeds={text!r} are not whole numbers; write 0,1,2")
+    if len(set(map(int, seeds))) < len(seeds):
+        raise InputError(f"seeds={text!r} names one seed twice")
+    return seeds
+
+
+def parse_devices(names: str) -> list[torch.device]:
+    """Read `auto`, `cpu`, `cuda:1`, or several of them.
+
+    Raises:
+        ValueError: If one is unknown, not here, or named twice.
+    """
+    devices = [_device(name.strip()) for name in names.split(",")]
+    if len({(device.type, device.index or 0) for device in devices}) < len(devices):
+        raise InputError(f"device={names!r} names one device twice; name each once")
+    return devices
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    except RuntimeError:
+        raise InputError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device={name!r} is not supported (float64 is needed); choose cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device={name!r}: {torch.cuda.device_count()} CUDA devices are here; choose cpu or auto"
+        )
+    return device
+
+
+def _data_dir(opening: Opening) -> Path | None:
+    if opening.data_dir == "":
+        raise InputError("data_dir='' names no directory; write . for this one, or leave it out")
+    return Path(opening.data_dir) if opening.data_dir is not None else None
+
+
+def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
+    if level is None:
+        raise InputError("from_run has no meaning here; leave it out")
+    parent = load_solution(store, run_id)
+    if level not in (ANY_LEVEL, parent.level):
+        raise InputError(f"from_run={run_id} holds {parent.name}; a run of level {level} is needed")
+    return parent
+
+
+def _written(value: object) -> str:
+    """Return a value as it is typed on a command line."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _seconds(name: str, written: str, default: float) -> float:
+    try:
+        seconds = parse_number(written)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise InputError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
+    return seconds

@@ -1,0 +1,166 @@
+"""What the tasks of a study found, read from its runs: a table, trends, and the evidence for a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lth.errors import InputError
+from lth.evidence.caveat import caveats
+from lth.evidence.evidence import Attained, Evidence
+from lth.evidence.summary import LevelRow
+from lth.measure.kind.take import read
+from lth.plan.jobs import CurvatureJob, Job, level_jobs, study_jobs
+from lth.plan.place import Place, Point
+from lth.plan.tasks import StudyTasks, Task
+from lth.solution.problem import Problem
+from lth.study.index import COMPLETE, StudyIndex
+from lth.study.record.load import load_measurement, load_outcome
+from lth.study.record.solution import (
+    ANALYSIS_TREND,
+    log_analysis_trend,
+    log_results,
+    log_solution_trend,
+    measuring,
+    solution_trend,
+)
+from lth.study.runs import MEASURING, StudyRuns
+from lth.tracking.run import RunLog
+from lth.tracking.store import FAILURE, Store
+
+
+class MissingEvidenceError(InputError):
+    """A report was asked for before everything in it was measured."""
+
+
+class StudyResults:
+    """What the runs of one study hold.
+
+    Args:
+        problem: The study's.
+        store: Where the runs are.
+        index: Of the runs.
+        runs: Of the study.
+        tasks: Of the study.
+    """
+
+    def __init__(
+        self, problem: Problem, store: Store, index: StudyIndex, runs: StudyRuns, tasks: StudyTasks
+    ) -> None:
+        self._problem, self._store, self._index = problem, store, index
+        self._runs, self._tasks = runs, tasks
+        self._read: dict[str, Any] = {}  # what a measurement's run holds: analyses and the report show the same
+
+    def attained(self, place: Place) -> Attained:
+        """Return what a training reached."""
+        run_id = self._index.needed(self._problem.keys.solution(place), place.name)
+        return Attained(*load_outcome(self._store, run_id))
+
+    def measured(self, job: Job) -> Any:
+        """Return what a measurement found, downloaded once."""
+        run_id = self._index.needed(self._problem.keys.measurement(job), job.name)
+        if run_id not in self._read:
+            self._read[run_id] = read(load_measurement(self._store, run_id), job)
+        return self._read[run_id]
+
+    def evidence(self) -> Evidence:
+        """Load everything the study found; nothing is computed.
+
+        Raises:
+            MissingEvidenceError: If something was not trained or measured yet.
+        """
+        self._index.refresh()
+        found = {task.name: self._index.find(task.key) for task in self._tasks.results()}
+        if missing := [name for name, run_id in found.items() if run_id is None]:
+            shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+            raise MissingEvidenceError(
+                f"{self._runs.name} lacks {shown}; "
+                "`mlflow run . -e study` with the same parameters completes it"
+            )
+        runs = {name: run_id for name, run_id in found.items() if run_id is not None}
+        setting = self._problem.setting
+        attained = {place: self.attained(place) for place in self._places()}
+        jobs = study_jobs(setting.pruning.levels, setting.analysis)
+        measured = {job: self.measured(job) for job in jobs}
+        return Evidence(setting, setting.pruning.levels, attained, measured, runs)
+
+    def rows(self) -> list[LevelRow]:
+        """Return what the runs say of every level, and of the baselines at the last one."""
+        found = ((place, self._index.find(self._problem.keys.solution(place))) for place in self._places())
+        return [self._row(place, run_id) for place, run_id in found if run_id is not None]
+
+    def summarise(self, task: Task) -> str | None:
+        """Complete the trends on the study's run, and show all results there; None if another process does."""
+        with self._store.leased(task.key) as granted:
+            self._index.refresh()
+            if not granted or self._index.known(task.key) is not None:
+                return None
+            parent = self._runs.parent()
+            study = self._store.append(parent)
+            if FAILURE in self._index.run(parent).data.tags:  # of one that was interrupted beside us
+                study.remove_tag(FAILURE)
+            self._mend_trends(study)
+            log_results(study, self.rows())
+            study.tags({COMPLETE: task.key})
+        return parent
+
+    def fits_trends(self) -> bool:
+        """Say whether the study's trends are of measurements like these; the first to come decide."""
+        parent, alike = self._store.run(self._runs.parent()).data, measuring(self._problem)
+        if parent.tags.get(MEASURING) != alike and not any(map(_is_landscape, parent.metrics)):
+            self._store.append(self._runs.parent()).tags({MEASURING: alike})
+            return True
+        return bool(parent.tags.get(MEASURING) == alike)
+
+    def _mend_trends(self, study: RunLog) -> None:
+        """Add to the study's trends what a process could not that was killed between a task and its trend."""
+        logged = {
+            metric: self._store.steps(study.run_id, metric)
+            for metric in {solution_trend(place) for place in self._places()}
+        }
+        for place in self._places():
+            run_id = self._index.find(self._problem.keys.solution(place))
+            if run_id is not None and place.level not in logged[solution_trend(place)]:
+                density, history = load_outcome(self._store, run_id)
+                log_solution_trend(study, place, density, history[-1])
+        if not self.fits_trends():
+            return
+        there = self._store.steps(study.run_id, ANALYSIS_TREND)
+        for level in set(range(self._problem.setting.pruning.levels + 1)) - there:
+            metrics = self._landscape(Place.imp(level))
+            if metrics:
+                log_analysis_trend(study, metrics, level)
+
+    def _places(self) -> list[Place]:
+        return [task.node for task in self._tasks.trainings() if isinstance(task.node, Place)]
+
+    def _row(self, place: Place, run_id: str) -> LevelRow:
+        numbers, landscape = self._index.run(run_id).data.metrics, self._landscape(place)
+        return LevelRow(
+            name=place.name,
+            kind=place.kind,
+            level=place.level,
+            density=numbers["density"],
+            train_loss=numbers["train/loss"],
+            test_accuracy=numbers["test/accuracy"],
+            log_eig_product=landscape.get("landscape/log_eig_product"),
+            log_eig_product_projected=landscape.get("landscape/log_eig_product_projected"),
+            log_eig_product_reverse=landscape.get("landscape/log_eig_product_reverse"),
+            radius_mean=landscape.get("landscape/radius_mean"),
+            radius_mean_projected=landscape.get("landscape/radius_mean_projected"),
+            barrier_loss=landscape.get("landscape/barrier_loss"),
+            barrier_error=landscape.get("landscape/barrier_error"),
+            remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),
+        )
+
+    def _landscape(self, place: Place) -> dict[str, float]:
+        """Return the numbers at a solution, of a level's analysis or a baseline's curvature, if any."""
+        if place.kind == "imp":
+            task = self._tasks.analysis(place.level, level_jobs(place.level))
+        else:
+            task = self._tasks.measurement(CurvatureJob(Point.at(place)))
+        run_id = self._index.find(task.key)
+        return {} if run_id is None else dict(self._index.run(run_id).data.metrics)
+
+
+def _is_landscape(metric: str) -> bool:
+    return metric.startswith("landscape/")

@@ -1,0 +1,197 @@
+"""How each kind of task is done: its needs loaded, its run opened, its result logged and added to trends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from lth.errors import InputError
+from lth.evidence.caveat import caveats
+from lth.evidence.evidence import Evidence
+from lth.measure.kind.take import kind_of
+from lth.measure.progress_file import measured_by
+from lth.measure.surveyor import Surveyor
+from lth.plan.jobs import Job
+from lth.plan.place import Place
+from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
+from lth.solution.problem import Problem, check_level, check_measurable, plan
+from lth.solution.solution import Solution
+from lth.study.index import StudyIndex
+from lth.study.measuring import measure_on
+from lth.study.record.load import load_solution
+from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
+from lth.study.results import StudyResults
+from lth.study.runs import StudyRuns
+from lth.study.training import computed_by, train_on
+from lth.study.unsent import Unsent, forget
+from lth.tracking.folder import KEPT, clear_progress
+from lth.tracking.store import COMPUTED_BY, Store
+
+_MOST_HELD = 4  # solutions in memory
+
+
+class TaskWorker:
+    """Does the tasks of one study, each in a run of its own.
+
+    Args:
+        problem: The study's.
+        store: Where results are logged.
+        index: Of the study's runs.
+        runs: Opens them.
+        results: Of the study, which its summary is made of.
+        say: Tells the user.
+        keep_every: Seconds between two times that a task keeps its progress, at the least.
+        unsent: Where finished results are kept that can't be logged.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        store: Store,
+        index: StudyIndex,
+        runs: StudyRuns,
+        results: StudyResults,
+        say: Callable[[str], None],
+        keep_every: float,
+        unsent: Path,
+    ) -> None:
+        self._problem, self._store, self._index, self._runs = problem, store, index, runs
+        self._results, self._say, self._keep_every, self._unsent = results, say, keep_every, unsent
+        self._recent: dict[str, Solution] = {}  # by key, the one used last at the end
+
+    def check(self, task: Task) -> None:
+        """Check that a task can be done, before anything is done for it.
+
+        Raises:
+            ValueError: If its level can't be pruned or measured, or it is of another study that is not here.
+        """
+        place, problem = task.node, self._problem
+        if isinstance(place, Place):
+            if place.kind == "imp" and place.level < len(problem.keys.given):
+                raise InputError(f"{place.name}, an ancestor of from_run, is not in this experiment (any more)")
+            check_level(problem, place.level)
+        elif not isinstance(place, Analysis | Summary | ReportNode):
+            check_measurable(problem)
+            check_level(problem, place.level, problem.setting.analysis.k if place.measure == "spectra" else 0)
+
+    def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
+        """Return the run in which a task was done; None where another process has done it, or is at it."""
+        node = task.node
+        if isinstance(node, Analysis):
+            return self._analyse(task, node, adopt=adopt, fresh=fresh)
+        if isinstance(node, Summary):
+            return self._results.summarise(task)
+        assert not isinstance(node, ReportNode), "a report is of several studies"
+        if isinstance(node, Place):
+            run_id = self._train(task, node, adopt=adopt, fresh=fresh)
+        else:
+            run_id = self._measure(task, node, adopt=adopt, fresh=fresh)
+        if run_id is not None:
+            forget(self._unsent, task.key, fresh=fresh)
+        return run_id
+
+    def take(self, task: Task, run_id: str, *, adopt: bool) -> None:
+        """Tidy up after a task that was found in a run, and let the run of `mlflow run` point to it."""
+        if KEPT in self._index.run(run_id).data.tags:  # of a process killed between its last two steps
+            clear_progress(self._store.append(run_id))
+        if adopt:
+            self._store.point_to(run_id, task.name, self._runs.parent())
+        if not isinstance(task.node, Analysis | Summary | ReportNode):
+            forget(self._unsent, task.key, fresh=False)
+
+    def release(self) -> None:
+        """Give back the memory that is held for measuring more."""
+        self._surveyor.release()
+        self._recent.clear()
+
+    def _train(self, task: Task, place: Place, *, adopt: bool, fresh: bool) -> str | None:
+        before = {need: self._load(need) for need in starts_from(place)}
+        previous = before.get(Place.imp(place.level - 1))
+        start = plan(self._problem, place, previous, before.get(Place.imp(0)))
+        environment = computed_by(self._problem)
+        unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
+        tags, density = {COMPUTED_BY: environment}, start.mask.density
+        with (
+            unsent.rescuing() as directory,
+            self._runs.task(task, density, adopt=adopt, fresh=fresh, tags=tags) as run,
+        ):
+            if run is None:
+                return None
+            self._say(f"training {task.name}, density {density:.1%}, in run {run.run_id}")
+            solution = train_on(
+                run,
+                self._problem,
+                place,
+                start,
+                previous,
+                directory,
+                keep_every=self._keep_every,
+                unsent=unsent,
+                say=self._say,
+            )
+        clear_progress(run)
+        last = solution.history[-1]
+        log_solution_trend(self._store.append(self._runs.parent()), place, solution.density, last)
+        return run.run_id
+
+    def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:
+        environment = measured_by(self._problem.devices, self._problem.measuring_threads)
+        # What is resumed must go on where it was begun.
+        resumed = {COMPUTED_BY: environment} if kind_of(job).goes_on else {}
+        tags = {"measure": job.measure, **resumed}
+        unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
+        with (
+            unsent.rescuing() as directory,
+            self._runs.task(task, None, adopt=adopt, fresh=fresh, tags=tags) as run,
+        ):
+            if run is None:
+                return None
+            self._say(f"measuring {task.name}, in run {run.run_id}")
+            measure_on(
+                run,
+                self._problem,
+                job,
+                self._load,
+                self._surveyor,
+                directory,
+                keep_every=self._keep_every,
+                unsent=unsent,
+                say=self._say,
+            )
+        clear_progress(run)
+        return run.run_id
+
+    def _analyse(self, task: Task, node: Analysis, *, adopt: bool, fresh: bool) -> str | None:
+        here, setting = Place.imp(node.level), self._problem.setting
+        measured = {job: self._results.measured(job) for job in node.jobs}
+        attained = self._results.attained(here)
+        evidence = Evidence(setting, node.level, {here: attained}, measured, runs={})
+        with self._runs.task(task, attained.density, adopt=adopt, fresh=fresh) as run:
+            if run is None:
+                return None
+            numbers = log_analysis(run, evidence, node.level)
+        if self._results.fits_trends():
+            log_analysis_trend(self._store.append(self._runs.parent()), numbers, node.level)
+        else:
+            self._say("  measured otherwise than the study's trends: not added to them")
+        for caveat in caveats(numbers, setting.analysis):
+            self._say(f"  warning: {caveat.warning}")
+        return run.run_id
+
+    @cached_property
+    def _surveyor(self) -> Surveyor:
+        problem = self._problem
+        amount, seed = problem.setting.analysis.hessian_examples, problem.setting.seed
+        return Surveyor(problem.network, problem.data, amount, seed, problem.others)
+
+    def _load(self, place: Place) -> Solution:
+        """Return a solution that is there, the last few from memory: neighbouring measurements share them."""
+        key = self._problem.keys.solution(place)
+        solution = self._recent.pop(key, None)
+        if solution is None:
+            solution = load_solution(self._store, self._index.needed(key, place.name))
+        self._recent[key] = solution
+        while len(self._recent) > _MOST_HELD:
+            del self._recent[next(iter(self._recent))]
+        return solution

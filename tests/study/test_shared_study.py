@@ -1,0 +1,59 @@
+"""Several plain processes that complete the same study on one store share its tasks."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tiny_problem import PARAMETERS
+
+from lth.study.open import open_study
+from lth.tracking.process import PROCESS
+from lth.tracking.store import KEY, Store
+
+ROOT = Path(__file__).parent.parent.parent
+_STUDY = """
+import json, sys
+import lth
+import lth.study.training
+lth.study.training.log_solution_model = lambda *_: None  # each takes a second
+study = lth.open_study(**json.loads(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+study.complete()
+"""
+
+
+def begin(parameters: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _STUDY, json.dumps(parameters)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_share_the_tasks_of_a_study_and_do_none_twice(tracking):
+    parameters = {**PARAMETERS, "levels": "1"}
+    study = open_study(**parameters, say=[].append)
+    processes = [begin(parameters) for _ in range(2)]
+    for process in processes:
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=600)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    results = study.tasks.results()
+    keys = {task.key for task in results}
+    runs = [run for run in Store().search("attributes.status = 'FINISHED'") if run.data.tags.get(KEY) in keys]
+    assert Counter(run.data.tags[KEY] for run in runs) == Counter(keys), "each once"
+    shares = Counter(run.data.tags[PROCESS] for run in runs)
+    assert len(shares) == 2, "both worked"
+    assert min(shares.values()) >= len(keys) // 5, shares
+    assert Store().search("attributes.status != 'FINISHED'") == []
+    assert study.evidence().runs.keys() == {task.name for task in results}
