@@ -43,6 +43,7 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(folder, "time", clock)
+    monkeypatch.setattr("lth.study.record.training_progress.time", clock)
     return clock
 
 
