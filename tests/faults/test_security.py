@@ -1,7 +1,7 @@
 """Nothing lth starts listens to other machines, and what runs code is documented.
 
-That nothing it reads is executed is a rule of ruff (pyproject.toml), and shown by `test_bad_checkpoint`. That what
-users can name is escaped show `test_report` and `test_interactive_surface`.
+That nothing it reads is executed is a rule of ruff (pyproject.toml), and shown by `test_bad_checkpoint`. That
+what users can name is escaped is shown by `test_report` and `test_interactive_surface`.
 """
 
 import re
