@@ -31,13 +31,18 @@ class FinishedStudy:
 
     def copy(self, folder: Path) -> None:
         """Put a copy of the store into `folder`."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        with sqlite3.connect(folder / "mlflow.db") as database:
-            for table, column in _ADDRESSES:
-                database.execute(
-                    f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(self.folder), str(folder))
-                )
-        database.close()
+        copy_store(self.folder, folder)
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """Copy a store of `mlflow.db` and artifacts, and let it name the copied ones."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    with sqlite3.connect(target / "mlflow.db") as database:
+        for table, column in _ADDRESSES:
+            database.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(target))
+            )
+    database.close()
 
 
 def run_study(folder: Path) -> FinishedStudy:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from conftest import use_fresh_store
+from finished_study import copy_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
@@ -27,7 +29,7 @@ from lth.tracking.store import Store
 FROZEN = Path(__file__).parent.parent / "stored" / "checkpoints"
 
 
-pytestmark = pytest.mark.usefixtures("without_models")
+pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
 
 
 def call(command: object, *arguments: str) -> Result:
@@ -46,9 +48,19 @@ def trained(kind: str = "imp", level: int = 0) -> str:
     return str(run.info.run_id)
 
 
+@pytest.fixture(scope="module")
+def dense_store(tmp_path_factory, empty_database) -> Path:
+    folder = tmp_path_factory.mktemp("dense")
+    with pytest.MonkeyPatch.context() as patched:
+        use_fresh_store(patched, folder, empty_database)
+        patched.setattr("lth.study.training.log_solution_model", lambda *_: None)
+        assert call(train_dense).exit_code == 0
+    return folder
+
+
 @pytest.fixture
-def dense(tracking) -> str:
-    assert call(train_dense).exit_code == 0
+def dense(dense_store, tracking) -> str:
+    copy_store(dense_store, tracking)
     return trained()
 
 
@@ -125,14 +137,14 @@ def test_a_pickle_in_the_place_of_tensors_is_refused_and_not_executed(dense, tra
 
 
 def test_a_pickle_in_the_place_of_a_measurement_is_refused_and_not_executed(dense, tracking):
-    assert call(analyze, "--level=0").exit_code == 0
+    assert call(analyze, "--level=0", "--measures=spectra").exit_code == 0
     content = io.BytesIO()
     np.savez(content, **{"spectrum.eigenvalues": np.array([Executed()], dtype=object)})
     for path in tracking.rglob("measurement.npz"):
         path.write_bytes(content.getvalue())
     (analysis,) = Store().search("tags.kind = 'analysis'")
     MlflowClient().delete_run(analysis.info.run_id)
-    refused(call(analyze, "--level=0"), "the numbers of run", "are not usable")
+    refused(call(analyze, "--level=0", "--measures=spectra"), "the numbers of run", "are not usable")
     assert not list(tracking.rglob("executed"))
 
 

@@ -12,6 +12,7 @@ from tiny_problem import OPTIONS
 from entrypoints import analyze, imp_level
 from lth.tracking.store import Store
 
+pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
 DOCS = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 
 

@@ -18,10 +18,11 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
-from tiny_problem import OPTIONS, make_problem
+from tiny_problem import OPTIONS, make_problem, make_study
 
 import lth
-from entrypoints import analyze, imp_level, study, train_dense
+from entrypoints import analyze, imp_level, train_dense
+from lth.evidence.summary import text_table
 from lth.plan.place import Place
 from lth.sealed import step_of
 from lth.solution.progress_file import KIND
@@ -30,7 +31,7 @@ from lth.tracking.store import FAILURE, Store
 QUICK = [*OPTIONS, "--patience=0"]
 
 
-pytestmark = pytest.mark.usefixtures("without_models")
+pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
 
 
 def call(command: object, *arguments: str) -> Result:
@@ -363,10 +364,11 @@ def test_too_little_memory_is_one_line_with_the_remedy(tracking, monkeypatch):
 
 def test_what_does_not_exist_or_is_only_a_bound_is_a_result_that_the_table_flags(tracking):
     """Of the 49 dimensions of level 1 not all are curved upwards, and no loss is that high."""
-    result = call(study, "--levels=1", "--k=45", "--cutoff_margin=1e30")
+    result = call(analyze, "--level=1", "--k=49", "--cutoff_margin=1e30")
     assert result.exit_code == 0, result.output
-    (level,) = [line for line in result.output.splitlines() if line.startswith("level 1 ")]
-    assert "of 45 eigenvalues positive" in level
+    table = text_table(make_study(k="49", cutoff_margin="1e30").rows())
+    (level,) = [line for line in table.splitlines() if line.startswith("level 1 ")]
+    assert "of 49 eigenvalues positive" in level
     assert "radius a lower bound" in level
     (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '1'")
     assert "log_eig_product does not exist" in analysis.data.tags["lth.warnings"]

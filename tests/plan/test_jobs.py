@@ -2,6 +2,8 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lth.plan.jobs import (
     MEASURES,
@@ -23,8 +25,8 @@ from lth.plan.jobs import (
 from lth.plan.place import BASELINES, Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
-LASTS = range(1, 14)
-EVERY = [(), ("one_shot",), ("random_prune", "fine_tune"), BASELINES]
+LASTS = st.integers(1, 13)
+EVERY = st.lists(st.sampled_from(BASELINES), unique=True).map(tuple)
 SETTING = AnalysisSetting()
 
 
@@ -32,8 +34,7 @@ def setting(every_level: tuple[str, ...] = (), plane: tuple[str, ...] = SETTING.
     return replace(SETTING, every_level=every_level, plane=plane)
 
 
-@pytest.mark.parametrize("every_level", EVERY)
-@pytest.mark.parametrize("last", LASTS)
+@given(LASTS, EVERY)
 def test_every_job_needs_only_solutions_that_the_study_trains(last, every_level):
     trained = set(places(last, every_level))
     for job in study_jobs(last, setting(every_level)):
@@ -42,14 +43,13 @@ def test_every_job_needs_only_solutions_that_the_study_trains(last, every_level)
         assert len(set(job.needs)) == len(job.needs), job.name
 
 
-@pytest.mark.parametrize("every_level", EVERY)
-@pytest.mark.parametrize("last", LASTS)
+@given(LASTS, EVERY)
 def test_no_two_jobs_of_a_study_are_equal_or_share_a_name(last, every_level):
     jobs = study_jobs(last, setting(every_level))
     assert len(set(jobs)) == len({job.name for job in jobs}) == len(jobs)
 
 
-@pytest.mark.parametrize("last", LASTS)
+@given(LASTS)
 def test_a_study_with_every_measure_has_this_many_jobs(last):
     jobs = study_jobs(last, setting())
     counts = {measure: len(chosen(jobs, [measure])) for measure in MEASURES}
@@ -63,20 +63,15 @@ def test_a_study_with_every_measure_has_this_many_jobs(last):
     assert sum(counts.values()) == len(jobs)
 
 
-@pytest.mark.parametrize("last", LASTS)
-def test_baselines_at_every_level_add_their_curvature_and_nothing_else(last):
-    usual, more = study_jobs(last, setting()), study_jobs(last, setting(("one_shot", "random_prune")))
-    added = [
-        CurvatureJob(Point.at(Place(kind, level)))
-        for kind in ("one_shot", "random_prune")
-        for level in range(1, last)
-    ]
-    assert set(more) - set(usual) == set(added)
+@given(LASTS, EVERY)
+def test_baselines_at_every_level_add_their_curvature_and_nothing_else(last, every_level):
+    usual, more = study_jobs(last, setting()), study_jobs(last, setting(every_level))
+    added = {CurvatureJob(Point.at(Place(kind, level))) for kind in every_level for level in range(1, last)}
+    assert set(more) - set(usual) == added
     assert set(usual) <= set(more)
 
 
-@pytest.mark.parametrize("every_level", EVERY)
-@pytest.mark.parametrize("last", [0, *LASTS])
+@given(st.integers(0, 13), EVERY)
 def test_every_place_is_listed_once_after_those_it_is_pruned_from(last, every_level):
     listed = places(last, every_level)
     assert len(set(listed)) == len(listed)
@@ -113,7 +108,7 @@ def test_level_zero_is_measured_alone():
     assert all(job.needs == (Place.imp(0),) and job.level == 0 for job in level_jobs(0))
 
 
-@pytest.mark.parametrize("level", LASTS)
+@pytest.mark.parametrize("level", [1, 13])
 def test_a_level_is_measured_at_four_points_two_spaces_and_one_line(level):
     jobs = level_jobs(level)
     assert [job.point for job in jobs if isinstance(job, CurvatureJob)] == [
@@ -170,7 +165,7 @@ def test_a_line_from_a_projection_to_a_solution_needs_each_solution_once():
     assert LineJob(Point.projection(3), Point.at(Place.imp(3))).needs == (Place.imp(2), Place.imp(3))
 
 
-@pytest.mark.parametrize("last", LASTS)
+@pytest.mark.parametrize("last", [1, 13])
 def test_every_solution_is_drawn_on_the_surface_and_has_distances(last):
     surface = surface_job(last, setting(BASELINES))
     assert surface.corners == (Place.imp(0), Place.imp(last), Place("random_init", last))

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import mlflow
 import pytest
 import tiny_problem
 import torch
@@ -21,6 +20,8 @@ from lth.study.study import Study
 from lth.tracking.store import KEY, Store
 
 CPU = torch.device("cpu")
+
+pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
 
 
 def num_runs() -> int:
@@ -118,19 +119,6 @@ def test_a_missing_place_says_what_there_is(tracking):
         lth.load_solution(level=7)
 
 
-def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(tracking, monkeypatch):
-    run = make_study().solution(Place.imp(1))
-    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    (model,) = MlflowClient().search_logged_models([Store().experiment_id], f"source_run_id = '{run}'") or [
-        None
-    ]
-    loaded = mlflow.pytorch.load_model(f"models:/{model.model_id}")
-    images = torch.rand(5, 1, 6, 6, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        # The same float32 graph, exported: equal up to the fusing of operations.
-        torch.testing.assert_close(loaded(images), network_of(lth.load_solution(run))(images))
-
-
 def test_which_examples_were_drawn_is_logged(tracking):
     run = make_study(train_examples="34").solution(Place.imp(0))
     path = MlflowClient().download_artifacts(run, "train_examples.json", dst_path=".")
@@ -200,14 +188,6 @@ def test_the_surface_trains_the_solutions_its_plane_needs(tracking):
     assert any("surface at level 2 needs dense, which is missing" in line for line in said)
 
 
-def test_a_network_that_cannot_be_exported_keeps_its_checkpoint_and_says_so(tracking):
-    said: list[str] = []
-    run = make_study(said, network="tiny_problem:branching_network").solution(Place.imp(1))
-    assert MlflowClient().get_run(run).info.status == "FINISHED"
-    assert "torch.export can't trace" in MlflowClient().get_run(run).data.tags["lth.warnings"]
-    assert lth.load_solution(run).level == 1
-
-
 def test_a_network_with_frozen_and_unused_layers_can_be_pruned(tracking):
     run = make_study(network="tiny_problem:partly_unused_network").solution(Place.imp(2))
     solution = lth.load_solution(run)
@@ -259,15 +239,6 @@ def test_a_level_too_sparse_to_exist_is_refused_before_anything_is_trained(track
     with pytest.raises(ValueError, match="k=1000 exceeds the"):
         make_study(k="1000").analysis(1)
     assert Store().search("tags.kind = 'imp'") == []
-
-
-def test_main_goes_on_with_a_study_that_was_begun_level_by_level(tracking):
-    make_study().solution(Place.imp(1))
-    (parent,) = Store().search("tags.kind = 'study'")
-    assert make_study().complete() == parent.info.run_id
-    run = MlflowClient().get_run(parent.info.run_id)
-    assert run.info.status == "FINISHED"
-    assert "| level 2 |" in run.data.tags["mlflow.note.content"]
 
 
 def test_trends_hold_only_what_was_measured_alike(tracking):
