@@ -7,6 +7,8 @@ what users can name is escaped is shown by `test_report` and `test_interactive_s
 import re
 from pathlib import Path
 
+from lth.setting.parameter import BY_NAME
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -23,6 +25,4 @@ def test_every_server_that_make_starts_listens_to_this_machine_alone():
 def test_running_code_by_name_is_documented_where_it_is_named():
     assert "Naming a function runs its code" in (ROOT / "README.md").read_text().replace("\n", " ")
     for option in ("network", "dataset"):
-        from entrypoints.options import _SETTING_OPTIONS
-
-        assert "runs it" in _SETTING_OPTIONS[option]
+        assert "runs it" in BY_NAME[option].help
