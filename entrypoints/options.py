@@ -181,8 +181,10 @@ def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
     """Turn errors that a user can mend into one line."""
     try:
         yield
-    except MendableError as error:
+    except InputError as error:
         raise kind(str(error)) from error
+    except MendableError as error:  # nothing is wrong with the command
+        raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
         from lth.tracking.project.killed import mark_launched_run

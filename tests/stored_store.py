@@ -6,6 +6,7 @@ import sqlite3
 import zipfile
 from pathlib import Path
 
+WRITTEN_IN = "/tmp/store1"
 STORE_OF_VERSION_1 = Path(__file__).parent / "stored" / "store_of_version_1.zip"
 
 

@@ -52,6 +52,7 @@ class Evidence:
     attained: Mapping[Place, Attained]
     measured: Mapping[Job, Any]  # what the job's room reads from what was stored of it (`lth.measure.kind`)
     runs: Mapping[str, str]  # run id by the name of a solution or a job
+    former: frozenset[str] = frozenset()  # names of what an earlier version of lth stored
 
     @property
     def seed(self) -> int:

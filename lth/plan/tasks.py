@@ -61,6 +61,7 @@ class Task:
     key: str  # content key of its result
     node: Node = field(compare=False)
     needs: tuple[Task, ...] = field(compare=False, repr=False)
+    former: str | None = field(default=None, compare=False, repr=False)  # its key of version 1
 
     @property
     def name(self) -> str:
@@ -98,29 +99,36 @@ class StudyTasks:
     """
 
     def __init__(self, keys: TaskKeys, name: str) -> None:
-        self._keys, self._name = keys, name
+        self._keys, self._former, self._name = keys, keys.former, name
         self._trainings: dict[Place, Task] = {}
         self._measurements: dict[Job, Task] = {}
+        self.by_key: dict[str, Task] = {}  # every task that was asked for
 
     def training(self, place: Place) -> Task:
         """Return the task of a solution."""
         if place not in self._trainings:
             inherited = place.kind == "imp" and place.level < len(self._keys.given)
             needs = () if inherited else tuple(self.training(before) for before in starts_from(place))
-            self._trainings[place] = Task(self._keys.solution(place), place, needs)
+            former = None if self._former is None else self._former.solution(place)
+            self._trainings[place] = self._noted(Task(self._keys.solution(place), place, needs, former))
         return self._trainings[place]
 
     def measurement(self, job: Job) -> Task:
         """Return the task of a measurement."""
         if job not in self._measurements:
             needs = tuple(self.training(place) for place in job.needs)
-            self._measurements[job] = Task(self._keys.measurement(job), job, needs)
+            former = None if self._former is None else self._former.measurement(job)
+            self._measurements[job] = self._noted(Task(self._keys.measurement(job), job, needs, former))
         return self._measurements[job]
 
     def analysis(self, level: int, jobs: Sequence[Job]) -> Task:
         """Return the task that sums up measurements of a level."""
         needs = (*(self.measurement(job) for job in jobs), self.training(Place.imp(level)))
-        return Task(self._keys.analysis(level, jobs), Analysis(level, tuple(jobs)), needs)
+        former = None if self._former is None else self._former.analysis(level, jobs)
+        return self._noted(Task(self._keys.analysis(level, jobs), Analysis(level, tuple(jobs)), needs, former))
+
+    def _noted(self, task: Task) -> Task:
+        return self.by_key.setdefault(task.key, task)
 
     def trainings(self) -> list[Task]:
         """Return every training of the study, each after those it needs."""

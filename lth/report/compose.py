@@ -151,7 +151,9 @@ def _sources(
     evidence: Evidence, names: Mapping[str, str] | Sequence[str], link: Callable[[str], str]
 ) -> tuple[int, tuple[Source, ...]]:
     return evidence.seed, tuple(
-        Source(name, link(evidence.runs[name])) for name in names if name in evidence.runs
+        Source(name, link(evidence.runs[name]), name in evidence.former)
+        for name in names
+        if name in evidence.runs
     )
 
 

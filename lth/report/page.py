@@ -36,6 +36,7 @@ class Source:
 
     name: str
     link: str
+    former: bool = False  # stored by an earlier version of lth
 
 
 Sources = tuple[tuple[int, tuple[Source, ...]], ...]  # by seed

@@ -15,6 +15,7 @@ from lth.network.mask import Mask
 from lth.network.prune import survivors
 from lth.network.weights import Weights
 from lth.plan.computing import Computing
+from lth.plan.former_keys import counts
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
@@ -61,6 +62,8 @@ def set_up(
     device: torch.device,
     given: Solution | None = None,
     others: Sequence[torch.device] = (),
+    *,
+    given_computed_by: str | None = None,
 ) -> Problem:
     """Check that everything fits together, before any long work.
 
@@ -70,6 +73,7 @@ def set_up(
         device: Where to put the examples, and so where everything is computed.
         given: A solution of another study whose lineage replaces the levels up to its own.
         others: Further devices, for curvature.
+        given_computed_by: The tag `lth.computed_by` of the run of `given`; None if that is not known.
 
     Raises:
         ValueError: If network, data, amounts of examples, schedule and `given` do not fit.
@@ -106,7 +110,7 @@ def set_up(
         former_network_code=file_digest(spec.name) if own else None,
     )
     inherited = (*given.ancestors, given.key) if given is not None else ()
-    if not _is_own(inherited, keys):
+    if not _is_own(inherited, keys, given_computed_by):
         keys = replace(keys, given=inherited)
     return Problem(
         setting=setting,
@@ -128,13 +132,20 @@ def _computing(setting: Setting, device: torch.device, schedule: Schedule) -> Co
     )
 
 
-def _is_own(lineage: tuple[str, ...], keys: TaskKeys) -> bool:
-    """Return whether w(0), w(1), … of these keys, of this version or the former, are the study's own."""
+def _is_own(lineage: tuple[str, ...], keys: TaskKeys, computed_by: str | None) -> bool:
+    """Return whether w(0), w(1), … of these keys, of this version or the former, are the study's own.
+
+    A former key says `auto` where the format was left open; then the tag must say that it was that of now.
+    """
     levels = [Place.imp(level) for level in range(len(lineage))]
+    if lineage == tuple(map(keys.solution, levels)):
+        return True
     former = keys.former
-    return lineage == tuple(map(keys.solution, levels)) or (
-        former is not None and lineage == tuple(map(former.solution, levels))
-    )
+    if former is None or lineage != tuple(map(former.solution, levels)):
+        return False
+    if computed_by is None:
+        return keys.setting.training.precision != "auto"
+    return counts(computed_by, keys.computing)
 
 
 def check_level(problem: Problem, level: int, k: int = 0) -> None:

@@ -11,9 +11,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from lth.errors import InputError
-from lth.tracking.store import KEY, FoundRun, Store, is_busy, is_finished
+from lth.plan.keys import TaskKeys
+from lth.plan.tasks import Task
+from lth.study.former import FormerRuns
+from lth.tracking.store import KEY, STUDY, FoundRun, Store, is_busy, is_finished
 
-STUDY = "lth.study"  # on every run of a study: its key
 COMPLETE = "lth.complete"  # on the study's own run: the key of the evidence that it holds
 
 
@@ -22,12 +24,16 @@ class StudyIndex:
 
     Args:
         store: Where the runs are.
-        study: The study's key.
+        keys: Of the study.
+        tasks: Of the study, by their keys.
         pinned: The run to use for a key, whichever others there are.
     """
 
-    def __init__(self, store: Store, study: str, pinned: Mapping[str, str]) -> None:
-        self._store, self._study, self._pinned = store, study, pinned
+    def __init__(
+        self, store: Store, keys: TaskKeys, tasks: Mapping[str, Task], pinned: Mapping[str, str]
+    ) -> None:
+        self._store, self._study, self._tasks, self._pinned = store, keys.study(), tasks, pinned
+        self._former = FormerRuns(store, keys)
         self._own: dict[str, list[FoundRun]] | None = None  # by key, latest first
         self._others: dict[str, list[FoundRun]] = {}  # the same, of keys that were looked for by themselves
         self._done: dict[str, str] = {}  # run by key, of what this process did since
@@ -51,13 +57,21 @@ class StudyIndex:
         """Return the run that holds the result of a key, if it is known; asks nobody."""
         if (run_id := self._done.get(key) or self._pinned.get(key)) is not None:
             return run_id
-        return next((str(run.info.run_id) for run in self._runs(key) if self._holds(run, key)), None)
+        held = next((run for run in self._runs(key) if self._holds(run, key)), None) or self._former_run(key)
+        return None if held is None else str(held.info.run_id)
 
     def find(self, key: str) -> str | None:
         """Return the run that holds the result of a key, if there is one; may search once more."""
         if self.known(key) is None and key not in self._others:
             self._others[key] = self._store.of_key(key)
+            if self.known(key) is None and key in self._tasks:
+                self._former.of(self._tasks[key], search=True)
         return self.known(key)
+
+    def is_former(self, key: str) -> bool:
+        """Say whether the result of a key is one that an earlier version stored under another."""
+        former = self._former_run(key)
+        return former is not None and self.known(key) == former.info.run_id
 
     def needed(self, key: str, name: str) -> str:
         """Return the run that holds the result of a key, which is needed.
@@ -81,7 +95,11 @@ class StudyIndex:
     def run(self, run_id: str) -> FoundRun:
         """Return a run of the index, its tags and last metrics as of the last refresh; else as it is now."""
         every = [run for runs in (*(self._own or {}).values(), *self._others.values()) for run in runs]
+        every += [run for key in self._tasks if (run := self._former_run(key)) is not None]
         return next((run for run in every if run.info.run_id == run_id), None) or self._store.run(run_id)
+
+    def _former_run(self, key: str) -> FoundRun | None:
+        return self._former.of(self._tasks[key]) if key in self._tasks else None
 
     def _runs(self, key: str) -> list[FoundRun]:
         if self._own is None:

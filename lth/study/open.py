@@ -16,11 +16,11 @@ from lth.setting.preset import DEFAULT_PRESET, resolve
 from lth.setting.setting import Setting, with_overrides
 from lth.solution.problem import set_up
 from lth.solution.solution import Solution
-from lth.study.record.load import load_solution
+from lth.study.record.load import load_solution, solution_run
 from lth.study.replication import Replication
 from lth.study.study import KEEP_EVERY, Study
 from lth.tracking.client import PATIENCE, set_request_defaults
-from lth.tracking.store import Store
+from lth.tracking.store import COMPUTED_BY, Store
 
 ANY_LEVEL = -1  # of `from_run`
 
@@ -99,15 +99,16 @@ def build_study(
     """
     setting = opening.setting()
     device, *others = parse_devices(opening.device)
-    parent = None
+    parent, computed_by = None, None
     if opening.from_run is not None:
         parent = _load_parent(store, opening.from_run, level_of_from_run)
+        computed_by = solution_run(store, opening.from_run).data.tags.get(COMPUTED_BY)
         if opening.preset is None:
             setting = with_overrides(parent.setting, opening.parameters)
     images = sibling.problem.images if sibling is not None else None
     if images is None:
         images = load_images(setting.data.dataset, _data_dir(opening))
-    problem = set_up(setting, images, device, parent, others)
+    problem = set_up(setting, images, device, parent, others, given_computed_by=computed_by)
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
     return Study(problem, store, say, pinned, opening.keep_every)
 

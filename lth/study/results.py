@@ -52,12 +52,12 @@ class StudyResults:
 
     def attained(self, place: Place) -> Attained:
         """Return what a training reached."""
-        run_id = self._index.needed(self._problem.keys.solution(place), place.name)
+        run_id = self._index.needed(self._tasks.training(place).key, place.name)
         return Attained(*load_outcome(self._store, run_id))
 
     def measured(self, job: Job) -> Any:
         """Return what a measurement found, downloaded once."""
-        run_id = self._index.needed(self._problem.keys.measurement(job), job.name)
+        run_id = self._index.needed(self._tasks.measurement(job).key, job.name)
         if run_id not in self._read:
             self._read[run_id] = read(load_measurement(self._store, run_id), job)
         return self._read[run_id]
@@ -81,11 +81,12 @@ class StudyResults:
         attained = {place: self.attained(place) for place in self._places()}
         jobs = study_jobs(setting.pruning.levels, setting.analysis)
         measured = {job: self.measured(job) for job in jobs}
-        return Evidence(setting, setting.pruning.levels, attained, measured, runs)
+        former = frozenset(task.name for task in self._tasks.results() if self._index.is_former(task.key))
+        return Evidence(setting, setting.pruning.levels, attained, measured, runs, former)
 
     def rows(self) -> list[LevelRow]:
         """Return what the runs say of every level, and of the baselines at the last one."""
-        found = ((place, self._index.find(self._problem.keys.solution(place))) for place in self._places())
+        found = ((place, self._index.find(self._tasks.training(place).key)) for place in self._places())
         return [self._row(place, run_id) for place, run_id in found if run_id is not None]
 
     def summarise(self, task: Task) -> str | None:
@@ -118,7 +119,7 @@ class StudyResults:
             for metric in {solution_trend(place) for place in self._places()}
         }
         for place in self._places():
-            run_id = self._index.find(self._problem.keys.solution(place))
+            run_id = self._index.find(self._tasks.training(place).key)
             if run_id is not None and place.level not in logged[solution_trend(place)]:
                 density, history = load_outcome(self._store, run_id)
                 log_solution_trend(study, place, density, history[-1])

@@ -16,6 +16,11 @@ from lth.tracking.store import FRESH, FROM_RUN, KEY, Store
 MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 
 
+def origin_of(problem: Problem, pinned: Mapping[str, str]) -> str:
+    """Return the run whose lineage a study continues; empty if that is its own."""
+    return ",".join(pinned.values()) if problem.keys.given else ""
+
+
 class StudyRuns:
     """The runs of one study.
 
@@ -36,8 +41,7 @@ class StudyRuns:
         pinned: Mapping[str, str],
     ) -> None:
         self._problem, self._store, self._index = problem, store, index
-        # The run whose lineage the study continues, if it is not its own.
-        self._origin = ",".join(pinned.values()) if problem.keys.given else ""
+        self._origin = origin_of(problem, pinned)
         if self._origin:
             say(f"continuing the lineage of run {self._origin}, as a study of its own")
         self._common: dict[str, str] = {}  # runs that others are shown under, by key

@@ -32,8 +32,9 @@ from lth.plan.place import Place, Point
 from lth.plan.tasks import StudyTasks, Task
 from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger
 from lth.study.index import COMPLETE, StudyIndex
+from lth.study.record.solution import study_name
 from lth.study.results import StudyResults
-from lth.study.runs import StudyRuns
+from lth.study.runs import StudyRuns, origin_of
 from lth.study.scheduler import Scheduler
 from lth.study.tasks import TaskWorker
 from lth.study.unsent import UNSENT
@@ -64,9 +65,9 @@ class Study:
         self.problem = problem
         self.store = store
         self._say = say
-        self._index = StudyIndex(store, problem.keys.study(), pinned)
+        self.tasks = StudyTasks(problem.keys, study_name(problem, origin_of(problem, pinned)))
+        self._index = StudyIndex(store, problem.keys, self.tasks.by_key, pinned)
         self._runs = StudyRuns(problem, store, self._index, say, pinned)
-        self.tasks = StudyTasks(problem.keys, self._runs.name)
         self._results = StudyResults(problem, store, self._index, self._runs, self.tasks)
         self._worker = TaskWorker(
             problem, store, self._index, self._runs, self._results, say, keep_every, unsent
@@ -186,5 +187,6 @@ class Study:
 
     def _trained(self, level: int) -> tuple[Place, ...]:
         """Return every solution up to a level that there is."""
-        key = self.problem.keys.solution
-        return tuple(place for place in places(level) if self._index.find(key(place)) is not None)
+        return tuple(
+            place for place in places(level) if self._index.find(self.tasks.training(place).key) is not None
+        )

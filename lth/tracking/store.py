@@ -27,6 +27,7 @@ from lth.tracking.project.experiment import experiment_id, launched_run_id
 from lth.tracking.project.silent import never_started
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
+STUDY = "lth.study"  # on every run of a study: its key
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
 FAILURE = "lth.failure"

@@ -13,7 +13,7 @@ from lth.setting.preset import PRESETS
 from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
 from lth.solution.solution import Solution
 from lth.tracking.client import TrackingError
-from lth.tracking.store import FROM_RUN, KEY, REUSED, Store
+from lth.tracking.store import FROM_RUN, KEY, REUSED, FoundRun, Store
 from lth.training.train import EpochRecord
 
 CHECKPOINT = "checkpoint"  # the artifact folder of a solution
@@ -27,9 +27,8 @@ def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Sol
         ValueError: If the run does not exist or logged no solution.
         CheckpointError: If the checkpoint is damaged.
     """
-    run = store.run(run_id)
-    if REUSED in run.data.tags:
-        return load_solution(store, run.data.tags[REUSED], trajectory=trajectory)
+    run = solution_run(store, run_id)
+    run_id = run.info.run_id
     if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
         state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
         raise InputError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
@@ -44,6 +43,18 @@ def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Sol
             return read_solution(store.download(run_id, CHECKPOINT, directory))
         fetched = [store.download(run_id, path, directory) for path in files]
         return read_solution(fetched[0].parent, trajectory=False)
+
+
+def solution_run(store: Store, run_id: str) -> FoundRun:
+    """Return a run, or the one that it points to.
+
+    Raises:
+        ValueError: If it does not exist.
+    """
+    run = store.run(run_id)
+    while REUSED in run.data.tags:
+        run = store.run(run.data.tags[REUSED])
+    return run
 
 
 def load_outcome(store: Store, run_id: str) -> tuple[float, tuple[EpochRecord, ...]]:
