@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from lth.report.figure.spectrum import draw_spectra
 
@@ -41,6 +40,5 @@ def test_eigenvalues_that_are_not_positive_are_crosses_and_counted(
     assert crosses.get_marker() == "x"
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_spectrum_without_any_positive_eigenvalue_can_be_saved(make_analysis, make_spectrum, tmp_path):
     draw_spectra(make_analysis(0, spectra={"": make_spectrum([0, -2])})).savefig(tmp_path / "figure.png")
