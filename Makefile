@@ -14,7 +14,7 @@ study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local
 
 test: setup check
-	$(BIN)/python -m pytest -q --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
 
 nightly: setup
 	$(BIN)/python -m pytest -q -m nightly

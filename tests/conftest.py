@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from finished_study import FinishedStudy, run_once, run_study
+from hypothesis import settings
 from matplotlib.figure import Figure
 from PIL import Image
 from processes import Child, waiting_child
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 # Tensors here are tiny: a second thread only waits, and makes timings depend on what else the machine does.
 torch.set_num_threads(1)
+
+# The same examples in every run, however long one takes on a machine that does other things too.
+settings.register_profile("lth", deadline=None, derandomize=True)
+settings.load_profile("lth")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -167,7 +167,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 def test_no_bit_of_a_checkpoint_can_be_altered_unnoticed(whole, data):
     path = data.draw(st.sampled_from(sorted(path for path in whole.rglob("*") if path.is_file())))
     content = path.read_bytes()

@@ -27,7 +27,7 @@ def first_vector(matrix: Matrix, seed: int, probe: int) -> Tensor:
 
 
 @given(size=st.integers(3, 40), steps=st.integers(1, 8), seed=st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_quadrature_is_exact_up_to_degree_2m_minus_1(size, steps, seed):
     steps = min(steps, size)
     matrix = Matrix(symmetric(size, seed))

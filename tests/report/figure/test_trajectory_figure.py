@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from lth.plan.place import Place
 from lth.report.figure.trajectory import draw_trajectory
@@ -38,7 +37,6 @@ def test_solutions_of_one_colour_differ_in_line_style():
     assert first.get_linestyle() != second.get_linestyle()
 
 
-@pytest.mark.filterwarnings("error")
 def test_no_history_and_a_single_epoch_can_be_saved(tmp_path):
     draw_trajectory({}).savefig(tmp_path / "none.png")
     figure = draw_trajectory({Place.imp(0): history(2.0)})
