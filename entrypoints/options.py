@@ -167,7 +167,7 @@ def _given(options: Options) -> dict[str, str]:
     signal.signal(signal.SIGTERM, _interrupt)
     _follow_launcher()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None and name != "fresh"}
     for name, value in given.items():
         if len(value) > _LONGEST_VALUE:
             raise click.UsageError(

@@ -70,7 +70,7 @@ class Opening:
 
     def setting(self) -> Setting:
         """Return what the parameters say, apart from those of `from_run`."""
-        return resolve(self.preset or DEFAULT_PRESET, self.parameters)
+        return resolve(DEFAULT_PRESET if self.preset is None else self.preset, self.parameters)
 
     def with_seed(self, seed: str) -> Opening:
         """Return the same under another seed."""

@@ -106,13 +106,13 @@ def test_a_reverse_projection_is_the_solution_in_the_denser_space(level):
     assert_same_weights(found.weights, solution.final)
     assert same_masks(found.mask, before.mask)
     dimensions = [LevelSpace(mask, found.weights).dimension for mask in (found.mask, solution.mask)]
-    assert dimensions[0] - dimensions[1] == num_to_prune(before.mask, PRUNING) > 0
+    assert dimensions[0] - dimensions[1] == num_to_prune(before.mask, PRUNING.prune_fraction) > 0
 
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_the_next_larger_band_is_pruned_from_the_level_before(level):
     found, before = located(Point.next_larger(level)), solutions()[Place.imp(level - 1)]
-    count = num_to_prune(before.mask, PRUNING)
+    count = num_to_prune(before.mask, PRUNING.prune_fraction)
     assert same_masks(found.mask, prune_next_larger(before.final, before.mask, count))
     assert_same_weights(found.weights, found.mask.apply(before.final))
     assert found.mask.num_kept == solutions()[Place.imp(level)].mask.num_kept

@@ -1,4 +1,5 @@
 import copy
+from types import SimpleNamespace
 
 import pytest
 import tiny_problem
@@ -7,14 +8,16 @@ from problems import SPEC, procedure, random_examples, random_mask, tiny_setting
 from torch import Tensor, nn
 
 from lth.data import Examples
+from lth.measure.kind.site import Site
+from lth.measure.kind.take import take
 from lth.measure.progress_file import measured_by
-from lth.measure.surveyor import MaskedPoint, Surveyor
+from lth.measure.surveyor import Surveyor
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.plan.place import Place
+from lth.plan.jobs import CurvatureJob
+from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
-from lth.solution.problem import plan
 from lth.solution.progress_file import progress_environment
 from lth.study.training import computed_by
 from lth.training import threads as module
@@ -148,8 +151,10 @@ def run_evaluation(network: nn.Module) -> None:
 
 
 def run_curvature(network: nn.Module) -> None:
-    surveyor = Surveyor(network, training_data(), tiny_setting().analysis, seed=0)
-    surveyor.curvature(MaskedPoint(Weights.of(network), random_mask(network, 0.5)), "a point")
+    solution = SimpleNamespace(final=Weights.of(network), mask=random_mask(network, 0.5))
+    job, setting = CurvatureJob(Point.at(Place.imp(0))), tiny_setting()
+    surveyor = Surveyor(network, training_data(), setting.analysis.hessian_examples, seed=0)
+    take(job, Site(lambda _place: solution, surveyor, setting.deciding(job.measure)))
 
 
 @pytest.mark.parametrize("work", [run_training, run_evaluation, run_curvature])
@@ -172,7 +177,7 @@ def test_a_large_network_is_computed_with_all_threads(work, cores):
 
 def test_the_progress_of_a_study_says_that_one_thread_computed_it(cores):
     problem = tiny_problem.make_problem()
-    assert ", 1 thread," in computed_by(problem, plan(problem, Place.imp(0), None, None))
+    assert ", 1 thread," in computed_by(problem)
     assert ", 1 thread," in measured_by(problem.devices, problem.measuring_threads)
 
 
