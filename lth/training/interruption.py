@@ -21,19 +21,17 @@ def held_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
     hold = _Hold()
     try:
         for number, handler in handlers.items():
-            if callable(handler):
-                signal.signal(number, hold.instead_of(handler))
+            signal.signal(number, hold.instead_of(handler))
         yield
     finally:
         hold.is_over = True
         # A signal between two of these lines takes effect, and leaves nothing but a handler that passes on.
         for number, handler in handlers.items():
-            if callable(handler):
-                signal.signal(number, handler)
+            signal.signal(number, handler)
         if hold.arrived:
             signal.raise_signal(hold.arrived[0])
 
