@@ -186,6 +186,13 @@ def test_eigenvalues_in_the_denser_space_interlace_with_those_in_the_sparser():
 
 
 def test_graphs_of_a_point_are_kept_for_its_reverse_projection_and_freed_for_another(monkeypatch):
+    steps = (
+        (Point.at(Place.imp(2)), 1),
+        (Point.reverse(2), 1),
+        (Point.projection(2), 2),
+        (Point.at(Place.imp(2)), 3),
+    )
+    alone = {point: curvature(point) for point, _ in steps}
     made = []
     build = HessianOperator.__init__
 
@@ -195,18 +202,13 @@ def test_graphs_of_a_point_are_kept_for_its_reverse_projection_and_freed_for_ano
 
     monkeypatch.setattr(HessianOperator, "__init__", counted)
     survey = surveyor()
-    for point, so_far in (
-        (Point.at(Place.imp(2)), 1),
-        (Point.reverse(2), 1),
-        (Point.projection(2), 2),
-        (Point.at(Place.imp(2)), 3),
-    ):
+    for point, so_far in steps:
         found = curvature_at(survey, located(point), FORTY, point.name)
         assert len(made) == so_far, point.name
         # whatever was measured before
-        assert np.array_equal(found.spectrum.eigenvalues, curvature(point).spectrum.eigenvalues)
-        assert np.array_equal(found.trace.samples, curvature(point).trace.samples)
-        assert found.spectrum.num_products == curvature(point).spectrum.num_products
+        assert np.array_equal(found.spectrum.eigenvalues, alone[point].spectrum.eigenvalues)
+        assert np.array_equal(found.trace.samples, alone[point].trace.samples)
+        assert found.spectrum.num_products == alone[point].spectrum.num_products
 
 
 def test_points_that_differ_in_their_statistics_alone_do_not_share_graphs():
