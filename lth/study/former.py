@@ -7,12 +7,13 @@ from counts too; a measurement or an analysis, if every solution it is of does.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 
 from lth.plan.former_keys import counts
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Place
 from lth.plan.tasks import Task
-from lth.tracking.store import COMPUTED_BY, KEY, STUDY, FoundRun, Store, is_finished
+from lth.tracking.store import COMPUTED_BY, KEY, PRECISION, STUDY, FoundRun, Store, is_finished
 
 
 class FormerRuns:
@@ -38,7 +39,7 @@ class FormerRuns:
         if task.former is None:
             return None
         runs = self._runs()
-        if search and task.former not in runs:
+        if search and task.former not in runs and self._is_of_before:
             runs[task.former] = self._store.of_key(task.former)
             self._counting.clear()
         if task.key not in self._counting:
@@ -52,10 +53,17 @@ class FormerRuns:
             return False
         return all(self.of(need) is not None for need in task.needs)
 
+    @cached_property
+    def _is_of_before(self) -> bool:
+        """Say whether the experiment was begun by version 1: its first result would else name its format."""
+        first = self._store.oldest(f"tags.`{KEY}` LIKE '%'")
+        return first is not None and PRECISION not in first.data.tags
+
     def _runs(self) -> dict[str, list[FoundRun]]:
         if self._by_key is None:
             self._by_key = defaultdict(list)
-            if (former := self._keys.former) is not None:
+            former = self._keys.former
+            if former is not None and self._is_of_before:
                 for run in self._store.search(f"tags.`{STUDY}` = '{former.study()}'"):
                     self._by_key[run.data.tags.get(KEY, "")].append(run)
         return self._by_key

@@ -100,6 +100,14 @@ class PatientClient:
             if not (token := page.token):
                 return found
 
+    def oldest_run(self, experiment_id: str, filter_string: str) -> Run | None:
+        """Return the first active run of an experiment that matches."""
+        order = ["attributes.start_time ASC"]
+        page = self.persist(
+            self.at_once.search_runs, [experiment_id], filter_string, order_by=order, max_results=1
+        )
+        return next(map(self._seen, page), None)
+
     def update_run(self, run_id: str, *, status: str | None = None, name: str | None = None) -> None:
         """Give a run another status or name."""
         self.persist(self.at_once.update_run, run_id, status=status, name=name)

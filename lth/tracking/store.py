@@ -27,6 +27,7 @@ from lth.tracking.project.experiment import experiment_id, launched_run_id
 from lth.tracking.project.silent import never_started
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
+PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
 STUDY = "lth.study"  # on every run of a study: its key
 KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
@@ -113,6 +114,10 @@ class Store:
     def search(self, filter_string: str) -> list[Run]:
         """Return the active runs that match, latest first."""
         return self._client.search_runs(self.experiment_id, filter_string)
+
+    def oldest(self, filter_string: str) -> Run | None:
+        """Return the first active run that matches."""
+        return self._client.oldest_run(self.experiment_id, filter_string)
 
     def run(self, run_id: str) -> Run:
         """Return a run.

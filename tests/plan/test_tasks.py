@@ -16,6 +16,8 @@ from lth.setting.setting import Setting
 class Keys:
     """Keys that tell tasks apart, without a network or data."""
 
+    former = None
+
     def __init__(self, setting: Setting, given: tuple[str, ...] = ()) -> None:
         self.setting, self.given = setting, given
 
