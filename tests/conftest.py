@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from processes import Child, waiting_child
 
 if TYPE_CHECKING:
     from lth.tracking.store import Store
+
+# Every process that a test starts would else compile lth anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tensors here are tiny: a second thread only waits, and makes timings depend on what else the machine does.
 torch.set_num_threads(1)
@@ -84,6 +88,7 @@ def finished_study(
     def make(folder: Path) -> FinishedStudy:
         with pytest.MonkeyPatch.context() as patched:
             use_fresh_store(patched, folder, empty_database)
+            save_blanks(patched)
             return run_study(folder)
 
     own = tmp_path_factory.getbasetemp()

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.stats import t as student
+from scipy.special import stdtrit  # quantiles of Student's t; scipy.stats takes a second to load
 
 from lth.errors import InputError
 
@@ -105,7 +105,7 @@ def estimate_mean(values: Sequence[float | None], *, comparisons: int = 1) -> Es
         return Estimate(tuple(values), measured[0], None, None, comparisons)
     mean = math.fsum(measured) / count
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in measured) / (count - 1))
-    quantile = float(student.ppf(1 - ALPHA / (2 * comparisons), count - 1))
+    quantile = float(stdtrit(count - 1, 1 - ALPHA / (2 * comparisons)))
     half = quantile * deviation / math.sqrt(count)
     return Estimate(tuple(values), mean, mean - half, mean + half, comparisons)
 

@@ -182,6 +182,7 @@ def test_mlflow_run_with_a_wrong_parameter_fails_and_the_run_says_why(tracking):
     assert Store().search("attributes.status = 'RUNNING'") == []
 
 
+@pytest.mark.nightly
 def test_mlflow_run_with_an_unknown_parameter_fails_and_the_run_says_why(tracking):
     done = mlflow_run(tracking, "train_dense", "epoch=3")
     assert done.returncode != 0

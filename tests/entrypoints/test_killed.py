@@ -143,7 +143,7 @@ def test_a_training_killed_ten_times_ends_in_the_same_run_with_the_same_bits(
     kill_and_compare(10, seed, tmp_path, monkeypatch, empty_database)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
 def test_an_interrupted_training_keeps_its_progress_and_marks_its_run_killed(number, tracking):
     process = begin(40)
     wait_for_progress(process, tracking)

@@ -153,6 +153,7 @@ def test_evidence_holds_what_the_runs_logged(whole):
     assert evidence.runs["level 2"] == run.info.run_id
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothing(whole, tmp_path):
     said: list[str] = []
     (drawn,) = Store().search("tags.kind = 'report'")
