@@ -1,8 +1,7 @@
 """How many threads a network is computed with on a CPU: one if it is small, else as many as torch has.
 
 A layer of a small network takes tens of microseconds. Its threads then wait for each other most of the time,
-and where another process has their core, for that process: the digits, 8 epochs in 2.6 s on two cores, took
-50 to 83 s beside two busy processes, and 4.7 s with one thread (2.5 s undisturbed; benchmarks/README.md).
+and where another process has their core, for that process (`benchmarks/busy.py`).
 
 Threads that wait keep their core busy, unless `OMP_WAIT_POLICY=passive` is in the environment before torch is
 loaded: our commands see to it, a program in Python must itself.

@@ -1,0 +1,67 @@
+"""What no user can mend keeps its traceback, in a log; what they can is one line, and no log."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tiny_problem import OPTIONS
+
+from entrypoints import train_dense
+from lth.errors import InputError
+from lth.training.train import TrainingDivergedError
+
+LOG = "lth-faults.log"
+
+
+def train(monkeypatch: pytest.MonkeyPatch, error: Exception):
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr("lth.study.tasks.train_on", fail)
+    return CliRunner().invoke(train_dense.main, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("shapes (3,) and (4,) do not fit"),
+        ZeroDivisionError("by zero"),
+        RuntimeError("of torch\nhere"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_that_no_user_made_is_one_line_and_its_traceback_is_in_a_log(tracking, monkeypatch, error):
+    result = train(monkeypatch, error)
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert type(error).__name__ in line
+    assert str(tracking / LOG) in line
+    log = Path(LOG).read_text()
+    assert log.count("Traceback (most recent call last)") == 1
+    assert f"{type(error).__name__}: {error}" in log
+    assert "Traceback" not in result.output
+
+
+def test_tracebacks_are_added_to_the_log_without_passwords(tracking, monkeypatch):
+    train(monkeypatch, RuntimeError("first"))
+    train(monkeypatch, RuntimeError("http://lab:secret@127.0.0.1/api"))
+    log = Path(LOG).read_text()
+    assert "first" in log
+    assert "secret" not in log
+    assert "127.0.0.1/api" in log
+
+
+def test_where_no_log_can_be_written_the_traceback_is_shown(tracking, monkeypatch):
+    Path(LOG).mkdir()
+    result = train(monkeypatch, RuntimeError("of torch"))
+    assert result.exit_code == 1
+    assert "RuntimeError: of torch" in result.output
+    assert "Traceback (most recent call last)" in result.output
+
+
+@pytest.mark.parametrize(("error", "status"), [(InputError("lr is odd"), 1), (TrainingDivergedError("NaN"), 1)])
+def test_what_a_user_can_mend_is_one_line_without_a_log(tracking, monkeypatch, error, status):
+    result = train(monkeypatch, error)
+    assert result.exit_code == status
+    assert f"Error: {error}" in result.output
+    assert not Path(LOG).exists()
