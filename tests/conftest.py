@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +18,13 @@ from hypothesis import settings
 from matplotlib.figure import Figure
 from PIL import Image
 from processes import Child, waiting_child
+from sqlalchemy import Engine, event
 
 if TYPE_CHECKING:
     from lth.tracking.store import Store
+
+# What is imported stays: looking through it for garbage takes half a second each time.
+gc.disable()
 
 # Every process that a test starts would else compile lth anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -29,6 +35,19 @@ torch.set_num_threads(1)
 # The same examples in every run, however long one takes on a machine that does other things too.
 settings.register_profile("lth", deadline=None, derandomize=True)
 settings.load_profile("lth")
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, of what the tests make."""
+    gc.freeze()
+    gc.enable()
+
+
+@event.listens_for(Engine, "connect")
+def write_later(connection: object, _record: object) -> None:
+    """Let no commit wait for the disk: no store of a test outlives the machine."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -89,6 +108,7 @@ def finished_study(
         with pytest.MonkeyPatch.context() as patched:
             use_fresh_store(patched, folder, empty_database)
             save_blanks(patched)
+            log_no_models(patched)
             return run_study(folder)
 
     own = tmp_path_factory.getbasetemp()
@@ -100,6 +120,11 @@ def finished(tracking: Path, finished_study: FinishedStudy) -> FinishedStudy:
     """Give the test a copy of the finished study, in its own store."""
     finished_study.copy(tracking)
     return finished_study
+
+
+def log_no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export and log no solution's model."""
+    monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)
 
 
 def save_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +143,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Log no models: one takes a second."""
-    monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)
+    log_no_models(monkeypatch)
 
 
 @pytest.fixture

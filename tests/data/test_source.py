@@ -65,41 +65,48 @@ def test_torchvision_sets_that_cannot_be_had_raise_and_say_where_they_belong(tmp
 
 
 # A data set of torchvision's that can't be opened twice at once; the first who does waits for a line.
+# Importing takes seconds: one process does, and two leave it.
 SHARED = """
-import sys
+import multiprocessing, sys
 from pathlib import Path
 import torch, torchvision.datasets
 from lth.data import load_images
+
+forks = multiprocessing.get_context("fork")
+first_is_inside, go_on = forks.Event(), forks.Event()
 
 class Fake:
     def __init__(self, root, train, download):
         inside = Path(root, "inside")
         inside.touch(exist_ok=False)
-        if train and sys.argv[2] == "first":
-            print("inside", flush=True)
-            sys.stdin.readline()
+        if not first_is_inside.is_set():
+            first_is_inside.set()
+            go_on.wait()
         inside.unlink()
         self.data = torch.zeros(20, 4, 5, 3, dtype=torch.uint8).numpy()
         self.targets = [i % 10 for i in range(20)]
 
 torchvision.datasets.CIFAR10 = Fake
-load_images("cifar10", Path(sys.argv[1]))
+first, second = (forks.Process(target=load_images, args=("cifar10", Path(sys.argv[1]))) for _ in range(2))
+first.start()
+assert first_is_inside.wait(60)
+second.start()
+sys.stdin.readline()
+go_on.set()
+first.join()
+second.join()
+assert first.exitcode == second.exitcode == 0
 """
 
 
 def test_two_processes_that_download_one_data_set_do_it_one_after_the_other_and_say_so(tmp_path):
-    def start(which: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", SHARED, str(tmp_path), which]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, text=True, cwd=ROOT, **pipes)
-
-    with start("first") as first:
-        assert first.stdout.readline() == "inside\n"
-        with start("second") as second:
-            said = next(iter(second.stderr), "")  # its first line; what it fails with, if it went on at once
-            first.communicate("go on\n")
-            second.communicate()
-    assert first.returncode == second.returncode == 0
+    command = [sys.executable, "-c", SHARED, str(tmp_path)]
+    with subprocess.Popen(
+        command, text=True, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        said = next(iter(process.stderr), "")  # its first line; what one fails with, if it went on at once
+        process.communicate("go on\n")
+    assert process.returncode == 0
     assert said == f"waiting for another process that checks or downloads cifar10 in {tmp_path}\n"
 
 

@@ -21,6 +21,8 @@ from lth.tracking.folder import PROGRESS
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
+
+pytestmark = pytest.mark.usefixtures("without_models")  # each takes a second, and none is compared
 LONGEST_WAIT = 2.0  # seconds from the first step to a kill
 Numbers = set[tuple[str, int, float]]
 
@@ -105,11 +107,16 @@ def assert_same_outcome(
             assert_same_weights(weights, other.trajectory[epoch])
 
 
-def kill_and_compare(
-    kills: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+def stop_and_compare(
+    numbers: list[signal.Signals],
+    seed: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    empty_database: Path,
 ) -> None:
-    epochs = 40 * kills
-    stores = [tmp_path / "undisturbed", tmp_path / "killed"]
+    """Stop one process after another by these signals, and compare with what none stopped."""
+    epochs = 40 * len(numbers)
+    stores = [tmp_path / "undisturbed", tmp_path / "stopped"]
     for store in stores:
         store.mkdir()
     use_fresh_store(monkeypatch, stores[0], empty_database)
@@ -117,13 +124,19 @@ def kill_and_compare(
     undisturbed = outcome()
     use_fresh_store(monkeypatch, stores[1], empty_database)
     waits = random.Random(seed)
-    for number in range(kills):
+    for count, number in enumerate(numbers):
         process = begin(epochs)
-        if number > 0:
+        if count > 0 or number != signal.SIGKILL:
             wait_for_progress(process, stores[1])
-        status, said = stop(process, signal.SIGKILL, waits.uniform(0, LONGEST_WAIT))
-        assert status == -signal.SIGKILL, f"it was to be killed in the middle of its work: {said}"
-        assert Store().search("attributes.status = 'RUNNING'"), "a killed process leaves its run as it was"
+        status, said = stop(process, number, waits.uniform(0, LONGEST_WAIT) if number == signal.SIGKILL else 0)
+        if number == signal.SIGKILL:
+            assert status == -signal.SIGKILL, f"it was to be killed in the middle of its work: {said}"
+            assert Store().search("attributes.status = 'RUNNING'"), "a killed process leaves its run as it was"
+        else:
+            assert status == 130, said
+            assert "the same command goes on" in said
+            (interrupted,) = Store().search("tags.kind = 'imp' AND attributes.status = 'KILLED'")
+            assert interrupted.data.tags["lth.failure"] == "interrupted"
     assert "going on after step" in finish(epochs)
     assert_same_outcome(outcome(), undisturbed)
     assert not Store().search("attributes.status = 'RUNNING'")
@@ -131,8 +144,10 @@ def kill_and_compare(
         assert not MlflowClient().list_artifacts(run.info.run_id, PROGRESS)
 
 
-def test_a_training_killed_twice_ends_in_the_same_run_with_the_same_bits(tmp_path, monkeypatch, empty_database):
-    kill_and_compare(2, 0, tmp_path, monkeypatch, empty_database)
+def test_a_training_killed_and_interrupted_ends_in_the_same_run_with_the_same_bits(
+    tmp_path, monkeypatch, empty_database
+):
+    stop_and_compare([signal.SIGKILL, signal.SIGTERM], 0, tmp_path, monkeypatch, empty_database)
 
 
 @pytest.mark.nightly
@@ -140,19 +155,11 @@ def test_a_training_killed_twice_ends_in_the_same_run_with_the_same_bits(tmp_pat
 def test_a_training_killed_ten_times_ends_in_the_same_run_with_the_same_bits(
     seed, tmp_path, monkeypatch, empty_database
 ):
-    kill_and_compare(10, seed, tmp_path, monkeypatch, empty_database)
+    stop_and_compare([signal.SIGKILL] * 10, seed, tmp_path, monkeypatch, empty_database)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
-def test_an_interrupted_training_keeps_its_progress_and_marks_its_run_killed(number, tracking):
-    process = begin(40)
-    wait_for_progress(process, tracking)
-    status, said = stop(process, number, 0)
-    assert status == 130, said
-    assert "the same command goes on" in said
-    (killed,) = Store().search("tags.kind = 'imp'")
-    assert killed.info.status == "KILLED"
-    assert killed.data.tags["lth.failure"] == "interrupted"
-    assert "going on after step" in finish(40)
-    assert Store().run(killed.info.run_id).info.status == "FINISHED"
-    assert len(outcome()) == 2
+@pytest.mark.nightly
+def test_a_training_interrupted_at_the_keyboard_ends_in_the_same_run_with_the_same_bits(
+    tmp_path, monkeypatch, empty_database
+):
+    stop_and_compare([signal.SIGINT] * 2, 0, tmp_path, monkeypatch, empty_database)

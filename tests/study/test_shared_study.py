@@ -15,41 +15,37 @@ from lth.tracking.store import KEY, Store
 
 ROOT = Path(__file__).parent.parent.parent
 _STUDY = """
-import json, sys
+import json, multiprocessing, sys
 import lth
 import lth.study.training
 from matplotlib.figure import Figure
+
 lth.study.training.log_solution_model = lambda *_: None  # each takes a second
 Figure.savefig = lambda _figure, file, **_options: file.write(b"")  # each half a second
-study = lth.open_study(**json.loads(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-study.complete()
+
+def work(together):
+    study = lth.open_study(**json.loads(sys.argv[1]))
+    together.wait()
+    study.complete()
+
+# Importing takes seconds: one process does, and two leave it before it has opened a study.
+forks = multiprocessing.get_context("fork")
+together = forks.Barrier(2)
+processes = [forks.Process(target=work, args=(together,)) for _ in range(2)]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+assert [process.exitcode for process in processes] == [0, 0]
 """
-
-
-def begin(parameters: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _STUDY, json.dumps(parameters)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_two_processes_share_the_tasks_of_a_study_and_do_none_twice(tracking):
     parameters = {**PARAMETERS, "levels": "1"}
     study = open_study(**parameters, say=[].append)
-    processes = [begin(parameters) for _ in range(2)]
-    for process in processes:
-        while process.stdout.readline() != "ready\n":
-            assert process.poll() is None
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [process.communicate(timeout=600)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", _STUDY, json.dumps(parameters)]
+    subprocess.run(command, env=environment, check=True, timeout=600)
     results = study.tasks.results()
     keys = {task.key for task in results}
     runs = [run for run in Store().search("attributes.status = 'FINISHED'") if run.data.tags.get(KEY) in keys]

@@ -34,6 +34,9 @@ PARAMETERS = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("without_models")
+
+
 @pytest.fixture
 def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work on the store of before, unpacked where its addresses now say it is."""

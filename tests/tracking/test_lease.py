@@ -1,6 +1,5 @@
 """Of all processes that ask for the task of a key at once, one begins it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -194,46 +193,36 @@ def test_a_run_that_is_opened_alone_is_claimed_only_until_it_is_there(store):
     assert store.find("key") == run.run_id
 
 
-_WORKER = """
-import json, os, sys
-from pathlib import Path
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+# Importing takes seconds: one process does, and four leave it before it has opened a store.
+_WORKERS = """
+import multiprocessing, sys
 from lth.tracking.store import KEY, Store
 
-store, name = Store(), sys.argv[1]
-began = []
-print("ready", flush=True)
-sys.stdin.readline()
-for key in sys.argv[2].split(","):
-    while store.find(key) is None:
-        with store.open_alone(key, {KEY: key}) as run:
-            if run is not None:
-                began.append(key)
-print(json.dumps(began))
+def work(together):
+    store = Store()
+    together.wait()
+    for key in sys.argv[1:]:
+        while store.find(key) is None:
+            with store.open_alone(key, {KEY: key}) as run:
+                if run is not None:
+                    print(key, flush=True)
+
+forks = multiprocessing.get_context("fork")
+together = forks.Barrier(4)
+processes = [forks.Process(target=work, args=(together,)) for _ in range(4)]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+assert [process.exitcode for process in processes] == [0] * 4
 """
 
 
 def test_of_four_processes_that_ask_for_the_same_keys_at_once_one_begins_each(store):
     keys = [f"key{number}" for number in range(8)]
-    command = [sys.executable, "-c", _WORKER]
+    command = [sys.executable, "-c", _WORKERS, *keys]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [*command, str(number), ",".join(keys)],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    began = [key for process in processes for key in json.loads(process.communicate(timeout=120)[0])]
-    assert sorted(began) == sorted(keys)
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120)
+    assert sorted(done.stdout.split()) == sorted(keys)
     assert active(store) == []
     assert len(store.search("")) == len(keys)

@@ -31,6 +31,8 @@ from lth.tracking.process import PROCESS, ownership
 from lth.tracking.run import LostRunError, RunLog
 from lth.tracking.store import Store
 
+pytestmark = pytest.mark.usefixtures("without_models")
+
 SIZE, CAPACITY, K = 120, 30, 8
 
 
