@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth.errors import InputError
 from lth.network.lenet import LeNet
@@ -36,13 +36,15 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
         with torch.no_grad():
             try:
                 output = network(torch.zeros(2, *spec.input_shape))  # lazy layers draw their weights here
-            except RuntimeError as error:
-                raise InputError(f"network={spec.name} rejects inputs {spec.input_shape}: {error}") from error
+            except Exception as error:
+                if not isinstance(error, RuntimeError) and not is_reference(spec.name):
+                    raise  # a fault of ours
+                what = f"{type(error).__name__}: {error}" if is_reference(spec.name) else error
+                raise InputError(f"network={spec.name} rejects inputs {spec.input_shape}: {what}") from error
     prunable_names(network)
-    if output.shape != (2, spec.num_classes):
-        raise InputError(
-            f"network={spec.name} maps 2 images to {tuple(output.shape)}; expected (2, {spec.num_classes})"
-        )
+    if not isinstance(output, Tensor) or output.shape != (2, spec.num_classes):
+        shown = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise InputError(f"network={spec.name} maps 2 images to {shown}; expected (2, {spec.num_classes})")
     if not bool(output.isfinite().all()):
         raise InputError(
             f"network={spec.name} maps zeros to NaN or infinity at its start; mend its forward pass"

@@ -134,7 +134,7 @@ def open_study(
     set_request_defaults()
     opening = Opening.read({"preset": preset, **given})
     several = None if seeds is None else parse_seeds(seeds)
-    if several is not None and {"seed", "from_run"} & given.keys():
+    if several is not None and any(given.get(name) is not None for name in ("seed", "from_run")):
         raise InputError("seeds goes with neither seed nor from_run; leave one of them out")
     store = Store(opening.patience, say, adopts=False)
     store.close_dead()
@@ -201,7 +201,7 @@ def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:
 
 def _written(value: object) -> str:
     """Return a value as it is typed on a command line."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
 def _seconds(name: str, written: str, default: float) -> float:

@@ -58,7 +58,7 @@ class TaskWorker:
     ) -> None:
         self._problem, self._store, self._index, self._runs = problem, store, index, runs
         self._results, self._say, self._keep_every, self._unsent = results, say, keep_every, unsent
-        self._recent: dict[str, Solution] = {}  # by key, the one used last at the end
+        self._recent: dict[str, Solution] = {}  # by run, the one used last at the end
 
     def check(self, task: Task) -> None:
         """Check that a task can be done, before anything is done for it.
@@ -187,11 +187,11 @@ class TaskWorker:
 
     def _load(self, place: Place) -> Solution:
         """Return a solution that is there, the last few from memory: neighbouring measurements share them."""
-        key = self._problem.keys.solution(place)
-        solution = self._recent.pop(key, None)
+        run_id = self._index.needed(self._problem.keys.solution(place), place.name)
+        solution = self._recent.pop(run_id, None)
         if solution is None:
-            solution = load_solution(self._store, self._index.needed(key, place.name))
-        self._recent[key] = solution
+            solution = load_solution(self._store, run_id)
+        self._recent[run_id] = solution
         while len(self._recent) > _MOST_HELD:
             del self._recent[next(iter(self._recent))]
         return solution

@@ -134,12 +134,36 @@ def no_module(input_shape, num_classes):
     return 5
 
 
+class Pair(nn.Linear):
+    """Returns two things where one is expected."""
+
+    def forward(self, x):
+        return (super().forward(x.flatten(1)),) * 2
+
+
+class Misspelt(nn.Linear):
+    """Reads an attribute that it does not have."""
+
+    def forward(self, x):
+        return self.wieght @ x
+
+
+def two_outputs(input_shape, num_classes):
+    return Pair(6 * 6, num_classes)
+
+
+def misspelt(input_shape, num_classes):
+    return Misspelt(6 * 6, num_classes)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("without_layers", "nothing can be pruned"),
         ("wrong_output", r"maps 2 images to \(2, 4\); expected \(2, 3\)"),
         ("wrong_input", r"rejects inputs \(1, 6, 6\)"),
+        ("two_outputs", r"maps 2 images to a tuple; expected \(2, 3\)"),
+        ("misspelt", r"rejects inputs \(1, 6, 6\): AttributeError: 'Misspelt' object has no attribute"),
         ("no_module", "returned int; expected a torch.nn.Module"),
     ],
 )

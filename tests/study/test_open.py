@@ -53,9 +53,14 @@ def test_what_a_command_refuses_is_refused_here_with_the_same_words(tracking, gi
 
 
 def test_several_seeds_are_a_replication(tracking):
-    replication = lth.open_study(**TYPED, seeds=[3, 5], say=[].append)
+    replication = lth.open_study(**TYPED, seeds=[3, 5], seed=None, say=[].append)
     assert isinstance(replication, Replication)
     assert [study.problem.setting.seed for study in replication.studies] == [3, 5]
+
+
+def test_an_empty_list_is_none(tracking):
+    study = lth.open_study(**{**TYPED, "milestones": [], "every_level": ()}, say=[].append)
+    assert study.problem.setting.training.milestones == study.problem.setting.analysis.every_level == ()
 
 
 def test_opening_a_study_leaves_signals_and_the_run_of_the_users_own_project_alone(tracking, monkeypatch):

@@ -63,6 +63,18 @@ def test_fresh_trains_the_named_task_again_and_gets_the_same_bits(tracking):
     assert len(Store().search("tags.kind = 'imp' AND tags.level = '0'")) == 1
 
 
+def test_what_is_trained_anew_is_what_is_pruned_and_measured_from_then_on(tracking, monkeypatch):
+    read: list[str] = []
+    monkeypatch.setattr(
+        "lth.study.tasks.load_solution", lambda store, run: read.append(run) or load_solution(store, run)
+    )
+    study = make_study()
+    study.solution(Place.imp(1))
+    again = study.solution(Place.imp(0), fresh=True)
+    study.solution(Place.imp(1), fresh=True)
+    assert read[-1] == again
+
+
 def test_a_level_continued_from_a_stored_checkpoint_equals_one_trained_in_one_process(tracking):
     one_go = make_study()
     one_go.solution(Place.imp(2))
