@@ -92,7 +92,8 @@ def open_study(
     same parameters has the same keys: each finds what the other has finished.
 
     Nothing is trained before it is asked for. No signal handler is installed: an interruption is Python's own
-    KeyboardInterrupt, and what was finished, and the progress of the rest, is kept.
+    KeyboardInterrupt, and what was finished, and the progress of the rest, is kept. What MLflow reads of the
+    environment about its requests and progress bars is set where it is not set yet, as in the commands.
 
     Args:
         preset: `digits`, `resnet20-cifar10`, `vgg16-cifar10` or `resnet20-fashion-mnist`; by default that of

@@ -63,7 +63,7 @@ def set_up(
     given: Solution | None = None,
     others: Sequence[torch.device] = (),
     *,
-    given_computed_by: str | None = None,
+    given_computed_by: Sequence[str | None] = (),
 ) -> Problem:
     """Check that everything fits together, before any long work.
 
@@ -73,7 +73,7 @@ def set_up(
         device: Where to put the examples, and so where everything is computed.
         given: A solution of another study whose lineage replaces the levels up to its own.
         others: Further devices, for curvature.
-        given_computed_by: The tag `lth.computed_by` of the run of `given`; None if that is not known.
+        given_computed_by: The tag `lth.computed_by` of the runs of w(0), w(1), … to `given`, where it is known.
 
     Raises:
         ValueError: If network, data, amounts of examples, schedule and `given` do not fit.
@@ -132,10 +132,10 @@ def _computing(setting: Setting, device: torch.device, schedule: Schedule) -> Co
     )
 
 
-def _is_own(lineage: tuple[str, ...], keys: TaskKeys, computed_by: str | None) -> bool:
+def _is_own(lineage: tuple[str, ...], keys: TaskKeys, computed_by: Sequence[str | None]) -> bool:
     """Return whether w(0), w(1), … of these keys, of this version or the former, are the study's own.
 
-    A former key says `auto` where the format was left open; then the tag must say that it was that of now.
+    A former key says `auto` where the format was left open; then each tag must say that it was that of now.
     """
     levels = [Place.imp(level) for level in range(len(lineage))]
     if lineage == tuple(map(keys.solution, levels)):
@@ -143,9 +143,9 @@ def _is_own(lineage: tuple[str, ...], keys: TaskKeys, computed_by: str | None) -
     former = keys.former
     if former is None or lineage != tuple(map(former.solution, levels)):
         return False
-    if computed_by is None:
-        return keys.setting.training.precision != "auto"
-    return counts(computed_by, keys.computing)
+    if keys.setting.training.precision != "auto" and not any(computed_by):
+        return True
+    return len(computed_by) == len(lineage) and all(counts(tag, keys.computing) for tag in computed_by)
 
 
 def check_level(problem: Problem, level: int, k: int = 0) -> None:

@@ -47,6 +47,12 @@ class FormerRuns:
             self._counting[task.key] = next(held, None)
         return self._counting[task.key]
 
+    def refresh(self) -> None:
+        """See anew what there is, the next time that something is asked for."""
+        if self._by_key:  # else there was nothing, and an earlier version adds nothing meanwhile
+            self._by_key = None
+            self._counting.clear()
+
     def _counts(self, task: Task, run: FoundRun) -> bool:
         tags = run.data.tags
         if isinstance(task.node, Place) and not counts(tags.get(COMPUTED_BY), self._keys.computing):

@@ -48,6 +48,7 @@ class StudyIndex:
         self._own = dict(by_key)
         self._others = {key: runs for key, runs in self._others.items() if any(map(is_finished, runs))}
         self._done.clear()
+        self._former.refresh()
 
     def add(self, key: str, run_id: str) -> None:
         """Note that this process has done a task, in this run."""

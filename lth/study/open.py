@@ -20,7 +20,7 @@ from lth.study.record.load import load_solution, solution_run
 from lth.study.replication import Replication
 from lth.study.study import KEEP_EVERY, Study
 from lth.tracking.client import PATIENCE, set_request_defaults
-from lth.tracking.store import COMPUTED_BY, Store
+from lth.tracking.store import COMPUTED_BY, Store, is_finished
 
 ANY_LEVEL = -1  # of `from_run`
 
@@ -99,10 +99,11 @@ def build_study(
     """
     setting = opening.setting()
     device, *others = parse_devices(opening.device)
-    parent, computed_by = None, None
+    parent: Solution | None = None
+    computed_by: tuple[str | None, ...] = ()
     if opening.from_run is not None:
         parent = _load_parent(store, opening.from_run, level_of_from_run)
-        computed_by = solution_run(store, opening.from_run).data.tags.get(COMPUTED_BY)
+        computed_by = _computed_by(store, parent, opening.from_run)
         if opening.preset is None:
             setting = with_overrides(parent.setting, opening.parameters)
     images = sibling.problem.images if sibling is not None else None
@@ -149,7 +150,8 @@ def parse_seeds(written: str | Sequence[int]) -> list[str]:
     Raises:
         ValueError: If it is no list of different whole numbers.
     """
-    text = written if isinstance(written, str) else ",".join(map(str, written))
+    several = isinstance(written, Sequence) and not isinstance(written, str)
+    text = ",".join(map(str, written)) if several else str(written)
     seeds = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in seeds):
         raise InputError(f"seeds={text!r} are not whole numbers; write 0,1,2")
@@ -188,6 +190,13 @@ def _data_dir(opening: Opening) -> Path | None:
     if opening.data_dir == "":
         raise InputError("data_dir='' names no directory; write . for this one, or leave it out")
     return Path(opening.data_dir) if opening.data_dir is not None else None
+
+
+def _computed_by(store: Store, parent: Solution, run_id: str) -> tuple[str | None, ...]:
+    """Return what computed w(0), w(1), … to a solution, as their runs say; None where there is none."""
+    before = [next(filter(is_finished, store.of_key(key)), None) for key in parent.ancestors]
+    tags = [None if run is None else run.data.tags.get(COMPUTED_BY) for run in before]
+    return (*tags, solution_run(store, run_id).data.tags.get(COMPUTED_BY))
 
 
 def _load_parent(store: Store, run_id: str, level: int | None) -> Solution:

@@ -55,6 +55,26 @@ def test_a_lineage_that_version_1_tracked_of_another_study_is_taken_as_it_is(pro
 
 
 @pytest.mark.parametrize(
+    ("computed_by", "is_own"),
+    [
+        (("here, bf16", "here, bf16"), True),
+        (("here, fp32", "here, bf16"), False),
+        ((None, "here, bf16"), False),
+        ((), False),
+    ],
+)
+def test_a_lineage_whose_format_version_1_left_open_is_own_if_all_of_it_was_computed_as_now(
+    levels, monkeypatch, computed_by, is_own
+):
+    monkeypatch.setattr("lth.solution.problem.training_format", lambda _asked, _device: "bf16")
+    auto = make_problem(epochs="1", milestones="none", precision="auto")
+    given = of_version_1(auto, levels[1])
+    found = set_up(auto.setting, tiny_problem.images(None), CPU, given, given_computed_by=computed_by)
+    assert (found.keys == auto.keys) is is_own
+    assert bool(found.keys.given) is not is_own
+
+
+@pytest.mark.parametrize(
     ("asked", "format_here", "expected"),
     [("auto", "bf16", "bf16"), ("auto", "fp32", "fp32"), ("fp32", "bf16", "fp32")],
 )
