@@ -43,7 +43,8 @@ $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lth needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@echo "setting up .venv (torch is large: this can take minutes)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@# compat: a folder called lth beside a program must not hide the package, as it hides setuptools' finder.
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
 	@touch $(READY)
 
 # The lowest versions have no wheels for newer Pythons.
