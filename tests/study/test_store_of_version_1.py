@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow import __version__ as mlflow_version
+from packaging.version import Version
 from stored_store import WRITTEN_IN, unpack
 
 import lth
 from lth.plan.place import Place
 from lth.study.replication import Replication
 from lth.study.study import Study
+
+pytestmark = pytest.mark.skipif(
+    Version(mlflow_version) < Version("3.17"), reason="the store has the tables of MLflow 3.17"
+)
 
 # Of the study that the store holds (tests/stored/README.md).
 PARAMETERS = {
