@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import ParamSpec, TypeVar
 
@@ -28,7 +29,19 @@ def is_compiled(asked: Compile, device: torch.device, steps: int) -> bool:
     return device.type == "cuda" and steps >= _WORTH_STEPS and find_spec("triton") is not None
 
 
-def compiled(function: Callable[P, R], device: torch.device) -> Callable[P, R]:
-    """Return `function` compiled for inputs of one shape, on a GPU as a CUDA graph."""
-    mode = "reduce-overhead" if device.type == "cuda" else "default"
-    return torch.compile(function, dynamic=False, mode=mode)
+def compiled(function: Callable[P, R], *, graphs: bool) -> Callable[P, R]:
+    """Return `function` compiled for inputs of one shape, with `graphs` as CUDA graphs of its own."""
+    return torch.compile(function, dynamic=False, mode="reduce-overhead" if graphs else "default")
+
+
+@contextmanager
+def forgotten() -> Iterator[None]:
+    """Forget what was compiled within.
+
+    torch compiles a function for at most eight networks (`torch._dynamo.config.recompile_limit`), then calls it
+    as it is without a word: the ninth training of a process would round in another way, and all hold memory.
+    """
+    try:
+        yield
+    finally:
+        torch.compiler.reset()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -28,7 +30,8 @@ from lth.network.weights import Weights
 from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
-from lth.training.compilation import compiled
+from lth.training.capture import CapturedStep
+from lth.training.compilation import compiled, forgotten
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
@@ -152,6 +155,7 @@ def train(
     with (
         repeatable(data.train.labels.device),
         threads(threads_for(network, data.train, schedule.batch_size)),
+        forgotten() if procedure.compiled else nullcontext(),
     ):
         return _train(
             network, start, mask, data, schedule, procedure, capture_at, resumed, keeper, on_epoch, label
@@ -263,13 +267,18 @@ class _Run:
         self._network.to(device).to(memory_format=self._layout).train()
         self._schedule = schedule
         self._bf16 = procedure.precision == "bf16"
-        self._loss_of_whole_batch = compiled(self._loss, device) if procedure.compiled else self._loss
         self._total_loss = torch.zeros((), device=device)  # since the last check
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
+        # Ours compute the same each time and wait for nothing; what a user's does in Python would be lost.
+        self._captures = device.type == "cuda" and is_ours(network)
+        graphs = device.type == "cuda" and not self._captures
+        self._loss_of_whole_batch = compiled(self._loss, graphs=graphs) if procedure.compiled else self._loss
+        self._captured: CapturedStep | None = None
+        self._lr = torch.tensor(schedule.lr, device=device) if self._captures else schedule.lr
         self._optimiser = torch.optim.SGD(
             self._parameters.values(),
-            lr=schedule.lr,
+            lr=self._lr,
             momentum=schedule.momentum,
             weight_decay=schedule.weight_decay,
             fused=is_ours(network),  # whose parameters all have gradients from the start
@@ -285,19 +294,45 @@ class _Run:
 
     def take_step(self, inputs: Tensor, labels: Tensor) -> None:
         """Take one SGD step; nothing waits for the device."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._schedule.lr_at(self.step)
-        # A last smaller batch is not worth a compilation of its own.
-        whole = len(labels) == self._schedule.batch_size
-        loss = (self._loss_of_whole_batch if whole else self._loss)(inputs, labels)
+        self._set_lr(self._schedule.lr_at(self.step))
+        # A last smaller batch is not worth a compilation or a capture of its own.
+        if len(labels) < self._schedule.batch_size:
+            self._descend(self._loss, inputs, labels)
+        elif self._captures:
+            self._captured = self._captured or self._capture(inputs, labels)
+            self._captured(inputs, labels)
+        else:
+            self._descend(self._loss_of_whole_batch, inputs, labels)
+        self.step += 1
+
+    def _descend(self, loss_of: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, labels: Tensor) -> None:
+        loss = loss_of(inputs, labels)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         pruned = [(p.grad, keep) for p, keep in self._masked if p.grad is not None]
         if pruned:
             torch._foreach_mul_([grad for grad, _ in pruned], [keep for _, keep in pruned])
         self._optimiser.step()
-        self.step += 1
         self._total_loss += loss.detach()
+
+    def _capture(self, inputs: Tensor, labels: Tensor) -> CapturedStep:
+        if self._schedule.momentum:
+            for parameter in self._parameters.values():
+                # What the first step would make; momentum of zero changes nothing.
+                self._optimiser.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+        momentum = [held["momentum_buffer"] for held in self._optimiser.state.values() if held]
+        return CapturedStep(
+            partial(self._descend, self._loss_of_whole_batch),
+            (inputs, labels),
+            [*self._parameters.values(), *self._network.buffers(), *momentum, self._total_loss],
+        )
+
+    def _set_lr(self, lr: float) -> None:
+        if isinstance(self._lr, Tensor):
+            self._lr.fill_(lr)
+            return
+        for group in self._optimiser.param_groups:
+            group["lr"] = lr
 
     def check(self) -> None:
         """Raise if a loss was not finite since the last check; this waits for the device."""

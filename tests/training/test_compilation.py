@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lth.training import compilation
-from lth.training.compilation import compiled, is_compiled
+from lth.training.compilation import compiled, forgotten, is_compiled
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -45,12 +45,29 @@ def test_auto_does_not_compile_where_a_gpu_lacks_triton(triton):
     assert is_compiled("auto", GPU, 1_000_000) is False
 
 
-@pytest.mark.parametrize(("device", "mode"), [(CPU, "default"), (GPU, "reduce-overhead")])
-def test_a_step_is_compiled_for_one_shape_and_on_a_gpu_as_a_cuda_graph(device, mode, monkeypatch):
+@pytest.mark.parametrize(("graphs", "mode"), [(False, "default"), (True, "reduce-overhead")])
+def test_a_step_is_compiled_for_one_shape_and_if_asked_as_cuda_graphs(graphs, mode, monkeypatch):
     def double(x):
         return 2 * x
 
     given = {}
     monkeypatch.setattr(torch, "compile", lambda function, **options: given.update(options) or function)
-    assert compiled(double, device)(3) == 6
+    assert compiled(double, graphs=graphs)(3) == 6
     assert given == {"dynamic": False, "mode": mode}
+
+
+def test_ten_networks_in_turn_are_all_compiled():
+    """Torch gives up on one function after eight of them, without a word."""
+    compilations = []
+
+    def backend(graph, _inputs):
+        compilations.append(graph)
+        return graph.forward
+
+    for width in range(1, 11):
+        layer = torch.nn.Linear(width, 1)
+        with forgotten():
+            torch.compile(lambda x, layer=layer: layer(x), backend=backend, dynamic=False)(
+                torch.zeros(2, width)
+            )
+    assert len(compilations) == 10

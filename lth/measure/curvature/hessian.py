@@ -25,8 +25,10 @@ from lth.network.weights import Weights
 from lth.training.determinism import repeatable
 from lth.training.precision import full_float32
 
-_CHUNK = 128  # examples a forward pass; on a CPU larger ones leave its cache
-_GRAPH_BUDGET_BYTES = 4 * 2**30
+# Examples a forward pass. On a CPU more leave its cache; a GPU wants to be kept busy, within its memory.
+_CHUNK = {"cpu": 128, "cuda": 1000}
+_CHUNK_SHARE = 1 / 8
+_GRAPH_BUDGET_BYTES = 4 * 2**30  # on a CPU; on a GPU half of what is free there
 # Copies of the weights that a chunk's graph holds: kernels with BatchNorm folded in, some in float64.
 _FOLDING = 5
 
@@ -40,7 +42,8 @@ class HessianOperator:
         space: Which coordinates are free.
         examples: What the loss is the mean over.
         dtype: Precision of the products; float64 for reference.
-        graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory.
+        graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory;
+            by default 4 GiB on a CPU, half of what is free on a GPU.
         others: Devices that take an equal share of the examples each, besides the one these are on.
 
     Raises:
@@ -67,7 +70,7 @@ class HessianOperator:
         examples: Examples,
         *,
         dtype: torch.dtype = torch.float32,
-        graph_budget_bytes: int = _GRAPH_BUDGET_BYTES,
+        graph_budget_bytes: int | None = None,
         others: Sequence[torch.device] = (),
     ) -> None:
         self._space = space
@@ -129,7 +132,7 @@ class _Share:
         examples: Examples,
         total: int,
         dtype: torch.dtype,
-        graph_budget_bytes: int,
+        graph_budget_bytes: int | None,
     ) -> None:
         self._device = examples.labels.device
         self._function = Folded(network, self._device)
@@ -142,10 +145,12 @@ class _Share:
             name: tensor.to(dtype) if tensor.is_floating_point() else tensor
             for name, tensor in moved.buffers.items()
         }
-        indices = torch.split(torch.arange(len(examples), device=self._device), _CHUNK)
+        of_example = _graph_bytes_per_example(network, examples, dtype)
+        chunk = _chunk_on(self._device, of_example)
+        indices = torch.split(torch.arange(len(examples), device=self._device), chunk)
         folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
-        of_examples = _CHUNK * _graph_bytes_per_example(network, examples, dtype)
-        affordable = graph_budget_bytes // (of_examples + folding)
+        budget = _graph_budget_on(self._device) if graph_budget_bytes is None else graph_budget_bytes
+        affordable = budget // (chunk * of_example + folding)
         with repeatable(self._device), full_float32():
             self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]
@@ -204,6 +209,23 @@ def _check_mean_over_examples(network: nn.Module, weights: Weights, examples: Ex
             "an image's logits depend on the others of its batch in evaluation mode, so the loss is no "
             "mean over images; keep BatchNorm's track_running_stats=True"
         )
+
+
+def _chunk_on(device: torch.device, bytes_per_example: int) -> int:
+    """Return how many examples pass at once: of a device and a network alone, for the bits depend on it."""
+    most = _CHUNK[device.type]
+    if device.type != "cuda":
+        return most
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return max(1, min(most, int(_CHUNK_SHARE * memory) // bytes_per_example))
+
+
+def _graph_budget_on(device: torch.device) -> int:
+    """Return how much memory graphs may take; what is not kept is computed again, to the same bits."""
+    if device.type != "cuda":
+        return _GRAPH_BUDGET_BYTES
+    free, _total = torch.cuda.mem_get_info(device)
+    return free // 2
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy, dropout
 
+from lth.measure.curvature import hessian
 from lth.measure.curvature.hessian import HessianOperator
 from lth.network import build_network
 from lth.network.mask import Mask
@@ -112,7 +113,7 @@ def test_keeping_or_rebuilding_graphs_gives_the_same_products(budget):
 def test_the_size_of_chunks_changes_only_rounding(monkeypatch, chunk, budget):
     mask = random_mask(NETWORK, 0.5)
     whole = operator(mask)
-    monkeypatch.setattr("lth.measure.curvature.hessian._CHUNK", chunk)
+    monkeypatch.setitem(hessian._CHUNK, "cpu", chunk)
     chunked = operator(mask, graph_budget_bytes=budget)
     vector = torch.randn(whole.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(chunked(vector), whole(vector), rtol=1e-10, atol=1e-12)
@@ -131,7 +132,7 @@ def test_devices_that_share_the_examples_change_only_rounding(count, budget):
 
 
 def test_some_graphs_are_kept_and_others_rebuilt_within_the_budget(monkeypatch):
-    monkeypatch.setattr("lth.measure.curvature.hessian._CHUNK", 10)
+    monkeypatch.setitem(hessian._CHUNK, "cpu", 10)
     monkeypatch.setattr("lth.measure.curvature.hessian._graph_bytes_per_example", lambda *_: 100)
     mask = random_mask(NETWORK, 0.5)
     of_weights = 5 * 8 * sum(tensor.numel() for tensor in POINT.parameters.values())

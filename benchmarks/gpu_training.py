@@ -1,0 +1,224 @@
+"""Training on a GPU: its peak, the rate of one training, and of several at once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import click
+import torch
+
+from benchmarks.environment import ROOT
+from benchmarks.gpu_problem import Problem, rate, say, timed
+from benchmarks.peak import STEP_GFLOP
+from lth.data.augment import Augmenter
+from lth.setting.setting import TENTH
+from lth.training.capture import CapturedStep
+from lth.training.determinism import fix_workspaces, repeatable
+from lth.training.precision import Format, full_float32
+from lth.training.train import Procedure, _Run, train
+
+_SIDE = 8192
+_BATCH = 128
+_AT_ONCE = (1, 2, 4, 8)
+_BY_LAUNCH = partial(CapturedStep, record=lambda work: work)
+
+
+def peak(problem: Problem) -> Mapping[str, object]:
+    """Measure the best matrix product, copy and launch."""
+    stream = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, _SIDE, _SIDE, generator=stream).to(problem.device)
+    found: dict[str, object] = {}
+    with full_float32():
+        for name, (x, y) in {"fp32": (a, b), "bf16": (a.bfloat16(), b.bfloat16())}.items():
+            found[f"{name}_tflops"] = 2e-12 * _SIDE**3 * rate(partial(torch.mm, x, y))
+    source, target = torch.empty(2, 2**28, device=problem.device)
+    found["copy_gb_a_second"] = 2e-9 * source.nbytes * rate(partial(target.copy_, source))
+    small = torch.zeros(1, device=problem.device)
+
+    def launches() -> None:
+        for _ in range(1000):
+            small.add_(1)
+
+    found["launch_microseconds"] = 1e3 / rate(launches)
+    for name, value in found.items():
+        say(name, f"{value:.4g}")
+    return found
+
+
+def training(problem: Problem) -> Mapping[str, object]:
+    """Measure one training in every way a step is taken."""
+    fix_workspaces([problem.device])
+    best = torch.randn(2, _SIDE, _SIDE, device=problem.device).bfloat16()
+    bf16 = 2e-3 * _SIDE**3 * rate(partial(torch.mm, *best)) / 1e6  # GFLOP/s
+    found: dict[str, object] = {}
+    ways: list[tuple[str, Format, bool, bool, int]] = [
+        ("bf16, captured", "bf16", False, True, 6),
+        ("fp32, captured", "fp32", False, True, 4),
+        ("bf16, by launch", "bf16", False, False, 3),
+        ("bf16, compiled and captured", "bf16", True, True, 6),
+    ]
+    for name, precision, compiled, captures, epochs in ways:
+        torch.cuda.reset_peak_memory_stats()
+        step = CapturedStep if captures else _BY_LAUNCH
+        with patch("lth.training.train.CapturedStep", step):
+            laps = _epochs(problem, precision, compiled=compiled, epochs=epochs)
+        images = len(problem.data.train) / statistics.median(laps["epochs"])
+        found[name] = {
+            "images_a_second": images,
+            "share_of_bf16_peak": images * STEP_GFLOP / bf16,
+            "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30,
+            **laps,
+        }
+        first = laps["epochs_and_start"][0] - statistics.median(laps["epochs"])
+        say(f"{name}: images/s with evaluations", f"{images:,.0f} (start-up {first:.1f} s)")
+    return found
+
+
+def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int) -> dict[str, list[float]]:
+    """Return the seconds of each epoch, with its evaluations, and with what was done once in the first."""
+    ends: list[float] = []
+    procedure = Procedure("crop_flip", precision, 0, compiled=compiled, epoch_examples=TENTH)
+    schedule = problem.schedule(epochs + 1)  # the last evaluates everything in float32, and is not counted
+
+    def train_it() -> None:
+        train(
+            problem.network,
+            problem.start,
+            problem.mask,
+            problem.data,
+            schedule,
+            procedure,
+            on_epoch=lambda _record, _weights: ends.append(time.perf_counter()),
+        )
+
+    timed(train_it)
+    laps = [end - begin for begin, end in itertools.pairwise(ends[:-1])]
+    return {"epochs": laps[1:], "epochs_and_start": laps}
+
+
+def wide(problem: Problem) -> Mapping[str, object]:
+    """Measure several trainings at once: in processes, in processes under MPS, and on streams."""
+    fix_workspaces([problem.device])
+    found: dict[str, object] = {"streams": {n: _on_streams(problem, n) for n in _AT_ONCE}}
+    for n, images in found["streams"].items():  # type: ignore[attr-defined]
+        say(f"{n} on streams of one process: images/s", f"{images:,.0f}")
+    torch.cuda.empty_cache()
+    for name, context in (("processes", _nothing), ("processes under MPS", _mps)):
+        with context() as works:
+            if not works:
+                say(name, "skipped: MPS is not there")
+                continue
+            rates = {n: _in_processes(n) for n in _AT_ONCE}
+        found[name] = rates
+        for n, images in rates.items():
+            say(f"{n} in {name}: images/s", f"{images:,.0f}")
+    return found
+
+
+def _on_streams(problem: Problem, count: int) -> float:
+    """Return the images a second of so many trainings, whose steps are launched in turn, a stream each."""
+    schedule = problem.schedule(10)
+    procedure = Procedure("crop_flip", "bf16", 0)
+    with repeatable(problem.device), full_float32():
+        runs = [
+            _Run(problem.network, problem.start, problem.mask, schedule, procedure, problem.device)
+            for _ in range(count)
+        ]
+        augmenter = Augmenter(problem.data.train, "crop_flip", 0)
+        draws, index = augmenter.epoch(0), torch.arange(_BATCH, device=problem.device)
+        streams = [torch.cuda.Stream() for _ in runs]  # type: ignore[no-untyped-call]
+        for run in runs:
+            run.take_step(*augmenter.batch(index, draws))
+        torch.cuda.synchronize()
+
+        def steps() -> None:
+            for _ in range(100):
+                for run, stream in zip(runs, streams, strict=True):
+                    with torch.cuda.stream(stream):
+                        run.take_step(*augmenter.batch(index, draws))
+
+        _, seconds = timed(steps)
+    return 100 * count * _BATCH / seconds
+
+
+def _in_processes(count: int) -> float:
+    """Return the images a second of so many trainings in processes of their own, while all of them train."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = Path(folder) / "begin"
+        command = [sys.executable, "-m", "benchmarks.gpu_training", str(begin)]
+        running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+        waiting = [process.stdout.readline() for process in running if process.stdout is not None]
+        assert len(waiting) == count
+        begin.touch()
+        said = [json.loads(process.communicate()[0]) for process in running]
+    return sum(images for images in said)
+
+
+@contextmanager
+def _nothing() -> Iterator[bool]:
+    yield True
+
+
+@contextmanager
+def _mps() -> Iterator[bool]:
+    """Start NVIDIA's multi-process service for our own processes, if it is installed, and end it."""
+    control = shutil.which("nvidia-cuda-mps-control")
+    if control is None:
+        yield False
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict("os.environ", {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}),
+    ):
+        started = subprocess.run([control, "-d"], check=False, capture_output=True)
+        try:
+            yield started.returncode == 0
+        finally:
+            subprocess.run([control], input="quit", text=True, check=False, capture_output=True)
+
+
+@click.command()
+@click.argument("begin", type=click.Path(path_type=Path))
+def _train_when_told(begin: Path) -> None:
+    """Train one network in this process once the file `begin` is there, for five seconds, and say how fast."""
+    problem = Problem(torch.device("cuda"), None, 0)
+    fix_workspaces([problem.device])
+    with repeatable(problem.device), full_float32():
+        run = _Run(
+            problem.network,
+            problem.start,
+            problem.mask,
+            problem.schedule(100),
+            Procedure("crop_flip", "bf16", 0),
+            problem.device,
+        )
+        augmenter = Augmenter(problem.data.train, "crop_flip", 0)
+        draws, index = augmenter.epoch(0), torch.arange(_BATCH, device=problem.device)
+        run.take_step(*augmenter.batch(index, draws))
+        torch.cuda.synchronize()
+        click.echo("ready")
+        while not begin.exists():
+            time.sleep(0.01)
+        began, steps = time.perf_counter(), 0
+        while time.perf_counter() - began < 4:
+            for _ in range(50):
+                run.take_step(*augmenter.batch(index, draws))
+            torch.cuda.synchronize()
+            steps += 50
+        click.echo(json.dumps(steps * _BATCH / (time.perf_counter() - began)))
+
+
+if __name__ == "__main__":
+    _train_when_told()
