@@ -56,7 +56,7 @@ def _contenders(
     name: str, shape: tuple[int, int, int], batch: int, replicates: int
 ) -> tuple[Callable[[], object], Callable[[], object]]:
     networks = [build_network(NetworkSpec(name, shape, 10), seed).train() for seed in range(replicates)]
-    layout = fastest_memory_format(networks[0])
+    layout = fastest_memory_format(networks[0], torch.device("cpu"))
     inputs = torch.randn(replicates, batch, *shape)
     labels = torch.randint(10, (replicates, batch))
     parameters, buffers = stack_module_state(networks)

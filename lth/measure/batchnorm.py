@@ -58,7 +58,7 @@ class StatisticsEstimator:
         if self._buffers and len(examples) < 2:
             raise InputError(f"{len(examples)} examples have no BatchNorm statistics; give at least 2")
         order = torch.randperm(len(examples), generator=generator(seed, "batchnorm")).to(examples.labels.device)
-        self._layout = fastest_memory_format(network)
+        self._layout = fastest_memory_format(network, examples.labels.device)
         self._examples = examples
         self._batches = torch.tensor_split(order, math.ceil(len(order) / _BATCH)) if self._buffers else ()
         self._threads = threads_for(network, examples)

@@ -23,11 +23,16 @@ class Folded:
 
     Only our convolutional networks are folded: a user's own, also one derived from ours or changed, is called
     as it is, because tracing it might change what it does. The network is copied.
+
+    Args:
+        network: Gives the structure.
+        device: What computes.
+        dtype: Of the products, for which memory is laid out.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self._network: nn.Module = copy.deepcopy(network).to(device).eval()
-        self.layout = fastest_memory_format(network)
+        self.layout = fastest_memory_format(network, device, dtype)
         self._folds: list[tuple[str, str, float]] = []  # convolution, its BatchNorm, ε
         self.is_folded = is_ours(network)
         if self.is_folded:

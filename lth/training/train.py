@@ -31,13 +31,15 @@ from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
 from lth.training.capture import CapturedStep
-from lth.training.compilation import compiled, forgotten
+from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
 from lth.training.threads import threads, threads_for
+
+LossOf = Callable[[Tensor, Tensor], Tensor]  # of normalised inputs and labels
 
 
 class TrainingDivergedError(MendableError, ArithmeticError):
@@ -155,7 +157,7 @@ def train(
     with (
         repeatable(data.train.labels.device),
         threads(threads_for(network, data.train, schedule.batch_size)),
-        forgotten() if procedure.compiled else nullcontext(),
+        compiling() if procedure.compiled else nullcontext(),
     ):
         return _train(
             network, start, mask, data, schedule, procedure, capture_at, resumed, keeper, on_epoch, label
@@ -263,10 +265,11 @@ class _Run:
     ) -> None:
         self._network = copy.deepcopy(network)
         start.weights.load_into(self._network)
-        self._layout = fastest_memory_format(network)
+        self._bf16 = procedure.precision == "bf16"
+        products = torch.bfloat16 if self._bf16 else torch.float32
+        self._layout = fastest_memory_format(network, device, products)
         self._network.to(device).to(memory_format=self._layout).train()
         self._schedule = schedule
-        self._bf16 = procedure.precision == "bf16"
         self._total_loss = torch.zeros((), device=device)  # since the last check
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
@@ -274,7 +277,7 @@ class _Run:
         self._captures = device.type == "cuda" and is_ours(network)
         graphs = device.type == "cuda" and not self._captures
         self._loss_of_whole_batch = compiled(self._loss, graphs=graphs) if procedure.compiled else self._loss
-        self._captured: CapturedStep | None = None
+        self._captured: dict[int, CapturedStep] = {}  # by batch size
         self._lr = torch.tensor(schedule.lr, device=device) if self._captures else schedule.lr
         self._optimiser = torch.optim.SGD(
             self._parameters.values(),
@@ -295,17 +298,18 @@ class _Run:
     def take_step(self, inputs: Tensor, labels: Tensor) -> None:
         """Take one SGD step; nothing waits for the device."""
         self._set_lr(self._schedule.lr_at(self.step))
-        # A last smaller batch is not worth a compilation or a capture of its own.
-        if len(labels) < self._schedule.batch_size:
-            self._descend(self._loss, inputs, labels)
-        elif self._captures:
-            self._captured = self._captured or self._capture(inputs, labels)
-            self._captured(inputs, labels)
+        size = len(labels)
+        # A last smaller batch is not worth a compilation of its own.
+        loss_of = self._loss_of_whole_batch if size == self._schedule.batch_size else self._loss
+        if self._captures:
+            if size not in self._captured:
+                self._captured[size] = self._capture(loss_of, inputs, labels)
+            self._captured[size](inputs, labels)
         else:
-            self._descend(self._loss_of_whole_batch, inputs, labels)
+            self._descend(loss_of, inputs, labels)
         self.step += 1
 
-    def _descend(self, loss_of: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, labels: Tensor) -> None:
+    def _descend(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> None:
         loss = loss_of(inputs, labels)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -315,14 +319,14 @@ class _Run:
         self._optimiser.step()
         self._total_loss += loss.detach()
 
-    def _capture(self, inputs: Tensor, labels: Tensor) -> CapturedStep:
+    def _capture(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> CapturedStep:
         if self._schedule.momentum:
             for parameter in self._parameters.values():
                 # What the first step would make; momentum of zero changes nothing.
                 self._optimiser.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
         momentum = [held["momentum_buffer"] for held in self._optimiser.state.values() if held]
         return CapturedStep(
-            partial(self._descend, self._loss_of_whole_batch),
+            partial(self._descend, loss_of),
             (inputs, labels),
             [*self._parameters.values(), *self._network.buffers(), *momentum, self._total_loss],
         )

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from problems import procedure, random_examples, tiny_setting, training_data
+from problems import CPU, procedure, random_examples, tiny_setting, training_data
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -113,7 +113,7 @@ def test_a_users_variant_of_one_of_ours_trains_and_is_measured(kind):
 @pytest.mark.parametrize("kind", [*USERS, with_forward])
 def test_a_users_variant_of_one_of_ours_is_the_function_it_was(kind):
     network, images = made(kind), random_examples(5).images
-    assert fastest_memory_format(network) == torch.contiguous_format
+    assert fastest_memory_format(network, CPU) == torch.contiguous_format
     function = Folded(network, torch.device("cpu"))
     with torch.no_grad():
         assert torch.equal(function(function.state(Weights.of(network)), images), network(images))
@@ -124,7 +124,7 @@ def test_ours_are_channels_last_and_known_also_as_copies(name):
     network = build_network(NetworkSpec(name, (1, 6, 6), 3), 0)
     for ours in (network, copy.deepcopy(network), network.train()):
         assert is_ours(ours)
-        assert fastest_memory_format(ours) == torch.channels_last
+        assert fastest_memory_format(ours, CPU) == torch.channels_last
 
 
 @pytest.mark.parametrize("name", ["lenet-5", "problems:dropout_network"])
