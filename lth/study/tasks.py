@@ -118,7 +118,10 @@ class TaskWorker:
         ):
             if run is None:
                 return None
-            self._say(f"training {task.name}, density {density:.1%}, in run {run.run_id}")
+            of_all = start.mask.density_of_all(start.state.weights)
+            self._say(
+                f"training {task.name}, density {density:.1%} ({of_all:.1%} of all parameters), in run {run.run_id}"
+            )
             solution = train_on(
                 run,
                 self._problem,

@@ -22,6 +22,7 @@ from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.measure.curvature.second_derivative_check import check_second_derivative
 from lth.network.folded import Folded
+from lth.network.parts import frozen_names
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.training.determinism import repeatable
@@ -47,7 +48,8 @@ class HessianOperator:
 
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
-            a batch, even in evaluation mode. Or if PyTorch's second derivative of it is missing or wrong.
+            a batch, even in evaluation mode. Or if PyTorch's second derivative of it is missing or wrong, or
+            the space has coordinates of a frozen parameter.
 
     Example:
         Of softmax regression at zero, two classes and one example x, the Hessian is ¼ [[1, -1], [-1, 1]] ⊗ xxᵀ.
@@ -72,6 +74,8 @@ class HessianOperator:
         graph_budget_bytes: int = _GRAPH_BUDGET_BYTES,
         others: Sequence[torch.device] = (),
     ) -> None:
+        self._frozen = frozen_names(network)
+        self._check_free(space)
         self._space = space
         self._dtype = dtype
         self._device = examples.labels.device
@@ -89,10 +93,18 @@ class HessianOperator:
 
     def in_space(self, space: LevelSpace) -> HessianOperator:
         """Return the operator at the same point in another space, sharing the graphs that are kept."""
+        self._check_free(space)
         other = copy.copy(self)
         other._space = space
         other.num_products = 0
         return other
+
+    def _check_free(self, space: LevelSpace) -> None:
+        if still := [name for name in space.moving if name in self._frozen]:
+            raise InputError(
+                f"{still[0]} is frozen in the network (requires_grad=False) and free in the space; "
+                "make the mask by Mask.dense(network), or let it move"
+            )
 
     @property
     def dimension(self) -> int:
