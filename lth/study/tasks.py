@@ -119,9 +119,8 @@ class TaskWorker:
             if run is None:
                 return None
             of_all = start.mask.density_of_all(start.state.weights)
-            self._say(
-                f"training {task.name}, density {density:.1%} ({of_all:.1%} of all parameters), in run {run.run_id}"
-            )
+            shown = f"{density:.1%} ({of_all:.1%} of all parameters)"
+            self._say(f"training {task.name}, density {shown}, in run {run.run_id}")
             solution = train_on(
                 run,
                 self._problem,

@@ -1,19 +1,22 @@
 """Kernels that can be differentiated twice, where those that torch prefers can't be.
 
-Fused attention, cuDNN's recurrent layers and compiled code have a first derivative only. Each has a slower
-equal that is made of differentiable operations: the choice is torch's, by settings that are restored here.
+Fused attention, cuDNN's recurrent layers and compiled code have a first derivative only; the second of fused
+weight normalisation is wrong, for it takes the norms for constants. Each has a slower equal that is made of
+differentiable operations. Torch's settings are restored.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.backends import cudnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
@@ -40,4 +43,25 @@ def differentiable_kernels(network: nn.Module) -> Iterator[None]:
             cudnn.enabled = False
         if "torch._dynamo" in sys.modules:  # else nothing was compiled, and loading it takes seconds
             settings.enter_context(torch.compiler.set_stance("force_eager"))
+        settings.enter_context(_PlainWeightNorm())
         yield
+
+
+class _PlainWeightNorm(TorchFunctionMode):
+    """Computes w = g v / ‖v‖, which both of torch's ways of normalising weights take from `torch._weight_norm`."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return (_weight_norm if func is _FUSED else func)(*args, **(kwargs or {}))
+
+
+_FUSED = getattr(torch, "_weight_norm", None)
+
+
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    return v * (g / torch.norm_except_dim(v, 2, dim))

@@ -158,7 +158,7 @@ class _Derivatives:
     loss: Tensor
     gradient: Tensor
     products: tuple[Tensor, Tensor]  # with two directions
-    own: str  # which functions with a backward of their own there are: the first to suspect
+    own: str  # which functions with a backward of their own there are, the first to suspect; may be empty
 
 
 def _check(probe: _Probe) -> None:
@@ -173,10 +173,11 @@ def _check(probe: _Probe) -> None:
     if asymmetry > _ASYMMETRY * float(along_u.norm() + along_v.norm()):
         raise InputError(
             f"{_NEEDED}, but PyTorch's is not symmetric, uᵀHv = {float(u @ along_v):.4g} and "
-            f"vᵀHu = {float(v @ along_u):.4g}: {found.own} can't be differentiated twice; {_REMEDY}"
+            f"vᵀHu = {float(v @ along_u):.4g}: {_suspected(found.own)}"
         )
 
 
+_ANY = "a backward of the network's own"
 _REMEDY = "write it in differentiable operations of its inputs (torch.autograd.gradgradcheck tests a function)"
 
 
@@ -219,7 +220,16 @@ def _own_functions(loss: Tensor) -> str:
         if issubclass(type(node), BackwardCFunction):
             names.add(type(node).__name__.removesuffix("Backward"))
         waiting += [following for following, _ in node.next_functions]
-    return f"the backward of {', '.join(sorted(names))}" if names else "a backward of the network's own"
+    return f"the backward of {', '.join(sorted(names))}" if names else ""
+
+
+def _suspected(own: str) -> str:
+    if own:
+        return f"{own} can't be differentiated twice; {_REMEDY}"
+    return (
+        "something that depends on the weights is taken for a constant (detach, torch.no_grad, .data), or a "
+        "layer of PyTorch's is not differentiated right; measure a network without it"
+    )
 
 
 def _reason(error: Exception, own: str) -> str:
@@ -228,9 +238,9 @@ def _reason(error: Exception, own: str) -> str:
     if "use_reentrant" in said or "Checkpointing is not compatible" in said:
         return "torch.utils.checkpoint can't give it with use_reentrant=True; call it with use_reentrant=False"
     if "once_differentiable" in said:
-        return f"{own} is once_differentiable; {_REMEDY}"
+        return f"{own or _ANY} is once_differentiable; {_REMEDY}"
     if "does not require grad" in said:
-        return f"the gradient has none at all: {own} detaches it; {_REMEDY}"
+        return f"the gradient has none at all: {own or _ANY} detaches it; {_REMEDY}"
     brief = said.split(". ")[0].rstrip(".")
     return f"PyTorch can't compute it ({type(error).__name__}: {brief}); use another layer in its place"
 
@@ -258,15 +268,15 @@ def _check_differences(probe: _Probe, found: _Derivatives, u: Tensor) -> None:
             if error > tolerance * size:
                 raise InputError(
                     f"{_NEEDED}, but PyTorch's is {error / size:.1%} off the change of the gradient: "
-                    f"{found.own} can't be differentiated twice; {_REMEDY}"
+                    f"{_suspected(found.own)}"
                 )
 
 
 def _not_its_gradient(found: _Derivatives, slope: Tensor, measured: Tensor) -> str:
     return (
         f"{_NEEDED}, but the gradient is not that of the loss, whose slope is {float(measured):.4g} where the "
-        f"gradient says {float(slope):.4g}: rounding, detach, torch.no_grad or {found.own} stands in between; "
-        "measure a network without it"
+        f"gradient says {float(slope):.4g}: rounding, detach, torch.no_grad or {found.own or _ANY} stands in "
+        "between; measure a network without it"
     )
 
 
