@@ -187,6 +187,7 @@ RIGHT: Mapping[str, Callable[[], nn.Module]] = {
     "`SiLU`": nn.SiLU,
     "`Softplus`": nn.Softplus,
     "`Hardswish`": nn.Hardswish,
+    "`Hardsigmoid`": nn.Hardsigmoid,
     "`Mish`": nn.Mish,
     "`GLU`": lambda: nn.GLU(dim=1),
     "`Softmax2d`": nn.Softmax2d,
@@ -215,7 +216,7 @@ RIGHT: Mapping[str, Callable[[], nn.Module]] = {
     "`weight_norm` of an `LSTM`": lambda: sequence(
         parametrizations.weight_norm(nn.LSTM(4, 3, batch_first=True), "weight_hh_l0")
     ),
-    "`orthogonal`": lambda: parametrizations.orthogonal(nn.Linear(6, 4)),
+    "`orthogonal`, Cayley map": lambda: parametrizations.orthogonal(nn.Linear(6, 4), orthogonal_map="cayley"),
     "`spectral_norm`": lambda: parametrizations.spectral_norm(nn.Conv2d(4, 3, 3)),
     "`checkpoint(…, use_reentrant=False)`": lambda: checkpointed(reentrant=False),
     "`torch.compile` of a block": lambda: torch.compile(convolution(), backend="aot_eager"),
@@ -225,6 +226,9 @@ RIGHT: Mapping[str, Callable[[], nn.Module]] = {
 }
 REFUSED: Mapping[str, Callable[[], nn.Module]] = {
     "`checkpoint(…, use_reentrant=True)`": lambda: checkpointed(reentrant=True),
+    "`EmbeddingBag`": lambda: Called(
+        lambda x, m: m(x[:, 0].flatten(1).abs().mul(4).long().clamp(max=4)), nn.EmbeddingBag(5, 3)
+    ),
     "an own `Function`, `once_differentiable`": lambda: own(CubeOnce),
     "an own layer, `once_differentiable`": lambda: Called(
         lambda x, m: Product.apply(x.flatten(1), m.weight), nn.Linear(144, 6)

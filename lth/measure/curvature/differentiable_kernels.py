@@ -1,8 +1,8 @@
 """Kernels that can be differentiated twice, where those that torch prefers can't be.
 
-Fused attention, cuDNN's recurrent layers and compiled code have a first derivative only; the second of fused
-weight normalisation is wrong, for it takes the norms for constants. Each has a slower equal that is made of
-differentiable operations. Torch's settings are restored.
+Fused attention, cuDNN's recurrent layers, the hard sigmoid and compiled code have a first derivative only; the
+second of fused weight normalisation is wrong, for it takes the norms for constants. Each has a slower equal
+that is made of differentiable operations. Torch's settings are restored.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.backends import cudnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import hardsigmoid, relu6
 from torch.overrides import TorchFunctionMode
 
 
@@ -43,12 +44,12 @@ def differentiable_kernels(network: nn.Module) -> Iterator[None]:
             cudnn.enabled = False
         if "torch._dynamo" in sys.modules:  # else nothing was compiled, and loading it takes seconds
             settings.enter_context(torch.compiler.set_stance("force_eager"))
-        settings.enter_context(_PlainWeightNorm())
+        settings.enter_context(_Plain())
         yield
 
 
-class _PlainWeightNorm(TorchFunctionMode):
-    """Computes w = g v / ‖v‖, which both of torch's ways of normalising weights take from `torch._weight_norm`."""
+class _Plain(TorchFunctionMode):
+    """Computes what has no second derivative, or a wrong one, by operations that have."""
 
     def __torch_function__(
         self,
@@ -57,11 +58,19 @@ class _PlainWeightNorm(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return (_weight_norm if func is _FUSED else func)(*args, **(kwargs or {}))
-
-
-_FUSED = getattr(torch, "_weight_norm", None)
+        return _PLAIN.get(func, func)(*args, **(kwargs or {}))
 
 
 def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     return v * (g / torch.norm_except_dim(v, 2, dim))
+
+
+def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002, ARG001 - named as in torch
+    return relu6(input + 3) / 6
+
+
+# Both of torch's ways of normalising weights come to the first.
+_PLAIN: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    torch._weight_norm: _weight_norm,
+    hardsigmoid: _hardsigmoid,
+}
