@@ -195,7 +195,6 @@ RIGHT: Mapping[str, Callable[[], nn.Module]] = {
     "`AvgPool2d`": lambda: nn.AvgPool2d(2),
     "`AdaptiveAvgPool2d`": lambda: nn.AdaptiveAvgPool2d(4),
     "`AdaptiveMaxPool2d`": lambda: nn.AdaptiveMaxPool2d(2),
-    "`LPPool2d`": lambda: Called(lambda x, m: m(x + 2), nn.LPPool2d(2, 2)),
     "`Unfold`": lambda: nn.Unfold(3),
     "`PixelShuffle`": lambda: nn.PixelShuffle(2),
     "`Upsample`, bilinear": lambda: nn.Upsample(scale_factor=2, mode="bilinear"),

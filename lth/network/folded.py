@@ -45,7 +45,8 @@ class Folded:
     def leaves(self, weights: Weights, dtype: torch.dtype) -> Weights:
         """Return `weights` as what `__call__` can be differentiated for: in `dtype`, frozen ones as they are.
 
-        Those of a network that is not folded are the private copy's own, until it is called for others.
+        Those of a network that is not folded are the private copy's own: take derivatives before it is called
+        for others.
         """
         exact = weights.map(lambda tensor: tensor.detach().to(dtype) if tensor.is_floating_point() else tensor)
         if self.is_folded:

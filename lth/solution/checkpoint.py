@@ -191,8 +191,8 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
 def _frozen(manifest: Mapping[str, Any]) -> frozenset[str]:
     """Return which parameters did not move; only manifests of networks that have such say so."""
     frozen = frozenset(map(str, manifest.get("frozen", [])))
-    if not frozen <= manifest["parameters"].keys():
-        raise CheckpointError(f"the manifest says that {min(frozen)} is frozen, and names no such parameter")
+    if unknown := frozen - manifest["parameters"].keys():
+        raise CheckpointError(f"the manifest says that {min(unknown)} is frozen, and names no such parameter")
     return frozen
 
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from layers import REFUSED, RIGHT, measured, network_with
 from problems import NUM_CLASSES, SPEC, assert_same_weights, random_examples
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -16,7 +17,6 @@ from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.setting.network import NetworkSpec
-from tests.layers import REFUSED, RIGHT, measured, network_with
 
 DOUBLE = torch.float64
 EXAMPLES = random_examples(6)
