@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.backends import cudnn
 from torch.nn import functional as f
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrizations
@@ -21,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from problems import random_examples
+from problems import CPU, random_examples
 
 from lth.errors import InputError
 from lth.measure.curvature.hessian import HessianOperator
@@ -257,17 +258,19 @@ class Measured:
     asymmetry: float  # |uᵀHv - vᵀHu| / (‖Hu‖ + ‖Hv‖)
 
 
-def measured(network: nn.Module) -> Measured:
+def measured(network: nn.Module, device: torch.device = CPU) -> Measured:
     """Return how far a product with the Hessian is off.
 
     Raises:
         InputError: If lth refuses the network.
     """
+    with torch.no_grad():
+        network = network.to(device)
     point = Weights.of(network)
     space = LevelSpace(Mask.dense(network), point)
-    hessian = HessianOperator(network, point, space, EXAMPLES, dtype=DOUBLE)
+    hessian = HessianOperator(network, point, space, EXAMPLES.to(device), dtype=DOUBLE)
     stream = torch.Generator().manual_seed(1)
-    u, v = torch.randn(2, space.dimension, generator=stream, dtype=DOUBLE)
+    u, v = torch.randn(2, space.dimension, generator=stream, dtype=DOUBLE).to(device)
     along_u, along_v = hessian(u), hessian(v)
     expected = (gradient(network, space, u, _STEP) - gradient(network, space, u, -_STEP)) / (2 * _STEP)
     return Measured(
@@ -283,7 +286,9 @@ def gradient(network: nn.Module, space: LevelSpace, direction: Tensor, step: flo
     moved = space.embed(step * direction)
     Weights({n: t + moved[n] for n, t in before.parameters.items()}, before.buffers).load_into(network)
     network.zero_grad()
-    cross_entropy(network(EXAMPLES.images.double()), EXAMPLES.labels).backward()
+    examples = EXAMPLES.to(direction.device)
+    with cudnn.flags(enabled=False):  # whose recurrent layers have no gradient in evaluation mode
+        cross_entropy(network(examples.images.double()), examples.labels).backward()
     before.load_into(network)
     found = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in network.named_parameters()}
     return space.restrict(found)

@@ -17,6 +17,7 @@ from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.setting.network import NetworkSpec
+from lth.training.determinism import fix_workspaces
 
 DOUBLE = torch.float64
 EXAMPLES = random_examples(6)
@@ -39,6 +40,21 @@ def message(network: nn.Module) -> str:
 def test_a_product_is_the_difference_of_gradients(kind):
     found = measured(network_with(RIGHT[kind]))
     assert found.error < 1e-6  # a wrong derivative is off by percents
+    assert found.asymmetry < 1e-12
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", RIGHT)
+def test_a_product_on_a_gpu_is_the_difference_of_gradients_or_can_not_be_repeated(kind):
+    fix_workspaces([torch.device("cuda")])
+    try:
+        found = measured(network_with(RIGHT[kind]), torch.device("cuda"))
+    except InputError as error:
+        if "determin" not in str(error) and "repeatably" not in str(error):
+            raise
+        return
+    assert found.error < 1e-6
     assert found.asymmetry < 1e-12
 
 
