@@ -12,7 +12,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lth.data import Examples
@@ -73,19 +72,23 @@ class StatisticsEstimator:
         """Return the weights with their running statistics estimated anew."""
         if not self.has_effect:
             return weights
-        buffers: dict[str, Tensor] = {
+        zeroed: dict[str, Tensor] = {
             name: (torch.zeros_like(tensor) if name in self._buffers else tensor)
             for name, tensor in weights.buffers.items()
         }
+        Weights(weights.parameters, zeroed).load_into(self._network)
         for average in self._averages:
             average.count = 0
         with repeatable(self._examples.labels.device), threads(self._threads), full_float32():
             for index in self._batches:
                 inputs = self._examples.normalise(self._examples.images[index])
-                inputs = inputs.contiguous(memory_format=self._layout)
-                functional_call(self._network, ({**weights.parameters}, buffers), (inputs,))
-        kept = {name: weights.buffers[name] for name in buffers if name.endswith("num_batches_tracked")}
-        return Weights(weights.parameters, {**buffers, **kept})
+                self._network(inputs.contiguous(memory_format=self._layout))
+        estimated = {
+            name: tensor.clone()
+            for name, tensor in self._network.named_buffers()
+            if name in self._buffers and not name.endswith("num_batches_tracked")
+        }
+        return Weights(weights.parameters, {**weights.buffers, **estimated})
 
 
 class _CumulativeAverage:

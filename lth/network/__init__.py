@@ -2,7 +2,8 @@
 
 from lth.network.build import build_network
 from lth.network.layout import fastest_memory_format
-from lth.network.mask import Mask, prunable_names
+from lth.network.mask import Mask
+from lth.network.parts import prunable_names
 from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest, survivors
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights, affine_combination

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lth.errors import InputError
 from lth.network.lenet import LeNet
-from lth.network.mask import prunable_names
+from lth.network.parts import prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream

@@ -9,35 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from lth.errors import InputError
+from lth.network.parts import frozen_names, prunable_names
 from lth.network.weights import Weights
-
-_PRUNABLE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-
-def prunable_names(network: nn.Module) -> tuple[str, ...]:
-    """Return the names of the weights of convolutions and fully-connected layers, in parameter order.
-
-    Raises:
-        ValueError: If there is none.
-
-    Example:
-        >>> prunable_names(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)))
-        ('0.weight', '3.weight')
-    """
-    layers = {
-        f"{name}.weight" if name else "weight"
-        for name, module in network.named_modules()
-        if isinstance(module, _PRUNABLE_LAYERS)
-    }
-    names = tuple(name for name, _ in network.named_parameters() if name in layers)
-    if not names:
-        raise InputError("the network has no convolution or fully-connected layer, so nothing can be pruned")
-    return names
 
 
 @dataclass(frozen=True)
 class Mask:
     """True where a prunable weight is kept; every parameter not named here is never pruned.
+
+    Those that are `frozen` do not move either, and are no coordinates of a level's space.
 
     Example:
         >>> mask = Mask({"weight": torch.tensor([[True, False], [False, False]])})
@@ -48,18 +28,22 @@ class Mask:
     """
 
     keep: Mapping[str, Tensor]  # bool, each in its parameter's shape
+    frozen: frozenset[str] = frozenset()  # names of parameters that don't move
 
     def __post_init__(self) -> None:
         for name, kept in self.keep.items():
             if kept.dtype != torch.bool:
                 raise InputError(f"mask of {name} has dtype {kept.dtype}; expected torch.bool")
+        if both := self.frozen & self.keep.keys():
+            raise InputError(f"{min(both)} is frozen, so it can't be pruned; leave it out of keep")
 
     @classmethod
     def dense(cls, network: nn.Module) -> Mask:
         """Return the mask of level 0, which keeps everything."""
         parameters = dict(network.named_parameters())
         return cls(
-            {name: torch.ones(parameters[name].shape, dtype=torch.bool) for name in prunable_names(network)}
+            {name: torch.ones(parameters[name].shape, dtype=torch.bool) for name in prunable_names(network)},
+            frozen_names(network),
         )
 
     @property
@@ -77,6 +61,11 @@ class Mask:
         """Share of the prunable weights that is kept, in [0, 1]."""
         return self.num_kept / self.num_prunable
 
+    def density_of_all(self, weights: Weights) -> float:
+        """Return the share of all parameters that is kept, those that are never pruned too, in [0, 1]."""
+        total = sum(tensor.numel() for tensor in weights.parameters.values())
+        return 1 - (self.num_prunable - self.num_kept) / total
+
     def flat(self) -> Tensor:
         """Return all masks as one vector, in parameter order, (num_prunable,)."""
         return torch.cat([kept.reshape(-1) for kept in self.keep.values()])
@@ -85,7 +74,7 @@ class Mask:
         """Return a mask of the same layers from one vector, (num_prunable,)."""
         sizes = [kept.numel() for kept in self.keep.values()]
         parts: Iterator[Tensor] = iter(torch.split(flat, sizes))
-        return Mask({name: next(parts).reshape(kept.shape) for name, kept in self.keep.items()})
+        return Mask({name: next(parts).reshape(kept.shape) for name, kept in self.keep.items()}, self.frozen)
 
     def contains(self, sparser: Mask) -> bool:
         """Return whether every weight that `sparser` keeps is kept here too: nested masks."""

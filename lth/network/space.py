@@ -1,4 +1,4 @@
-"""Level-L space: the coordinates m(L) keeps, plus every parameter that is never pruned, as one vector."""
+"""Level-L space as one vector: the coordinates m(L) keeps, plus what moves of all that is never pruned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LevelSpace:
     embedding, so H restricted to the space is the principal submatrix E^T H E.
 
     Args:
-        mask: What the level keeps of the prunable weights.
+        mask: What the level keeps of the prunable weights, and which parameters are frozen.
         weights: Names, shapes and device of all parameters.
 
     Example:
@@ -35,9 +35,12 @@ class LevelSpace:
         device = next(iter(weights.parameters.values())).device
         self._shapes = {name: tensor.shape for name, tensor in weights.parameters.items()}
         free = [
-            mask.keep[name].reshape(-1) if name in mask.keep else torch.ones(shape.numel(), dtype=torch.bool)
+            mask.keep[name].reshape(-1)
+            if name in mask.keep
+            else torch.full((shape.numel(),), name not in mask.frozen)
             for name, shape in self._shapes.items()
         ]
+        self._moving = [name for name, kept in zip(self._shapes, free, strict=True) if bool(kept.any())]
         self._free = torch.cat(free).to(device)  # (full_dimension,)
         self._index = self._free.nonzero().squeeze(1)  # (dimension,)
 
@@ -45,6 +48,11 @@ class LevelSpace:
     def dimension(self) -> int:
         """Number of coordinates that are free to move."""
         return len(self._index)
+
+    @property
+    def moving(self) -> list[str]:
+        """Names of the parameters that have a free coordinate, in parameter order."""
+        return list(self._moving)
 
     @property
     def full_dimension(self) -> int:

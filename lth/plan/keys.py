@@ -76,6 +76,9 @@ class TaskKeys:
     network_code: str | None = None  # digest of the user's own code; None for a network of ours
     given: tuple[str, ...] = ()  # keys of w(0), w(1), … that are taken from elsewhere
     former_network_code: str | None = None  # the same as version 1 took it
+    coordinates: Mapping[str, Sequence[str]] | None = (
+        None  # what is prunable and frozen, if not what it always was
+    )
 
     @cached_property
     def resolved(self) -> Setting:
@@ -84,8 +87,10 @@ class TaskKeys:
 
     @property
     def former(self) -> FormerKeys | None:
-        """The keys of version 1; None where it had nothing like this setting."""
+        """The keys of version 1; None where it had nothing like this setting, or took other coordinates."""
         every = spelled(self.setting)
+        if self.coordinates is not None:
+            return None
         if entering(every, version=1).keys() != {name for name in every if BY_NAME[name].since == 1}:
             return None
         code = self.former_network_code
@@ -141,6 +146,7 @@ class TaskKeys:
             "network": self.spec.as_json(),
             "network_code": self.network_code,
             "data_digest": self.data_digest,
+            **({} if self.coordinates is None else {"coordinates": dict(self.coordinates)}),
         }
         parameters = entering(spelled(self.resolved, *results))
         return content_key({"task": task, **content, "problem": problem, "parameters": parameters})

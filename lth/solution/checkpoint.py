@@ -75,6 +75,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         "parameters": {name: list(t.shape) for name, t in solution.final.parameters.items()},
         "buffers": {name: list(t.shape) for name, t in solution.final.buffers.items()},
         "prunable": list(solution.mask.keep),
+        **({"frozen": sorted(solution.mask.frozen)} if solution.mask.frozen else {}),
         "setting": solution.setting.flat(),
         "momentum": list(solution.rewind.momentum),  # parameters without a gradient have none
         "rewind_iteration": solution.rewind.step,
@@ -167,7 +168,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         place=Place(_one_of(manifest["kind"], get_args(Kind)), _count(manifest["level"], "level")),
         spec=spec,
         setting=setting_from_flat(manifest["setting"]),
-        mask=Mask({name: tensor.bool() for name, tensor in keep.items()}),
+        mask=Mask({name: tensor.bool() for name, tensor in keep.items()}, _frozen(manifest)),
         initial=weights("initial.safetensors"),
         rewind=TrainingState(
             Weights(_group(rewound, "parameters"), _group(rewound, "buffers")),
@@ -185,6 +186,14 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
             if name.startswith(f"{TRAJECTORY}/")
         },
     )
+
+
+def _frozen(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """Return which parameters did not move; only manifests of networks that have such say so."""
+    frozen = frozenset(map(str, manifest.get("frozen", [])))
+    if unknown := frozen - manifest["parameters"].keys():
+        raise CheckpointError(f"the manifest says that {min(unknown)} is frozen, and names no such parameter")
+    return frozen
 
 
 def _ordered(file: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> dict[str, Tensor]:

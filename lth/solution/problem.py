@@ -12,7 +12,9 @@ from lth.data import ImageData, TrainingData, prepare
 from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
+from lth.network.parts import coordinates_to_name
 from lth.network.prune import survivors
+from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.computing import Computing
 from lth.plan.former_keys import counts
@@ -101,6 +103,7 @@ def set_up(
             f"leave it out, or write {given.rewind.step}"
         )
     own = is_reference(spec.name)
+    network = build_network(spec, setting.seed)
     keys = TaskKeys(
         setting,
         spec,
@@ -108,7 +111,9 @@ def set_up(
         _computing(setting, device, schedule),
         network_code=code_digest(spec.name) if own else None,
         former_network_code=file_digest(spec.name) if own else None,
+        coordinates=coordinates_to_name(network) if own else None,
     )
+    _check_same_coordinates(given, network)
     inherited = (*given.ancestors, given.key) if given is not None else ()
     if not _is_own(inherited, keys, given_computed_by):
         keys = replace(keys, given=inherited)
@@ -116,11 +121,23 @@ def set_up(
         setting=setting,
         images=images,
         data=data,
-        network=build_network(spec, setting.seed),
+        network=network,
         schedule=schedule,
         keys=keys,
         others=tuple(others),
     )
+
+
+def _check_same_coordinates(given: Solution | None, network: nn.Module) -> None:
+    """Check that a lineage of elsewhere was pruned and moved in the parameters that the network has for it."""
+    if given is None:
+        return
+    dense = Mask.dense(network)
+    if (list(given.mask.keep), given.mask.frozen) != (list(dense.keep), dense.frozen):
+        odd = min((given.mask.keep.keys() ^ dense.keep.keys()) | (given.mask.frozen ^ dense.frozen))
+        raise InputError(
+            f"from_run was trained with another choice of what is prunable and frozen ({odd}); train it again"
+        )
 
 
 def _computing(setting: Setting, device: torch.device, schedule: Schedule) -> Computing:
@@ -164,7 +181,7 @@ def check_level(problem: Problem, level: int, k: int = 0) -> None:
             f"prune_fraction={fraction} prunes none of the {kept} weights left at level {level}; "
             "raise it, or lower level"
         )
-    never_pruned = sum(tensor.numel() for tensor in problem.network.parameters()) - mask.num_prunable
+    never_pruned = LevelSpace(mask, Weights.of(problem.network)).dimension - mask.num_prunable
     if k > kept + never_pruned:
         raise InputError(
             f"k={k} exceeds the {kept + never_pruned} dimensions of level {level}; lower k or level"

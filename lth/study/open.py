@@ -11,6 +11,7 @@ import torch
 
 from lth.data import load_images
 from lth.errors import InputError
+from lth.network.parts import described
 from lth.setting.numeral import parse_number
 from lth.setting.preset import DEFAULT_PRESET, resolve
 from lth.setting.setting import Setting, with_overrides
@@ -110,6 +111,8 @@ def build_study(
     if images is None:
         images = load_images(setting.data.dataset, _data_dir(opening))
     problem = set_up(setting, images, device, parent, others, given_computed_by=computed_by)
+    if sibling is None:
+        say(described(problem.network))
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
     return Study(problem, store, say, pinned, opening.keep_every)
 

@@ -118,7 +118,9 @@ class TaskWorker:
         ):
             if run is None:
                 return None
-            self._say(f"training {task.name}, density {density:.1%}, in run {run.run_id}")
+            of_all = start.mask.density_of_all(start.state.weights)
+            shown = f"{density:.1%} ({of_all:.1%} of all parameters)"
+            self._say(f"training {task.name}, density {shown}, in run {run.run_id}")
             solution = train_on(
                 run,
                 self._problem,

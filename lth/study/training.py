@@ -68,7 +68,7 @@ def train_on(
     unsent.complete(seconds)
     trained = time.monotonic()
     run.check_owner()
-    log_solution(run, solution, directory, problem.data.positions, seconds)
+    log_solution(run, solution, directory, problem, seconds)
     run.flush()
     if (reason := log_solution_model(run, solution, problem.network)) is not None:
         run.tags({"lth.warnings": reason})

@@ -9,7 +9,8 @@ Source: docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 
 import torch
@@ -79,19 +80,30 @@ class CapturedStep:
 
 
 @cache
-def capturing_stream(device: torch.device) -> torch.cuda.Stream:
+def _stream(device: torch.device) -> torch.cuda.Stream:
     """Return the stream that all captures on a device are made on: cuBLAS keeps 64 MiB for each it ever met."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-def _cuda_graph(device: torch.device, work: Work) -> Work:
-    stream, graph = capturing_stream(device), torch.cuda.CUDAGraph()
+@contextmanager
+def on_capturing_stream(device: torch.device) -> Iterator[None]:
+    """Compute within on the stream that captures are made on.
+
+    What a captured step differentiates must have been computed there: autograd goes back on the same stream.
+    """
+    stream = _stream(device)
     with torch.cuda.device(device):
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(_WARM_UP):
-                work()
+            yield
         torch.cuda.current_stream().wait_stream(stream)
-        with torch.cuda.graph(graph, stream=stream):
+
+
+def _cuda_graph(device: torch.device, work: Work) -> Work:
+    with on_capturing_stream(device):
+        for _ in range(_WARM_UP):
             work()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph, stream=_stream(device)):
+        work()
     return graph.replay

@@ -28,6 +28,7 @@ from lth.measure.radius import BasinRadii, random_directions
 from lth.measure.surveyor import MaskedPoint, Surveyor, masked_point
 from lth.network import build_network
 from lth.network.mask import Mask
+from lth.network.parts import frozen_names
 from lth.network.prune import num_to_prune, prune_next_larger
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
@@ -429,6 +430,11 @@ MEASURED: dict[str, Callable] = {
 }
 
 
+def frozen_at(where: MaskedPoint, frozen: frozenset[str]) -> MaskedPoint:
+    kept = {name: kept for name, kept in where.mask.keep.items() if name not in frozen}
+    return MaskedPoint(where.weights, Mask(kept, frozen))
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("measure", MEASURED)
 def test_no_measure_changes_anything_it_is_given(measure, training):
@@ -436,9 +442,9 @@ def test_no_measure_changes_anything_it_is_given(measure, training):
     for index, parameter in enumerate(network.parameters()):
         parameter.grad = torch.ones_like(parameter)
         parameter.requires_grad_(index % 2 == 0)
-    data = training_data()
+    data, frozen = training_data(), frozen_names(network)
     points = {
-        point: located(point)
+        point: frozen_at(located(point), frozen)
         for point in [
             Point.at(Place.imp(0)),
             Point.at(Place.imp(1)),

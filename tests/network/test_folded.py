@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import CPU, DOUBLE, SPEC, assert_same_weights, random_state, small_conv
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.utils.checkpoint import checkpoint
 
 from lth.network import build_network
 from lth.network.folded import Folded
@@ -283,3 +285,112 @@ def test_folded_kernels_are_rounded_once_from_float64(name):
         assert tensor.dtype == torch.float32
         assert exact[entry].dtype == DOUBLE
         assert torch.equal(tensor, exact[entry].float()), entry
+
+
+class Reading(nn.Module):
+    """A network that reads its parameters when it likes, or holds them where no module registers them."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.how, self.first, self.last = how, nn.Linear(36, 5), nn.Linear(5, 3)
+        self.recurrent = nn.GRU(5, 5, batch_first=True) if how == "a list of its own" else None
+        self.held = [self.last.weight, self.last.bias]
+        self.register_buffer("scale", torch.ones(5))
+        if how == "a hook of its backward":
+            self.last.register_full_backward_hook(self._through)
+
+    def _through(self, layer: nn.Linear, _for_inputs: object, for_outputs: tuple[Tensor]) -> tuple[Tensor]:
+        return (for_outputs[0] @ layer.weight,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x.flatten(1))
+        match self.how:
+            case "recomputed activations":
+                x = checkpoint(nn.Sequential(nn.Tanh(), self.last), x, use_reentrant=False)
+            case "a backward of its own":
+                x = OfLayer.apply(x, self.last)
+            case "a list":
+                x = nn.functional.linear(x, *self.held)
+            case "a list of its own":
+                x = self.last(self.recurrent(x[:, None])[0][:, 0])
+            case "a buffer that it changes":
+                x, self.scale = self.last(x * self.scale), self.scale + 1
+            case _:
+                x = self.last(x)
+        return x
+
+
+class OfLayer(Function):
+    @staticmethod
+    def forward(ctx, x, layer):
+        ctx.layer = layer
+        return layer(x)
+
+    @staticmethod
+    def backward(ctx, along):
+        return along @ ctx.layer.weight, None
+
+
+READING = [
+    "recomputed activations",
+    "a backward of its own",
+    "a hook of its backward",
+    "a list",
+    "a list of its own",
+    "a buffer that it changes",
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize("how", READING)
+def test_a_network_that_reads_its_parameters_late_or_elsewhere_is_the_one_at_the_point(how, dtype):
+    network, inputs = Reading(how).eval(), torch.randn(4, *SPEC.input_shape).to(dtype)
+    function = Folded(network, CPU)
+    point = random_state(Weights.of(network))
+    leaves = function.leaves(point, dtype)
+    names = ["first.weight", "first.bias"]
+    found = function(function.state(leaves), inputs)
+    slopes = torch.autograd.grad(found.square().sum(), [leaves.parameters[name] for name in names])
+
+    there = Reading(how).eval().to(dtype)
+    point.load_into(there)
+    expected = there(inputs)
+    theirs = torch.autograd.grad(expected.square().sum(), [there.get_parameter(name) for name in names])
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(slopes, theirs)
+    with torch.no_grad():
+        again = function(function.state(point.map(lambda tensor: tensor.to(dtype))), inputs)
+    torch.testing.assert_close(again, expected)
+    assert_same_weights(Weights.of(network), Weights.of(Reading(how)))
+
+
+@pytest.mark.parametrize("how", READING)
+def test_what_is_evaluated_elsewhere_in_between_does_not_matter(how):
+    network, inputs = Reading(how).eval(), torch.randn(4, *SPEC.input_shape)
+    function = Folded(network, CPU)
+    first, second = (function.state(random_state(Weights.of(network), seed)) for seed in (0, 1))
+    with torch.no_grad():
+        before = function({**first}, inputs)
+        assert not torch.equal(function(second, inputs), before)
+        assert torch.equal(function(first, inputs), before)
+
+
+def test_a_graph_of_a_point_that_was_left_raises_instead_of_reading_another_point():
+    network, inputs = Reading("a list"), torch.randn(4, *SPEC.input_shape)
+    function = Folded(network, CPU)
+    leaves = function.leaves(Weights.of(network), torch.float32)
+    loss = function(function.state(leaves), inputs).square().sum()
+    with torch.no_grad():
+        function(function.state(random_state(Weights.of(network))), inputs)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(loss, list(leaves.parameters.values()))
+
+
+def test_frozen_parameters_are_no_leaves():
+    for network in (copy.deepcopy(built("resnet8-w8")), Reading("a list")):
+        frozen = next(name for name, _ in network.named_parameters())
+        network.get_parameter(frozen).requires_grad_(False)
+        leaves = Folded(network, CPU).leaves(Weights.of(network), DOUBLE)
+        assert [name for name, tensor in leaves.parameters.items() if not tensor.requires_grad] == [frozen]
+        assert {tensor.dtype for tensor in leaves.parameters.values()} == {DOUBLE}

@@ -7,7 +7,8 @@ from problems import SPEC, assert_same_weights, random_mask
 from torch import nn
 
 from lth.network import build_network
-from lth.network.mask import Mask, prunable_names
+from lth.network.mask import Mask
+from lth.network.parts import prunable_names
 from lth.network.weights import Weights
 
 NETWORK = build_network(SPEC, 0)

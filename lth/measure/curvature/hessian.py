@@ -9,8 +9,8 @@ BatchNorm follows a convolution it is folded into it, and derivatives pass throu
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,14 @@ from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
+from lth.measure.curvature.second_derivative_check import check_second_derivative
 from lth.network.folded import Folded
+from lth.network.parts import frozen_names
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
+from lth.training.capture import CapturedStep, on_capturing_stream
 from lth.training.determinism import repeatable
 from lth.training.precision import full_float32
 
@@ -48,7 +52,8 @@ class HessianOperator:
 
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
-            a batch, even in evaluation mode.
+            a batch, even in evaluation mode. Or if PyTorch's second derivative of it is missing or wrong, or
+            the space has coordinates of a frozen parameter.
 
     Example:
         Of softmax regression at zero, two classes and one example x, the Hessian is ¼ [[1, -1], [-1, 1]] ⊗ xxᵀ.
@@ -73,10 +78,13 @@ class HessianOperator:
         graph_budget_bytes: int | None = None,
         others: Sequence[torch.device] = (),
     ) -> None:
+        self._frozen = frozen_names(network)
+        self._check_free(space)
         self._space = space
         self._dtype = dtype
         self._device = examples.labels.device
         _check_mean_over_examples(network, weights, examples)
+        check_second_derivative(network, weights, space, examples)
         self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
@@ -89,10 +97,18 @@ class HessianOperator:
 
     def in_space(self, space: LevelSpace) -> HessianOperator:
         """Return the operator at the same point in another space, sharing the graphs that are kept."""
+        self._check_free(space)
         other = copy.copy(self)
         other._space = space
         other.num_products = 0
         return other
+
+    def _check_free(self, space: LevelSpace) -> None:
+        if still := [name for name in space.moving if name in self._frozen]:
+            raise InputError(
+                f"{still[0]} is frozen in the network (requires_grad=False) and free in the space; "
+                "make the mask by Mask.dense(network), or let it move"
+            )
 
     @property
     def dimension(self) -> int:
@@ -114,12 +130,12 @@ class HessianOperator:
         direction = self._space.embed(vector.to(self._dtype))
         with repeatable(self._device, *self._others), full_float32():
             # Kernels are only queued on a GPU: all of them work before the first sum waits for one.
-            products = [share.product(direction.values()) for share in self._shares]
+            products = [share.product(direction) for share in self._shares]
         total = products[0]
         for product in products[1:]:
-            torch._foreach_add_(total, [part.to(self._device) for part in product])
+            torch._foreach_add_(list(total.values()), [part.to(self._device) for part in product.values()])
         self.num_products += 1
-        return self._space.restrict(dict(zip(direction, total, strict=True))).to(vector.dtype)
+        return self._space.restrict({**direction, **total}).to(vector.dtype)
 
 
 class _Share:
@@ -136,52 +152,68 @@ class _Share:
     ) -> None:
         self._device = examples.labels.device
         self._function = Folded(network, self._device)
-        self._examples, self._total, self._dtype = examples, total, dtype
+        self._examples, self._count, self._dtype = examples, total, dtype
         moved = weights.to(self._device)
-        self._parameters = {
-            name: tensor.detach().to(dtype).requires_grad_(True) for name, tensor in moved.parameters.items()
-        }
-        self._buffers = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in moved.buffers.items()
-        }
+        self._weights = self._function.leaves(moved, dtype)
+        self._free = {name: tensor for name, tensor in self._weights.parameters.items() if tensor.requires_grad}
+        self._network = network
         of_example = _graph_bytes_per_example(network, examples, dtype)
         chunk = _chunk_on(self._device, of_example)
         indices = torch.split(torch.arange(len(examples), device=self._device), chunk)
-        folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
+        folding = _FOLDING * sum(p.numel() for p in self._weights.parameters.values()) * dtype.itemsize
         budget = _graph_budget_on(self._device) if graph_budget_bytes is None else graph_budget_bytes
         affordable = budget // (chunk * of_example + folding)
-        with repeatable(self._device), full_float32():
-            self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]
+        # A product of few images takes a GPU less time than its launches: all of them are made at once.
+        self._captures = self._device.type == "cuda" and self._function.is_folded and not self._rebuilt
+        self._captured: CapturedStep | None = None
+        self._total = [torch.zeros_like(parameter) for parameter in self._free.values()]
+        stream = on_capturing_stream(self._device) if self._captures else nullcontext()
+        with repeatable(self._device), full_float32(), stream:
+            self._kept = [self._gradient(index) for index in indices[:affordable]]
 
-    def product(self, direction: Iterable[Tensor]) -> list[Tensor]:
-        """Return this share of the product with `direction`, a tensor a parameter."""
-        moved = tuple(tensor.to(self._device) for tensor in direction)
-        total = [torch.zeros_like(parameter) for parameter in self._parameters.values()]
+    def product(self, direction: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return this share of the product with `direction`, of the parameters that are not frozen.
+
+        It is overwritten by the next.
+        """
+        moved = tuple(direction[name].to(self._device) for name in self._free)
+        if self._captures:
+            self._captured = self._captured or CapturedStep(self._multiply, moved, ())
+            self._captured(*moved)
+        else:
+            self._multiply(*moved)
+        return dict(zip(self._free, self._total, strict=True))
+
+    def _multiply(self, *direction: Tensor) -> None:
+        torch._foreach_zero_(self._total)
         for gradient in self._kept:
-            torch._foreach_add_(total, self._product(gradient, moved, keep=True))
+            torch._foreach_add_(self._total, self._product(gradient, direction, keep=True))
         for index in self._rebuilt:
-            torch._foreach_add_(total, self._product(self._gradient(index), moved, keep=False))
-        return total
+            torch._foreach_add_(self._total, self._product(self._gradient(index), direction, keep=False))
 
     def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
         examples = self._examples.take(index)
         inputs = examples.normalise(examples.images).to(self._dtype)
-        parameters = tuple(self._parameters.values())
         # A user's own network may do with its convolutions what our function has no rule for.
-        with FastSecondDerivatives() if self._function.is_folded else nullcontext():
-            state = self._function.state(Weights(self._parameters, self._buffers))
-            logits = self._function(state, inputs)
-        loss = cross_entropy(logits, examples.labels, reduction="sum") / self._total
-        return torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
+        with FastSecondDerivatives() if self._function.is_folded else self._kernels():
+            logits = self._function(self._function.state(self._weights), inputs)
+        loss = cross_entropy(logits, examples.labels, reduction="sum") / self._count
+        with self._kernels():
+            return torch.autograd.grad(
+                loss, tuple(self._free.values()), create_graph=True, materialize_grads=True
+            )
 
     def _product(
         self, gradient: tuple[Tensor, ...], direction: tuple[Tensor, ...], *, keep: bool
     ) -> tuple[Tensor, ...]:
-        parameters = tuple(self._parameters.values())
-        return torch.autograd.grad(gradient, parameters, direction, retain_graph=keep, materialize_grads=True)
+        free = tuple(self._free.values())
+        with self._kernels():
+            return torch.autograd.grad(gradient, free, direction, retain_graph=keep, materialize_grads=True)
+
+    def _kernels(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._function.is_folded else differentiable_kernels(self._network)
 
 
 @torch.no_grad()

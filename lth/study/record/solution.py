@@ -6,12 +6,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
+from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
 from lth.plan.place import Place
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
@@ -70,7 +71,9 @@ def log_setting(
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
     setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
-    run.params({**setting, **place}, {"device": problem.data.train.labels.device.type})
+    run.params(
+        {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
+    )
     numbers = {"seed": float(problem.setting.seed)} if one_seed else {}
     if level is not None:
         numbers["level"] = float(level)
@@ -80,21 +83,36 @@ def log_setting(
     run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
 
 
+def _sizes(network: nn.Module) -> dict[str, str]:
+    """Return how many parameters there are, can be pruned and are frozen."""
+    every = parts(network)
+    counts = counts_of(every)
+    numbers = {
+        "num_parameters": sum(counts.values()),
+        "num_prunable": counts.get(PRUNABLE, 0),
+        "num_frozen": counts.get(FROZEN, 0),
+    }
+    return {name: str(number) for name, number in numbers.items()}
+
+
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
     """Log losses and accuracies at `step=epoch`."""
     run.metrics(_evaluations(record), record.epoch)
 
 
-def log_solution(run: RunLog, solution: Solution, directory: Path, positions: Tensor, seconds: float) -> None:
-    """Log the checkpoint that was written to `directory`, and what it cost."""
-    run.metrics({"time/training_seconds": seconds})
-    run.json(positions.tolist(), "train_examples.json")
+def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
+    """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
+    of_all = solution.mask.density_of_all(solution.final)
+    run.metrics({"time/training_seconds": seconds, "density_of_all_parameters": of_all})
+    run.json(problem.data.positions.tolist(), "train_examples.json")
+    run.json([vars(part) for part in parts(problem.network)], "parameters.json")
     run.directory(directory, CHECKPOINT)
     run.figure(draw_trajectory({Place(solution.kind, solution.level): solution.history}), "trajectory.png")
     last = solution.history[-1]
     run.note(
         f"**{solution.name}** of {solution.spec.name}: {solution.density:.1%} of "
-        f"{solution.mask.num_prunable:,} prunable weights kept; training loss {last.train.loss:.4g}, "
+        f"{solution.mask.num_prunable:,} prunable weights kept, "
+        f"{of_all:.1%} of all parameters; training loss {last.train.loss:.4g}, "
         f"test accuracy {last.test.accuracy:.2%}."
     )
 

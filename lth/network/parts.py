@@ -1,0 +1,169 @@
+"""What a network is made of: which parameters can be pruned, which are frozen, and why the others stay.
+
+Prunable are the weights of convolutions and fully-connected layers, and nothing else. A weight that several
+layers share is one parameter, prunable if one of them is such a layer, under the name that `named_parameters`
+gives it. A frozen parameter (`requires_grad=False`) does not move, so it is neither pruned nor a coordinate.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.utils.parametrize import ParametrizationList
+
+from lth.errors import InputError
+
+_PRUNABLE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMALISATION = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_SHOWN = 3  # names of a kind
+
+PRUNABLE: Final = "prunable"
+FROZEN: Final = "frozen"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One parameter of a network, as one of the layers that hold it sees it."""
+
+    name: str
+    layer: str  # the class of that layer
+    num_weights: int
+    kind: str  # `PRUNABLE`, `FROZEN`, or what it is that is never pruned
+
+
+def parts(network: nn.Module) -> tuple[Part, ...]:
+    """Return every parameter with what becomes of it, in parameter order.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        >>> network[1].weight.requires_grad_(False)[:0]
+        tensor([])
+        >>> [part.kind for part in parts(network)]
+        ['prunable', 'bias', 'frozen', 'normalisation']
+    """
+    return tuple(
+        replace(part, kind=part.kind if parameter.requires_grad else FROZEN)
+        for part, parameter in zip(_as_if_none_was_frozen(network), network.parameters(), strict=True)
+    )
+
+
+def prunable_names(network: nn.Module) -> tuple[str, ...]:
+    """Return the names of the weights of convolutions and fully-connected layers, in parameter order.
+
+    Raises:
+        ValueError: If there is none, or all are frozen.
+
+    Example:
+        >>> prunable_names(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)))
+        ('0.weight', '3.weight')
+    """
+    names = [part.name for part in _as_if_none_was_frozen(network) if part.kind == PRUNABLE]
+    if not names:
+        raise InputError("the network has no convolution or fully-connected layer, so nothing can be pruned")
+    frozen = frozen_names(network)
+    if frozen.issuperset(names):
+        raise InputError(
+            f"every convolution and fully-connected layer is frozen ({_shown(names)}), so nothing can be "
+            "pruned; leave requires_grad=True on those that may be"
+        )
+    return tuple(name for name in names if name not in frozen)
+
+
+def frozen_names(network: nn.Module) -> frozenset[str]:
+    """Return the names of the parameters that don't move: those with `requires_grad=False`."""
+    return frozenset(name for name, parameter in network.named_parameters() if not parameter.requires_grad)
+
+
+def coordinates_to_name(network: nn.Module) -> dict[str, list[str]] | None:
+    """Return what is prunable and what is frozen where a content key must name it, else None.
+
+    It follows from the network's code where nothing is frozen and every prunable weight has the name that its
+    layer gives it: then it always was what it is now.
+    """
+    plain = {
+        f"{name}.weight" if name else "weight"
+        for name, module in network.named_modules()
+        if isinstance(module, _PRUNABLE_LAYERS)
+    }
+    names, frozen = prunable_names(network), frozen_names(network)
+    if not frozen and plain.issuperset(names):
+        return None
+    return {"prunable": list(names), "frozen": sorted(frozen)}
+
+
+def described(network: nn.Module) -> str:
+    """Return in a line what can be pruned of a network, and what is left out and why.
+
+    Example:
+        >>> described(nn.Sequential(nn.Linear(10, 16), nn.Embedding(2, 32)))
+        'prunable: 160 of 240 parameters (66.7%), in 1 layer; never pruned: 64 embedding (1.weight), 16 bias'
+    """
+    every = parts(network)
+    total, counts = sum(part.num_weights for part in every), counts_of(every)
+    layers = sum(part.kind == PRUNABLE for part in every)
+    prunable = counts.get(PRUNABLE, 0)
+    said = (
+        f"prunable: {prunable:,} of {total:,} parameters ({prunable / total:.1%}), in {layers} "
+        f"layer{'s' * (layers != 1)}"
+    )
+    stay = [kind for kind in counts if kind not in (PRUNABLE, FROZEN)]
+    if stay:
+        said += "; never pruned: " + ", ".join(_count(every, kind) for kind in stay)
+    if FROZEN in counts:
+        said += f"; neither pruned nor moved nor measured: {_count(every, FROZEN)}"
+    return said
+
+
+def counts_of(every: Sequence[Part]) -> dict[str, int]:
+    """Return how many numbers there are of each kind, by falling count."""
+    counts = defaultdict[str, int](int)
+    for part in every:
+        counts[part.kind] += part.num_weights
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def _as_if_none_was_frozen(network: nn.Module) -> list[Part]:
+    holders = defaultdict[int, list[tuple[nn.Module, str]]](list)
+    for module in network.modules():
+        for attribute, parameter in module._parameters.items():
+            holders[id(parameter)].append((module, attribute))
+    found = []
+    for name, parameter in network.named_parameters():
+        seen = [
+            Part(name, type(module).__name__, parameter.numel(), _kind(module, attribute))
+            for module, attribute in holders[id(parameter)]
+        ]
+        found.append(next((part for part in seen if part.kind == PRUNABLE), seen[0]))
+    return found
+
+
+def _kind(module: nn.Module, attribute: str) -> str:
+    """Return what a parameter that is not frozen is to a module that holds it."""
+    kinds = {
+        PRUNABLE: isinstance(module, _PRUNABLE_LAYERS) and attribute == "weight",
+        "parametrised": isinstance(module, ParametrizationList) or attribute.endswith(("_g", "_v", "_orig")),
+        "normalisation": isinstance(module, _NORMALISATION),
+        "bias": attribute.startswith("bias") or attribute.endswith("bias"),
+        "recurrent": isinstance(module, nn.RNNBase | nn.RNNCellBase),
+        "transposed convolution": isinstance(module, _ConvTransposeNd),
+        "packed attention": isinstance(module, nn.MultiheadAttention),
+        "embedding": isinstance(module, nn.Embedding | nn.EmbeddingBag),
+    }
+    return next((kind for kind, holds in kinds.items() if holds), f"own of {type(module).__name__}")
+
+
+def _count(every: Sequence[Part], kind: str) -> str:
+    """Return `240 recurrent (1.weight_ih_l0, …)`; what every network has needs no names."""
+    of_kind = [part for part in every if part.kind == kind]
+    named = "" if kind in ("bias", "normalisation") else f" ({_shown([part.name for part in of_kind])})"
+    return f"{sum(part.num_weights for part in of_kind):,} {kind}{named}"
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_SHOWN], *["…"] * (len(names) > _SHOWN)])
