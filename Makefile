@@ -1,14 +1,14 @@
 # make study   set up and run the default study    make test   set up and run the tests
 # make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
 # make nightly the tests that take minutes        make matrix the tests with the lowest versions allowed
-# make house   draw the tree of docs/house.md again
+# make house   draw the tree of docs/house.md again  make gpu    what only a GPU shows: right, how fast, how wide
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venv-lowest
 
-.PHONY: study test nightly matrix ui check house setup clean
+.PHONY: study test nightly matrix ui check house gpu setup clean
 
 study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local
@@ -32,6 +32,9 @@ check: setup
 
 house: setup
 	$(BIN)/python tests/house.py
+
+gpu: setup
+	PYTHON=$(BIN)/python bash benchmarks/gpu.sh
 
 ui: setup
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000

@@ -8,8 +8,8 @@
 - training: images a second of ResNet-20 as a study trains it (batches of 128, masked, cropped and flipped, its
   evaluations included), launched kernel by kernel, captured as a CUDA graph, and compiled besides;
 - measuring: products of the Hessian, the 100 leading eigenvalues, losses on a plane, radii;
-- level: one level of `resnet20-cifar10`, trained and measured by the preset: what a chain of them takes;
-- wide: trainings at once on the one card, in processes of their own and on streams of one process.
+- wide: trainings at once on the one card, in processes of their own and on streams of one process;
+- level: level 1 of `resnet20-cifar10`, trained for `--epochs` and measured by the preset: what a chain takes.
 
 Images are noise of CIFAR-10's size unless `--data` names a folder of images: rates are the same, accuracies are
 not. A part that fails says so, and the others go on. What it found is in `benchmarks/results/gpu_<card>.json`,
@@ -57,8 +57,8 @@ PARTS: Mapping[str, Part] = {
     "peak": peak,
     "training": training,
     "measuring": measuring,
-    "level": level,
     "wide": wide,
+    "level": level,
 }
 
 
@@ -67,7 +67,7 @@ PARTS: Mapping[str, Part] = {
 @click.option(
     "--data", type=click.Path(exists=True, path_type=Path), help="A folder of train/<class>/*, test/<class>/*."
 )
-@click.option("--epochs", default=160, show_default=True, help="Of the level's trainings.")
+@click.option("--epochs", default=10, show_default=True, help="Of the level's trainings.")
 @click.option("--name", help="Of the file in benchmarks/results; by default the card's.")
 def main(only: str | None, data: Path | None, epochs: int, name: str | None) -> None:
     """Prove and measure what only a GPU shows."""
@@ -77,7 +77,7 @@ def main(only: str | None, data: Path | None, epochs: int, name: str | None) -> 
     if not torch.cuda.is_available():
         if "right" in names:
             right(Problem(torch.device("cpu"), None, 0))
-        click.echo("skipped: peak, training, measuring, level, wide (there is no GPU with CUDA here)")
+        click.echo("skipped: peak, training, measuring, wide, level (there is no GPU with CUDA here)")
         return
     _run(names, Problem(torch.device("cuda"), data, epochs), name)
 

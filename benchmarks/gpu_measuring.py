@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import groupby
+from typing import Any
 
 import torch
 
 from benchmarks.gpu_problem import Problem, rate, say, timed
-from lth.measure import Evaluator, HessianOperator, LevelSpace, Weights, leading_spectrum, plane_through
+from lth.measure import Evaluator, HessianOperator, LevelSpace, Spectrum, Weights, plane_through
 from lth.measure.kind.site import Site
 from lth.measure.kind.take import take
 from lth.measure.surveyor import Surveyor
@@ -20,6 +22,7 @@ from lth.solution.solution import Solution
 from lth.training.determinism import fix_workspaces
 
 _EXAMPLES = (128, 1000, 5000)
+_EPOCHS = 160  # of the preset
 
 
 def measuring(problem: Problem) -> Mapping[str, object]:
@@ -36,9 +39,6 @@ def measuring(problem: Problem) -> Mapping[str, object]:
         products, memory = rate(partial(hessian, vector)), torch.cuda.max_memory_allocated() / 2**30
         found[f"products_a_second_of_{count}_images"] = products
         say(f"products/s of {count} images", f"{products:.3g} ({memory:.1f} GiB)")
-    spectrum, seconds = timed(partial(leading_spectrum, hessian, 100, seed=0))
-    found["spectrum"] = {"products": spectrum.num_products, "seconds": seconds, "converged": spectrum.converged}
-    say(f"100 eigenvalues of {count} images", f"{seconds:.1f} s, {spectrum.num_products} products")
     del hessian
     evaluate = Evaluator(network, train.take(torch.arange(5000)))
     others = [point.map(lambda t, s=s: t + s if t.is_floating_point() else t) for s in (0.01, 0.02)]
@@ -51,13 +51,13 @@ def measuring(problem: Problem) -> Mapping[str, object]:
 
 
 def level(problem: Problem) -> Mapping[str, object]:
-    """Train and measure level 1 of `resnet20-cifar10` as a study does, and w(0), which it is pruned from."""
+    """Train w(0) and level 1 of `resnet20-cifar10`, and take one measurement of each kind there."""
     given = {"levels": 1, "epochs": problem.epochs}
-    if problem.epochs != 160:
+    if problem.epochs != _EPOCHS:
         given |= {"milestones": "none", "rewind_step": 100}
     setting = resolve("resnet20-cifar10", given)
     prepared, setup = timed(partial(set_up, setting, problem.images, problem.device))
-    found: dict[str, object] = {"set_up_seconds": setup}
+    found: dict[str, Any] = {"set_up_seconds": setup}
     solutions: dict[Place, Solution] = {}
     previous = None
     for place in (Place.imp(0), Place.imp(1)):
@@ -76,16 +76,26 @@ def level(problem: Problem) -> Mapping[str, object]:
         )
     surveyor = Surveyor(prepared.network, prepared.data, setting.analysis.hessian_examples, setting.seed)
     site = Site(solutions.__getitem__, surveyor, setting)
-    total = 0.0
-    for job in study_jobs(1, setting.analysis):
-        if not set(job.needs) <= set(solutions):
-            continue
+    jobs = [
+        job for job in study_jobs(1, setting.analysis) if job.level == 1 and set(job.needs) <= set(solutions)
+    ]
+    measured = 0.0
+    for measure, alike in groupby(sorted(jobs, key=lambda job: job.measure), key=lambda job: job.measure):
+        first, *others = alike
         torch.cuda.reset_peak_memory_stats()
-        _, seconds = timed(partial(take, job, site))
-        total += seconds
-        found[job.name] = {"seconds": seconds, "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30}
-        say(job.name, f"{seconds:.1f} s ({torch.cuda.max_memory_allocated() / 2**30:.1f} GiB)")
-    training = found["training level 1"]["seconds"]  # type: ignore[index]
-    found["chain_of_11_minutes"] = (11 * training + 10 * total) / 60
-    say("11 trainings and 10 levels' measurements, by these", f"{found['chain_of_11_minutes']:.0f} min")
+        results, seconds = timed(partial(take, first, site))
+        measured += seconds * (1 + len(others))
+        memory = torch.cuda.max_memory_allocated() / 2**30
+        found[first.name] = {"seconds": seconds, "peak_memory_gib": memory, "such_a_level": 1 + len(others)}
+        said = f"{seconds:.1f} s ({memory:.1f} GiB), {1 + len(others)} such a level"
+        if measure == "spectra":
+            spectrum = results["spectrum"]
+            assert isinstance(spectrum, Spectrum)
+            found[first.name] |= {"products": spectrum.num_products, "converged": spectrum.converged}
+            said += f", {spectrum.num_products} products"
+        say(first.name, said)
+    longest = found["training level 1"]["seconds"] * _EPOCHS / problem.epochs
+    found["chain_of_11_minutes"] = {"training": 11 * longest / 60, "measuring": 10 * measured / 60}
+    say(f"11 trainings of {_EPOCHS} epochs, by these", f"{11 * longest / 60:.0f} min")
+    say("measurements of 10 levels, by these", f"{10 * measured / 60:.0f} min")
     return found

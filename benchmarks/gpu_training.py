@@ -32,6 +32,7 @@ from lth.training.train import Procedure, _Run, train
 _SIDE = 8192
 _BATCH = 128
 _AT_ONCE = (1, 2, 4, 8)
+_PROCESSES = (2, 8)  # each takes ten seconds to start
 _BY_LAUNCH = partial(CapturedStep, record=lambda work: work)
 
 
@@ -120,7 +121,7 @@ def wide(problem: Problem) -> Mapping[str, object]:
             if not works:
                 say(name, "skipped: MPS is not there")
                 continue
-            rates = {n: _in_processes(n) for n in _AT_ONCE}
+            rates = {n: _in_processes(n) for n in _PROCESSES}
         found[name] = rates
         for n, images in rates.items():
             say(f"{n} in {name}: images/s", f"{images:,.0f}")

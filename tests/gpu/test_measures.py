@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from gpu_problem import CPU, GPU, NETWORKS, Geometry, Run, examples, measure
 
 from lth.measure import Evaluator, HessianOperator, LevelSpace, Weights
 from lth.network import build_network
+from lth.training.capture import CapturedStep
 from lth.training.determinism import fix_workspaces
 
 pytestmark = pytest.mark.gpu
@@ -108,3 +109,19 @@ def test_graphs_that_are_computed_again_give_the_bits_of_those_that_are_kept(nam
     kept = HessianOperator(network, point, space, data)(ones)
     rebuilt = HessianOperator(network, point, space, data, graph_budget_bytes=0)(ones)
     assert torch.equal(kept, rebuilt)
+
+
+@of_every_network
+def test_a_captured_product_gives_the_bits_of_one_that_is_launched_kernel_by_kernel(name, monkeypatch):
+    run = Run(name)
+    point = points(name)[0].to(GPU)
+    space = LevelSpace(run.mask, point)
+    network, data = build_network(run.spec, 0), examples(GPU).train
+    ones = torch.ones(space.dimension, device=GPU)
+    captured = HessianOperator(network, point, space, data)
+    first, again = captured(ones), captured(2 * ones)
+    by_launch = partial(CapturedStep, record=lambda work: work)
+    monkeypatch.setattr("lth.measure.curvature.hessian.CapturedStep", by_launch)
+    plain = HessianOperator(network, point, space, data)
+    assert torch.equal(first, plain(ones))
+    assert torch.equal(again, plain(2 * ones))
