@@ -65,10 +65,12 @@ class ProjectCommand(click.Command):
             yield
         except click.ClickException as error:
             if "MLFLOW_RUN_ID" in os.environ:
+                from lth.tracking.project.killed import keep_launched_run
                 from lth.tracking.store import explain_launched_run
 
                 with suppress(Exception):  # of a store that is away
                     explain_launched_run(error.format_message())
+                    keep_launched_run()
             raise
 
 

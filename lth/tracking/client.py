@@ -70,9 +70,9 @@ class PatientClient:
         """Return the experiment of this name, deleted ones too, if there is one."""
         return self.persist(self.at_once.get_experiment_by_name, name)
 
-    def create_experiment(self, name: str) -> str:
-        """Make an experiment, and return its id."""
-        return str(self.persist(self.at_once.create_experiment, name))
+    def create_experiment(self, name: str, artifact_location: str | None) -> str:
+        """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
+        return str(self.persist(self.at_once.create_experiment, name, artifact_location))
 
     def create_run(self, experiment_id: str, *, tags: Mapping[str, str], run_name: str) -> str:
         """Make a run that is RUNNING, and return its id."""

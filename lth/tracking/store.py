@@ -22,8 +22,14 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
+from lth.tracking.place import check_address, is_missing, opening, store_name
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
-from lth.tracking.project.experiment import experiment_id, launched_run_id
+from lth.tracking.project.experiment import (
+    experiment_of,
+    launched_run,
+    launched_run_id,
+    named_experiment,
+)
 from lth.tracking.project.silent import never_started
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
@@ -47,9 +53,13 @@ class Store:
         patience: Seconds to wait for it where it does not answer, once it was opened.
         say: Tells the user that it is waited for, and what was found dead.
         adopts: Whether a result may go to the run that `mlflow run` created for this process.
+        creates: Whether store and experiment are made where they are not there.
+        experiment: By name; by default what `mlflow run` or the environment says, else `lth`.
 
     Raises:
         StoreError: If it can't be opened.
+        InputError: If it or the experiment is not there and not to be made, or the environment names what is
+            not there.
     """
 
     def __init__(
@@ -58,26 +68,60 @@ class Store:
         say: Callable[[str], None] = lambda _line: None,
         *,
         adopts: bool = True,
+        creates: bool = True,
+        experiment: str | None = None,
     ) -> None:
-        self._say, self._launched = say, launched_run_id() if adopts else None
+        self._say = say
+        launched = self._connect(patience, creates=creates, experiment=experiment)
+        self._launched = self._adoptable(launched) if adopts and launched is not None else None
+        self._leases = Leases(self._client, self.experiment_id, self.search)
+
+    def _connect(self, patience: float, *, creates: bool, experiment: str | None) -> Run | None:
+        """Find the experiment, and return the run that `mlflow run` created, or that is named as if it had."""
+        uri = get_tracking_uri()
+        check_address(uri)
+        is_new = is_missing(uri)
+        if is_new and not creates:
+            raise InputError(
+                f"there is no tracking store {store_name()}; go to the folder that has it, or set "
+                "MLFLOW_TRACKING_URI to it"
+            )
         try:
-            self._client = PatientClient(patience, say)
-            with self._client.in_a_hurry():
-                self.experiment_id = experiment_id(self._client)
+            self._client = PatientClient(patience, self._say)
+            with self._client.in_a_hurry(), opening(uri):
+                launched = launched_run(self._client)
+                if experiment is not None:
+                    self._experiment = named_experiment(self._client, experiment, creates=creates)
+                else:
+                    self._experiment = experiment_of(self._client, launched, creates=creates)
         except ValueError:
             raise
         except Exception as error:  # MLflow lets through whatever its stores raise
             raise StoreError(
-                f"the tracking store {without_password(get_tracking_uri())} can't be opened; start it, or "
-                f"correct MLFLOW_TRACKING_URI ({one_line(error)})"
+                f"the tracking store {store_name()} can't be opened; {_remedy(error)} ({one_line(error)})"
             ) from error
-        self._leases = Leases(self._client, self.experiment_id, self.search)
+        self.experiment_id = str(self._experiment.experiment_id)
+        if is_new:
+            self._say(f"there was no tracking store {store_name()} yet: it is new, and nothing is found in it")
+        return launched
 
     @property
     def description(self) -> str:
         """Where runs are found and logged, for a person."""
-        name = self._client.get_experiment(self.experiment_id).name
-        return f"{without_password(get_tracking_uri())}, experiment {name}"
+        return f"{store_name()}, experiment {self._experiment.name}"
+
+    def _adoptable(self, launched: Run) -> str | None:
+        """Return the run that MLFLOW_RUN_ID names if a result may go there; say so if it may not."""
+        run_id = str(launched.info.run_id)
+        reason = _why_kept(launched)
+        if reason is None and not self._client.list_artifacts(run_id, ""):
+            return run_id
+        reason = reason or "holds files"
+        self._say(
+            f"MLFLOW_RUN_ID names run {run_id} ({launched.info.run_name}), which {reason}: it stays as it is, "
+            "and what is done now gets runs of its own"
+        )
+        return None
 
     def find(self, key: str) -> str | None:
         """Return the latest finished run of this content key, by one search on its tag."""
@@ -166,7 +210,8 @@ class Store:
         tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
         unfinished = _unfinished(begun, tags)
         if unfinished is None:
-            with self._ended(self._adopt(name, tags) if adopt else self._create(name, tags)) as run:
+            adopted = self._adopt(name, tags) if adopt else None
+            with self._ended(adopted or self._create(name, tags)) as run:
                 yield run
             return
         if unfinished == self._launched:
@@ -246,10 +291,11 @@ class Store:
         run_id = self._client.create_run(self.experiment_id, tags={**context, **tags}, run_name=name)
         return RunLog(self._client, run_id, name, is_new=True)
 
-    def _adopt(self, name: str, tags: Mapping[str, str]) -> RunLog:
-        if self._launched is None:
-            return self._create(name, tags)
+    def _adopt(self, name: str, tags: Mapping[str, str]) -> RunLog | None:
+        """Make the run of `mlflow run` that of a task; None if there is none, or another command has it."""
         run_id, self._launched = self._launched, None
+        if run_id is None or _why_kept(self.run(run_id)) is not None:
+            return None
         self._client.update_run(run_id, name=name)
         run = RunLog(self._client, run_id, name, self._logged(run_id))
         run.tags(tags)
@@ -271,18 +317,18 @@ class Store:
         self._client.update_run(run.run_id, status="RUNNING")
 
     def _close(self, run: RunLog, status: str, reason: str) -> None:
+        run.check_owner()  # one that took it over while this process was away says how it ends
         note = f"**{status}**: {reason}"
         run.tags({FAILURE: reason[:5000], NOTE: note[:5000], PROCESS: _NOBODY})
         self._client.set_terminated(run.run_id, status)
         run.flush()
 
     def _point_to(self, found: str, name: str, parent: str | None) -> RunLog | None:
-        if self._launched is None:
-            return None
         tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
         pointer = self._adopt(f"{name} (found)", tags)
-        link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
-        pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
+        if pointer is not None:
+            link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
+            pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
         return pointer
 
     @contextmanager
@@ -337,14 +383,49 @@ def _why_dead(run: Run) -> str | None:
     return never_started(run)
 
 
+def _why_kept(run: Run) -> str | None:
+    """Return why no result may be written to a run, though MLFLOW_RUN_ID names it; None if one may.
+
+    `mlflow run` makes a run that is RUNNING and empty. In a shell or a project of several commands the variable
+    may name any other: what such a run holds must not be written over.
+    """
+    tags = run.data.tags
+    if run.info.lifecycle_stage != "active":
+        return "was deleted"
+    if run.info.status != "RUNNING":
+        return f"is {run.info.status}"
+    if is_alive(tags) and not is_own(tags):
+        return f"{described(tags)} is writing"
+    if tags.keys() & {KEY, REUSED, CLAIMED}:
+        return "holds a result"
+    return "holds numbers" if run.data.metrics else None
+
+
+def is_for_us(run: Run) -> bool:
+    """Say whether the run that MLFLOW_RUN_ID names is this command's, to end and to explain."""
+    if is_own(run.data.tags):
+        return bool(run.info.status == "RUNNING")
+    return _why_kept(run) is None and not MlflowClient().list_artifacts(run.info.run_id)
+
+
+def _remedy(error: Exception) -> str:
+    """Return what a user can do about a store that can't be opened."""
+    if "out-of-date database schema" in str(error):
+        return f"make a backup of it, then let `mlflow db upgrade {store_name()}` bring it up to date"
+    if "Can't locate revision" in str(error):
+        return "a later MLflow made it: install that, or a later one"
+    return "start it, or correct MLFLOW_TRACKING_URI"
+
+
 def explain_launched_run(reason: str) -> None:
     """Write why it failed on the run that `mlflow run` created for this process, unless it says so already."""
     run_id = launched_run_id()
     if run_id is None:
         return
     client = MlflowClient()
-    if FAILURE not in client.get_run(run_id).data.tags:
-        entry_point = client.get_run(run_id).data.tags.get("mlflow.project.entryPoint", "run")
+    run = client.get_run(run_id)
+    if is_for_us(run) and FAILURE not in run.data.tags:
+        entry_point = run.data.tags.get("mlflow.project.entryPoint", "run")
         client.update_run(run_id, name=f"{entry_point} (failed)")
         client.set_tag(run_id, FAILURE, reason[:5000])
         client.set_tag(run_id, NOTE, f"**FAILED**: {reason}")

@@ -25,8 +25,10 @@ class LthExperimentProvider(DefaultExperimentProvider):  # type: ignore[misc]
 
     def get_experiment_id(self) -> str:
         """Return the experiment's id; it is created when it is first asked for."""
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient, get_tracking_uri
 
-        from lth.tracking.project.experiment import EXPERIMENT_NAME, get_or_create_experiment
+        from lth.tracking.place import opening
+        from lth.tracking.project.experiment import EXPERIMENT_NAME, named_experiment
 
-        return get_or_create_experiment(MlflowClient(), EXPERIMENT_NAME)
+        with opening(get_tracking_uri()):
+            return str(named_experiment(MlflowClient(), EXPERIMENT_NAME).experiment_id)
