@@ -181,11 +181,11 @@ class PatientClient:
         return run
 
     @contextmanager
-    def in_a_hurry(self) -> Iterator[None]:
+    def in_a_hurry(self) -> Iterator[PatientClient]:
         """Give up at the first attempt, for as long as the block lasts."""
         patience, self._patience = self._patience, 0.0
         try:
-            yield
+            yield self
         finally:
             self._patience = patience
 

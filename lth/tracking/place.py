@@ -2,7 +2,8 @@
 
 MLflow makes the tables of a new SQLite store, and those that a store of before lacks, by steps that two
 processes must not take at once: one of them dies, or both do and leave a store that can't be opened any more.
-So whoever opens such a store holds a lock beside it meanwhile.
+So whoever opens such a store holds a lock beside it meanwhile; and a new one is made under another name, so
+that one whose making was interrupted is none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock
-from mlflow import get_tracking_uri
+from mlflow import MlflowClient, get_tracking_uri
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -64,21 +65,31 @@ def is_missing(uri: str) -> bool:
 
 @contextmanager
 def opening(uri: str) -> Iterator[None]:
-    """Keep other processes of lth from opening a local store for as long as the block lasts.
+    """Keep other processes of lth from opening a local store while the block lasts; a missing one is made.
 
     In a folder that can't be written there is nothing to make, and so no lock.
     """
-    database = database_of(uri)
-    if database is None:
+    database, folder = database_of(uri), local_folder(uri)
+    if database is None and folder is None:
         yield
         return
-    lock = FileLock(database.with_name(f"{database.name}.lock"))
+    beside = folder / ".lth" if database is None and folder is not None else database
+    lock = FileLock(f"{beside}.lock")
     with suppress(OSError):
         lock.acquire()
     try:
+        if database is not None and is_missing(uri) and database.parent.is_dir():
+            _make(database)
         yield
     finally:
         lock.release()
+
+
+def _make(database: Path) -> None:
+    new = database.with_name(f"{database.name}.new")
+    new.unlink(missing_ok=True)  # of a process that was killed
+    MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments(max_results=1)
+    new.replace(database)
 
 
 def artifacts_beside(uri: str, experiment: str) -> str | None:

@@ -87,8 +87,7 @@ class Store:
                 "MLFLOW_TRACKING_URI to it"
             )
         try:
-            self._client = PatientClient(patience, self._say)
-            with self._client.in_a_hurry(), opening(uri):
+            with opening(uri), PatientClient(patience, self._say).in_a_hurry() as self._client:
                 launched = launched_run(self._client)
                 if experiment is not None:
                     self._experiment = named_experiment(self._client, experiment, creates=creates)
