@@ -116,7 +116,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
     """
     given = _given(options)
     with ExitStack() as attended:
-        with _told_as(click.UsageError):
+        with told_as(click.UsageError):
             # Imported here so that --help and misspelt options answer at once.
             from lth.study.open import Opening, build_study
 
@@ -124,7 +124,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
             store = _open_store(opening, attended)
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
             _say(f"tracking in {study.store.description}")
-        with _told_as(click.ClickException):
+        with told_as(click.ClickException):
             yield study
 
 
@@ -138,7 +138,7 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
     """
     given = _given(options)
     with ExitStack() as attended:
-        with _told_as(click.UsageError):
+        with told_as(click.UsageError):
             if seeds is not None and "seed" in given:
                 raise InputError("seed and seeds both say which; leave one of them out")
             from lth.study.open import Opening, build_replication, parse_seeds
@@ -148,7 +148,7 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
             store = _open_store(opening, attended)
             replication = build_replication(opening, several, store, _say)
             _say(f"tracking in {store.description}")
-        with _told_as(click.ClickException):
+        with told_as(click.ClickException):
             yield replication
 
 
@@ -179,7 +179,7 @@ def _given(options: Options) -> dict[str, str]:
 
 
 @contextmanager
-def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
+def told_as(kind: type[click.ClickException]) -> Iterator[None]:
     """Turn errors that a user can mend into one line."""
     try:
         yield
@@ -230,12 +230,16 @@ def _open_store(opening: Opening, attended: ExitStack) -> Store:
 
 def is_fresh(options: Options) -> bool:
     """Read the parameter `fresh`."""
-    value = options.get("fresh")
+    return is_true("fresh", options.get("fresh"))
+
+
+def is_true(name: str, value: str | None) -> bool:
+    """Read `true` or `false`; None is false."""
     if value is None or value.lower() in ("false", "0", "no"):
         return False
     if value.lower() in ("true", "1", "yes"):
         return True
-    raise click.BadParameter(f"{value!r} is neither true nor false", param_hint="--fresh")
+    raise click.BadParameter(f"{value!r} is neither true nor false", param_hint=f"--{name}")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

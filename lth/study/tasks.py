@@ -19,7 +19,7 @@ from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
-from lth.study.record.load import load_solution
+from lth.study.record.load import check_kept, load_solution
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns
@@ -90,6 +90,15 @@ class TaskWorker:
         if run_id is not None:
             forget(self._unsent, task.key, fresh=fresh)
         return run_id
+
+    def check_found(self, task: Task, run_id: str) -> None:
+        """Check that a solution that is asked for is still there; what is only looked at is not looked for.
+
+        Raises:
+            LostResultError: If it is not.
+        """
+        if isinstance(task.node, Place):
+            check_kept(self._store, run_id)
 
     def take(self, task: Task, run_id: str, *, adopt: bool) -> None:
         """Tidy up after a task that was found in a run, and let the run of `mlflow run` point to it."""

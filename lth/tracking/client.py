@@ -70,7 +70,7 @@ class PatientClient:
         """Return the experiment of this name, deleted ones too, if there is one."""
         return self.persist(self.at_once.get_experiment_by_name, name)
 
-    def create_experiment(self, name: str, artifact_location: str | None) -> str:
+    def create_experiment(self, name: str, artifact_location: str | None = None) -> str:
         """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
         return str(self.persist(self.at_once.create_experiment, name, artifact_location))
 
@@ -169,11 +169,15 @@ class PatientClient:
         """
         return Path(self.persist(self.artifacts(run_id).download_artifacts, path, dst_path=directory))
 
-    def artifacts(self, run_id: str) -> ArtifactRepository:
-        """Return where the artifacts of a run are, whose methods are not called again."""
+    def artifact_uri(self, run_id: str) -> str:
+        """Return where the artifacts of a run are."""
         if run_id not in self._artifact_uris:
             self.get_run(run_id)
-        return get_artifact_repository(self._artifact_uris[run_id], tracking_uri=get_tracking_uri())
+        return self._artifact_uris[run_id]
+
+    def artifacts(self, run_id: str) -> ArtifactRepository:
+        """Return what reads and writes the artifacts of a run, and whose methods are not called again."""
+        return get_artifact_repository(self.artifact_uri(run_id), tracking_uri=get_tracking_uri())
 
     def _seen(self, run: Run) -> Run:
         """Remember where the artifacts of a run are, which never changes."""

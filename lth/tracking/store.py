@@ -22,7 +22,7 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.place import check_address, is_missing, opening, store_name
+from lth.tracking.place import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import (
     experiment_of,
@@ -31,6 +31,7 @@ from lth.tracking.project.experiment import (
     named_experiment,
 )
 from lth.tracking.project.silent import never_started
+from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
@@ -41,6 +42,7 @@ FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 COMPUTED_BY = "lth.computed_by"  # what decides the bits of a training besides its key
 FRESH = "lth.fresh"  # on runs that `fresh` began
+LOST = "lth.lost"  # on a finished run whose files are gone: where they were looked for
 FoundRun = Run  # as the store returns it
 _NOBODY = "nobody any more"  # writes a run that has ended without finishing
 _PARENT = "mlflow.parentRunId"
@@ -100,9 +102,30 @@ class Store:
                 f"the tracking store {store_name()} can't be opened; {_remedy(error)} ({one_line(error)})"
             ) from error
         self.experiment_id = str(self._experiment.experiment_id)
+        self._check_artifacts()
         if is_new:
             self._say(f"there was no tracking store {store_name()} yet: it is new, and nothing is found in it")
         return launched
+
+    def _check_artifacts(self) -> None:
+        """Check that the folder of the experiment's artifacts is there, if there must be one.
+
+        Raises:
+            InputError: If the experiment has results, and the folder is not there.
+        """
+        location, database = str(self._experiment.artifact_location), database_of(get_tracking_uri())
+        said = local_folder(location)
+        if said is None:
+            return
+        now = None if database is None else moved_to(location, database.parent)
+        if not said.is_dir():
+            if self.oldest("tags.level LIKE '%' AND attributes.status = 'FINISHED'") is not None:
+                raise InputError(_lost_folder(f"experiment {self._experiment.name}", said, now))
+        elif now is not None and database is not None and not said.is_relative_to(database.parent):
+            self._say(
+                f"the artifacts of experiment {self._experiment.name} are in {said}, although {now} is there: "
+                f"if this store is a copy, let {COMMAND} give it its own"
+            )
 
     @property
     def description(self) -> str:
@@ -262,6 +285,10 @@ class Store:
         with run.beating():
             yield
 
+    def mark_lost(self, run_id: str, sought: str) -> None:
+        """Note on a run that what it held is gone, so that it is found no more."""
+        self.append(run_id).tags({LOST: sought})
+
     def append(self, run_id: str) -> RunLog:
         """Return a log that adds to a run that exists; its status stays as it is."""
         return RunLog(self._client, run_id, "")
@@ -274,6 +301,22 @@ class Store:
     def files(self, run_id: str, path: str) -> list[str]:
         """Return the paths of the files right in an artifact folder of a run; empty if there is none."""
         return [str(file.path) for file in self._client.list_artifacts(run_id, path) if not file.is_dir]
+
+    def missing(self, run_id: str, path: str) -> str | None:
+        """Return where an artifact of a finished run was looked for in vain; None if it is there.
+
+        Raises:
+            InputError: If it lies elsewhere, because the store was moved.
+        """
+        folder, _, name = path.rpartition("/")
+        there = self._client.list_artifacts(run_id, folder)
+        if any(Path(file.path).name == name for file in there):
+            return None
+        location, database = self._client.artifact_uri(run_id), database_of(get_tracking_uri())
+        now = None if database is None else moved_to(location, database.parent)
+        if now is not None and (now / path).exists():
+            raise InputError(_lost_folder(f"run {run_id}", local_folder(location) or Path(location), now))
+        return f"{local_folder(location) or location}/{path}"
 
     def download(self, run_id: str, path: str, directory: str) -> Path:
         """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
@@ -351,7 +394,7 @@ class Store:
 
 def is_finished(run: Run) -> bool:
     """Say whether a run holds the whole result of its task."""
-    return bool(run.info.status == "FINISHED")
+    return bool(run.info.status == "FINISHED") and LOST not in run.data.tags
 
 
 def is_busy(run: Run) -> bool:
@@ -370,7 +413,7 @@ def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:
         alive = is_alive(tags)
         abandoned = alive is False or (not running and (alive is None or is_own(tags)))
         same = COMPUTED_BY not in tags or tags[COMPUTED_BY] == wanted.get(COMPUTED_BY)
-        if not is_finished(run) and abandoned and same and (FRESH in tags or FRESH not in wanted):
+        if run.info.status != "FINISHED" and abandoned and same and (FRESH in tags or FRESH not in wanted):
             return str(run.info.run_id)
     return None
 
@@ -405,6 +448,17 @@ def is_for_us(run: Run) -> bool:
     if is_own(run.data.tags):
         return bool(run.info.status == "RUNNING")
     return _why_kept(run) is None and not MlflowClient().list_artifacts(run.info.run_id)
+
+
+def _lost_folder(of: str, said: Path, now: Path | None) -> str:
+    """Return what is known of artifacts that are not where the store says, and what to do."""
+    sought = f"the artifacts of {of} are not in {said}, where the tracking store {store_name()} says they are"
+    if now is not None:
+        return f"{sought}, but in {now}: {COMMAND} corrects that"
+    return (
+        f"{sought}; if they were moved, {COMMAND} with -P folder=… of the folder that has them now corrects "
+        f"that; if they were deleted, `mkdir -p {said}`, and what is needed is computed again"
+    )
 
 
 def _remedy(error: Exception) -> str:
