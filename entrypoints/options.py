@@ -123,18 +123,20 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
             opening = Opening.read(given)
             store = _open_store(opening, attended)
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
-            _say(f"tracking in {study.store.description}")
         with told_as(click.ClickException):
             yield study
 
 
 @contextmanager
-def opened_replication(options: Options, seeds: str | None) -> Iterator[Replication]:
+def opened_replication(
+    options: Options, seeds: str | None, *, reads_only: bool = False
+) -> Iterator[Replication]:
     """Build the same study under several seeds; user errors end the command as in `opened_study`.
 
     Args:
         options: As click parsed them.
         seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
+        reads_only: Whether a store that is not there is refused and not made.
     """
     given = _given(options)
     with ExitStack() as attended:
@@ -145,9 +147,8 @@ def opened_replication(options: Options, seeds: str | None) -> Iterator[Replicat
 
             several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(given)
-            store = _open_store(opening, attended)
+            store = _open_store(opening, attended, creates=not reads_only)
             replication = build_replication(opening, several, store, _say)
-            _say(f"tracking in {store.description}")
         with told_as(click.ClickException):
             yield replication
 
@@ -216,13 +217,16 @@ def _logged_fault(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(error)}; no user's mistake: report it, the traceback is {where}"
 
 
-def _open_store(opening: Opening, attended: ExitStack) -> Store:
+def _open_store(opening: Opening, attended: ExitStack, *, creates: bool = True) -> Store:
     """Open the tracking store; the run of `mlflow run` shows that it is alive until `attended` is closed."""
     from lth.tracking.client import set_request_defaults
     from lth.tracking.store import Store
 
     set_request_defaults()
-    store = Store(opening.patience, _say)
+    store = Store(opening.patience, _say, creates=creates)
+    _say(f"tracking in {store.description}")
+    for line in store.unused():
+        _say(line)
     attended.enter_context(store.attending())
     store.close_dead()
     return store

@@ -70,6 +70,10 @@ class PatientClient:
         """Return the experiment of this name, deleted ones too, if there is one."""
         return self.persist(self.at_once.get_experiment_by_name, name)
 
+    def experiment_names(self) -> list[str]:
+        """Return the names of active experiments, the latest first."""
+        return [str(found.name) for found in self.persist(self.at_once.search_experiments, max_results=100)]
+
     def create_experiment(self, name: str, artifact_location: str | None = None) -> str:
         """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
         return str(self.persist(self.at_once.create_experiment, name, artifact_location))

@@ -25,6 +25,7 @@ from lth.tracking.lease import CLAIMED, Leases
 from lth.tracking.place import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import (
+    EXPERIMENT_NAME,
     experiment_of,
     launched_run,
     launched_run_id,
@@ -57,6 +58,7 @@ class Store:
         adopts: Whether a result may go to the run that `mlflow run` created for this process.
         creates: Whether store and experiment are made where they are not there.
         experiment: By name; by default what `mlflow run` or the environment says, else `lth`.
+        of_run: A run whose experiment it is, instead.
 
     Raises:
         StoreError: If it can't be opened.
@@ -72,13 +74,16 @@ class Store:
         adopts: bool = True,
         creates: bool = True,
         experiment: str | None = None,
+        of_run: str | None = None,
     ) -> None:
         self._say = say
-        launched = self._connect(patience, creates=creates, experiment=experiment)
+        launched = self._connect(patience, creates=creates, experiment=experiment, of_run=of_run)
         self._launched = self._adoptable(launched) if adopts and launched is not None else None
         self._leases = Leases(self._client, self.experiment_id, self.search)
 
-    def _connect(self, patience: float, *, creates: bool, experiment: str | None) -> Run | None:
+    def _connect(
+        self, patience: float, *, creates: bool, experiment: str | None, of_run: str | None
+    ) -> Run | None:
         """Find the experiment, and return the run that `mlflow run` created, or that is named as if it had."""
         uri = get_tracking_uri()
         check_address(uri)
@@ -90,8 +95,11 @@ class Store:
             )
         try:
             with opening(uri), PatientClient(patience, self._say).in_a_hurry() as self._client:
-                launched = launched_run(self._client)
-                if experiment is not None:
+                launched = launched_run(self._client) if experiment is of_run is None else None
+                if of_run is not None:
+                    of_it = self.run(of_run).info.experiment_id
+                    self._experiment = self._client.get_experiment(of_it)
+                elif experiment is not None:
                     self._experiment = named_experiment(self._client, experiment, creates=creates)
                 else:
                     self._experiment = experiment_of(self._client, launched, creates=creates)
@@ -131,6 +139,25 @@ class Store:
     def description(self) -> str:
         """Where runs are found and logged, for a person."""
         return f"{store_name()}, experiment {self._experiment.name}"
+
+    def unused(self) -> list[str]:
+        """Say what a user may expect to be used and is not, because `mlflow run` chose otherwise."""
+        if launched_run_id() is None:
+            return []
+        lines = []
+        own, database = Path("mlflow.db").absolute(), database_of(get_tracking_uri())
+        if own.is_file() and database != own:
+            lines.append(f"the store of this folder, {own}, is not used: `mlflow run` was begun elsewhere")
+        if self._experiment.name == "Default" and EXPERIMENT_NAME in self.other_experiments():
+            lines.append(
+                f"what experiment {EXPERIMENT_NAME} of this store holds is neither found nor added to: "
+                f"`mlflow run` chose Default; --experiment-name={EXPERIMENT_NAME} chooses the other"
+            )
+        return lines
+
+    def other_experiments(self) -> list[str]:
+        """Return the names of the other experiments of the store, the latest first."""
+        return [name for name in self._client.experiment_names() if name != self._experiment.name]
 
     def _adoptable(self, launched: Run) -> str | None:
         """Return the run that MLFLOW_RUN_ID names if a result may go there; say so if it may not."""
@@ -194,7 +221,9 @@ class Store:
         try:
             return self._client.get_run(run_id)
         except MlflowException as error:
-            raise InputError(f"there is no run {run_id!r} in this tracking store: {error.message}") from error
+            raise InputError(
+                f"there is no run {run_id!r} in this tracking store, {store_name()}: {error.message}"
+            ) from error
 
     def latest_metrics(self, run_id: str) -> dict[str, float]:
         """Return the last value of every metric of a run."""

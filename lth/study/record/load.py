@@ -153,10 +153,12 @@ def load_by_run(run_id: str) -> Solution:
     Raises:
         ValueError: If the run does not exist or holds no solution.
     """
-    return load_solution(Store(), run_id, trajectory=True)
+    return load_solution(Store(adopts=False, creates=False, of_run=run_id), run_id, trajectory=True)
 
 
-def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str) -> Solution:
+def load_by_place(
+    *, level: int, kind: str, preset: str, seed: int, changes: str, experiment: str | None = None
+) -> Solution:
     """Return the latest finished solution of this place in a study, with its trajectory.
 
     Solutions that continue the lineage of another study are left out: name them by their run.
@@ -166,7 +168,7 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
     """
     if preset not in PRESETS:
         raise InputError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
-    store = Store()
+    store = Store(adopts=False, creates=False, experiment=experiment)
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():
         if "'" in value:
@@ -179,8 +181,14 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
     described = ", ".join(f"{name}={value}" for name, value in place.items())
     if not fitting:
         seen = sorted({run.data.tags.get("changes", "") for run in runs})
-        other = f"; with other changes there is {', '.join(map(repr, seen))}" if seen else "; train it first"
-        raise InputError(f"no finished solution has {described}, changes={changes!r}{other}")
+        if seen:
+            other = f"with other changes there is {', '.join(map(repr, seen))}"
+        else:
+            names = ", ".join(store.other_experiments()[:5])
+            other = f"train it first{names and f', or name another experiment ({names})'}"
+        raise InputError(
+            f"no finished solution has {described}, changes={changes!r} in {store.description}; {other}"
+        )
     if len({run.data.tags[KEY] for run in fitting}) > 1:
         choices = ", ".join(f"{run.info.run_id} ({run.data.tags.get('dataset')})" for run in fitting)
         raise InputError(f"several solutions have {described}; name one by its run_id: {choices}")
