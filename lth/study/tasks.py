@@ -141,7 +141,8 @@ class TaskWorker:
             )
         clear_progress(run)
         last = solution.history[-1]
-        log_solution_trend(self._store.append(self._runs.parent()), place, solution.density, last)
+        study = self._store.append(self._runs.parent_now().info.run_id)
+        log_solution_trend(study, place, solution.density, last)
         return run.run_id
 
     def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:

@@ -418,12 +418,21 @@ class Store:
             with self._client.in_a_hurry():
                 within(LAST_WORDS_SECONDS, lambda: self._close(run, "KILLED" if killed else "FAILED", reason))
             raise
-        self._client.set_terminated(run.run_id, "FINISHED")
+        try:
+            self._client.set_terminated(run.run_id, "FINISHED")
+        except MlflowException:
+            if is_active(self.run(run.run_id)):  # else a user has just deleted it
+                raise
 
 
 def is_finished(run: Run) -> bool:
     """Say whether a run holds the whole result of its task."""
     return bool(run.info.status == "FINISHED") and LOST not in run.data.tags
+
+
+def is_active(run: Run) -> bool:
+    """Say whether a run was not deleted."""
+    return bool(run.info.lifecycle_stage == "active")
 
 
 def is_busy(run: Run) -> bool:
@@ -461,7 +470,7 @@ def _why_kept(run: Run) -> str | None:
     may name any other: what such a run holds must not be written over.
     """
     tags = run.data.tags
-    if run.info.lifecycle_stage != "active":
+    if not is_active(run):
         return "was deleted"
     if run.info.status != "RUNNING":
         return f"is {run.info.status}"
