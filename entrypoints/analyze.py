@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from entrypoints.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
-from lth.plan.jobs import Measure, parse_measures
+from lth.plan.jobs import Measure, chosen, level_jobs, parse_measures
 
 _OF_A_LEVEL = "spectra,radii,lines"
 
@@ -37,8 +37,9 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
             click.echo(f"Everything measured is under run {run}")
         return
     place = parse_level(None, None, level)
+    _check_measures(place, wanted)
     with opened_study(options, level_of_from_run=place) as study:
-        if set(wanted) & {"spectra", "radii", "lines"}:
+        if chosen(level_jobs(place), wanted):
             study.analysis(place, wanted, adopt=True, fresh=fresh)
         if "surface" in wanted:
             study.surface(place, adopt=True, fresh=fresh)
@@ -46,6 +47,13 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
             study.distances(place, adopt=True, fresh=fresh)
         if "density" in wanted:
             study.spectral_density(place, adopt=True, fresh=fresh)
+
+
+def _check_measures(level: int, wanted: tuple[Measure, ...]) -> None:
+    """Refuse what a level does not have, where nothing else was asked for."""
+    own = dict.fromkeys(job.measure for job in level_jobs(level))
+    if set(wanted) <= set(_OF_A_LEVEL.split(",")) - own.keys():
+        raise click.UsageError(f"level {level} has no {', '.join(wanted)} of its own; it has {', '.join(own)}")
 
 
 def _parse_measures(written: str) -> tuple[Measure, ...]:

@@ -65,10 +65,12 @@ class ProjectCommand(click.Command):
             yield
         except click.ClickException as error:
             if "MLFLOW_RUN_ID" in os.environ:
+                from lth.tracking.project.killed import keep_launched_run
                 from lth.tracking.store import explain_launched_run
 
                 with suppress(Exception):  # of a store that is away
                     explain_launched_run(error.format_message())
+                    keep_launched_run()
             raise
 
 
@@ -114,39 +116,40 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
     """
     given = _given(options)
     with ExitStack() as attended:
-        with _told_as(click.UsageError):
+        with told_as(click.UsageError):
             # Imported here so that --help and misspelt options answer at once.
             from lth.study.open import Opening, build_study
 
             opening = Opening.read(given)
             store = _open_store(opening, attended)
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
-            _say(f"tracking in {study.store.description}")
-        with _told_as(click.ClickException):
+        with told_as(click.ClickException):
             yield study
 
 
 @contextmanager
-def opened_replication(options: Options, seeds: str | None) -> Iterator[Replication]:
+def opened_replication(
+    options: Options, seeds: str | None, *, reads_only: bool = False
+) -> Iterator[Replication]:
     """Build the same study under several seeds; user errors end the command as in `opened_study`.
 
     Args:
         options: As click parsed them.
         seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
+        reads_only: Whether a store that is not there is refused and not made.
     """
     given = _given(options)
     with ExitStack() as attended:
-        with _told_as(click.UsageError):
+        with told_as(click.UsageError):
             if seeds is not None and "seed" in given:
                 raise InputError("seed and seeds both say which; leave one of them out")
             from lth.study.open import Opening, build_replication, parse_seeds
 
             several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(given)
-            store = _open_store(opening, attended)
+            store = _open_store(opening, attended, creates=not reads_only)
             replication = build_replication(opening, several, store, _say)
-            _say(f"tracking in {store.description}")
-        with _told_as(click.ClickException):
+        with told_as(click.ClickException):
             yield replication
 
 
@@ -177,7 +180,7 @@ def _given(options: Options) -> dict[str, str]:
 
 
 @contextmanager
-def _told_as(kind: type[click.ClickException]) -> Iterator[None]:
+def told_as(kind: type[click.ClickException]) -> Iterator[None]:
     """Turn errors that a user can mend into one line."""
     try:
         yield
@@ -214,13 +217,16 @@ def _logged_fault(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(error)}; no user's mistake: report it, the traceback is {where}"
 
 
-def _open_store(opening: Opening, attended: ExitStack) -> Store:
+def _open_store(opening: Opening, attended: ExitStack, *, creates: bool = True) -> Store:
     """Open the tracking store; the run of `mlflow run` shows that it is alive until `attended` is closed."""
     from lth.tracking.client import set_request_defaults
     from lth.tracking.store import Store
 
     set_request_defaults()
-    store = Store(opening.patience, _say)
+    store = Store(opening.patience, _say, creates=creates)
+    _say(f"tracking in {store.description}")
+    for line in store.unused():
+        _say(line)
     attended.enter_context(store.attending())
     store.close_dead()
     return store
@@ -228,12 +234,16 @@ def _open_store(opening: Opening, attended: ExitStack) -> Store:
 
 def is_fresh(options: Options) -> bool:
     """Read the parameter `fresh`."""
-    value = options.get("fresh")
+    return is_true("fresh", options.get("fresh"))
+
+
+def is_true(name: str, value: str | None) -> bool:
+    """Read `true` or `false`; None is false."""
     if value is None or value.lower() in ("false", "0", "no"):
         return False
     if value.lower() in ("true", "1", "yes"):
         return True
-    raise click.BadParameter(f"{value!r} is neither true nor false", param_hint="--fresh")
+    raise click.BadParameter(f"{value!r} is neither true nor false", param_hint=f"--{name}")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ def main(seeds: str | None, **options: str | None) -> None:
     """Draw every figure and judge every claim anew; nothing is trained or measured."""
     if is_fresh(options):
         raise click.UsageError("report draws anew anyway; leave fresh out")
-    with opened_replication(options, seeds) as replication:
+    with opened_replication(options, seeds, reads_only=True) as replication:
         tell_report(replication, replication.report())
 
 

@@ -123,6 +123,7 @@ def load_solution(
     preset: str = "digits",
     seed: int = 0,
     changes: str = "",
+    experiment: str | None = None,
 ) -> Solution:
     """Return a tracked solution, verified: by its run, or by its place in a study.
 
@@ -136,9 +137,12 @@ def load_solution(
         seed: Its seed.
         changes: The training parameters that differed from the preset, as the run's tag `changes` spells
             them, such as `"epochs=2 lr=0.05"`.
+        experiment: The MLflow experiment that it is in; by default what the environment says, else `lth`.
+
+    Nothing is made: where there is no tracking store or experiment, that is said.
 
     Raises:
-        ValueError: If there is no such solution, or several (on different data) fit.
+        ValueError: If there is no such store, experiment or solution, or several (on different data) fit.
         CheckpointError: If its checkpoint is damaged.
     """
     from lth.study.record.load import load_by_place, load_by_run  # here: importing lth must not import mlflow
@@ -147,4 +151,6 @@ def load_solution(
         return load_by_run(run_id)
     if level is None:
         raise InputError("name a run_id, or a level (0 is the dense network)")
-    return load_by_place(level=level, kind=kind, preset=preset, seed=seed, changes=changes)
+    return load_by_place(
+        level=level, kind=kind, preset=preset, seed=seed, changes=changes, experiment=experiment
+    )

@@ -54,6 +54,11 @@ class StudyIndex:
         """Note that this process has done a task, in this run."""
         self._done[key] = run_id
 
+    def give_up(self, run_id: str, sought: str) -> None:
+        """Take a run for one that holds no result, for what it held is gone; a later one counts instead."""
+        self._store.mark_lost(run_id, sought)
+        self.refresh()
+
     def known(self, key: str) -> str | None:
         """Return the run that holds the result of a key, if it is known; asks nobody."""
         if (run_id := self._done.get(key) or self._pinned.get(key)) is not None:

@@ -9,6 +9,7 @@ from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, write_report
+from lth.study.record.load import LostResultError
 from lth.study.record.report import log_report, report_name, report_tags
 from lth.study.study import Study
 from lth.tracking.run import RunLog
@@ -32,11 +33,10 @@ class Replication:
         """Complete every study, and report on them; what is finished is found."""
         for study in self.studies:
             study.check()
-        for study in self.studies:
-            study.complete()
+        self._complete()
         task = self.task()
         if (found := self._store.find(task.key)) is None:
-            evidences = self._read()
+            evidences = self._computed()
             while (found := self._store.find(task.key)) is None:
                 with self._store.open_alone(task.name, self._tags(task), adopt=True) as run:
                     if run is not None:
@@ -53,7 +53,7 @@ class Replication:
         Raises:
             MissingEvidenceError: If something was not trained or measured yet.
         """
-        evidences, task = self._read(), self.task()
+        evidences, task = self._stored(), self.task()
         with self._store.open(task.name, self._tags(task), adopt=True) as run:
             self._draw(run, evidences)
         return run.run_id
@@ -70,6 +70,33 @@ class Replication:
     def name(self) -> str:
         """What a person calls the report."""
         return report_name([study.problem for study in self.studies])
+
+    def _complete(self) -> None:
+        for study in self.studies:
+            study.complete()
+
+    def _computed(self) -> list[Evidence]:
+        """Return what was found; what is gone since is computed again."""
+        given_up: set[str] = set()
+        while True:
+            try:
+                return self._read()
+            except LostResultError as lost:
+                if lost.run_id in given_up:
+                    raise
+                given_up.add(lost.run_id)
+                self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}")
+                self._store.mark_lost(lost.run_id, lost.sought)
+                self._complete()
+
+    def _stored(self) -> list[Evidence]:
+        """Return what was found; what is gone since is missing."""
+        try:
+            return self._read()
+        except LostResultError as lost:
+            self._store.mark_lost(lost.run_id, lost.sought)
+            self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}")
+            return self._read()
 
     def _read(self) -> list[Evidence]:
         self._say(f"reading what {len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'} found")

@@ -95,9 +95,10 @@ class StudyResults:
             self._index.refresh()
             if not granted or self._index.known(task.key) is not None:
                 return None
-            parent = self._runs.parent()
+            found = self._runs.parent_now()
+            parent = str(found.info.run_id)
             study = self._store.append(parent)
-            if FAILURE in self._index.run(parent).data.tags:  # of one that was interrupted beside us
+            if FAILURE in found.data.tags:  # of one that was interrupted beside us
                 study.remove_tag(FAILURE)
             self._mend_trends(study)
             log_results(study, self.rows())
@@ -106,7 +107,7 @@ class StudyResults:
 
     def fits_trends(self) -> bool:
         """Say whether the study's trends are of measurements like these; the first to come decide."""
-        parent, alike = self._store.run(self._runs.parent()).data, measuring(self._problem)
+        parent, alike = self._runs.parent_now().data, measuring(self._problem)
         if parent.tags.get(MEASURING) != alike and not any(map(_is_landscape, parent.metrics)):
             self._store.append(self._runs.parent()).tags({MEASURING: alike})
             return True

@@ -11,7 +11,7 @@ from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
 from lth.study.record.solution import log_setting, measuring, study_name, study_tags, task_tags
 from lth.tracking.run import RunLog
-from lth.tracking.store import FRESH, FROM_RUN, KEY, Store
+from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
 
 MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 
@@ -40,7 +40,7 @@ class StudyRuns:
         say: Callable[[str], None],
         pinned: Mapping[str, str],
     ) -> None:
-        self._problem, self._store, self._index = problem, store, index
+        self._problem, self._store, self._index, self._say = problem, store, index, say
         self._origin = origin_of(problem, pinned)
         if self._origin:
             say(f"continuing the lineage of run {self._origin}, as a study of its own")
@@ -78,6 +78,16 @@ class StudyRuns:
     def parent(self) -> str:
         """Return the run all others of this study are shown under; it is made when first needed."""
         return self._find_or_open(self._problem.keys.study(), self.name, "study", None)
+
+    def parent_now(self) -> FoundRun:
+        """Return that run as it is now; another one where it was deleted since."""
+        run = self._store.run(self.parent())
+        if is_active(run):
+            return run
+        self._say(f"{self.name}: its run {run.info.run_id} was deleted; what follows is under another")
+        self._common.clear()
+        self._index.refresh()
+        return self._store.run(self.parent())
 
     def measurements(self) -> str:
         """Return the run that the measurements are shown under, so that they do not bury the solutions."""

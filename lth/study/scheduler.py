@@ -15,6 +15,7 @@ from lth.errors import MendableError
 from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.study.index import StudyIndex
+from lth.study.record.load import LostResultError
 from lth.tracking.process import described
 
 _POLL_SECONDS = 2.0
@@ -29,6 +30,9 @@ class Worker(Protocol):
 
     def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
         """Return the run in which a task was done; None where another process has done it, or is at it."""
+
+    def check_found(self, task: Task, run_id: str) -> None:
+        """Raise `LostResultError` if a run does not hold the result of a task any more."""
 
     def take(self, task: Task, run_id: str, *, adopt: bool) -> None:
         """Take the result of a task that was found in a run."""
@@ -56,6 +60,7 @@ class _Round:
     waited_for: set[Task] = field(default_factory=set)
     told_missing: set[Task] = field(default_factory=set)
     refused: set[Task] = field(default_factory=set)  # by a process that was just beginning it
+    lost: set[str] = field(default_factory=set)  # runs whose files are gone
     needed_by: dict[Task, Task | None] = field(default_factory=dict)  # of the last walk
 
 
@@ -94,13 +99,16 @@ class Scheduler:
         while True:
             steps = list(self._walk(here))
             task = next((task for task in steps if self._is_free(task, here)), None)
-            self._tell_found(steps if task is None else steps[: steps.index(task)], here)
-            if task is not None:
-                self._do(task, here)
-            elif all(self._is_finished(task, here) for task in steps):
-                return
-            else:
-                self._wait(steps, here)
+            try:
+                self._tell_found(steps if task is None else steps[: steps.index(task)], here)
+                if task is not None:
+                    self._do(task, here)
+                elif all(self._is_finished(task, here) for task in steps):
+                    return
+                else:
+                    self._wait(steps, here)
+            except LostResultError as lost:
+                self._give_up(lost, here)
 
     def _do(self, task: Task, here: _Round) -> None:
         is_fresh = task in here.fresh
@@ -115,6 +123,15 @@ class Scheduler:
             here.done.add(task)
             here.refused.clear()
             self._index.add(task.key, run_id)
+
+    def _give_up(self, lost: LostResultError, here: _Round) -> None:
+        """Take a result whose files are gone for one that is not there."""
+        if lost.run_id in here.lost:
+            raise lost
+        here.lost.add(lost.run_id)
+        self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}; it is computed again")
+        self._index.give_up(lost.run_id, lost.sought)
+        here.done = {task for task in here.done if self._index.known(task.key) is not None}
 
     def _walk(self, here: _Round) -> Iterator[Task]:
         """Yield all tasks that the targets need, each after its own needs; not what finished ones need."""
@@ -178,14 +195,14 @@ class Scheduler:
         for task in steps:
             if task in here.done or not self._is_finished(task, here):
                 continue
-            here.done.add(task)
             run_id = self._index.known(task.key)
             assert run_id is not None
             is_told = here.on_behalf is None and task not in here.quiet
-            if not (is_told if here.needed_by[task] is None else not _is_training(task)):
-                continue
-            self._say(f"{task.name}: found in run {run_id}, nothing to compute")
-            self._worker.take(task, run_id, adopt=here.adopt and task in here.targets)
+            if is_told if here.needed_by[task] is None else not _is_training(task):
+                self._worker.check_found(task, run_id)
+                self._say(f"{task.name}: found in run {run_id}, nothing to compute")
+                self._worker.take(task, run_id, adopt=here.adopt and task in here.targets)
+            here.done.add(task)
 
     def _tell_missing(self, task: Task, here: _Round) -> None:
         """Say once of each training that nobody asked for which other task needs it, the outermost first."""

@@ -142,7 +142,7 @@ class Study:
         with self.store.resume(parent):
             self._scheduler.finish(targets, quiet={*measurements, summary})
         self._worker.release()
-        return parent
+        return self._runs.parent()
 
     def check(self) -> None:
         """Check that everything a whole study does can be done, before anything is trained for it.

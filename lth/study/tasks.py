@@ -19,7 +19,7 @@ from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
-from lth.study.record.load import load_solution
+from lth.study.record.load import check_kept, load_solution
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns
@@ -91,6 +91,15 @@ class TaskWorker:
             forget(self._unsent, task.key, fresh=fresh)
         return run_id
 
+    def check_found(self, task: Task, run_id: str) -> None:
+        """Check that a solution that is asked for is still there; what is only looked at is not looked for.
+
+        Raises:
+            LostResultError: If it is not.
+        """
+        if isinstance(task.node, Place):
+            check_kept(self._store, run_id)
+
     def take(self, task: Task, run_id: str, *, adopt: bool) -> None:
         """Tidy up after a task that was found in a run, and let the run of `mlflow run` point to it."""
         if KEPT in self._index.run(run_id).data.tags:  # of a process killed between its last two steps
@@ -134,7 +143,8 @@ class TaskWorker:
             )
         clear_progress(run)
         last = solution.history[-1]
-        log_solution_trend(self._store.append(self._runs.parent()), place, solution.density, last)
+        study = self._store.append(self._runs.parent_now().info.run_id)
+        log_solution_trend(study, place, solution.density, last)
         return run.run_id
 
     def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:

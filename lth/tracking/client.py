@@ -70,9 +70,13 @@ class PatientClient:
         """Return the experiment of this name, deleted ones too, if there is one."""
         return self.persist(self.at_once.get_experiment_by_name, name)
 
-    def create_experiment(self, name: str) -> str:
-        """Make an experiment, and return its id."""
-        return str(self.persist(self.at_once.create_experiment, name))
+    def experiment_names(self) -> list[str]:
+        """Return the names of active experiments, the latest first."""
+        return [str(found.name) for found in self.persist(self.at_once.search_experiments, max_results=100)]
+
+    def create_experiment(self, name: str, artifact_location: str | None = None) -> str:
+        """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
+        return str(self.persist(self.at_once.create_experiment, name, artifact_location))
 
     def create_run(self, experiment_id: str, *, tags: Mapping[str, str], run_name: str) -> str:
         """Make a run that is RUNNING, and return its id."""
@@ -169,11 +173,15 @@ class PatientClient:
         """
         return Path(self.persist(self.artifacts(run_id).download_artifacts, path, dst_path=directory))
 
-    def artifacts(self, run_id: str) -> ArtifactRepository:
-        """Return where the artifacts of a run are, whose methods are not called again."""
+    def artifact_uri(self, run_id: str) -> str:
+        """Return where the artifacts of a run are."""
         if run_id not in self._artifact_uris:
             self.get_run(run_id)
-        return get_artifact_repository(self._artifact_uris[run_id], tracking_uri=get_tracking_uri())
+        return self._artifact_uris[run_id]
+
+    def artifacts(self, run_id: str) -> ArtifactRepository:
+        """Return what reads and writes the artifacts of a run, and whose methods are not called again."""
+        return get_artifact_repository(self.artifact_uri(run_id), tracking_uri=get_tracking_uri())
 
     def _seen(self, run: Run) -> Run:
         """Remember where the artifacts of a run are, which never changes."""
@@ -181,11 +189,11 @@ class PatientClient:
         return run
 
     @contextmanager
-    def in_a_hurry(self) -> Iterator[None]:
+    def in_a_hurry(self) -> Iterator[PatientClient]:
         """Give up at the first attempt, for as long as the block lasts."""
         patience, self._patience = self._patience, 0.0
         try:
-            yield
+            yield self
         finally:
             self._patience = patience
 

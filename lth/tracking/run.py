@@ -77,7 +77,7 @@ class RunLog:
         """Return what `call` returns, which writes to this run by itself; waits as all calls here do."""
         return self._client.persist(call)
 
-    def in_a_hurry(self) -> AbstractContextManager[None]:
+    def in_a_hurry(self) -> AbstractContextManager[object]:
         """Do not wait for a store that does not answer, for as long as the block lasts."""
         return self._client.in_a_hurry()
 

@@ -22,9 +22,17 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
+from lth.tracking.place import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
-from lth.tracking.project.experiment import experiment_id, launched_run_id
+from lth.tracking.project.experiment import (
+    EXPERIMENT_NAME,
+    experiment_of,
+    launched_run,
+    launched_run_id,
+    named_experiment,
+)
 from lth.tracking.project.silent import never_started
+from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
@@ -35,6 +43,7 @@ FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
 COMPUTED_BY = "lth.computed_by"  # what decides the bits of a training besides its key
 FRESH = "lth.fresh"  # on runs that `fresh` began
+LOST = "lth.lost"  # on a finished run whose files are gone: where they were looked for
 FoundRun = Run  # as the store returns it
 _NOBODY = "nobody any more"  # writes a run that has ended without finishing
 _PARENT = "mlflow.parentRunId"
@@ -47,9 +56,14 @@ class Store:
         patience: Seconds to wait for it where it does not answer, once it was opened.
         say: Tells the user that it is waited for, and what was found dead.
         adopts: Whether a result may go to the run that `mlflow run` created for this process.
+        creates: Whether store and experiment are made where they are not there.
+        experiment: By name; by default what `mlflow run` or the environment says, else `lth`.
+        of_run: A run whose experiment it is, instead.
 
     Raises:
         StoreError: If it can't be opened.
+        InputError: If it or the experiment is not there and not to be made, or the environment names what is
+            not there.
     """
 
     def __init__(
@@ -58,26 +72,105 @@ class Store:
         say: Callable[[str], None] = lambda _line: None,
         *,
         adopts: bool = True,
+        creates: bool = True,
+        experiment: str | None = None,
+        of_run: str | None = None,
     ) -> None:
-        self._say, self._launched = say, launched_run_id() if adopts else None
+        self._say = say
+        launched = self._connect(patience, creates=creates, experiment=experiment, of_run=of_run)
+        self._launched = self._adoptable(launched) if adopts and launched is not None else None
+        self._leases = Leases(self._client, self.experiment_id, self.search)
+
+    def _connect(
+        self, patience: float, *, creates: bool, experiment: str | None, of_run: str | None
+    ) -> Run | None:
+        """Find the experiment, and return the run that `mlflow run` created, or that is named as if it had."""
+        uri = get_tracking_uri()
+        check_address(uri)
+        is_new = is_missing(uri)
+        if is_new and not creates:
+            raise InputError(
+                f"there is no tracking store {store_name()}; go to the folder that has it, or set "
+                "MLFLOW_TRACKING_URI to it"
+            )
         try:
-            self._client = PatientClient(patience, say)
-            with self._client.in_a_hurry():
-                self.experiment_id = experiment_id(self._client)
+            with opening(uri), PatientClient(patience, self._say).in_a_hurry() as self._client:
+                launched = launched_run(self._client) if experiment is of_run is None else None
+                if of_run is not None:
+                    of_it = self.run(of_run).info.experiment_id
+                    self._experiment = self._client.get_experiment(of_it)
+                elif experiment is not None:
+                    self._experiment = named_experiment(self._client, experiment, creates=creates)
+                else:
+                    self._experiment = experiment_of(self._client, launched, creates=creates)
         except ValueError:
             raise
         except Exception as error:  # MLflow lets through whatever its stores raise
             raise StoreError(
-                f"the tracking store {without_password(get_tracking_uri())} can't be opened; start it, or "
-                f"correct MLFLOW_TRACKING_URI ({one_line(error)})"
+                f"the tracking store {store_name()} can't be opened; {_remedy(error)} ({one_line(error)})"
             ) from error
-        self._leases = Leases(self._client, self.experiment_id, self.search)
+        self.experiment_id = str(self._experiment.experiment_id)
+        self._check_artifacts()
+        if is_new:
+            self._say(f"there was no tracking store {store_name()} yet: it is new, and nothing is found in it")
+        return launched
+
+    def _check_artifacts(self) -> None:
+        """Check that the folder of the experiment's artifacts is there, if there must be one.
+
+        Raises:
+            InputError: If the experiment has results, and the folder is not there.
+        """
+        location, database = str(self._experiment.artifact_location), database_of(get_tracking_uri())
+        said = local_folder(location)
+        if said is None:
+            return
+        now = None if database is None else moved_to(location, database.parent)
+        if not said.is_dir():
+            if self.oldest("tags.level LIKE '%' AND attributes.status = 'FINISHED'") is not None:
+                raise InputError(_lost_folder(f"experiment {self._experiment.name}", said, now))
+        elif now is not None and database is not None and not said.is_relative_to(database.parent):
+            self._say(
+                f"the artifacts of experiment {self._experiment.name} are in {said}, although {now} is there: "
+                f"if this store is a copy, let {COMMAND} give it its own"
+            )
 
     @property
     def description(self) -> str:
         """Where runs are found and logged, for a person."""
-        name = self._client.get_experiment(self.experiment_id).name
-        return f"{without_password(get_tracking_uri())}, experiment {name}"
+        return f"{store_name()}, experiment {self._experiment.name}"
+
+    def unused(self) -> list[str]:
+        """Say what a user may expect to be used and is not, because `mlflow run` chose otherwise."""
+        if launched_run_id() is None:
+            return []
+        lines = []
+        own, database = Path("mlflow.db").absolute(), database_of(get_tracking_uri())
+        if own.is_file() and database != own:
+            lines.append(f"the store of this folder, {own}, is not used: `mlflow run` was begun elsewhere")
+        if self._experiment.name == "Default" and EXPERIMENT_NAME in self.other_experiments():
+            lines.append(
+                f"what experiment {EXPERIMENT_NAME} of this store holds is neither found nor added to: "
+                f"`mlflow run` chose Default; --experiment-name={EXPERIMENT_NAME} chooses the other"
+            )
+        return lines
+
+    def other_experiments(self) -> list[str]:
+        """Return the names of the other experiments of the store, the latest first."""
+        return [name for name in self._client.experiment_names() if name != self._experiment.name]
+
+    def _adoptable(self, launched: Run) -> str | None:
+        """Return the run that MLFLOW_RUN_ID names if a result may go there; say so if it may not."""
+        run_id = str(launched.info.run_id)
+        reason = _why_kept(launched)
+        if reason is None and not self._client.list_artifacts(run_id, ""):
+            return run_id
+        reason = reason or "holds files"
+        self._say(
+            f"MLFLOW_RUN_ID names run {run_id} ({launched.info.run_name}), which {reason}: it stays as it is, "
+            "and what is done now gets runs of its own"
+        )
+        return None
 
     def find(self, key: str) -> str | None:
         """Return the latest finished run of this content key, by one search on its tag."""
@@ -128,7 +221,9 @@ class Store:
         try:
             return self._client.get_run(run_id)
         except MlflowException as error:
-            raise InputError(f"there is no run {run_id!r} in this tracking store: {error.message}") from error
+            raise InputError(
+                f"there is no run {run_id!r} in this tracking store, {store_name()}: {error.message}"
+            ) from error
 
     def latest_metrics(self, run_id: str) -> dict[str, float]:
         """Return the last value of every metric of a run."""
@@ -166,7 +261,8 @@ class Store:
         tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
         unfinished = _unfinished(begun, tags)
         if unfinished is None:
-            with self._ended(self._adopt(name, tags) if adopt else self._create(name, tags)) as run:
+            adopted = self._adopt(name, tags) if adopt else None
+            with self._ended(adopted or self._create(name, tags)) as run:
                 yield run
             return
         if unfinished == self._launched:
@@ -218,6 +314,10 @@ class Store:
         with run.beating():
             yield
 
+    def mark_lost(self, run_id: str, sought: str) -> None:
+        """Note on a run that what it held is gone, so that it is found no more."""
+        self.append(run_id).tags({LOST: sought})
+
     def append(self, run_id: str) -> RunLog:
         """Return a log that adds to a run that exists; its status stays as it is."""
         return RunLog(self._client, run_id, "")
@@ -230,6 +330,22 @@ class Store:
     def files(self, run_id: str, path: str) -> list[str]:
         """Return the paths of the files right in an artifact folder of a run; empty if there is none."""
         return [str(file.path) for file in self._client.list_artifacts(run_id, path) if not file.is_dir]
+
+    def missing(self, run_id: str, path: str) -> str | None:
+        """Return where an artifact of a finished run was looked for in vain; None if it is there.
+
+        Raises:
+            InputError: If it lies elsewhere, because the store was moved.
+        """
+        folder, _, name = path.rpartition("/")
+        there = self._client.list_artifacts(run_id, folder)
+        if any(Path(file.path).name == name for file in there):
+            return None
+        location, database = self._client.artifact_uri(run_id), database_of(get_tracking_uri())
+        now = None if database is None else moved_to(location, database.parent)
+        if now is not None and (now / path).exists():
+            raise InputError(_lost_folder(f"run {run_id}", local_folder(location) or Path(location), now))
+        return f"{local_folder(location) or location}/{path}"
 
     def download(self, run_id: str, path: str, directory: str) -> Path:
         """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
@@ -246,10 +362,11 @@ class Store:
         run_id = self._client.create_run(self.experiment_id, tags={**context, **tags}, run_name=name)
         return RunLog(self._client, run_id, name, is_new=True)
 
-    def _adopt(self, name: str, tags: Mapping[str, str]) -> RunLog:
-        if self._launched is None:
-            return self._create(name, tags)
+    def _adopt(self, name: str, tags: Mapping[str, str]) -> RunLog | None:
+        """Make the run of `mlflow run` that of a task; None if there is none, or another command has it."""
         run_id, self._launched = self._launched, None
+        if run_id is None or _why_kept(self.run(run_id)) is not None:
+            return None
         self._client.update_run(run_id, name=name)
         run = RunLog(self._client, run_id, name, self._logged(run_id))
         run.tags(tags)
@@ -271,18 +388,18 @@ class Store:
         self._client.update_run(run.run_id, status="RUNNING")
 
     def _close(self, run: RunLog, status: str, reason: str) -> None:
+        run.check_owner()  # one that took it over while this process was away says how it ends
         note = f"**{status}**: {reason}"
         run.tags({FAILURE: reason[:5000], NOTE: note[:5000], PROCESS: _NOBODY})
         self._client.set_terminated(run.run_id, status)
         run.flush()
 
     def _point_to(self, found: str, name: str, parent: str | None) -> RunLog | None:
-        if self._launched is None:
-            return None
         tags = {REUSED: found, "kind": "reused", **({_PARENT: parent} if parent else {})}
         pointer = self._adopt(f"{name} (found)", tags)
-        link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
-        pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
+        if pointer is not None:
+            link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
+            pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
         return pointer
 
     @contextmanager
@@ -301,12 +418,21 @@ class Store:
             with self._client.in_a_hurry():
                 within(LAST_WORDS_SECONDS, lambda: self._close(run, "KILLED" if killed else "FAILED", reason))
             raise
-        self._client.set_terminated(run.run_id, "FINISHED")
+        try:
+            self._client.set_terminated(run.run_id, "FINISHED")
+        except MlflowException:
+            if is_active(self.run(run.run_id)):  # else a user has just deleted it
+                raise
 
 
 def is_finished(run: Run) -> bool:
     """Say whether a run holds the whole result of its task."""
-    return bool(run.info.status == "FINISHED")
+    return bool(run.info.status == "FINISHED") and LOST not in run.data.tags
+
+
+def is_active(run: Run) -> bool:
+    """Say whether a run was not deleted."""
+    return bool(run.info.lifecycle_stage == "active")
 
 
 def is_busy(run: Run) -> bool:
@@ -325,7 +451,7 @@ def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:
         alive = is_alive(tags)
         abandoned = alive is False or (not running and (alive is None or is_own(tags)))
         same = COMPUTED_BY not in tags or tags[COMPUTED_BY] == wanted.get(COMPUTED_BY)
-        if not is_finished(run) and abandoned and same and (FRESH in tags or FRESH not in wanted):
+        if run.info.status != "FINISHED" and abandoned and same and (FRESH in tags or FRESH not in wanted):
             return str(run.info.run_id)
     return None
 
@@ -337,14 +463,60 @@ def _why_dead(run: Run) -> str | None:
     return never_started(run)
 
 
+def _why_kept(run: Run) -> str | None:
+    """Return why no result may be written to a run, though MLFLOW_RUN_ID names it; None if one may.
+
+    `mlflow run` makes a run that is RUNNING and empty. In a shell or a project of several commands the variable
+    may name any other: what such a run holds must not be written over.
+    """
+    tags = run.data.tags
+    if not is_active(run):
+        return "was deleted"
+    if run.info.status != "RUNNING":
+        return f"is {run.info.status}"
+    if is_alive(tags) and not is_own(tags):
+        return f"{described(tags)} is writing"
+    if tags.keys() & {KEY, REUSED, CLAIMED}:
+        return "holds a result"
+    return "holds numbers" if run.data.metrics else None
+
+
+def is_for_us(run: Run) -> bool:
+    """Say whether the run that MLFLOW_RUN_ID names is this command's, to end and to explain."""
+    if is_own(run.data.tags):
+        return bool(run.info.status == "RUNNING")
+    return _why_kept(run) is None and not MlflowClient().list_artifacts(run.info.run_id)
+
+
+def _lost_folder(of: str, said: Path, now: Path | None) -> str:
+    """Return what is known of artifacts that are not where the store says, and what to do."""
+    sought = f"the artifacts of {of} are not in {said}, where the tracking store {store_name()} says they are"
+    if now is not None:
+        return f"{sought}, but in {now}: {COMMAND} corrects that"
+    return (
+        f"{sought}; if they were moved, {COMMAND} with -P folder=… of the folder that has them now corrects "
+        f"that; if they were deleted, `mkdir -p {said}`, and what is needed is computed again"
+    )
+
+
+def _remedy(error: Exception) -> str:
+    """Return what a user can do about a store that can't be opened."""
+    if "out-of-date database schema" in str(error):
+        return f"make a backup of it, then let `mlflow db upgrade {store_name()}` bring it up to date"
+    if "Can't locate revision" in str(error):
+        return "a later MLflow made it: install that, or a later one"
+    return "start it, or correct MLFLOW_TRACKING_URI"
+
+
 def explain_launched_run(reason: str) -> None:
     """Write why it failed on the run that `mlflow run` created for this process, unless it says so already."""
     run_id = launched_run_id()
     if run_id is None:
         return
     client = MlflowClient()
-    if FAILURE not in client.get_run(run_id).data.tags:
-        entry_point = client.get_run(run_id).data.tags.get("mlflow.project.entryPoint", "run")
+    run = client.get_run(run_id)
+    if is_for_us(run) and FAILURE not in run.data.tags:
+        entry_point = run.data.tags.get("mlflow.project.entryPoint", "run")
         client.update_run(run_id, name=f"{entry_point} (failed)")
         client.set_tag(run_id, FAILURE, reason[:5000])
         client.set_tag(run_id, NOTE, f"**FAILED**: {reason}")

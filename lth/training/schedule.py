@@ -73,7 +73,7 @@ def resolve_schedule(training: TrainingSetting, num_examples: int) -> Schedule:
     if rewind_iteration(training, schedule) >= end:
         raise InputError(
             f"rewind_step={training.rewind_step} is step {rewind_iteration(training, schedule)}, but training "
-            f"ends at step {end}; rewind to an earlier one"
+            f"ends at step {end}; rewind to one from 0 to {end - 1}, such as rewind_step={end // 2}"
         )
     return schedule
 

@@ -294,7 +294,7 @@ def test_the_remedy_for_a_damaged_checkpoint_works(tracking):
     assert call(imp_level, "--level=1").exit_code == 0
 
 
-@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("how", ["truncated", "altered by a bit"])
 def test_a_damaged_measurement_is_named_with_its_run_and_the_remedy(tracking, how):
     arguments = ("--level=0", "--measures=radii")
     assert call(analyze, *arguments).exit_code == 0

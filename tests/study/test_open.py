@@ -47,6 +47,7 @@ def test_a_study_from_python_finds_what_the_command_trained_and_the_other_way_ro
         ({"seeds": "0,1", "seed": 2}, "seeds goes with neither seed nor from_run"),
         ({"data_dir": ""}, "data_dir='' names no directory"),
         ({"from_run": "abc"}, "there is no run 'abc'"),
+        ({**TYPED, "milestones": "none", "rewind_step": "9ep"}, r"rewind_step=\S+ is step .*rewind_step=\d+"),
     ],
     ids=str,
 )

@@ -192,3 +192,42 @@ def test_a_complete_study_of_which_a_run_was_deleted_is_completed_again(finished
     make_study(said).complete()
     assert [line for line in said if line.startswith("measuring")] != []
     make_study().evidence()
+
+
+# The study's run, deleted by a user who tidies up
+
+
+class Tidying:
+    """Deletes the study's run when something is said."""
+
+    def __init__(self, at: str) -> None:
+        self._at, self.deleted = at, ""
+
+    def __call__(self, line: str) -> None:
+        if self._at in line and not self.deleted:
+            (parent,) = Store().search("tags.kind = 'study'")
+            self.deleted = parent.info.run_id
+            MlflowClient().delete_run(self.deleted)
+
+
+@pytest.mark.parametrize("at", ["training level 1", "measuring"])
+def test_a_study_whose_run_is_deleted_while_it_works_goes_on_under_another(experiment, at):
+    said = Tidying(at)
+    study = Study(make_problem(), Store(), say=said)
+    study.solution(Place.imp(1))
+    study.analysis(0)
+    (parent,) = Store().search("tags.kind = 'study'")
+    assert parent.info.run_id != said.deleted != ""
+    assert "landscape/hessian_trace" in parent.data.metrics
+
+
+def test_a_whole_study_whose_run_is_deleted_while_it_works_is_completed_under_another(finished):
+    for kind in ("measurement", "analysis"):
+        delete(f"tags.kind = '{kind}' AND tags.level = '1'")
+    said = Tidying("measuring")
+    study = Study(make_problem(), Store(), say=said)
+    parent = study.complete()
+    assert parent != said.deleted != ""
+    run = MlflowClient().get_run(parent)
+    assert run.data.tags[COMPLETE]
+    assert {point.step for point in MlflowClient().get_metric_history(parent, "train/loss")} == {0, 1, 2}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import get_args
 
 from lth.errors import InputError
 from lth.measure.packed import Packed, PackedResultError
+from lth.plan.place import Kind
 from lth.sealed import CheckpointError
 from lth.setting.preset import PRESETS
 from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
@@ -18,6 +20,21 @@ from lth.training.train import EpochRecord
 
 CHECKPOINT = "checkpoint"  # the artifact folder of a solution
 MEASUREMENT = "measurement.npz"  # the artifact of a measurement
+
+
+class LostResultError(CheckpointError):
+    """What a finished run held is gone.
+
+    Args:
+        run: That run.
+        sought: Where it was looked for.
+    """
+
+    def __init__(self, run: FoundRun, sought: str) -> None:
+        self.run_id, self.name, self.sought = str(run.info.run_id), str(run.info.run_name), sought
+        super().__init__(
+            f"{self.name}: what run {self.run_id} held is gone, it was looked for in {sought}; {_again(run)}"
+        )
 
 
 def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Solution:
@@ -32,13 +49,15 @@ def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Sol
     if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
         state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
         raise InputError(f"run {run_id} is {state}; only finished runs hold a solution to go on from")
-    with tempfile.TemporaryDirectory() as directory, _usable(run_id):
+    if not _is_solution(run):
+        raise InputError(
+            f"run {run_id} ({run.info.run_name}) holds no solution; "
+            "name a run of train_dense, imp_level or baseline"
+        )
+    with tempfile.TemporaryDirectory() as directory, _usable(store, run_id):
         files = store.files(run_id, CHECKPOINT)
         if not files:
-            raise InputError(
-                f"run {run_id} ({run.info.run_name}) holds no solution; "
-                "name a run of train_dense, imp_level or baseline"
-            )
+            raise CheckpointError("it has no files")
         if trajectory:
             return read_solution(store.download(run_id, CHECKPOINT, directory))
         fetched = [store.download(run_id, path, directory) for path in files]
@@ -63,35 +82,69 @@ def load_outcome(store: Store, run_id: str) -> tuple[float, tuple[EpochRecord, .
     Raises:
         CheckpointError: If the manifest is missing or damaged.
     """
-    with tempfile.TemporaryDirectory() as directory, _usable(run_id):
+    with tempfile.TemporaryDirectory() as directory, _usable(store, run_id):
         return read_outcome(store.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent)
 
 
 @contextmanager
-def _usable(run_id: str) -> Iterator[None]:
+def _usable(store: Store, run_id: str) -> Iterator[None]:
     """Say of an error in reading a checkpoint which it is, and what to do."""
     try:
         yield
     except (TrackingError, OSError, CheckpointError) as error:
+        run = store.run(run_id)
+        if not store.files(run_id, CHECKPOINT):
+            sought = store.missing(run_id, f"{CHECKPOINT}/{MANIFEST}")
+            raise LostResultError(run, sought or CHECKPOINT) from error
         raise CheckpointError(
-            f"the checkpoint of run {run_id} is not usable: {error}; train it again with fresh=true"
+            f"the checkpoint of run {run_id} is not usable: {error}; {_again(run)}"
         ) from error
+
+
+def check_kept(store: Store, run_id: str) -> None:
+    """Check that the checkpoint of a solution is there, without reading it.
+
+    Raises:
+        LostResultError: If it is not.
+    """
+    if not store.files(run_id, CHECKPOINT):
+        sought = store.missing(run_id, f"{CHECKPOINT}/{MANIFEST}")
+        raise LostResultError(store.run(run_id), sought or CHECKPOINT)
 
 
 def load_measurement(store: Store, run_id: str) -> Packed:
     """Return the stored numbers of a measurement.
 
     Raises:
-        PackedResultError: If they are missing or damaged.
+        LostResultError: If they are gone.
+        PackedResultError: If they are damaged.
     """
     with tempfile.TemporaryDirectory() as directory:
         try:
             return Packed(store.download(run_id, MEASUREMENT, directory).read_bytes())
         except (TrackingError, OSError, PackedResultError) as error:
+            if (sought := store.missing(run_id, MEASUREMENT)) is not None:
+                raise LostResultError(store.run(run_id), sought) from error
             raise PackedResultError(
                 f"the numbers of run {run_id} are not usable: {error}; after "
                 f"`mlflow runs delete --run-id {run_id}` the same command measures again"
             ) from error
+
+
+def _is_solution(run: FoundRun) -> bool:
+    return run.data.tags.get("kind") in get_args(Kind)
+
+
+def _again(run: FoundRun) -> str:
+    """Return by which command the result of a run is computed again."""
+    kind, level = run.data.tags.get("kind", ""), run.data.tags.get("level", "")
+    if not _is_solution(run):
+        return "the command that measured it measures it again"
+    words = {"imp": f"imp_level -P level={level}"}.get(kind, f"baseline -P kind={kind} -P level={level}")
+    command = "train_dense" if level == "0" else words
+    return (
+        f"train it again with fresh=true: `mlflow run . -e {command} -P fresh=true` and its study's parameters"
+    )
 
 
 def load_by_run(run_id: str) -> Solution:
@@ -100,10 +153,12 @@ def load_by_run(run_id: str) -> Solution:
     Raises:
         ValueError: If the run does not exist or holds no solution.
     """
-    return load_solution(Store(), run_id, trajectory=True)
+    return load_solution(Store(adopts=False, creates=False, of_run=run_id), run_id, trajectory=True)
 
 
-def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str) -> Solution:
+def load_by_place(
+    *, level: int, kind: str, preset: str, seed: int, changes: str, experiment: str | None = None
+) -> Solution:
     """Return the latest finished solution of this place in a study, with its trajectory.
 
     Solutions that continue the lineage of another study are left out: name them by their run.
@@ -113,7 +168,7 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
     """
     if preset not in PRESETS:
         raise InputError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
-    store = Store()
+    store = Store(adopts=False, creates=False, experiment=experiment)
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():
         if "'" in value:
@@ -126,9 +181,18 @@ def load_by_place(*, level: int, kind: str, preset: str, seed: int, changes: str
     described = ", ".join(f"{name}={value}" for name, value in place.items())
     if not fitting:
         seen = sorted({run.data.tags.get("changes", "") for run in runs})
-        other = f"; with other changes there is {', '.join(map(repr, seen))}" if seen else "; train it first"
-        raise InputError(f"no finished solution has {described}, changes={changes!r}{other}")
+        if seen:
+            other = f"with other changes there is {', '.join(map(repr, seen))}"
+        else:
+            names = ", ".join(store.other_experiments()[:5])
+            other = f"train it first{names and f', or name another experiment ({names})'}"
+        raise InputError(
+            f"no finished solution has {described}, changes={changes!r} in {store.description}; {other}"
+        )
     if len({run.data.tags[KEY] for run in fitting}) > 1:
         choices = ", ".join(f"{run.info.run_id} ({run.data.tags.get('dataset')})" for run in fitting)
         raise InputError(f"several solutions have {described}; name one by its run_id: {choices}")
-    return load_solution(store, fitting[0].info.run_id, trajectory=True)
+    for run in fitting[:-1]:
+        with suppress(LostResultError):
+            return load_solution(store, run.info.run_id, trajectory=True)
+    return load_solution(store, fitting[-1].info.run_id, trajectory=True)

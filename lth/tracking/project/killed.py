@@ -1,4 +1,4 @@
-"""Marking a run KILLED that `mlflow run` would leave FAILED.
+"""Marking a run KILLED or FINISHED that `mlflow run` would leave FAILED.
 
 MLflow 3.17 marks the run it launched FAILED whenever the command's exit status is not zero, even if the command
 has given it a status (`RunStatus.is_terminated` compares a name with numbers). So the last word is left to a
@@ -10,14 +10,26 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 from mlflow import MlflowClient
 
 from lth.tracking.process import is_alive
 from lth.tracking.project.experiment import launched_run_id
+from lth.tracking.store import is_for_us
 
 _PATIENCE = 60.0  # seconds for `mlflow run` to end
+
+
+def keep_launched_run() -> None:
+    """Let the run that MLFLOW_RUN_ID names stay FINISHED if it is: a later step that fails takes nothing of it.
+
+    Call it last.
+    """
+    run_id = launched_run_id()
+    if run_id is not None and MlflowClient().get_run(run_id).info.status == "FINISHED":
+        _leave_last_word(run_id, "FINISHED")
 
 
 def mark_launched_run() -> None:
@@ -25,22 +37,39 @@ def mark_launched_run() -> None:
 
     Call it last.
     """
-    run_id, launcher = launched_run_id(), psutil.Process().ppid()
-    if run_id is not None:
-        status = "FINISHED" if MlflowClient().get_run(run_id).info.status == "FINISHED" else "KILLED"
-        command = [sys.executable, "-m", "lth.tracking.project.killed", run_id, str(launcher), status]
-        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload]
+    run_id = launched_run_id()
+    if run_id is None:
+        return
+    run = MlflowClient().get_run(run_id)
+    if run.info.status in ("FINISHED", "KILLED"):
+        _leave_last_word(run_id, run.info.status)
+    elif is_for_us(run):
+        _leave_last_word(run_id, "KILLED")
+
+
+def _leave_last_word(run_id: str, status: str) -> None:
+    launcher = next(filter(_is_mlflow, psutil.Process().parents()), psutil.Process().parent())
+    number = str(launcher.pid) if launcher is not None else "0"
+    command = [sys.executable, "-m", "lth.tracking.project.killed", run_id, number, status]
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload]
+
+
+def _is_mlflow(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any("mlflow" in Path(word).name for word in process.cmdline()[:3])
+    return False
 
 
 def _main(run_id: str, launcher: int, status: str) -> None:
     with suppress(psutil.Error):
         process = psutil.Process(launcher)
-        if any("mlflow" in word for word in process.cmdline()):
+        if _is_mlflow(process):
             process.wait(_PATIENCE)
     client = MlflowClient()
     run = client.get_run(run_id)
-    if run.info.status == "FAILED" or is_alive(run.data.tags) is False:  # else it was taken over already
+    left_running = run.info.status == "RUNNING" and is_alive(run.data.tags) is False
+    if run.info.status == "FAILED" or left_running:  # else it was taken over already
         client.set_terminated(run_id, status)
 
 

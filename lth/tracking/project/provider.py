@@ -6,6 +6,7 @@ at the top.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from mlflow.tracking.default_experiment.abstract_context import DefaultExperimentProvider
@@ -19,14 +20,20 @@ class LthExperimentProvider(DefaultExperimentProvider):  # type: ignore[misc]
     """
 
     def in_context(self) -> bool:
-        """Return whether the working directory is a checkout of lth."""
-        project = Path("MLproject")
-        return project.is_file() and project.read_text().startswith("name: lth\n")
+        """Return whether what is run is a checkout of lth: the project of `mlflow run`, else where we are."""
+        from lth.tracking.project.silent import directory_of, is_checkout
+
+        program, *words = sys.argv
+        if Path(program).name.startswith("mlflow") and words[:1] == ["run"]:
+            return any(is_checkout(directory_of(word)) for word in words[1:])
+        return is_checkout(Path())
 
     def get_experiment_id(self) -> str:
         """Return the experiment's id; it is created when it is first asked for."""
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient, get_tracking_uri
 
-        from lth.tracking.project.experiment import EXPERIMENT_NAME, get_or_create_experiment
+        from lth.tracking.place import opening
+        from lth.tracking.project.experiment import EXPERIMENT_NAME, named_experiment
 
-        return get_or_create_experiment(MlflowClient(), EXPERIMENT_NAME)
+        with opening(get_tracking_uri()):
+            return str(named_experiment(MlflowClient(), EXPERIMENT_NAME).experiment_id)

@@ -26,13 +26,13 @@ def never_started(run: Run) -> str | None:
     tags, age = run.data.tags, _age(run)
     if _ENTRY_POINT not in tags or PROCESS in tags or run.data.metrics or age <= _SILENCE:
         return None
-    if not _is_checkout(_directory(tags.get(_SOURCE, ""))):
+    if not is_checkout(directory_of(tags.get(_SOURCE, ""))):
         return None  # of another project, or on another machine
     hours = age / timedelta(hours=1)
     return f"{tags[_ENTRY_POINT]} was launched {hours:.0f} hours ago and gave no sign of life since"
 
 
-def _is_checkout(directory: Path) -> bool:
+def is_checkout(directory: Path) -> bool:
     """Say whether a directory is a checkout of lth."""
     project = directory / "MLproject"
     return project.is_file() and project.read_text().startswith("name: lth\n")
@@ -42,7 +42,7 @@ def _age(run: Run) -> timedelta:
     return datetime.now(UTC) - datetime.fromtimestamp(run.info.start_time / 1000, UTC)
 
 
-def _directory(source: str) -> Path:
+def directory_of(source: str) -> Path:
     """Return where a project is: MLflow writes a path, or `file://`, a git repository, `#` and a path in it."""
     parts = urlsplit(source)
     if parts.scheme == "file":
