@@ -42,12 +42,20 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
     if is_reference(name):
         data = call_reference(name, data_dir)
         if not isinstance(data, ImageData):
-            raise InputError(f"{name} returned {type(data).__name__}; expected an lth.data.ImageData")
+            raise InputError(
+                f"{name} returned {type(data).__name__}; expected an lth.data.ImageData: write return "
+                "ImageData(name, train_images, train_labels, test_images, test_labels)"
+            )
         return data
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
         raise InputError(f"dataset={name!r} is unknown; choose one of {known}")
     return _SOURCES[name](data_dir)
+
+
+def is_public(name: str) -> bool:
+    """Return whether `name` is a data set that is the same for everybody, so that nothing is to be found out of it."""
+    return name in _SOURCES and name != "imagefolder"
 
 
 def _is_directory(path: Path) -> bool:
