@@ -1,4 +1,4 @@
-"""Tensors, NumPy arrays and lists of a user as the tensors that a data set holds: taken where nothing is lost."""
+"""Tensors, NumPy arrays and lists of a user as the tensors of a data set: taken where nothing is lost by it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _remedy(images: Tensor) -> str | None:
 
 
 def _has_channels_last(images: Tensor) -> bool:
-    """Say whether these are images whose channels come last: the first axis is none, and the last can be one."""
+    """Say whether these are images whose channels come last: the last axis can be them, the first can not."""
     first, second, last = images.shape[1:]
     if first <= _MOST_CHANNELS or second <= _MOST_CHANNELS:
         return False

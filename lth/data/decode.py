@@ -86,7 +86,7 @@ class Decoder:
 
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = note
+            warnings.showwarning = note  # type: ignore[assignment]  # it takes all of them
             yield
 
 
@@ -97,7 +97,7 @@ def size_of_first(paths: tuple[Path, ...]) -> tuple[int, int] | None:
             if path.is_file():
                 with Image.open(path) as image:
                     return _shown_size(image)
-        except Exception:  # noqa: S112  (told when it is read)
+        except Exception:  # told when it is read
             continue
     return None
 
@@ -107,7 +107,7 @@ def _refused(refusal: str) -> Decoded:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return how an image is to be turned, 1 for not at all; may decode a PNG, whose text can stand at its end."""
+    """Return how an image is to be turned, 1 for not at all; it may decode a PNG, whose text can come last."""
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     return int(orientation) if orientation in range(2, 9) else 1
 
@@ -122,7 +122,7 @@ def _remarks(image: Image.Image) -> list[str]:
     found = []
     if _num_frames(image) > 1:
         found.append("several pictures in one file, of which the first is read")
-    if any(_DEEP.search(str(tile[3])) for tile in image.tile):
+    if any(_DEEP.search(str(tile[3])) for tile in getattr(image, "tile", ())):
         found.append("16 bits a channel, of which the upper 8 are read")
     if image.mode not in _AS_THEY_ARE:
         found.append(f"{image.mode}, converted to RGB without a colour profile")
@@ -140,5 +140,4 @@ def _is_transparent(image: Image.Image) -> bool:
     """Say whether a pixel is not fully opaque."""
     if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
         return False
-    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
-    return lowest < 255
+    return bool((np.asarray(image.convert("RGBA"))[..., 3] < 255).any())

@@ -22,20 +22,20 @@ def headline(data: ImageData) -> str:
     """Return how many images there are, of what size and in how many classes."""
     shape = " × ".join(map(str, data.input_shape))
     return (
-        f"{len(data.train_labels):,} training and {len(data.test_labels):,} test images of {shape}, "
+        f"{len(data.train_labels):,} train and {len(data.test_labels):,} test images of {shape}, "
         f"{data.num_classes:,} classes"
     )
 
 
 def particulars(data: ImageData) -> list[str]:
     """Return, in a few lines, the images by class, the files passed over, and what else is to be known."""
-    lines = [f"classes (training + test images): {_classes(data)}"]
+    lines = [f"classes (train + test): {_classes(data)}"]
     lines += [f"passed over, {line}" for line in _files(data.reading.passed_over)]
     return [*lines, *(f"note: {line}" for line in (*_files(data.reading.remarks), *_odd(data)))]
 
 
 def as_json(data: ImageData, *, is_public: bool) -> dict[str, Any]:
-    """Return what was read as a JSON document; of a public data set, nothing is found out by looking through it."""
+    """Return what was read as a JSON document; a public data set is not looked through for oddities."""
     train, test = _counts(data)
     document: dict[str, Any] = {
         "name": data.name,
@@ -63,7 +63,8 @@ def _names(data: ImageData) -> tuple[str, ...]:
 def _counts(data: ImageData) -> tuple[list[int], list[int]]:
     """Return the number of images of each class in training, and in test."""
     train, test = (
-        torch.bincount(labels, minlength=data.num_classes).tolist() for labels in (data.train_labels, data.test_labels)
+        torch.bincount(labels, minlength=data.num_classes).tolist()
+        for labels in (data.train_labels, data.test_labels)
     )
     return train, test
 
@@ -76,7 +77,7 @@ def _classes(data: ImageData) -> str:
     ]
     if len(shown) <= _CLASSES_SHOWN:
         return ", ".join(shown)
-    return f"{listed(shown, _CLASSES_SHOWN)}; {min(train):,} to {max(train):,} training images each"
+    return f"{listed(shown, _CLASSES_SHOWN)}; {min(train):,} to {max(train):,} of train each"
 
 
 def _files(groups: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -95,10 +96,10 @@ def _odd(data: ImageData) -> Iterator[str]:
         yield f"no test image of {listed(missing)}"
     repeats = data.repeats
     if repeats.test_in_train:
-        yield f"{repeats.test_in_train:,} test images are training images, too, pixel by pixel"
+        yield f"{repeats.test_in_train:,} test images are in train, too, pixel by pixel"
     if repeats.under_two_labels:
         yield f"{repeats.under_two_labels:,} images are there under more than one label"
-    for split, count in (("training", repeats.in_train), ("test", repeats.in_test)):
+    for split, count in (("train", repeats.in_train), ("test", repeats.in_test)):
         if count:
             yield f"{count:,} {split} images repeat another one"
     for split in SPLITS:
@@ -106,7 +107,7 @@ def _odd(data: ImageData) -> Iterator[str]:
             yield f"{count:,} images of {split} have one value all over"
     (low, high), (test_low, test_high) = map(_range, (data.train_images, data.test_images))
     if _is_other_scale(high - low, test_high - test_low):
-        yield f"values of test lie in {test_low:g}…{test_high:g}, those of training in {low:g}…{high:g}"
+        yield f"values of test lie in {test_low:g}…{test_high:g}, those of train in {low:g}…{high:g}"
 
 
 def _blank(images: Tensor) -> int:

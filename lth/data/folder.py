@@ -32,8 +32,8 @@ def load_image_folder(root: Path) -> ImageData:
     not among them is an error. All images must have one size; those that are not all grey are read as RGB.
 
     Raises:
-        ValueError: If a split or a class has no image, images can't be decoded or have transparent pixels or more
-            than 8 bits, or sizes differ; it names them all at once.
+        ValueError: If a split or a class has no image, or images can't be decoded, are transparent, have more
+            than 8 bits or several sizes; it names them all at once.
     """
     tree = find_images(root)
     paths = (*tree.images[0], *tree.images[1])
@@ -104,10 +104,13 @@ def _why_not(root: Path, sizes: Mapping[Path, tuple[int, int]], refused: Sequenc
     """Return one line on all images that can't be used: those that can't be read, and those of another size."""
     said = [listed(refused, _NAMED, "; ")] if refused else []
     ((usual, usuals),) = Counter(sizes.values()).most_common(1) or [((0, 0), 0)]
-    if odd := [f"{path} is {_written(size)}" for path, size in sizes.items() if size != usual]:
+    odd = [path for path, size in sizes.items() if size != usual]
+    if odd:
         example = next(path for path, size in sizes.items() if size == usual)
-        others = f"{usuals:,} images are {_written(usual)}, such as {example}"
-        said.append(f"{listed(odd, _NAMED)}, where {others}; resize all images to one size")
+        others = f"{example} and {usuals - 1:,} others of {_written(usual)}"
+        differ = "differ" if len(odd) > 1 else "differs"
+        named = listed([f"{path} ({_written(sizes[path])})" for path in odd] if len(odd) > 1 else odd, _NAMED)
+        said.append(f"{named} {differ} in size from {others}; resize all images to one size")
     unusable = len(refused) + len(odd)
     whole = f"{unusable:,} of {count:,} images under {root} can't be used: " if unusable > 1 else ""
     return whole + "; ".join(said)

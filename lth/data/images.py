@@ -19,8 +19,8 @@ from lth.errors import InputError
 class ImageData:
     """Training and test images of one classification problem, not yet normalised.
 
-    NumPy arrays, tensors on other devices, and lists of labels become tensors on the CPU where nothing is lost by
-    it; whatever else is refused with what to do.
+    NumPy arrays, tensors on other devices, and lists of labels become tensors on the CPU where nothing is lost
+    by it; whatever else is refused with what to do.
     """
 
     name: str
@@ -36,8 +36,8 @@ class ImageData:
         for split in SPLITS:
             self._take(split)
         if self.train_images.dtype != self.test_images.dtype:
-            train, test = self.train_images.dtype, self.test_images.dtype
-            raise InputError(f"{self.name}: training images are {train}, test images {test}; make them one type")
+            types = f"training images are {self.train_images.dtype}, test images {self.test_images.dtype}"
+            raise InputError(f"{self.name}: {types}; make them one type")
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             train, test = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
             raise InputError(f"{self.name}: training images are {train}, test images {test}; make them equal")
@@ -51,7 +51,7 @@ class ImageData:
             raise InputError(f"{self.name}: test label {int(self.test_labels.max())} never occurs in training")
         if self.class_names and len(self.class_names) != len(classes):
             raise InputError(
-                f"{self.name}: {len(self.class_names)} class_names for {len(classes)} classes; name each, or none"
+                f"{self.name}: {len(self.class_names)} class_names for {len(classes)} classes; name all"
             )
 
     def _take(self, split: str) -> None:
@@ -63,7 +63,7 @@ class ImageData:
             raise InputError(f"{where}: an image holds NaN or infinity")
         if int(labels.min()) < 0:
             raise InputError(f"{where}: label {int(labels.min())} is negative; expected 0, 1, …")
-        object.__setattr__(self, f"{split}_images", images)  # the one moment at which a frozen one may change
+        object.__setattr__(self, f"{split}_images", images)  # frozen from here on
         object.__setattr__(self, f"{split}_labels", labels)
 
     @property

@@ -1,4 +1,4 @@
-"""What became of files as they were read: which were passed over, and which were read otherwise than they look."""
+"""What became of files that were read: which were passed over, and which hold more than was read."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ class Repeats:
     under_two_labels: int  # different images that are there under more than one label
 
 
-def count_repeats(train_images: Tensor, train_labels: Tensor, test_images: Tensor, test_labels: Tensor) -> Repeats:
+def count_repeats(
+    train_images: Tensor, train_labels: Tensor, test_images: Tensor, test_labels: Tensor
+) -> Repeats:
     """Count the images that are there more than once.
 
     Args:

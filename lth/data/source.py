@@ -54,7 +54,7 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
 
 
 def is_public(name: str) -> bool:
-    """Return whether `name` is a data set that is the same for everybody, so that nothing is to be found out of it."""
+    """Return whether `name` is a data set that is the same for everybody, so that all is known of it."""
     return name in _SOURCES and name != "imagefolder"
 
 

@@ -11,11 +11,16 @@ from lth.data.reading import SPLITS, grouped, listed
 from lth.errors import InputError
 
 SUFFIXES = frozenset(
-    ".avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+    [
+        *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
+        *(".ppm", ".tif", ".tiff", ".webp"),
+    ]
 )
 _LEFT_BY_PROGRAMS = frozenset(
-    ["__macosx", "__pycache__", "@eadir", "desktop.ini", "ehthumbs.db", "icon\r", "lost+found", "thumbs.db"]
-    + ["$recycle.bin", "system volume information"]
+    [
+        *("$recycle.bin", "@eadir", "__macosx", "__pycache__", "desktop.ini", "ehthumbs.db", "icon\r"),
+        *("lost+found", "system volume information", "thumbs.db"),
+    ]
 )
 _HIDDEN = "hidden, or left behind by a system or an editor"
 _LOOP = "links back to a folder above"
@@ -41,8 +46,8 @@ def find_images(root: Path) -> Tree:
     """Return what there is to read under `root`; images at any depth of a class's folder are of that class.
 
     Raises:
-        ValueError: If a split or a class has no image, a class of `test` is not one of `train`, or a folder can't
-            be read.
+        ValueError: If a split or a class has no image, a class of `test` is not one of `train`, or a folder
+            can't be read.
     """
     passed_over: list[tuple[str, Path]] = []
     try:
@@ -77,7 +82,9 @@ def _images_by_class(root: Path, split: str, passed_over: list[tuple[str, Path]]
     return by_class
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]], passed_over: list[tuple[str, Path]]) -> Iterator[Path]:
+def _walk(
+    folder: Path, above: frozenset[tuple[int, int]], passed_over: list[tuple[str, Path]]
+) -> Iterator[Path]:
     """Yield what looks like an image below a folder, and note everything else."""
     here = above | {_identity(folder)}
     for path in sorted(folder.iterdir()):
@@ -111,7 +118,9 @@ def _beside(root: Path) -> Iterator[tuple[str, Path]]:
             yield (_HIDDEN if _is_left_behind(path) else "beside train and test"), path
 
 
-def _check_classes(root: Path, found: dict[str, dict[str, list[Path]]], passed_over: list[tuple[str, Path]]) -> None:
+def _check_classes(
+    root: Path, found: dict[str, dict[str, list[Path]]], passed_over: list[tuple[str, Path]]
+) -> None:
     """Check that every class of train has an image, that test has one, and that train knows its classes."""
     train, test = found["train"], found["test"]
     suffixes = ", ".join(sorted(SUFFIXES))

@@ -20,13 +20,14 @@ from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
-from lth.setting.own_code import code_digest, file_digest
+from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.determinism import fix_workspaces
+from lth.training.last_batch import check_last_batch
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.training.threads import threads_for
@@ -44,6 +45,7 @@ class Problem:
     schedule: Schedule
     keys: TaskKeys
     others: tuple[torch.device, ...] = ()  # devices that share the examples of a curvature with the data's
+    code: OwnCode | None = None  # what the user's own network is made of, as it was when it was built
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
@@ -100,14 +102,16 @@ def set_up(
             f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
             f"leave it out, or write {given.rewind.step}"
         )
-    own = is_reference(spec.name)
+    network = build_network(spec, setting.seed)
+    check_last_batch(network, data.train, schedule.batch_size)
+    code = own_code(spec.name) if is_reference(spec.name) else None
     keys = TaskKeys(
         setting,
         spec,
         images.digest,
         _computing(setting, device, schedule),
-        network_code=code_digest(spec.name) if own else None,
-        former_network_code=file_digest(spec.name) if own else None,
+        network_code=None if code is None else code.digest,
+        former_network_code=None if code is None else file_digest(spec.name),
     )
     inherited = (*given.ancestors, given.key) if given is not None else ()
     if not _is_own(inherited, keys, given_computed_by):
@@ -116,10 +120,11 @@ def set_up(
         setting=setting,
         images=images,
         data=data,
-        network=build_network(spec, setting.seed),
+        network=network,
         schedule=schedule,
         keys=keys,
         others=tuple(others),
+        code=code,
     )
 
 

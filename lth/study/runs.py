@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
+from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
-from lth.study.record.solution import log_setting, measuring, study_name, study_tags, task_tags
+from lth.study.record.solution import log_made_of, log_setting, measuring, study_name, study_tags, task_tags
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, Store
 
@@ -73,6 +74,8 @@ class StudyRuns:
                 log_setting(run, self._problem, task.level, density)
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
+                if isinstance(task.node, Place):
+                    log_made_of(run, self._problem)
             yield run
 
     def parent(self) -> str:
@@ -94,6 +97,8 @@ class StudyRuns:
             with self._store.open_alone(name, tags, parent=parent) as run:
                 if run is not None:
                     log_setting(run, self._problem, None, None)
+                    if kind == "study":
+                        log_made_of(run, self._problem)
                     self._common[key] = run.run_id
             self._index.refresh()
         return self._common[key]

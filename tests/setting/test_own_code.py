@@ -18,6 +18,7 @@ FILES = {
     "beside_net.py": "DEPTH = 2\n",
     "unrelated.py": "",
 }
+OWN = ("made_net", "beside_net")
 MADE_OF = [
     "made_net/__init__.py",
     "made_net/build.py",
@@ -35,12 +36,18 @@ def root(tmp_path: Path, monkeypatch) -> Iterator[Path]:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for module in [name for name in sys.modules if name.partition(".")[0] in ("made_net", "beside_net")]:
+    forget()
+
+
+def forget() -> None:
+    """Let the next import be the first, as in another process."""
+    for module in [name for name in sys.modules if name.partition(".")[0] in OWN]:
         del sys.modules[module]
 
 
 def change(path: Path) -> None:
     path.write_text(path.read_text() + "# changed\n")
+    forget()
 
 
 @pytest.mark.parametrize("name", MADE_OF)

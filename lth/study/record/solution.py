@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from lth.data.description import as_json, headline
+from lth.data.source import is_public
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
@@ -38,6 +41,7 @@ def study_tags(problem: Problem) -> dict[str, str]:
         "network": setting.network,
         "dataset": problem.images.name,
         "data_digest": problem.images.digest,
+        "data_read": headline(problem.images),
         "lth.study": problem.keys.study(),
         **{f"lth.{name}": value for name, value in problem.keys.computing.written().items()},
     }
@@ -78,6 +82,14 @@ def log_setting(
         numbers["density"] = density
     run.metrics(numbers)
     run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
+
+
+def log_made_of(run: RunLog, problem: Problem) -> None:
+    """Log what was read of the data set, and which files of the user's own the network is made of."""
+    is_known = is_public(problem.setting.data.dataset)
+    run.json(as_json(problem.images, is_public=is_known), "data.json")
+    if problem.code is not None:
+        run.json(asdict(problem.code), "network_code.json")
 
 
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
