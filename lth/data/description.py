@@ -57,7 +57,7 @@ def as_json(data: ImageData, *, is_public: bool) -> dict[str, Any]:
 
 
 def _names(data: ImageData) -> tuple[str, ...]:
-    return data.class_names or ("",) * data.num_classes
+    return tuple(map(str, data.class_names)) or ("",) * data.num_classes
 
 
 def _counts(data: ImageData) -> tuple[list[int], list[int]]:

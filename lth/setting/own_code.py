@@ -40,6 +40,7 @@ class OwnCode:
     digest: str  # SHA-256 over the files
     files: Mapping[str, str]  # the SHA-256 of each module's file, by the name of the module
     installed: Mapping[str, str]  # versions of what it imports and does not count, by the distribution's name
+    computing: tuple[str, ...] = ()  # modules that import by names they compute: what those are is not seen
 
 
 def own_code(name: str) -> OwnCode:
@@ -56,6 +57,7 @@ def own_code(name: str) -> OwnCode:
     named = name.partition(":")[0]
     digests, foreign = {"": _digest(_source_of(name, function))}, _foreign_folders()
     to_read, read, installed = [named, function.__module__], set[str](), set[str]()
+    computing: list[str] = []
     while to_read:
         for part in _with_packages(to_read.pop()):
             if part in read:
@@ -69,13 +71,15 @@ def own_code(name: str) -> OwnCode:
             read.add(part)
             if spec.has_location and spec.origin is not None:
                 content = _content(spec)
-                to_read += _imported(content, spec)
+                tree = _tree(content)
+                to_read += _imported(tree, spec)
+                computing += [part] if _computes_imports(tree) else []
                 if _is_imported(part):
                     digests[part] = hashlib.sha256(content).hexdigest()
                     _check_loaded(part, spec, digests[part])
     digest = hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
     files = {part: digests[part] for part in sorted(digests) if part} or {named: digests[""]}
-    return OwnCode(digest, files, _versions(installed))
+    return OwnCode(digest, files, _versions(installed), tuple(sorted(computing)))
 
 
 def described(code: OwnCode) -> str:
@@ -84,9 +88,12 @@ def described(code: OwnCode) -> str:
     shown = ", ".join(modules[:_MODULES_SHOWN])
     more = f" and {len(modules) - _MODULES_SHOWN} more" if len(modules) > _MODULES_SHOWN else ""
     versions = ", ".join(f"{name} {version}" for name, version in code.installed.items())
+    unseen = (
+        f"; what {', '.join(code.computing)} imports by a computed name is not seen" if code.computing else ""
+    )
     return (
         f"results are told apart by the code of {shown}{more} (digest {code.digest[:12]}), neither by files "
-        f"that it opens nor by installed packages{versions and f' ({versions})'}"
+        f"that it opens nor by installed packages{versions and f' ({versions})'}{unseen}"
     )
 
 
@@ -199,33 +206,51 @@ def _versions(installed: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _imported(content: bytes, spec: ModuleSpec) -> Iterator[str]:
+def _imported(tree: ast.AST, spec: ModuleSpec) -> Iterator[str]:
     """Return what a module may import: `from a import b` names the module a, and perhaps the module a.b."""
-    try:
-        tree = ast.parse(content)
-    except (SyntaxError, ValueError):  # compiled, or not Python
-        return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            origin = _absolute("." * node.level + (node.module or ""), spec)
+            origin = _absolute("." * node.level + (node.module or ""), spec.parent)
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and node.args and _name_of(node.func) in _IMPORTING:
-            named = node.args[0]
-            if isinstance(named, ast.Constant) and isinstance(named.value, str):
-                yield _absolute(named.value, spec)
+            if any(alias.name == "*" for alias in node.names):
+                yield from (f"{origin}.{name}" for name in getattr(sys.modules.get(origin), "__all__", ()))
+        elif isinstance(node, ast.Call) and _is_import(node):
+            name, package = _argument(node, 0, "name"), _argument(node, 1, "package")
+            if name is not None:
+                yield _absolute(name, package or spec.parent)
 
 
-def _name_of(called: ast.expr) -> str | None:
-    """Return `import_module` for both `import_module(…)` and `importlib.import_module(…)`."""
-    return getattr(called, "attr", None) or getattr(called, "id", None)
+def _computes_imports(tree: ast.AST) -> bool:
+    """Say whether a module imports by a name that is not written in it."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_import(node))
+    return any(_argument(node, 0, "name") is None for node in calls)
 
 
-def _absolute(module: str, spec: ModuleSpec) -> str:
+def _is_import(call: ast.Call) -> bool:
+    """Say whether a call is of `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
+    return (getattr(call.func, "attr", None) or getattr(call.func, "id", None)) in _IMPORTING
+
+
+def _argument(call: ast.Call, position: int, name: str) -> str | None:
+    """Return an argument that is written as a string."""
+    given = [*call.args[position : position + 1], *(word.value for word in call.keywords if word.arg == name)]
+    value = given[0].value if given and isinstance(given[0], ast.Constant) else None
+    return value if isinstance(value, str) else None
+
+
+def _absolute(module: str, package: str | None) -> str:
     """Return the name of a module as one of package a.b names it: `.c` is a.b.c, `..c` is a.c."""
     name = module.lstrip(".")
     level = len(module) - len(name)
-    above = (spec.parent or "").split(".")
+    above = (package or "").split(".")
     return ".".join([*(above[: len(above) - level + 1] if level else []), *([name] if name else [])])
+
+
+def _tree(content: bytes) -> ast.AST:
+    try:
+        return ast.parse(content)
+    except (SyntaxError, ValueError):  # compiled, or not Python
+        return ast.Module([], [])
