@@ -146,7 +146,7 @@ PARAMETERS = [
     _setting("epochs", "", "epochs='': expected a whole number"),
     _setting("epochs", "1000000000000000000000", "epochs='1000000000000000000000': expected a whole number"),
     _setting("epochs", "9" * 1001, "has 1,001 characters; write at most 1,000"),
-    _setting("batch_size", "1", "in batches of 1 leave a last batch of one, which BatchNorm can't normalise"),
+    _setting("batch_size", "1", "batch_size=1 is out of range; expected at least 2 (BatchNorm)"),
     _setting("lr", "-0.1", "lr=-0.1 is out of range; expected a positive number"),
     _setting("lr", "0", "lr=0.0 is out of range"),
     _setting("lr", "nan", "lr='nan': expected a finite number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import stat
 import threading
@@ -16,6 +17,7 @@ from PIL import ExifTags, Image, ImageOps
 
 _GREY = frozenset(["1", "L", "LA", "La"])
 _BY_PALETTE = frozenset(["P", "PA"])
+_LOOKED_INTO, _SMALL = 100, 2**22  # images of a wrong size, and pixels of each
 _DEEP = re.compile(r"(?<!BGR);16")  # Pillow's name of samples of 16 bits; BGR;16 is 16 bits for all three
 _AS_THEY_ARE = frozenset([*_GREY, *_BY_PALETTE, "RGB", "RGBA", "RGBX", "RGBa", "YCbCr"])
 _FIRST_ON_ITS_SIDE = 5  # of the eight EXIF orientations: from here on, width and height are exchanged
@@ -35,13 +37,14 @@ class Decoder:
     """Decodes files, in any number of threads, and notes what Pillow warns of under the file's name.
 
     Args:
-        size: (width, height); an image of another size is not decoded.
+        size: (width, height); of images of another size, only the first small ones are decoded.
     """
 
     def __init__(self, size: tuple[int, int] | None) -> None:
         self._sizes = {size, size[::-1]} if size is not None else set()
         self._size = size
         self._here = threading.local()
+        self._odd = 0  # images of another size so far, about: threads do not wait for each other
         self.warned: list[tuple[str, Path]] = []
 
     def read(self, path: Path) -> Decoded:
@@ -52,6 +55,9 @@ class Decoder:
                 return _refused("is no regular file; remove it")
             with Image.open(path) as image:
                 if self._sizes and image.size not in self._sizes:
+                    self._odd += 1
+                    if self._odd <= _LOOKED_INTO and math.prod(image.size) <= _SMALL:
+                        image.load()  # it may be damaged, too
                     return Decoded(None, image.size)
                 return self._decode(image)
         except Exception as error:  # decoders of damaged files raise nearly everything

@@ -15,6 +15,7 @@ from lth.data.folder import load_image_folder
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
 from lth.errors import InputError
+from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
 
 DEFAULT_DATA_DIR = Path("data")
@@ -40,7 +41,9 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
             "create it or correct the path"
         )
     if is_reference(name):
+        refresh(name)
         data = call_reference(name, data_dir)
+        refresh(name)  # notes what only calling it has loaded
         if not isinstance(data, ImageData):
             raise InputError(
                 f"{name} returned {type(data).__name__}; expected an lth.data.ImageData: write return "

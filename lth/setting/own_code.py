@@ -17,7 +17,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import spec_from_file_location
@@ -47,39 +47,27 @@ def own_code(name: str) -> OwnCode:
     """Return the user's own modules that the function `name` is made of.
 
     The digest depends on the names and contents of the modules, neither on where they lie nor on what else is
-    loaded.
+    loaded. Where a file has changed since this process last looked at it, all of the modules are loaded again:
+    what is called afterwards is what the digest is of.
 
     Raises:
-        ValueError: If the function can't be loaded or has no source file, or a file has changed since Python
-            loaded it.
+        ValueError: If the function can't be loaded, or has no source file.
     """
-    function = inspect.unwrap(load_reference(name))
-    named = name.partition(":")[0]
-    digests, foreign = {"": _digest(_source_of(name, function))}, _foreign_folders()
-    to_read, read, installed = [named, function.__module__], set[str](), set[str]()
-    computing: list[str] = []
-    while to_read:
-        for part in _with_packages(to_read.pop()):
-            if part in read:
-                continue
-            spec = _spec(part)
-            if spec is None:
-                break
-            if _lies_in(spec, foreign) and _root(part) != _root(named):
-                installed.add(_root(part))
-                break
-            read.add(part)
-            if spec.has_location and spec.origin is not None:
-                content = _content(spec)
-                tree = _tree(content)
-                to_read += _imported(tree, spec)
-                computing += [part] if _computes_imports(tree) else []
-                if _is_imported(part):
-                    digests[part] = hashlib.sha256(content).hexdigest()
-                    _check_loaded(part, spec, digests[part])
+    found = _look(name)
+    if changed := [part for part, seen in found.loaded.items() if _has_changed(part, *seen)]:
+        _forget(found.loaded, changed)
+        found = _look(name)
+    _looked_at.update(found.loaded)
+    digests = found.digests
     digest = hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
-    files = {part: digests[part] for part in sorted(digests) if part} or {named: digests[""]}
-    return OwnCode(digest, files, _versions(installed), tuple(sorted(computing)))
+    files = {part: digests[part] for part in sorted(digests) if part} or {name.partition(":")[0]: digests[""]}
+    return OwnCode(digest, files, _versions(found.installed), tuple(sorted(found.computing)))
+
+
+def refresh(name: str) -> None:
+    """Load again what the function `name` is made of and has changed, if anything; see `own_code`."""
+    with suppress(InputError):  # whatever is wrong with it is told when it is called
+        own_code(name)
 
 
 def described(code: OwnCode) -> str:
@@ -109,6 +97,70 @@ def file_digest(name: str) -> str:
         ValueError: If it can't be loaded, or has no source file.
     """
     return _digest(_source_of(name, inspect.unwrap(load_reference(name))))
+
+
+@dataclass
+class _Found:
+    """What one look at the modules of a function found."""
+
+    digests: dict[str, str]  # SHA-256 by module; of the file that defines the function under ""
+    loaded: dict[str, tuple[ModuleSpec, str]] = field(default_factory=dict)  # with what they were loaded as
+    installed: set[str] = field(default_factory=set)
+    computing: list[str] = field(default_factory=list)
+
+
+def _look(name: str) -> _Found:
+    function = inspect.unwrap(load_reference(name))
+    named, foreign = name.partition(":")[0], _foreign_folders()
+    found = _Found({"": _digest(_source_of(name, function))})
+    to_read, read = [named, function.__module__], set[str]()
+    while to_read:
+        for part in _with_packages(to_read.pop()):
+            if part in read:
+                continue
+            spec = _spec(part)
+            if spec is None:
+                break
+            if _lies_in(spec, foreign) and _root(part) != _root(named):
+                found.installed.add(_root(part))
+                break
+            read.add(part)
+            if spec.has_location and spec.origin is not None:
+                to_read += _read(part, spec, found)
+    return found
+
+
+def _read(module: str, spec: ModuleSpec, found: _Found) -> list[str]:
+    """Note one module, and return what it may import."""
+    content = _content(spec)
+    tree = _tree(content)
+    if _computes_imports(tree):
+        found.computing.append(module)
+    if _is_imported(module):
+        found.digests[module] = hashlib.sha256(content).hexdigest()
+        if module in sys.modules and module != "__main__":
+            found.loaded[module] = spec, found.digests[module]
+    return list(_imported(tree, spec))
+
+
+def _has_changed(module: str, spec: ModuleSpec, digest: str) -> bool:
+    """Say whether a file is another than when this process looked at the module that was loaded from it.
+
+    Importing it again, and `importlib.reload`, give a module another spec.
+    """
+    known, before = _looked_at.get(module, (None, digest))
+    return known is spec and before != digest
+
+
+def _forget(loaded: Mapping[str, tuple[ModuleSpec, str]], changed: Collection[str]) -> None:
+    """Let the next import of these modules be the first, from their files of now."""
+    for module in changed:
+        cached = loaded[module][0].cached
+        if cached is not None:  # Python tells it from the file by length and second alone
+            Path(cached).unlink(missing_ok=True)
+    for module in loaded:
+        sys.modules.pop(module, None)
+    importlib.invalidate_caches()
 
 
 def _source_of(name: str, function: Callable[..., Any]) -> Path:
@@ -175,26 +227,6 @@ def _content(spec: ModuleSpec) -> bytes:
     assert spec.origin is not None
     get_data = getattr(spec.loader, "get_data", None)
     return bytes(get_data(spec.origin)) if get_data is not None else Path(spec.origin).read_bytes()
-
-
-def _check_loaded(module: str, spec: ModuleSpec, digest: str) -> None:
-    """Check that a file is what it was when this process first looked at the module that was loaded from it.
-
-    Importing again, and `importlib.reload`, give a module another spec.
-
-    Raises:
-        ValueError: If it is not: what runs is the code of before.
-    """
-    if module not in sys.modules:
-        return
-    known, before = _looked_at.setdefault(module, (spec, digest))
-    if known is not spec:
-        _looked_at[module] = spec, digest
-    elif before != digest:
-        raise InputError(
-            f"{spec.origin} has changed since Python loaded it, which still runs the code of before; "
-            f"restart Python, or reload what you changed: importlib.reload({module})"
-        )
 
 
 def _versions(installed: Collection[str]) -> dict[str, str]:

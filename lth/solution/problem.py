@@ -102,9 +102,12 @@ def set_up(
             f"rewind_step={setting.training.rewind_step}, but from_run rewinds to step {given.rewind.step}; "
             f"leave it out, or write {given.rewind.step}"
         )
+    own = is_reference(spec.name)
+    if own:
+        own_code(spec.name)  # loads again what has changed, and refuses what has no source
     network = build_network(spec, setting.seed)
     check_last_batch(network, data.train, schedule.batch_size)
-    code = own_code(spec.name) if is_reference(spec.name) else None
+    code = own_code(spec.name) if own else None  # with what only building it has loaded
     keys = TaskKeys(
         setting,
         spec,

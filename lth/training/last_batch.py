@@ -30,8 +30,10 @@ def check_last_batch(network: nn.Module, examples: Examples, batch_size: int) ->
     if len(examples) % batch_size != 1 and batch_size != 1:
         return
     batch = f"{len(examples)} training examples in batches of {batch_size} leave a last batch of one"
-    remedy = "change batch_size or train_examples" + (" by one" if batch_size > 1 else "")
+    remedy = "change batch_size or train_examples by one"
     layers = [name for name, module in network.named_modules() if isinstance(module, _BatchNorm)]
+    if layers and batch_size == 1:
+        raise InputError(f"batch_size=1 is out of range; expected at least 2 (BatchNorm) for layer {layers[0]}")
     if layers:
         raise InputError(f"{batch}, which BatchNorm can't normalise (layer {layers[0]}); {remedy}")
     probe, image = copy.deepcopy(network).cpu().train(), examples.take(torch.tensor([0])).images.cpu().float()

@@ -2,7 +2,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import reload
+from importlib import import_module, reload
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from lth.errors import InputError
 from lth.setting.own_code import code_digest, described, file_digest, own_code
+from lth.setting.reference import call_reference
 
 NAME = "made_net.build:network"
 FILES = {
@@ -53,7 +53,6 @@ def forget() -> None:
 
 def change(path: Path) -> None:
     path.write_text(path.read_text() + "# changed\n")
-    forget()
 
 
 @pytest.mark.parametrize("name", MADE_OF)
@@ -204,14 +203,30 @@ def test_a_module_in_an_archive_and_a_compiled_one_count(root, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["made_net/build.py", "made_net/sizes.py", "beside_net.py"])
-def test_code_that_changed_under_a_running_process_is_refused_until_it_is_loaded_again(root, name):
+@pytest.mark.parametrize("again", ["by itself", "by hand"])
+def test_code_that_changed_under_a_running_process_is_what_runs(root, name, again):
+    """Also if it is as long as before, and was written within the same second."""
+    path, module = root / name, name.removesuffix(".py").replace("/", ".")
+    path.write_text(path.read_text() + "SAID = 'relu'\n")
     before = code_digest(NAME)
-    path = root / name
-    path.write_text(path.read_text() + "# other code\n")
-    with pytest.raises(InputError, match=rf"{path.name} has changed since Python loaded it.*restart Python"):
-        code_digest(NAME)
-    reload(sys.modules[name.removesuffix(".py").replace("/", ".")])
+    assert sys.modules[module].SAID == "relu"
+    path.write_text(path.read_text().replace("relu", "tanh"))
+    if again == "by hand":
+        Path(sys.modules[module].__spec__.cached).unlink(missing_ok=True)
+        reload(sys.modules[module])
     assert code_digest(NAME) != before
+    assert import_module(module).SAID == "tanh"
+    assert getattr(import_module("made_net.build"), "SAID", "tanh") == "tanh"
+
+
+def test_a_module_that_only_a_call_loads_is_loaded_again_too(root):
+    late = "def network(shape, classes):\n    from made_net.sizes import WIDTH\n    return WIDTH\n"
+    (root / "made_net/build.py").write_text(late)
+    assert call_reference(NAME, (), 3) == 3
+    before = code_digest(NAME)
+    (root / "made_net/sizes.py").write_text("WIDTH = 4\n")
+    assert code_digest(NAME) != before
+    assert call_reference(NAME, (), 3) == 4
 
 
 def test_what_decides_is_said_and_what_can_not_be_seen_too(root):
