@@ -96,15 +96,15 @@ def _odd(data: ImageData) -> Iterator[str]:
         yield f"no test image of {listed(missing)}"
     repeats = data.repeats
     if repeats.test_in_train:
-        yield f"{repeats.test_in_train:,} test images are in train, too, pixel by pixel"
+        yield f"test images that are in train, too, pixel by pixel: {repeats.test_in_train:,}"
     if repeats.under_two_labels:
-        yield f"{repeats.under_two_labels:,} images are there under more than one label"
+        yield f"images that are there under more than one label: {repeats.under_two_labels:,}"
     for split, count in (("train", repeats.in_train), ("test", repeats.in_test)):
         if count:
-            yield f"{count:,} {split} images repeat another one"
+            yield f"{split} images that repeat another one: {count:,}"
     for split in SPLITS:
         if count := _blank(getattr(data, f"{split}_images")):
-            yield f"{count:,} images of {split} have one value all over"
+            yield f"{split} images of one value all over: {count:,}"
     (low, high), (test_low, test_high) = map(_range, (data.train_images, data.test_images))
     if _is_other_scale(high - low, test_high - test_low):
         yield f"values of test lie in {test_low:g}…{test_high:g}, those of train in {low:g}…{high:g}"

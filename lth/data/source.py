@@ -141,7 +141,8 @@ def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path 
             f"{name} is not in {str(root)!r} and could not be downloaded ({error}); "
             "put torchvision's files there, or name another data_dir"
         ) from error
-    return ImageData(name, *_split(train), *_split(test), str(root))
+    names = tuple(getattr(train, "classes", ()))
+    return ImageData(name, *_split(train), *_split(test), str(root), names)
 
 
 @contextmanager

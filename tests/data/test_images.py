@@ -223,14 +223,17 @@ def test_many_classes_are_said_in_one_short_line():
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"test_images": GOOD.train_images[:6]}, "6 test images are in train, too, pixel by pixel"),
-        ({"train_images": GOOD.train_images[[0, 1, 2, 0, 4, 5, 6, 7, 8]]}, "1 train images repeat another one"),
+        ({"test_images": GOOD.train_images[:6]}, "test images that are in train, too, pixel by pixel: 6"),
+        (
+            {"train_images": GOOD.train_images[[0, 1, 2, 0, 4, 5, 6, 7, 8]]},
+            "train images that repeat another one: 1",
+        ),
         (
             {"train_images": GOOD.train_images[[0, 0, 2, 3, 4, 5, 6, 7, 8]]},
-            "1 images are there under more than one",
+            "images that are there under more than one label: 1",
         ),
         ({"test_labels": torch.tensor([0, 1] * 3)}, "no test image of 2"),
-        ({"test_images": GOOD.test_images * 0 + 7}, "6 images of test have one value all over"),
+        ({"test_images": GOOD.test_images * 0 + 7}, "test images of one value all over: 6"),
         (
             {"train_images": GOOD.train_images.float(), "test_images": GOOD.test_images / 255},
             "values of test lie in 0",
