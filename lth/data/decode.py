@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 _GREY = frozenset(["1", "L", "LA", "La"])
 _BY_PALETTE = frozenset(["P", "PA"])
@@ -83,17 +83,22 @@ class Decoder:
         return Decoded(pixels, image.size, remarks=tuple(remarks))
 
     @contextmanager
-    def noting_warnings(self) -> Iterator[None]:
-        """Note warnings for as long as the block lasts, instead of showing them without the file's name."""
+    def attending(self) -> Iterator[None]:
+        """For as long as the block lasts, note warnings instead of showing them without the file's name."""
 
         def note(message: Warning | str, *_: object) -> None:
             text = f"Pillow warns: {' '.join(str(message).split())}"
             self.warned.append((text, getattr(self._here, "path", Path())))
 
+        truncated = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = False  # where a user's program set it, what is missing would be grey
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.showwarning = note  # type: ignore[assignment]  # it takes all of them
-            yield
+            try:
+                yield
+            finally:
+                ImageFile.LOAD_TRUNCATED_IMAGES = truncated
 
 
 def size_of_first(paths: tuple[Path, ...]) -> tuple[int, int] | None:

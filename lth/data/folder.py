@@ -16,7 +16,7 @@ from lth.bar import progress
 from lth.cores import usable_cores
 from lth.data.decode import Decoder, size_of_first
 from lth.data.images import ImageData
-from lth.data.reading import SPLITS, Reading, grouped, listed
+from lth.data.reading import SPLITS, Reading, grouped, listed, shown
 from lth.data.tree import Tree, alike, find_images
 from lth.errors import InputError
 
@@ -39,7 +39,7 @@ def load_image_folder(root: Path) -> ImageData:
     paths = (*tree.images[0], *tree.images[1])
     images, remarks = _decode(root, paths)
     if same := alike(tree.classes):
-        remarks["classes whose names differ in case or spelling only"] = tuple(same)
+        remarks["classes whose names differ in case or spelling only"] = tuple(map(shown, same))
     cut = tree.num_train
     train_labels, test_labels = map(torch.tensor, tree.labels)
     return ImageData(
@@ -49,7 +49,7 @@ def load_image_folder(root: Path) -> ImageData:
         images[cut:],
         test_labels,
         str(root),
-        tree.classes,
+        tuple(map(shown, tree.classes)),
         Reading(tree.passed_over, {**remarks, **_below(root, tree)}),
     )
 
@@ -64,12 +64,12 @@ def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tupl
     refused: list[str] = []
     sizes: dict[Path, tuple[int, int]] = {}
     remarks: list[tuple[str, str]] = []
-    with decoder.noting_warnings(), ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the lock
+    with decoder.attending(), ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the lock
         results = progress(pool.map(decoder.read, paths), "reading images", total=len(paths))
         for position, (path, decoded) in enumerate(zip(paths, results, strict=True)):
-            remarks += [(remark, str(path.relative_to(root))) for remark in decoded.remarks]
+            remarks += [(remark, shown(path.relative_to(root))) for remark in decoded.remarks]
             if decoded.refusal is not None:
-                refused.append(f"{path} {decoded.refusal}")
+                refused.append(f"{shown(path)} {decoded.refusal}")
             elif decoded.size is not None:
                 sizes[path] = decoded.size
             if (pixels := decoded.pixels) is not None and not refused:
@@ -78,7 +78,7 @@ def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tupl
     if refused or len(set(sizes.values())) > 1:
         raise InputError(_why_not(root, sizes, refused, len(paths)))
     assert images is not None, "there are images, and none of them was refused"
-    warned = [(text, str(path.relative_to(root))) for text, path in decoder.warned]
+    warned = [(text, shown(path.relative_to(root))) for text, path in decoder.warned]
     return torch.from_numpy(images), grouped([*remarks, *warned])
 
 
@@ -107,7 +107,7 @@ def _why_not(root: Path, sizes: Mapping[Path, tuple[int, int]], refused: Sequenc
     odd = [path for path, size in sizes.items() if size != usual]
     if odd:
         example = next(path for path, size in sizes.items() if size == usual)
-        others = f"{example} and {usuals - 1:,} others of {_written(usual)}"
+        others = f"{shown(example)} and {usuals - 1:,} others of {_written(usual)}"
         differ = "differ" if len(odd) > 1 else "differs"
         named = listed([f"{path} ({_written(sizes[path])})" for path in odd] if len(odd) > 1 else odd, _NAMED)
         said.append(f"{named} {differ} in size from {others}; resize all images to one size")
@@ -127,5 +127,7 @@ def _below(root: Path, tree: Tree) -> dict[str, tuple[str, ...]]:
         for path, label in zip(paths, labels, strict=True):
             name = tree.classes[label]
             folders[name].add(path.parent.relative_to(root / split / name))
-    several = tuple(f"{name} ({len(below)} folders)" for name, below in folders.items() if len(below) > 1)
+    several = tuple(
+        f"{shown(name)} ({len(below)} folders)" for name, below in folders.items() if len(below) > 1
+    )
     return {_IN_SEVERAL: several} if several else {}

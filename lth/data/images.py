@@ -33,6 +33,9 @@ class ImageData:
     reading: Reading = field(default_factory=Reading)  # what became of the files, if there were any
 
     def __post_init__(self) -> None:
+        for what, text in (("name", self.name), ("source", self.source)):
+            if not isinstance(text, str) or not text:
+                raise InputError(f"the {what} of an ImageData is {text!r}; write a string")
         for split in SPLITS:
             self._take(split)
         if self.train_images.dtype != self.test_images.dtype:

@@ -16,6 +16,16 @@ class Reading:
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # read, but: by what there is to know
 
 
+def shown(name: object) -> str:
+    r"""Return the name of a file as it can be printed on one line, whatever bytes it is made of.
+
+    Example:
+        >>> shown("a\nb\udcff.png")
+        'a\\nb\\udcff.png'
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(name))
+
+
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Return files by reason, from pairs of a reason and a file.
 
@@ -36,6 +46,6 @@ def listed(names: Iterable[object], most: int = 5, separator: str = ", ") -> str
         >>> listed("abcd", 2)
         'a, b and 2 more'
     """
-    every = [str(name) for name in names]
+    every = [shown(name) for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return separator.join(every[:most]) + more

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth.data.reading import SPLITS, grouped, listed
+from lth.data.reading import SPLITS, grouped, listed, shown
 from lth.errors import InputError
 
 SUFFIXES = frozenset(
@@ -63,7 +63,7 @@ def find_images(root: Path) -> Tree:
     ]
     train, test = (tuple(path for path, _ in split) for split in pairs)
     train_labels, test_labels = (tuple(label for _, label in split) for split in pairs)
-    names = grouped((reason, str(path.relative_to(root))) for reason, path in passed_over)
+    names = grouped((reason, shown(path.relative_to(root))) for reason, path in passed_over)
     return Tree(classes, (train, test), (train_labels, test_labels), names)
 
 
@@ -129,19 +129,17 @@ def _check_classes(
         others = [path.name for _, path in passed_over if path.is_relative_to(folder)]
         holds = f"; it holds {listed(others, 3)}" if others else ""
         more = f", nor do {listed(empty[1:])}" if len(empty) > 1 else ""
-        raise InputError(f"{folder} holds no image ({suffixes}){more}{holds}; fill or remove it")
+        raise InputError(f"{shown(folder)} holds no image ({suffixes}){more}{holds}; fill or remove it")
     if unknown := sorted(set(test) - set(train)):
-        alike = {_plain(name): name for name in train}
+        known = {_plain(name): name for name in train}
         told = [
-            f"{name} (train has {alike[_plain(name)]!r}, spelled otherwise)" if _plain(name) in alike else name
+            f"{name} (train has {known[_plain(name)]!r}, spelled otherwise)" if _plain(name) in known else name
             for name in unknown
         ]
         raise InputError(f"{root}/test has classes that train lacks: {listed(told)}; name them alike")
     if len(train) == 1:
-        (only,) = train
-        raise InputError(
-            f"{root}/train has a single class, {only}; expected a folder for each class, directly in train"
-        )
+        only = shown(*train)
+        raise InputError(f"{root}/train has a single class, {only}; expected a folder for each class in train")
     if not any(test.values()):
         raise InputError(f"{root}/test holds no image ({suffixes})")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from lth.data import ImageData, load_images
 from lth.data.description import particulars
@@ -537,3 +537,28 @@ def test_every_usual_suffix_is_read(tree, suffix):
     form = {".jfif": "JPEG", ".jpe": "JPEG"}.get(suffix.lower())
     save(tree, f"train/b/3{suffix}", Image.new("1" if suffix == ".pbm" else "RGB", (5, 4)), format=form)
     assert load_images("imagefolder", tree).train_labels.tolist() == [0, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"two\nlines.png", "d\u00e9j\u00e0 vu.png".encode()])
+def test_names_of_any_bytes_are_said_on_one_line_that_can_be_printed(tree, name):
+    path = Path(os.fsdecode(bytes(tree / "train/a") + b"/" + name))
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="can't be decoded") as error:
+        load_images("imagefolder", tree)
+    str(error.value).encode()
+    assert "\n" not in str(error.value)
+    path.unlink()
+    Path(f"{path}.txt").write_bytes(b"")
+    (tree / "train/c").rename(path.parent.parent / path.stem)
+    (tree / "test/c").rename(tree / "test" / path.stem)
+    lines = particulars(load_images("imagefolder", tree))
+    assert len(lines) == len("\n".join(lines).encode().splitlines())
+
+
+def test_a_truncated_image_is_refused_also_where_a_program_lets_pillow_fill_it_up(tree, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    save(tree, "train/c/y.jpg", np.zeros((4, 5, 3), np.uint8))
+    (tree / "train/c/y.jpg").write_bytes((tree / "train/c/y.jpg").read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"train/c/y\.jpg can't be decoded"):
+        load_images("imagefolder", tree)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES

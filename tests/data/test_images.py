@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -196,6 +198,7 @@ def test_narrow_images_and_signals_of_one_column_are_taken_as_they_are(shape):
         ({"train_labels": GOOD.train_labels.double()}, r"float64 .* write .*\.long\(\)"),
         ({"train_labels": GOOD.train_labels + 1}, r"labels are \[1, 2, 3\].*number those there are from 0 on"),
         ({"train_labels": None}, "labels are a NoneType"),
+        ({"source": Path("here")}, "the source of an ImageData is .*; write a string"),
         ({"class_names": ("cat", "dog")}, "2 class_names for 3 classes"),
     ],
 )
