@@ -164,12 +164,17 @@ def _forget(loaded: Mapping[str, tuple[ModuleSpec, str]], changed: Collection[st
 
 
 def _source_of(name: str, function: Callable[..., Any]) -> Path:
+    """Return the file that defines a function; of another callable, such as a `partial`, the file of its module."""
     try:
         source = inspect.getsourcefile(function)
     except TypeError:
-        source = None
+        spec = _spec(name.partition(":")[0])
+        is_foreign = spec is None or not spec.has_location or _lies_in(spec, _foreign_folders())
+        source = None if spec is None or is_foreign else spec.origin
     if source is None or not Path(source).is_file():
-        raise InputError(f"{name} has no source file, so its results can't be told apart; wrap it in your own")
+        raise InputError(
+            f"{name} has no source file, so its results can't be told apart; define it in a file of your own"
+        )
     return Path(source)
 
 

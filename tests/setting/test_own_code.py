@@ -249,3 +249,22 @@ def test_many_modules_are_said_in_one_short_line(root):
     imports = "".join(f"import made_net.part{number}\n" for number in range(30))
     (root / "made_net/sizes.py").write_text(imports)
     assert "and 30 more" in described(own_code(NAME))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from functools import partial\nfrom .sizes import WIDTH\nnetwork = partial(print, WIDTH)\n",
+        "from .sizes import WIDTH\nclass Maker:\n    def __call__(self, *_): ...\nnetwork = Maker()\n",
+        "from .sizes import WIDTH\nclass network:\n    pass\n",
+        "from .sizes import WIDTH\nnetwork = lambda shape, classes: WIDTH\n",
+    ],
+    ids=["partial", "object", "class", "lambda"],
+)
+def test_whatever_can_be_called_is_told_apart_by_its_module_and_what_that_imports(root, source):
+    (root / "made_net/build.py").write_text(source)
+    digests = [code_digest(NAME)]
+    for name in ("made_net/build.py", "made_net/sizes.py"):
+        change(root / name)
+        digests.append(code_digest(NAME))
+    assert len(set(digests)) == 3

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -84,10 +85,14 @@ def log_setting(
     run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
 
 
-def log_made_of(run: RunLog, problem: Problem) -> None:
+def data_document(problem: Problem) -> dict[str, Any]:
+    """Return what was read of the data set, as a JSON document; it looks through all images."""
+    return as_json(problem.images, is_public=is_public(problem.setting.data.dataset))
+
+
+def log_made_of(run: RunLog, problem: Problem, data: Mapping[str, Any]) -> None:
     """Log what was read of the data set, and which files of the user's own the network is made of."""
-    is_known = is_public(problem.setting.data.dataset)
-    run.json(as_json(problem.images, is_public=is_known), "data.json")
+    run.json(data, "data.json")
     if problem.code is not None:
         run.json(asdict(problem.code), "network_code.json")
 
