@@ -164,7 +164,7 @@ def _forget(loaded: Mapping[str, tuple[ModuleSpec, str]], changed: Collection[st
 
 
 def _source_of(name: str, function: Callable[..., Any]) -> Path:
-    """Return the file that defines a function; of another callable, such as a `partial`, the file of its module."""
+    """Return the file that defines a function; of a `partial` or an object, that of its module."""
     try:
         source = inspect.getsourcefile(function)
     except TypeError:
