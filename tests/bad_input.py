@@ -73,6 +73,18 @@ def _truncated_image(root: Path) -> None:
     (root / "train" / "cat" / "2.png").write_bytes(content[: len(content) // 2])
 
 
+def _transparent_image(root: Path) -> None:
+    _folder(root)
+    Image.new("RGBA", (6, 6), (9, 9, 9, 0)).save(root / "train" / "cat" / "2.png")
+
+
+def _huge_image(root: Path) -> None:
+    _folder(root)
+    header = b"BM" + bytes(8) + bytes([54, 0, 0, 0, 40, 0, 0, 0])  # and then width, height, planes, bits
+    size = (60_000).to_bytes(4, "little")
+    (root / "train" / "cat" / "2.bmp").write_bytes(header + size + size + bytes([1, 0, 24, 0]) + bytes(99))
+
+
 def _two_sizes(root: Path) -> None:
     _folder(root)
     _image(root / "train" / "cat" / "2.png", (7, 6))
@@ -241,6 +253,8 @@ DATA = [
     _images(_class_without_training, "test has classes that train lacks: fox"),
     _images(_corrupt_image, "2.png can't be decoded"),
     _images(_truncated_image, "2.png can't be decoded"),
+    _images(_transparent_image, "2.png has transparent pixels"),
+    _images(_huge_image, "2.bmp can't be decoded"),
     _images(_two_sizes, "resize all images to one size"),
     _images(_sixteen_bits, "convert it to 8 bits a channel"),
     _images(_truncated_idx, "ends within its header; fetch it again", "fashion-mnist"),

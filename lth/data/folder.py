@@ -1,87 +1,133 @@
-"""Any tree of `train/<class>/*` and `test/<class>/*` images, decoded once into memory."""
+"""Any tree of `train/<class>/…` and `test/<class>/…` images, decoded once into memory."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from lth.bar import progress
 from lth.cores import usable_cores
+from lth.data.decode import Decoder, size_of_first
 from lth.data.images import ImageData
+from lth.data.reading import SPLITS, Reading, grouped, listed, shown
+from lth.data.tree import Tree, alike, find_images
 from lth.errors import InputError
 
-_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff"])
+_NAMED = 10  # images that can't be used, in one message
+_GIB = 2**30
+_IN_SEVERAL = "classes with images in several folders, all of them of the one class"
 
 
 def load_image_folder(root: Path) -> ImageData:
-    """Return the images under `root`, in the order of class name, then file name.
+    """Return the images under `root`, in the order of class name, then path.
 
     Classes are the directories of `train`, numbered in the order of their names; a class of `test` that is
     not among them is an error. All images must have one size; those that are not all grey are read as RGB.
 
     Raises:
-        ValueError: If a split is missing or empty, an image can't be decoded, or sizes differ.
+        ValueError: If a split or a class has no image, or images can't be decoded, are transparent, have more
+            than 8 bits or several sizes; it names them all at once.
     """
-    classes = _class_names(root, "train")
-    unknown = set(_class_names(root, "test")) - set(classes)
-    if unknown:
-        raise InputError(f"{root}/test has classes that train lacks: {', '.join(sorted(unknown)[:5])}")
-    listed = {split: _list_images(root / split, classes) for split in ("train", "test")}
-    if not listed["test"]:
-        raise InputError(f"{root}/test holds no image ({', '.join(sorted(_SUFFIXES))})")
-    paths = [path for split in listed.values() for path, _ in split]
-    images = _decode(paths)
-    cut = len(listed["train"])
-    labels = [torch.tensor([label for _, label in split]) for split in listed.values()]
-    return ImageData(f"imagefolder:{root.name}", images[:cut], labels[0], images[cut:], labels[1], str(root))
+    tree = find_images(root)
+    paths = (*tree.images[0], *tree.images[1])
+    images, remarks = _decode(root, paths)
+    if same := alike(tree.classes):
+        remarks["classes whose names differ in case or spelling only"] = tuple(map(shown, same))
+    cut = tree.num_train
+    train_labels, test_labels = map(torch.tensor, tree.labels)
+    return ImageData(
+        f"imagefolder:{root.resolve().name}",
+        images[:cut],
+        train_labels,
+        images[cut:],
+        test_labels,
+        str(root),
+        tuple(map(shown, tree.classes)),
+        Reading(tree.passed_over, {**remarks, **_below(root, tree)}),
+    )
 
 
-def _class_names(root: Path, split: str) -> list[str]:
-    directory = root / split
-    names = sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
-    if not names:
-        raise InputError(f"{directory} has no class directories; expected train/<class>/* and test/<class>/*")
-    return names
+def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tuple[str, ...]]]:
+    """Return all images, (n, 1 or 3, height, width), uint8, and what is to be known of how they were read."""
+    size = size_of_first(paths)
+    if size is not None:
+        _check_memory(len(paths), 1, *size)
+    decoder = Decoder(size)
+    images: np.ndarray | None = None
+    refused: list[str] = []
+    sizes: dict[Path, tuple[int, int]] = {}
+    remarks: list[tuple[str, str]] = []
+    with decoder.attending(), ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the lock
+        results = progress(pool.map(decoder.read, paths), "reading images", total=len(paths))
+        for position, (path, decoded) in enumerate(zip(paths, results, strict=True)):
+            remarks += [(remark, shown(path.relative_to(root))) for remark in decoded.remarks]
+            if decoded.refusal is not None:
+                refused.append(f"{shown(path)} {decoded.refusal}")
+            elif decoded.size is not None:
+                sizes[path] = decoded.size
+            if (pixels := decoded.pixels) is not None and not refused:
+                images = _room(images, len(paths), pixels)
+                images[position] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    if refused or len(set(sizes.values())) > 1:
+        raise InputError(_why_not(root, sizes, refused, len(paths)))
+    assert images is not None, "there are images, and none of them was refused"
+    warned = [(text, shown(path.relative_to(root))) for text, path in decoder.warned]
+    return torch.from_numpy(images), grouped([*remarks, *warned])
 
 
-def _list_images(directory: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    found = []
-    for label, name in enumerate(classes):
-        files = sorted((directory / name).glob("*")) if (directory / name).is_dir() else []
-        images = [(path, label) for path in files if path.suffix.lower() in _SUFFIXES]
-        if not images and directory.name == "train":
-            raise InputError(f"{directory / name} holds no image ({', '.join(sorted(_SUFFIXES))})")
-        found += images
-    return found
+def _room(images: np.ndarray | None, count: int, pixels: np.ndarray) -> np.ndarray:
+    """Return the array for all images, with three channels once one of them has."""
+    channels = 1 if pixels.ndim == 2 else 3
+    if images is None:
+        _check_memory(count, channels, pixels.shape[1], pixels.shape[0])
+        return np.empty((count, channels, *pixels.shape[:2]), dtype=np.uint8)
+    return np.repeat(images, 3, axis=1) if channels > images.shape[1] else images
 
 
-def _decode(paths: list[Path]) -> Tensor:
-    """Return all images, (n, 1 or 3, height, width), uint8."""
-    with ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the interpreter lock
-        arrays = list(progress(pool.map(_read, paths), "reading images", total=len(paths)))
-    sizes = {array.shape[:2] for array in arrays}
-    if len(sizes) > 1:
-        odd = next(
-            path for path, array in zip(paths, arrays, strict=True) if array.shape[:2] != arrays[0].shape[:2]
+def _check_memory(count: int, channels: int, width: int, height: int) -> None:
+    needed, free = count * channels * width * height, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"{count:,} images of {width:,} × {height:,} take {needed / _GIB:,.1f} GiB of memory, and "
+            f"{free / _GIB:,.1f} GiB are free; make them smaller, or fewer"
         )
-        raise InputError(f"{odd} differs in size from {paths[0]}; resize all images to one size")
-    if any(array.ndim == 3 for array in arrays):
-        arrays = [array if array.ndim == 3 else np.stack([array] * 3, axis=-1) for array in arrays]
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-    return torch.from_numpy(np.stack(arrays)).unsqueeze(1)
 
 
-def _read(path: Path) -> np.ndarray:
-    """Return one image as (height, width) if it is grey, else (height, width, 3); uint8."""
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise InputError(f"{path} has {image.mode} pixels; convert it to 8 bits a channel")
-            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path} can't be decoded ({error}); replace or remove it") from error
+def _why_not(root: Path, sizes: Mapping[Path, tuple[int, int]], refused: Sequence[str], count: int) -> str:
+    """Return one line on all images that can't be used: those that can't be read, and those of another size."""
+    said = [listed(refused, _NAMED, "; ")] if refused else []
+    ((usual, usuals),) = Counter(sizes.values()).most_common(1) or [((0, 0), 0)]
+    odd = [path for path, size in sizes.items() if size != usual]
+    if odd:
+        example = next(path for path, size in sizes.items() if size == usual)
+        others = f"{shown(example)} and {usuals - 1:,} others of {_written(usual)}"
+        differ = "differ" if len(odd) > 1 else "differs"
+        named = listed([f"{path} ({_written(sizes[path])})" for path in odd] if len(odd) > 1 else odd, _NAMED)
+        said.append(f"{named} {differ} in size from {others}; resize all images to one size")
+    unusable = len(refused) + len(odd)
+    whole = f"{unusable:,} of {count:,} images under {root} can't be used: " if unusable > 1 else ""
+    return whole + "; ".join(said)
+
+
+def _written(size: tuple[int, int]) -> str:
+    return f"{size[0]:,} × {size[1]:,}"
+
+
+def _below(root: Path, tree: Tree) -> dict[str, tuple[str, ...]]:
+    """Return which classes have images in several folders, for a class that was meant by each."""
+    folders: dict[str, set[Path]] = {name: set() for name in tree.classes}
+    for split, paths, labels in zip(SPLITS, tree.images, tree.labels, strict=True):
+        for path, label in zip(paths, labels, strict=True):
+            name = tree.classes[label]
+            folders[name].add(path.parent.relative_to(root / split / name))
+    several = tuple(
+        f"{shown(name)} ({len(below)} folders)" for name, below in folders.items() if len(below) > 1
+    )
+    return {_IN_SEVERAL: several} if several else {}

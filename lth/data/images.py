@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from lth.data.arrays import image_tensor, label_tensor
+from lth.data.reading import SPLITS, Reading
+from lth.data.repeats import Repeats, count_repeats
 from lth.errors import InputError
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """Training and test images of one classification problem, not yet normalised."""
+    """Training and test images of one classification problem, not yet normalised.
+
+    NumPy arrays, tensors on other devices, and lists of labels become tensors on the CPU where nothing is lost
+    by it; whatever else is refused with what to do.
+    """
 
     name: str
     train_images: Tensor  # (n, channels, height, width), uint8 or float32
@@ -22,13 +29,18 @@ class ImageData:
     test_images: Tensor  # (m, channels, height, width)
     test_labels: Tensor  # (m,)
     source: str = "in memory"
+    class_names: tuple[str, ...] = ()  # in the order of their numbers; empty if they have none
+    reading: Reading = field(default_factory=Reading)  # what became of the files, if there were any
 
     def __post_init__(self) -> None:
-        for split, images, labels in (
-            ("train", self.train_images, self.train_labels),
-            ("test", self.test_images, self.test_labels),
-        ):
-            self._check(split, images, labels)
+        for what, text in (("name", self.name), ("source", self.source)):
+            if not isinstance(text, str) or not text:
+                raise InputError(f"the {what} of an ImageData is {text!r}; write a string")
+        for split in SPLITS:
+            self._take(split)
+        if self.train_images.dtype != self.test_images.dtype:
+            types = f"training images are {self.train_images.dtype}, test images {self.test_images.dtype}"
+            raise InputError(f"{self.name}: {types}; make them one type")
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             train, test = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
             raise InputError(f"{self.name}: training images are {train}, test images {test}; make them equal")
@@ -36,27 +48,26 @@ class ImageData:
         if not torch.equal(classes, torch.arange(len(classes))) or len(classes) < 2:
             raise InputError(
                 f"{self.name}: training labels are {classes.tolist()[:20]}; "
-                "expected every class 0, 1, … to occur"
+                "expected every class 0, 1, … to occur, at least two; number those there are from 0 on"
             )
         if int(self.test_labels.max()) >= len(classes):
             raise InputError(f"{self.name}: test label {int(self.test_labels.max())} never occurs in training")
+        if self.class_names and len(self.class_names) != len(classes):
+            raise InputError(
+                f"{self.name}: {len(self.class_names)} class_names for {len(classes)} classes; name all"
+            )
 
-    def _check(self, split: str, images: Tensor, labels: Tensor) -> None:
+    def _take(self, split: str) -> None:
+        """Check the images and labels of a split, and hold them as tensors."""
         where = f"{self.name}, {split} split"
-        if images.ndim != 4 or images.dtype not in (torch.uint8, torch.float32):
-            raise InputError(
-                f"{where}: images are {images.dtype} of shape {tuple(images.shape)}; "
-                "expected uint8 or float32 of shape (examples, channels, height, width)"
-            )
-        if labels.dtype != torch.int64 or labels.shape != images.shape[:1] or len(labels) == 0:
-            raise InputError(
-                f"{where}: labels are {labels.dtype} of shape {tuple(labels.shape)}; "
-                f"expected int64 of shape ({len(images)},), at least one"
-            )
+        images = image_tensor(getattr(self, f"{split}_images"), where)
+        labels = label_tensor(getattr(self, f"{split}_labels"), where, len(images))
         if images.is_floating_point() and not images.isfinite().all():
             raise InputError(f"{where}: an image holds NaN or infinity")
         if int(labels.min()) < 0:
             raise InputError(f"{where}: label {int(labels.min())} is negative; expected 0, 1, …")
+        object.__setattr__(self, f"{split}_images", images)  # frozen from here on
+        object.__setattr__(self, f"{split}_labels", labels)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -68,6 +79,11 @@ class ImageData:
     def num_classes(self) -> int:
         """Number of classes."""
         return int(self.train_labels.max()) + 1
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """How many images are there more than once."""
+        return count_repeats(self.train_images, self.train_labels, self.test_images, self.test_labels)
 
     @cached_property
     def digest(self) -> str:

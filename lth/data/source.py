@@ -15,6 +15,7 @@ from lth.data.folder import load_image_folder
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
 from lth.errors import InputError
+from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
 
 DEFAULT_DATA_DIR = Path("data")
@@ -40,14 +41,24 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
             "create it or correct the path"
         )
     if is_reference(name):
+        refresh(name)
         data = call_reference(name, data_dir)
+        refresh(name)  # notes what only calling it has loaded
         if not isinstance(data, ImageData):
-            raise InputError(f"{name} returned {type(data).__name__}; expected an lth.data.ImageData")
+            raise InputError(
+                f"{name} returned {type(data).__name__}; expected an lth.data.ImageData: write return "
+                "ImageData(name, train_images, train_labels, test_images, test_labels)"
+            )
         return data
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
         raise InputError(f"dataset={name!r} is unknown; choose one of {known}")
     return _SOURCES[name](data_dir)
+
+
+def is_public(name: str) -> bool:
+    """Return whether `name` is a data set that is the same for everybody, so that all is known of it."""
+    return name in _SOURCES and name != "imagefolder"
 
 
 def _is_directory(path: Path) -> bool:
@@ -130,7 +141,8 @@ def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path 
             f"{name} is not in {str(root)!r} and could not be downloaded ({error}); "
             "put torchvision's files there, or name another data_dir"
         ) from error
-    return ImageData(name, *_split(train), *_split(test), str(root))
+    names = tuple(getattr(train, "classes", ()))
+    return ImageData(name, *_split(train), *_split(test), str(root), names)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """A digest of the user's own code behind `package.module:function`: other code, other results.
 
 It is of the module that defines the function and of every module that one imports, and so on, as their `import`
-statements name them, packages on the way included. Python's own modules, installed packages and `lth` do not
-count, unless the function itself is of that package. What is imported by a name that is computed is not seen.
+statements and their `import_module("name")` name them, packages on the way included. Python's own modules,
+installed packages and `lth` do not count, unless the function itself is of that package. What is imported by a
+name that is computed, and files that the code opens, are not seen; `described` says so.
 """
 
 from __future__ import annotations
@@ -14,39 +15,79 @@ import inspect
 import json
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lth.errors import InputError
 from lth.setting.reference import load_reference
 
+_IMPORTING = frozenset(["import_module", "__import__"])
+_MODULES_SHOWN = 5
+_looked_at: dict[str, tuple[ModuleSpec, str]] = {}  # by module: as what it was loaded, and its file's digest
 
-def code_digest(name: str) -> str:
-    """Return the SHA-256 of all of the user's own modules that the function `name` is made of.
 
-    It depends on the names and contents of the modules, neither on where they lie nor on what else is loaded.
+@dataclass(frozen=True)
+class OwnCode:
+    """What a user's function is made of, as far as it decides what is found."""
+
+    digest: str  # SHA-256 over the files
+    files: Mapping[str, str]  # the SHA-256 of each module's file, by the name of the module
+    installed: Mapping[str, str]  # versions of what it imports and does not count, by the distribution's name
+    computing: tuple[str, ...] = ()  # modules that import by names they compute: what those are is not seen
+
+
+def own_code(name: str) -> OwnCode:
+    """Return the user's own modules that the function `name` is made of.
+
+    The digest depends on the names and contents of the modules, neither on where they lie nor on what else is
+    loaded. Where a file has changed since this process last looked at it, all of the modules are loaded again:
+    what is called afterwards is what the digest is of.
 
     Raises:
         ValueError: If the function can't be loaded, or has no source file.
     """
-    function = inspect.unwrap(load_reference(name))
-    named = name.partition(":")[0]
-    digests, foreign = {"": _digest(_source_of(name, function))}, _foreign_folders()
-    to_read, read = [named, function.__module__], set()
-    while to_read:
-        for part in _with_packages(to_read.pop()):
-            if part in read:
-                continue
-            spec = _spec(part)
-            if spec is None or (_lies_in(spec, foreign) and _root(part) != _root(named)):
-                break
-            read.add(part)
-            if spec.has_location and spec.origin is not None:
-                digests[part] = _digest(Path(spec.origin))
-                to_read += _imported(spec)
-    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
+    found = _look(name)
+    if changed := [part for part, seen in found.loaded.items() if _has_changed(part, *seen)]:
+        _forget(found.loaded, changed)
+        found = _look(name)
+    _looked_at.update(found.loaded)
+    digests = found.digests
+    digest = hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
+    files = {part: digests[part] for part in sorted(digests) if part} or {name.partition(":")[0]: digests[""]}
+    return OwnCode(digest, files, _versions(found.installed), tuple(sorted(found.computing)))
+
+
+def refresh(name: str) -> None:
+    """Load again what the function `name` is made of and has changed, if anything; see `own_code`."""
+    with suppress(InputError):  # whatever is wrong with it is told when it is called
+        own_code(name)
+
+
+def described(code: OwnCode) -> str:
+    """Return in one line what decides whether a result of this code is found, and what does not."""
+    modules = list(code.files)
+    shown = ", ".join(modules[:_MODULES_SHOWN])
+    more = f" and {len(modules) - _MODULES_SHOWN} more" if len(modules) > _MODULES_SHOWN else ""
+    versions = ", ".join(f"{name} {version}" for name, version in code.installed.items())
+    unseen = (
+        f"; what {', '.join(code.computing)} imports by a computed name is not seen" if code.computing else ""
+    )
+    return (
+        f"results are told apart by the code of {shown}{more} (digest {code.digest[:12]}), neither by files "
+        f"that it opens nor by installed packages{versions and f' ({versions})'}{unseen}"
+    )
+
+
+def code_digest(name: str) -> str:
+    """Return the SHA-256 of the user's own modules that the function `name` is made of; see `own_code`."""
+    return own_code(name).digest
 
 
 def file_digest(name: str) -> str:
@@ -58,13 +99,82 @@ def file_digest(name: str) -> str:
     return _digest(_source_of(name, inspect.unwrap(load_reference(name))))
 
 
+@dataclass
+class _Found:
+    """What one look at the modules of a function found."""
+
+    digests: dict[str, str]  # SHA-256 by module; of the file that defines the function under ""
+    loaded: dict[str, tuple[ModuleSpec, str]] = field(default_factory=dict)  # with what they were loaded as
+    installed: set[str] = field(default_factory=set)
+    computing: list[str] = field(default_factory=list)
+
+
+def _look(name: str) -> _Found:
+    function = inspect.unwrap(load_reference(name))
+    named, foreign = name.partition(":")[0], _foreign_folders()
+    found = _Found({"": _digest(_source_of(name, function))})
+    to_read, read = [named, function.__module__], set[str]()
+    while to_read:
+        for part in _with_packages(to_read.pop()):
+            if part in read:
+                continue
+            spec = _spec(part)
+            if spec is None:
+                break
+            if _lies_in(spec, foreign) and _root(part) != _root(named):
+                found.installed.add(_root(part))
+                break
+            read.add(part)
+            if spec.has_location and spec.origin is not None:
+                to_read += _read(part, spec, found)
+    return found
+
+
+def _read(module: str, spec: ModuleSpec, found: _Found) -> list[str]:
+    """Note one module, and return what it may import."""
+    content = _content(spec)
+    tree = _tree(content)
+    if _computes_imports(tree):
+        found.computing.append(module)
+    if _is_imported(module):
+        found.digests[module] = hashlib.sha256(content).hexdigest()
+        if module in sys.modules and module != "__main__":
+            found.loaded[module] = spec, found.digests[module]
+    return list(_imported(tree, spec))
+
+
+def _has_changed(module: str, spec: ModuleSpec, digest: str) -> bool:
+    """Say whether a file is another than when this process looked at the module that was loaded from it.
+
+    Importing it again, and `importlib.reload`, give a module another spec.
+    """
+    known, before = _looked_at.get(module, (None, digest))
+    return known is spec and before != digest
+
+
+def _forget(loaded: Mapping[str, tuple[ModuleSpec, str]], changed: Collection[str]) -> None:
+    """Let the next import of these modules be the first, from their files of now."""
+    for module in changed:
+        cached = loaded[module][0].cached
+        if cached is not None:  # Python tells it from the file by length and second alone
+            Path(cached).unlink(missing_ok=True)
+    for module in loaded:
+        sys.modules.pop(module, None)
+    importlib.invalidate_caches()
+
+
 def _source_of(name: str, function: Callable[..., Any]) -> Path:
+    """Return the file that defines a function; of a `partial` or an object, that of its module."""
     try:
         source = inspect.getsourcefile(function)
     except TypeError:
-        source = None
+        spec = _spec(name.partition(":")[0])
+        is_foreign = spec is None or not spec.has_location or _lies_in(spec, _foreign_folders())
+        source = None if spec is None or is_foreign else spec.origin
     if source is None or not Path(source).is_file():
-        raise InputError(f"{name} has no source file, so its results can't be told apart; wrap it in your own")
+        raise InputError(
+            f"{name} has no source file, so its results can't be told apart; define it in a file of your own"
+        )
     return Path(source)
 
 
@@ -99,25 +209,85 @@ def _lies_in(spec: ModuleSpec, folders: tuple[Path, ...]) -> bool:
 def _spec(module: str) -> ModuleSpec | None:
     """Return where a module comes from, None if there is no such module."""
     if module in sys.modules:
-        return getattr(sys.modules[module], "__spec__", None)
+        return getattr(sys.modules[module], "__spec__", None) or _spec_of_script(sys.modules[module])
     try:
         return importlib.util.find_spec(module)
     except Exception:  # what can't be found was not imported either, and finding runs the packages it is in
         return None
 
 
-def _imported(spec: ModuleSpec) -> Iterator[str]:
+def _is_imported(module: str) -> bool:
+    """Say whether a module has been or can be imported, other than a script, whose file is the function's."""
+    return module not in sys.modules or getattr(sys.modules[module], "__spec__", None) is not None
+
+
+def _spec_of_script(module: ModuleType | None) -> ModuleSpec | None:
+    """Return where a file lies that was run and not imported, as a script is."""
+    path = getattr(module, "__file__", None)
+    return None if path is None or module is None else spec_from_file_location(module.__name__, path)
+
+
+def _content(spec: ModuleSpec) -> bytes:
+    """Return the file of a module, which may lie in a zip archive."""
+    assert spec.origin is not None
+    get_data = getattr(spec.loader, "get_data", None)
+    return bytes(get_data(spec.origin)) if get_data is not None else Path(spec.origin).read_bytes()
+
+
+def _versions(installed: Collection[str]) -> dict[str, str]:
+    """Return the versions of packages, where they are distributed under the name they are imported by."""
+    found = {}
+    for name in sorted(set(installed) - sys.stdlib_module_names - {_root(__name__)}):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _imported(tree: ast.AST, spec: ModuleSpec) -> Iterator[str]:
     """Return what a module may import: `from a import b` names the module a, and perhaps the module a.b."""
-    try:
-        tree = ast.parse(Path(spec.origin or "").read_bytes())
-    except (SyntaxError, ValueError):  # compiled, or not Python
-        return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = (spec.parent or "").split(".")
-            kept = above[: len(above) - node.level + 1] if node.level else []  # of `from ..a import b`
-            origin = ".".join([*kept, *([node.module] if node.module else [])])
+            origin = _absolute("." * node.level + (node.module or ""), spec.parent)
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
+            if any(alias.name == "*" for alias in node.names):
+                yield from (f"{origin}.{name}" for name in getattr(sys.modules.get(origin), "__all__", ()))
+        elif isinstance(node, ast.Call) and _is_import(node):
+            name, package = _argument(node, 0, "name"), _argument(node, 1, "package")
+            if name is not None:
+                yield _absolute(name, package or spec.parent)
+
+
+def _computes_imports(tree: ast.AST) -> bool:
+    """Say whether a module imports by a name that is not written in it."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_import(node))
+    return any(_argument(node, 0, "name") is None for node in calls)
+
+
+def _is_import(call: ast.Call) -> bool:
+    """Say whether a call is of `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
+    return (getattr(call.func, "attr", None) or getattr(call.func, "id", None)) in _IMPORTING
+
+
+def _argument(call: ast.Call, position: int, name: str) -> str | None:
+    """Return an argument that is written as a string."""
+    given = [*call.args[position : position + 1], *(word.value for word in call.keywords if word.arg == name)]
+    value = given[0].value if given and isinstance(given[0], ast.Constant) else None
+    return value if isinstance(value, str) else None
+
+
+def _absolute(module: str, package: str | None) -> str:
+    """Return the name of a module as one of package a.b names it: `.c` is a.b.c, `..c` is a.c."""
+    name = module.lstrip(".")
+    level = len(module) - len(name)
+    above = (package or "").split(".")
+    return ".".join([*(above[: len(above) - level + 1] if level else []), *([name] if name else [])])
+
+
+def _tree(content: bytes) -> ast.AST:
+    try:
+        return ast.parse(content)
+    except (SyntaxError, ValueError):  # compiled, or not Python
+        return ast.Module([], [])

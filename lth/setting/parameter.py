@@ -171,9 +171,9 @@ PARAMETERS: tuple[Parameter, ...] = (
         "batch_size",
         "training",
         reader.whole,
-        "Examples a step.",
+        "Examples a step; at least 2 with BatchNorm.",
         decides=("solutions",),
-        bounds=_at_least(2, " (BatchNorm)"),
+        bounds=_at_least(1),
     ),
     Parameter("lr", "training", reader.number, "Initial learning rate.", decides=("solutions",), bounds=_RATE),
     Parameter(

@@ -22,13 +22,14 @@ from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
-from lth.setting.own_code import code_digest, file_digest
+from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.determinism import fix_workspaces
+from lth.training.last_batch import check_last_batch
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.training.threads import threads_for
@@ -46,6 +47,7 @@ class Problem:
     schedule: Schedule
     keys: TaskKeys
     others: tuple[torch.device, ...] = ()  # devices that share the examples of a curvature with the data's
+    code: OwnCode | None = None  # what the user's own network is made of, as it was when it was built
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
@@ -103,14 +105,18 @@ def set_up(
             f"leave it out, or write {given.rewind.step}"
         )
     own = is_reference(spec.name)
+    if own:
+        own_code(spec.name)  # loads again what has changed, and refuses what has no source
     network = build_network(spec, setting.seed)
+    check_last_batch(network, data.train, schedule.batch_size)
+    code = own_code(spec.name) if own else None  # with what only building it has loaded
     keys = TaskKeys(
         setting,
         spec,
         images.digest,
         _computing(setting, device, schedule),
-        network_code=code_digest(spec.name) if own else None,
-        former_network_code=file_digest(spec.name) if own else None,
+        network_code=None if code is None else code.digest,
+        former_network_code=None if code is None else file_digest(spec.name),
         coordinates=coordinates_to_name(network) if own else None,
     )
     _check_same_coordinates(given, network)
@@ -125,6 +131,7 @@ def set_up(
         schedule=schedule,
         keys=keys,
         others=tuple(others),
+        code=code,
     )
 
 

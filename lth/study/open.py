@@ -9,10 +9,13 @@ from pathlib import Path
 
 import torch
 
-from lth.data import load_images
+from lth.data import ImageData, load_images
+from lth.data.description import headline, particulars
+from lth.data.source import is_public
 from lth.errors import InputError
-from lth.network.parts import described
+from lth.network.parts import described as parts_described
 from lth.setting.numeral import parse_number
+from lth.setting.own_code import described
 from lth.setting.preset import DEFAULT_PRESET, resolve
 from lth.setting.setting import Setting, with_overrides
 from lth.solution.problem import set_up
@@ -23,6 +26,7 @@ from lth.study.study import KEEP_EVERY, Study
 from lth.tracking.client import PATIENCE, set_request_defaults
 from lth.tracking.store import COMPUTED_BY, Store, is_finished
 
+_DIGITS_SHOWN = 12  # of a digest
 ANY_LEVEL = -1  # of `from_run`
 
 
@@ -110,9 +114,12 @@ def build_study(
     images = sibling.problem.images if sibling is not None else None
     if images is None:
         images = load_images(setting.data.dataset, _data_dir(opening))
+        _tell_data(images, setting.data.dataset, say)
     problem = set_up(setting, images, device, parent, others, given_computed_by=computed_by)
     if sibling is None:
-        say(described(problem.network))
+        if problem.code is not None:
+            say(f"network {setting.network}: {described(problem.code)}")
+        say(parts_described(problem.network))
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
     return Study(problem, store, say, pinned, opening.keep_every)
 
@@ -187,6 +194,14 @@ def _device(name: str) -> torch.device:
             f"device={name!r}: {torch.cuda.device_count()} CUDA devices are here; choose cpu or auto"
         )
     return device
+
+
+def _tell_data(images: ImageData, dataset: str, say: Callable[[str], None]) -> None:
+    """Say what was read, and of a data set of the user's own what was not, too."""
+    say(f"data {images.name}: {headline(images)}, digest {images.digest[:_DIGITS_SHOWN]}")
+    if not is_public(dataset):
+        for line in particulars(images):
+            say(f"  {line}")
 
 
 def _data_dir(opening: Opening) -> Path | None:

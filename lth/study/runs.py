@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
+from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
-from lth.study.record.solution import log_setting, measuring, study_name, study_tags, task_tags
+from lth.study.record.solution import (
+    data_document,
+    log_made_of,
+    log_setting,
+    measuring,
+    study_name,
+    study_tags,
+    task_tags,
+)
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
 
@@ -51,6 +62,10 @@ class StudyRuns:
         """What a person calls the study: preset, seed, and what it changes."""
         return study_name(self._problem, self._origin)
 
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        return data_document(self._problem)
+
     @contextmanager
     def task(
         self,
@@ -73,6 +88,8 @@ class StudyRuns:
                 log_setting(run, self._problem, task.level, density)
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
+                if isinstance(task.node, Place):
+                    log_made_of(run, self._problem, self._data)
             yield run
 
     def parent(self) -> str:
@@ -104,6 +121,8 @@ class StudyRuns:
             with self._store.open_alone(name, tags, parent=parent) as run:
                 if run is not None:
                     log_setting(run, self._problem, None, None)
+                    if kind == "study":
+                        log_made_of(run, self._problem, self._data)
                     self._common[key] = run.run_id
             self._index.refresh()
         return self._common[key]

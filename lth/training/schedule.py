@@ -41,15 +41,9 @@ def resolve_schedule(training: TrainingSetting, num_examples: int) -> Schedule:
     """Return the schedule of `training` on `num_examples` examples.
 
     Raises:
-        ValueError: If a milestone or the rewind step lies beyond the end, or the last batch of an epoch
-            would hold a single example, of which BatchNorm can take no statistics.
+        ValueError: If a milestone or the rewind step lies beyond the end.
     """
     iterations_per_epoch = math.ceil(num_examples / training.batch_size)
-    if num_examples % training.batch_size == 1:
-        raise InputError(
-            f"{num_examples} training examples in batches of {training.batch_size} leave a last batch of one, "
-            "which BatchNorm can't normalise; change batch_size or train_examples by one"
-        )
     schedule = Schedule(
         batch_size=training.batch_size,
         iterations_per_epoch=iterations_per_epoch,

@@ -55,6 +55,18 @@ def test_a_users_function_that_returns_something_else_raises():
         load_images(f"{__name__}:no_images")
 
 
+def test_a_users_function_that_was_changed_is_called_as_it_is_now(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "data_of_mine.py"
+    source = (
+        "from problems import image_data\n\ndef made(_data_dir):\n    return image_data(9, 6, name='once')\n"
+    )
+    module.write_text(source)
+    assert load_images("data_of_mine:made").name == "once"
+    module.write_text(source.replace("once", "anew"))
+    assert load_images("data_of_mine:made").name == "anew"
+
+
 def test_torchvision_sets_that_cannot_be_had_raise_and_say_where_they_belong(tmp_path, monkeypatch):
     def refuse(**_options):
         raise RuntimeError("no network")

@@ -2,11 +2,17 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module, reload
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
+from zipfile import ZipFile
 
 import pytest
 
-from lth.setting.own_code import code_digest, file_digest
+from lth.setting.own_code import code_digest, described, file_digest, own_code
+from lth.setting.reference import call_reference
 
 NAME = "made_net.build:network"
 FILES = {
@@ -18,6 +24,7 @@ FILES = {
     "beside_net.py": "DEPTH = 2\n",
     "unrelated.py": "",
 }
+OWN = ("made_net", "beside_net", "spaces")
 MADE_OF = [
     "made_net/__init__.py",
     "made_net/build.py",
@@ -35,7 +42,12 @@ def root(tmp_path: Path, monkeypatch) -> Iterator[Path]:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for module in [name for name in sys.modules if name.partition(".")[0] in ("made_net", "beside_net")]:
+    forget()
+
+
+def forget() -> None:
+    """Let the next import be the first, as in another process."""
+    for module in [name for name in sys.modules if name.partition(".")[0] in OWN]:
         del sys.modules[module]
 
 
@@ -117,3 +129,142 @@ def test_the_digest_of_before_is_of_the_defining_file_alone(root):
 def test_a_function_without_a_source_file_has_no_digest(digest):
     with pytest.raises(ValueError, match="math:sqrt has no source file, so its results can't be told apart"):
         digest("math:sqrt")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("made_net/sizes.py", "import importlib\nsizes = importlib.import_module('made_net.sizes')\n"),
+        (
+            "made_net/sizes.py",
+            "from importlib import import_module\nsizes = import_module('.sizes', __package__)\n",
+        ),
+        ("made_net/sizes.py", "sizes = __import__('made_net.sizes')\n"),
+        (
+            "made_net/inner/deep.py",
+            "from importlib import import_module\nimport_module(name='.deep', package='made_net.inner')\n",
+        ),
+        ("made_net/star/data.py", "from made_net.star import *\n"),
+        ("spaces/deep/net.py", "from spaces.deep.net import WIDTH\n"),
+        ("spaces/deep/net.py", "def late():\n    import spaces.deep.net\n"),
+        ("made_net/shown/hidden.py", "from made_net.shown import WIDTH\n"),
+        ("made_net/inner/deep.py", "if True:\n    from .inner import deep\n"),
+    ],
+)
+def test_a_module_counts_however_its_import_is_written(root, file, source):
+    more = {
+        "made_net/inner/__init__.py": "",
+        "made_net/inner/deep.py": "",
+        "made_net/star/__init__.py": "__all__ = ['data']\n",
+        "made_net/star/data.py": "",
+        "made_net/shown/__init__.py": "from .hidden import WIDTH\n",
+        "made_net/shown/hidden.py": "WIDTH = 1\n",
+        "spaces/deep/net.py": "WIDTH = 1\n",  # of namespace packages, without __init__.py
+    }
+    for name, text in more.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "made_net/build.py").write_text(f"{source}\ndef network(shape, classes): ...\n")
+    before = code_digest(NAME)
+    change(root / file)
+    assert code_digest(NAME) != before
+
+
+def test_what_a_script_imports_counts_though_it_was_run_and_not_imported(root, monkeypatch):
+    path = root / "script_of_mine.py"
+    path.write_text("from made_net.sizes import WIDTH\n\ndef network(shape, classes): ...\n")
+    script = ModuleType("script_of_mine")
+    script.__file__, script.__spec__ = str(path), None
+    exec(compile(path.read_text(), path, "exec"), vars(script))
+    monkeypatch.setitem(sys.modules, "script_of_mine", script)
+    before = code_digest("script_of_mine:network")
+    change(root / "made_net/sizes.py")
+    assert code_digest("script_of_mine:network") != before
+
+
+def test_a_module_in_an_archive_and_a_compiled_one_count(root, monkeypatch):
+    (root / "beside_net.py").unlink()
+    digests = []
+    for number in range(2):
+        archive = root / f"{number}.zip"
+        with ZipFile(archive, "w") as written:
+            written.writestr("beside_net.py", f"DEPTH = {number}\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(archive))
+            digests.append(code_digest(NAME))
+        forget()
+    suffix = EXTENSION_SUFFIXES[0]
+    for number in range(2):  # what it holds is never run: the function that imports it is not called
+        (root / f"beside_net{suffix}").write_bytes(bytes([number]))
+        (root / "made_net/blocks.py").write_text("def block():\n    import beside_net\n")
+        digests.append(code_digest(NAME))
+        forget()
+    assert len(set(digests)) == 4
+
+
+@pytest.mark.parametrize("name", ["made_net/build.py", "made_net/sizes.py", "beside_net.py"])
+@pytest.mark.parametrize("again", ["by itself", "by hand"])
+def test_code_that_changed_under_a_running_process_is_what_runs(root, name, again):
+    """Also if it is as long as before, and was written within the same second."""
+    path, module = root / name, name.removesuffix(".py").replace("/", ".")
+    path.write_text(path.read_text() + "SAID = 'relu'\n")
+    before = code_digest(NAME)
+    assert sys.modules[module].SAID == "relu"
+    path.write_text(path.read_text().replace("relu", "tanh"))
+    if again == "by hand":
+        Path(sys.modules[module].__spec__.cached).unlink(missing_ok=True)
+        reload(sys.modules[module])
+    assert code_digest(NAME) != before
+    assert import_module(module).SAID == "tanh"
+    assert getattr(import_module("made_net.build"), "SAID", "tanh") == "tanh"
+
+
+def test_a_module_that_only_a_call_loads_is_loaded_again_too(root):
+    late = "def network(shape, classes):\n    from made_net.sizes import WIDTH\n    return WIDTH\n"
+    (root / "made_net/build.py").write_text(late)
+    assert call_reference(NAME, (), 3) == 3
+    before = code_digest(NAME)
+    (root / "made_net/sizes.py").write_text("WIDTH = 4\n")
+    assert code_digest(NAME) != before
+    assert call_reference(NAME, (), 3) == 4
+
+
+def test_what_decides_is_said_and_what_can_not_be_seen_too(root):
+    (root / "made_net/sizes.py").write_text(
+        "import importlib, torch\nimportlib.import_module('made_' + 'net.data')\n"
+    )
+    line = described(own_code(NAME))
+    assert all(
+        name.removesuffix(".py").replace("/", ".") in line for name in ["beside_net.py", "made_net/build.py"]
+    )
+    assert own_code(NAME).digest[:12] in line
+    assert "neither by files that it opens nor by installed packages" in line
+    assert f"torch {version('torch')}" in line
+    assert "what made_net.sizes imports by a computed name is not seen" in line
+
+
+def test_many_modules_are_said_in_one_short_line(root):
+    for number in range(30):
+        (root / f"made_net/part{number}.py").write_text("")
+    imports = "".join(f"import made_net.part{number}\n" for number in range(30))
+    (root / "made_net/sizes.py").write_text(imports)
+    assert "and 30 more" in described(own_code(NAME))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from functools import partial\nfrom .sizes import WIDTH\nnetwork = partial(print, WIDTH)\n",
+        "from .sizes import WIDTH\nclass Maker:\n    def __call__(self, *_): ...\nnetwork = Maker()\n",
+        "from .sizes import WIDTH\nclass network:\n    pass\n",
+        "from .sizes import WIDTH\nnetwork = lambda shape, classes: WIDTH\n",
+    ],
+    ids=["partial", "object", "class", "lambda"],
+)
+def test_whatever_can_be_called_is_told_apart_by_its_module_and_what_that_imports(root, source):
+    (root / "made_net/build.py").write_text(source)
+    digests = [code_digest(NAME)]
+    for name in ("made_net/build.py", "made_net/sizes.py"):
+        change(root / name)
+        digests.append(code_digest(NAME))
+    assert len(set(digests)) == 3

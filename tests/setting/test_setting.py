@@ -104,7 +104,7 @@ def test_no_two_stages_share_a_parameter_name():
         ("augmentation", "flip"),
         ("epochs", "0"),
         ("epochs", "2.5"),
-        ("batch_size", "1"),
+        ("batch_size", "0"),
         ("lr", "0"),
         ("lr", "-0.1"),
         ("lr", "nan"),

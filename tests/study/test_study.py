@@ -147,6 +147,24 @@ def test_the_data_set_is_an_input_with_its_digest(tracking):
     assert tiny_problem.images(None).digest.startswith(dataset.dataset.digest)
 
 
+def test_what_was_read_and_what_the_network_is_made_of_are_on_the_trainings_and_the_study(tracking):
+    problem = make_problem()
+    training = make_study().solution(Place.imp(0))
+    (study,) = Store().search("tags.kind = 'study'")
+    for run in (training, study.info.run_id):
+        path = MlflowClient().download_artifacts(run, "data.json", dst_path=".")
+        data = json.loads(Path(path).read_text())
+        assert data["digest"] == problem.images.digest
+        assert data["classes"][2] == {"number": 2, "name": "", "train": 16, "test": 8}
+        assert (data["passed_over"], data["notes"]) == ({}, [])
+        path = MlflowClient().download_artifacts(run, "network_code.json", dst_path=".")
+        code = json.loads(Path(path).read_text())
+        assert code["digest"] == problem.keys.network_code
+        assert list(code["files"]) == ["tiny_problem"]
+        read = MlflowClient().get_run(run).data.tags["data_read"]
+        assert read == "48 train and 24 test images of 1 × 6 × 6, 3 classes"
+
+
 def test_a_diverging_training_ends_its_run_failed_with_the_reason(tracking):
     with pytest.raises(ArithmeticError, match="step"):
         make_study(lr="1e30").solution(Place.imp(0))

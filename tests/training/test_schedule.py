@@ -26,11 +26,6 @@ def test_a_last_smaller_batch_counts_as_an_iteration():
     assert resolve_schedule(tiny_setting().training, 40).iterations_per_epoch == 5
 
 
-def test_a_last_batch_of_one_example_raises_and_names_both_numbers():
-    with pytest.raises(ValueError, match="41 training examples in batches of 8"):
-        resolve_schedule(tiny_setting().training, 41)
-
-
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from lth.data.description import as_json, headline
+from lth.data.source import is_public
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
@@ -39,6 +43,7 @@ def study_tags(problem: Problem) -> dict[str, str]:
         "network": setting.network,
         "dataset": problem.images.name,
         "data_digest": problem.images.digest,
+        "data_read": headline(problem.images),
         "lth.study": problem.keys.study(),
         **{f"lth.{name}": value for name, value in problem.keys.computing.written().items()},
     }
@@ -93,6 +98,18 @@ def _sizes(network: nn.Module) -> dict[str, str]:
         "num_frozen": counts.get(FROZEN, 0),
     }
     return {name: str(number) for name, number in numbers.items()}
+
+
+def data_document(problem: Problem) -> dict[str, Any]:
+    """Return what was read of the data set, as a JSON document; it looks through all images."""
+    return as_json(problem.images, is_public=is_public(problem.setting.data.dataset))
+
+
+def log_made_of(run: RunLog, problem: Problem, data: Mapping[str, Any]) -> None:
+    """Log what was read of the data set, and which files of the user's own the network is made of."""
+    run.json(data, "data.json")
+    if problem.code is not None:
+        run.json(asdict(problem.code), "network_code.json")
 
 
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
