@@ -24,7 +24,7 @@ def own_faults(lead: str, name: str = "", *, only_theirs: bool = False) -> Itera
     Args:
         lead: What failed, such as `network=zoo:net fails in training mode:`.
         name: The function `package.module:function` that names their code, of whichever package it is.
-        only_theirs: Leave what is raised where no line of theirs was running; else nothing but theirs runs here.
+        only_theirs: Leave what is raised where no line of theirs ran; else nothing but theirs runs here.
 
     Raises:
         InputError: If their code raised anything, `SystemExit` and exceptions of their own included.
