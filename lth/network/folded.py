@@ -1,14 +1,19 @@
-"""A network in evaluation mode without its BatchNorms: each is folded into the convolution before it.
+"""A network in evaluation mode as a function of its weights; in ours, BatchNorm is folded into convolutions.
 
 In evaluation mode BatchNorm is an affine map of every channel, y = γ (x - μ) / √(σ² + ε) + β. After a
 convolution x = w * u it is the convolution with weights w γ / √(σ² + ε) and bias β - μ γ / √(σ² + ε). That
 saves a pass over every activation; the new weights are computed once a point, in float64.
+
+A user's network may read its parameters whenever it likes: when recomputed activations are differentiated
+(`torch.utils.checkpoint`), in hooks, in a backward of its own, from a list that no module registers. So the
+weights are put into a private copy, by value, and stay there until others are.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,6 +28,8 @@ class Folded:
 
     Only our convolutional networks are folded: a user's own, also one derived from ours or changed, is called
     as it is, because tracing it might change what it does. The network is copied.
+
+    To differentiate it, take derivatives with respect to the parameters that `leaves` returns.
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
@@ -30,8 +37,23 @@ class Folded:
         self.layout = fastest_memory_format(network)
         self._folds: list[tuple[str, str, float]] = []  # convolution, its BatchNorm, ε
         self.is_folded = is_ours(network)
+        self._held: Mapping[str, Tensor] | None = None  # the state that a copy not folded is in
+        self._free = {name: p.requires_grad for name, p in self._network.named_parameters()}
         if self.is_folded:
             self._network = self._fold(fx.symbolic_trace(self._network))
+
+    def leaves(self, weights: Weights, dtype: torch.dtype) -> Weights:
+        """Return `weights` as what `__call__` can be differentiated for: in `dtype`, frozen ones as they are.
+
+        Those of a network that is not folded are the private copy's own, until it is called for others.
+        """
+        exact = weights.map(lambda tensor: tensor.detach().to(dtype) if tensor.is_floating_point() else tensor)
+        if self.is_folded:
+            free = {name: tensor.requires_grad_(self._free[name]) for name, tensor in exact.parameters.items()}
+            return Weights(free, exact.buffers)
+        self._network.to(dtype)  # a module of the user's may have more to convert
+        self._hold({**exact.parameters, **exact.buffers})
+        return Weights(dict(self._network.named_parameters()), dict(self._network.named_buffers()))
 
     def state(self, weights: Weights) -> dict[str, Tensor]:
         """Return what `__call__` takes for a network that holds `weights`."""
@@ -52,7 +74,27 @@ class Folded:
     def __call__(self, state: dict[str, Tensor], images: Tensor) -> Tensor:
         """Return the logits of normalised images, (n, num_classes)."""
         inputs = images.contiguous(memory_format=self.layout)
-        return functional_call(self._network, state, (inputs,))  # type: ignore[no-any-return]
+        if self.is_folded:
+            return functional_call(self._network, state, (inputs,))  # type: ignore[no-any-return]
+        if state is not self._held:
+            self._hold(state)
+            self._held = state
+        return self._network(inputs)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def _hold(self, state: Mapping[str, Tensor]) -> None:
+        """Write a state into the private copy; where it is the copy's own, nothing is written."""
+        self._held = None
+        for name, own in (*self._network.named_parameters(), *self._network.named_buffers()):
+            given = state.get(name)
+            if given is None or given is own:  # None: a buffer that the forward pass made
+                continue
+            if (given.dtype, given.shape) != (own.dtype, own.shape):
+                own.data = given.detach().clone()
+            else:
+                own.copy_(
+                    given
+                )  # so that a graph of what was there raises, instead of reading what is there now
 
     def _fold(self, network: fx.GraphModule) -> fx.GraphModule:
         modules = dict(network.named_modules())

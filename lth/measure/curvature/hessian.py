@@ -9,8 +9,8 @@ BatchNorm follows a convolution it is folded into it, and derivatives pass throu
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,9 @@ from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
+from lth.measure.curvature.second_derivative_check import check_second_derivative
 from lth.network.folded import Folded
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
@@ -45,7 +47,7 @@ class HessianOperator:
 
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
-            a batch, even in evaluation mode.
+            a batch, even in evaluation mode. Or if PyTorch's second derivative of it is missing or wrong.
 
     Example:
         Of softmax regression at zero, two classes and one example x, the Hessian is ¼ [[1, -1], [-1, 1]] ⊗ xxᵀ.
@@ -74,6 +76,7 @@ class HessianOperator:
         self._dtype = dtype
         self._device = examples.labels.device
         _check_mean_over_examples(network, weights, examples)
+        check_second_derivative(network, weights, space, examples)
         self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
@@ -111,12 +114,12 @@ class HessianOperator:
         direction = self._space.embed(vector.to(self._dtype))
         with repeatable(self._device, *self._others), full_float32():
             # Kernels are only queued on a GPU: all of them work before the first sum waits for one.
-            products = [share.product(direction.values()) for share in self._shares]
+            products = [share.product(direction) for share in self._shares]
         total = products[0]
         for product in products[1:]:
-            torch._foreach_add_(total, [part.to(self._device) for part in product])
+            torch._foreach_add_(list(total.values()), [part.to(self._device) for part in product.values()])
         self.num_products += 1
-        return self._space.restrict(dict(zip(direction, total, strict=True))).to(vector.dtype)
+        return self._space.restrict({**direction, **total}).to(vector.dtype)
 
 
 class _Share:
@@ -135,48 +138,49 @@ class _Share:
         self._function = Folded(network, self._device)
         self._examples, self._total, self._dtype = examples, total, dtype
         moved = weights.to(self._device)
-        self._parameters = {
-            name: tensor.detach().to(dtype).requires_grad_(True) for name, tensor in moved.parameters.items()
-        }
-        self._buffers = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in moved.buffers.items()
-        }
+        self._weights = self._function.leaves(moved, dtype)
+        self._free = {name: tensor for name, tensor in self._weights.parameters.items() if tensor.requires_grad}
+        self._network = network
         indices = torch.split(torch.arange(len(examples), device=self._device), _CHUNK)
-        folding = _FOLDING * sum(p.numel() for p in self._parameters.values()) * dtype.itemsize
+        folding = _FOLDING * sum(p.numel() for p in self._weights.parameters.values()) * dtype.itemsize
         of_examples = _CHUNK * _graph_bytes_per_example(network, examples, dtype)
         affordable = graph_budget_bytes // (of_examples + folding)
         with repeatable(self._device), full_float32():
             self._kept = [self._gradient(index) for index in indices[:affordable]]
         self._rebuilt = indices[affordable:]
 
-    def product(self, direction: Iterable[Tensor]) -> list[Tensor]:
-        """Return this share of the product with `direction`, a tensor a parameter."""
-        moved = tuple(tensor.to(self._device) for tensor in direction)
-        total = [torch.zeros_like(parameter) for parameter in self._parameters.values()]
+    def product(self, direction: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return this share of the product with `direction`, of the parameters that are not frozen."""
+        moved = tuple(direction[name].to(self._device) for name in self._free)
+        total = [torch.zeros_like(parameter) for parameter in self._free.values()]
         for gradient in self._kept:
             torch._foreach_add_(total, self._product(gradient, moved, keep=True))
         for index in self._rebuilt:
             torch._foreach_add_(total, self._product(self._gradient(index), moved, keep=False))
-        return total
+        return dict(zip(self._free, total, strict=True))
 
     def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
         examples = self._examples.take(index)
         inputs = examples.normalise(examples.images).to(self._dtype)
-        parameters = tuple(self._parameters.values())
         # A user's own network may do with its convolutions what our function has no rule for.
-        with FastSecondDerivatives() if self._function.is_folded else nullcontext():
-            state = self._function.state(Weights(self._parameters, self._buffers))
-            logits = self._function(state, inputs)
+        with FastSecondDerivatives() if self._function.is_folded else self._kernels():
+            logits = self._function(self._function.state(self._weights), inputs)
         loss = cross_entropy(logits, examples.labels, reduction="sum") / self._total
-        return torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
+        with self._kernels():
+            return torch.autograd.grad(
+                loss, tuple(self._free.values()), create_graph=True, materialize_grads=True
+            )
 
     def _product(
         self, gradient: tuple[Tensor, ...], direction: tuple[Tensor, ...], *, keep: bool
     ) -> tuple[Tensor, ...]:
-        parameters = tuple(self._parameters.values())
-        return torch.autograd.grad(gradient, parameters, direction, retain_graph=keep, materialize_grads=True)
+        free = tuple(self._free.values())
+        with self._kernels():
+            return torch.autograd.grad(gradient, free, direction, retain_graph=keep, materialize_grads=True)
+
+    def _kernels(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._function.is_folded else differentiable_kernels(self._network)
 
 
 @torch.no_grad()
