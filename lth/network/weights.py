@@ -67,7 +67,8 @@ class Weights:
 def affine_combination(points: list[Weights], coefficients: list[float]) -> Weights:
     """Return Σ cᵢ pᵢ of parameters and floating-point buffers, in float64, rounded once.
 
-    Complex buffers are combined in complex128; integer ones (BatchNorm's batch counter, unused in evaluation mode) come from the first point.
+    Complex buffers are combined in complex128; integer ones (BatchNorm's batch counter, unused in evaluation
+    mode) come from the first point.
 
     Example:
         >>> a, b = (Weights({"w": torch.tensor(w)}, {}) for w in ([0.0, 4.0], [8.0, 8.0]))

@@ -59,15 +59,18 @@ def _said(error: BaseException) -> str:
         return ""
 
 
+def is_own(path: Path, name: str) -> bool:
+    """Return whether a file is the user's own: of the package of `name`, or neither installed nor of lth."""
+    own = _package_folder(name)
+    if own is not None and path.is_relative_to(own):
+        return True
+    return path.is_absolute() and not any(map(path.is_relative_to, _foreign_folders()))
+
+
 def _own_line(error: BaseException, name: str) -> str | None:
     """Return the deepest line of the user's own files that led to an exception; None if there is none."""
-    foreign, own = _foreign_folders(), _package_folder(name)
-    lines = [
-        f"{path}, line {line}"
-        for path, line in _frames(error)
-        if path.is_absolute()
-        and ((own is not None and path.is_relative_to(own)) or not any(map(path.is_relative_to, foreign)))
-    ]
+    own = {path: is_own(path, name) for path in {path for path, _ in _frames(error)}}
+    lines = [f"{path}, line {line}" for path, line in _frames(error) if own[path]]
     return lines[-1] if lines else None
 
 

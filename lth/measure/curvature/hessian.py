@@ -75,7 +75,7 @@ class HessianOperator:
         self._space = space
         self._dtype = dtype
         self._device = examples.labels.device
-        _check_mean_over_examples(network, weights, examples)
+        check_mean_over_examples(network, weights, examples)
         check_second_derivative(network, weights, space, examples)
         self._others = tuple(others)
         devices = [self._device, *others]
@@ -184,7 +184,7 @@ class _Share:
 
 
 @torch.no_grad()
-def _check_mean_over_examples(network: nn.Module, weights: Weights, examples: Examples) -> None:
+def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Examples) -> None:
     """Check that the loss is a mean over examples, so that it has a Hessian which is one too.
 
     Raises:
