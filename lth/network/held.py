@@ -43,6 +43,29 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
+def parameters_in_attributes(network: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters that lists, dicts and such hold, by the name of the attribute that they are in."""
+    found = {}
+    for module_name, module in network.named_modules():
+        for name, value in vars(module).items():
+            if name not in _TORCHS_OWN and (parameters := list(_parameters(value, 0))):
+                found[f"attribute {name}{f' of {module_name}' if module_name else ''}"] = parameters
+    return found
+
+
+def _parameters(value: object, depth: int) -> Iterator[nn.Parameter]:
+    if isinstance(value, nn.Parameter):
+        yield value
+    elif isinstance(value, nn.Module):
+        yield from value.parameters()
+    elif depth < _DEEPEST and isinstance(value, Mapping):
+        for part in value.values():
+            yield from _parameters(part, depth + 1)
+    elif depth < _DEEPEST and isinstance(value, list | tuple | set):
+        for part in value:
+            yield from _parameters(part, depth + 1)
+
+
 def _class_values(class_: type) -> Iterator[tuple[str, object]]:
     """Yield the values that a class of the user's own, or one it derives from, holds for all its modules."""
     plain = (int, float, str, list, dict, set, Tensor)

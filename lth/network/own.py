@@ -8,31 +8,22 @@ stay those of the user's network.
 from __future__ import annotations
 
 import copy
-import re
-import warnings
-from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
-from typing import TypeVar
 
 import torch
 from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
-from lth.errors import InputError, MendableError
+from lth.errors import InputError
 from lth.network.layout import is_ours
 from lth.network.mask import prunable_names
 from lth.network.output import Logits, find_logits
 from lth.setting.network import NetworkSpec
-from lth.setting.own_fault import described, is_out_of_memory, is_own, own_faults
+from lth.setting.own_fault import described, own_faults
 
 _COMPILED = "_orig_mod"  # what torch.compile calls the module that it wraps
-_TRACED = re.compile(r'File "(.+?)", line (\d+)')  # in what torch says of a derivative's origin
 _NO_STATE = frozenset(vars(nn.Module()))  # what torch itself keeps in every module
-
-Result = TypeVar("Result")
 
 
 class Unwrapped(nn.Module):
@@ -206,57 +197,19 @@ def _check_own_tensors(network: nn.Module, trained: nn.Module, images: Tensor, s
     whose = f"network={spec.name}"
     named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
 
-    def differentiate() -> tuple[Tensor | None, ...]:
-        with torch.enable_grad():
-            logits = find_logits(whose, trained(images), (len(images), spec.num_classes))[1]
-        if not logits.requires_grad:
-            return ()
-        return torch.autograd.grad(logits.sum(), [p for _, p in named], allow_unused=True)
-
-    gradients = told_backward(differentiate, network, whose, spec.name) if named else ()
-    foreign = [name for (name, _), gradient in zip(named, gradients, strict=False) if gradient is not None]
+    with own_faults(f"{whose} fails in training mode:", spec.name), torch.enable_grad():
+        returned = trained(images)
+    logits = find_logits(whose, returned, (len(images), spec.num_classes))[1]
+    if not (named and logits.requires_grad):
+        return
+    with own_faults(f"{whose} fails in its backward pass:", spec.name):
+        gradients = torch.autograd.grad(logits.sum(), [p for _, p in named], allow_unused=True)
+    foreign = [name for (name, _), gradient in zip(named, gradients, strict=True) if gradient is not None]
     if foreign:
         raise InputError(
             f"{whose}: a copy of it computes with {foreign[0]} of the original: a lambda, closure, hook or "
             "weakref there holds on to the module; call the module by its attribute in `forward` instead"
         )
-
-
-def told_backward(run: Callable[[], Result], network: nn.Module, whose: str, name: str) -> Result:
-    """Return what `run` does, a forward and a backward pass; told is the line whose derivative failed.
-
-    Args:
-        run: Is run again to find that line, if it fails in no line of the user's.
-        network: Whose class is told where no line is found.
-        whose: Begins the message.
-        name: The function `package.module:function` that built it.
-
-    Raises:
-        ValueError: If it fails.
-    """
-    lead = f"{whose} fails in its backward pass:"
-    try:
-        with own_faults(lead, name, only_theirs=True):
-            return run()
-    except MendableError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        where = _line_of_forward(run, name) or f"the class {type(network).__qualname__}"
-        raise InputError(f"{lead} {described(error)} ({where})") from error
-
-
-def _line_of_forward(run: Callable[[], object], name: str) -> str | None:
-    """Return the user's line that computed what has no derivative, as torch says it of a second attempt."""
-    with warnings.catch_warnings(record=True) as caught, suppress(Exception):
-        warnings.simplefilter("always")
-        with torch.autograd.detect_anomaly(check_nan=False):
-            run()
-    said = "\n".join(str(warning.message) for warning in caught)
-    lines = [(Path(path), int(line)) for path, line in _TRACED.findall(said)]
-    own = [f"{path}, line {line}" for path, line in lines if is_own(path, name)]
-    return own[-1] if own else None
 
 
 def _at(module: str) -> str:

@@ -34,7 +34,7 @@ def own_faults(lead: str, name: str = "", *, only_theirs: bool = False) -> Itera
     except (MendableError, KeyboardInterrupt, GeneratorExit, MemoryError):
         raise
     except BaseException as error:
-        where = _own_line(error, name)
+        where = _own_line(error, name, only_theirs=only_theirs)
         if is_out_of_memory(error) or (only_theirs and where is None):
             raise
         raise InputError(f"{lead} {described(error)} ({where or _last_line(error)})") from error
@@ -67,11 +67,21 @@ def is_own(path: Path, name: str) -> bool:
     return path.is_absolute() and not any(map(path.is_relative_to, _foreign_folders()))
 
 
-def _own_line(error: BaseException, name: str) -> str | None:
-    """Return the deepest line of the user's own files that led to an exception; None if there is none."""
-    own = {path: is_own(path, name) for path in {path for path, _ in _frames(error)}}
-    lines = [f"{path}, line {line}" for path, line in _frames(error) if own[path]]
-    return lines[-1] if lines else None
+def _own_line(error: BaseException, name: str, *, only_theirs: bool) -> str | None:
+    """Return the deepest line of the user's own files that led to an exception; None if there is none.
+
+    Args:
+        error: What was raised.
+        name: As of `own_faults`.
+        only_theirs: Leave out a function that lth calls itself, such as one that it tells things. What is
+            looked for is called by torch, or while Python imports.
+    """
+    frames, ours = _frames(error), Path(__file__).parents[1]
+    own = {path: is_own(path, name) for path in {path for path, _ in frames}}
+    first = next((place for place, (path, _) in enumerate(frames) if own[path]), None)
+    if first is None or (only_theirs and first > 0 and frames[first - 1][0].is_relative_to(ours)):
+        return None
+    return next(f"{path}, line {line}" for path, line in reversed(frames) if own[path])
 
 
 def _last_line(error: BaseException) -> str:

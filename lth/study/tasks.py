@@ -133,7 +133,7 @@ class TaskWorker:
         start = plan(self._problem, place, previous, before.get(Place.imp(0)))
         environment = computed_by(self._problem)
         unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
-        tags, density = {COMPUTED_BY: environment}, start.mask.density
+        tags, density = {COMPUTED_BY: environment, **self._trial.tags}, start.mask.density
         with (
             unsent.rescuing() as directory,
             self._runs.task(task, density, adopt=adopt, fresh=fresh, tags=tags) as run,
@@ -161,7 +161,7 @@ class TaskWorker:
         environment = measured_by(self._problem.devices, self._problem.measuring_threads)
         # What is resumed must go on where it was begun.
         resumed = {COMPUTED_BY: environment} if kind_of(job).goes_on else {}
-        tags = {"measure": job.measure, **resumed}
+        tags = {"measure": job.measure, **resumed, **self._trial.tags}
         unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
         with (
             unsent.rescuing() as directory,
