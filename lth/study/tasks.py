@@ -66,7 +66,7 @@ class TaskWorker:
         self._recent: dict[str, Solution] = {}  # by run, the one used last at the end
 
     def check(self, task: Task) -> None:
-        """Check that a task can be done, before anything is done for it.
+        """Check that a task can be done, and note what it needs of the network, before anything is done for it.
 
         Raises:
             ValueError: If its level can't be pruned or measured, or it is of another study that is not here.
@@ -76,18 +76,17 @@ class TaskWorker:
             if place.kind == "imp" and place.level < len(problem.keys.given):
                 raise InputError(f"{place.name}, an ancestor of from_run, is not in this experiment (any more)")
             check_level(problem, place.level)
-            with self._own_faults():
-                self._trial.training()
+            self._trial.need("training")
         elif not isinstance(place, Analysis | Summary | ReportNode):
             check_measurable(problem)
             check_level(problem, place.level, problem.setting.analysis.k if place.measure == "spectra" else 0)
             if place.measure != "distances":
-                with self._own_faults():
-                    self._trial.measuring(curvature=kind_of(place).of_hessian)
+                self._trial.need("curvature" if kind_of(place).of_hessian else "measuring")
 
     def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
         """Return the run in which a task was done; None where another process has done it, or is at it."""
         with self._own_faults():
+            self._trial.run()
             run_id = self._do(task, adopt=adopt, fresh=fresh)
         if run_id is not None and not isinstance(task.node, Analysis | Summary | ReportNode):
             forget(self._unsent, task.key, fresh=fresh)

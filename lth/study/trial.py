@@ -11,8 +11,8 @@ import random as python_random  # noqa: TID251  (restored: a user's network may 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -35,80 +35,83 @@ from lth.training.threads import threads
 TRIAL = "lth.trial"  # a tag of runs
 _LONGEST = 5000  # characters of a tag
 
+Part = Literal["training", "measuring", "curvature"]
 
-@dataclass
+
 class Trial:
-    """The trial of a problem's network, each part once and when it is needed.
+    """The trial of a problem's network, in three parts that are each done once, when they are needed.
+
+        training    what a training does; of curvature, which it does without, it only warns
+        measuring   what losses are measured with: the loss must be a mean over examples
+        curvature   the same, and products with the Hessian
 
     Args:
         problem: The study's.
         say: Tells the user.
     """
 
-    problem: Problem
-    say: Callable[[str], None]
-    _said: list[str] = field(default_factory=list)
-    _parts: set[str] = field(default_factory=set)  # that were tried
+    def __init__(self, problem: Problem, say: Callable[[str], None]) -> None:
+        self._problem, self._say = problem, say
+        self._needed = set[Part]()
+        self._done = set[Part]()
+        self._said: list[str] = []
 
-    def training(self) -> None:
-        """Try all that a training does with the network; of curvature, which it does without, it only warns.
+    def need(self, part: Part) -> None:
+        """Have a part tried at the next `run`."""
+        if is_tried(self._problem):
+            self._needed.add(part)
 
-        Raises:
-            ValueError: If it can't be done, or not be gone on from to the same bits.
-        """
-        self._once("training", self._try_training)
-
-    def measuring(self, *, curvature: bool) -> None:
-        """Try what a measurement does with the network.
+    def run(self) -> None:
+        """Try what is needed and was not tried.
 
         Raises:
-            ValueError: If its loss is no mean over examples, or has no Hessian where curvature is asked for.
+            ValueError: If it can't be done: what, and what to do.
         """
-        self._once("curvature" if curvature else "measuring", lambda: self._try_measuring(curvature=curvature))
+        for part in get_args(Part):
+            if part in self._needed - self._done:
+                self._done.add(part)
+                began = time.monotonic()
+                with _unchanged(self._problem):
+                    warnings = self._try_training() if part == "training" else self._try_measuring(part)
+                seconds = time.monotonic() - began
+                self._tell(f"{whose(self._problem)}: tried {part} on a few images, {seconds:.1f} s", warnings)
 
     @property
     def tags(self) -> dict[str, str]:
         """What was tried and is to be known, for the runs of what was done after it; empty if nothing was."""
         return {TRIAL: "\n".join(self._said)[:_LONGEST]} if self._said else {}
 
-    def _once(self, part: str, attempt: Callable[[], Sequence[str]]) -> None:
-        if part in self._parts or not is_tried(self.problem):
-            return
-        self._parts.add(part)
-        began = time.monotonic()
-        with _unchanged(self.problem):
-            warnings = attempt()
-        seconds = time.monotonic() - began
-        lines = [f"{whose(self.problem)}: tried {part} on a few images, {seconds:.1f} s"]
-        for line in [*lines, *(f"  warning: {warning}" for warning in warnings)]:
-            self._said.append(line)
-            self.say(line)
+    def _tell(self, line: str, warnings: Sequence[str]) -> None:
+        for each in [line, *(f"  warning: {warning}" for warning in warnings)]:
+            self._said.append(each)
+            self._say(each)
 
     def _try_training(self) -> list[str]:
-        warnings = rehearse_training(self.problem)
-        warnings += [f"{why}; it can be trained, but not measured" for why in self._no_mean]
-        warnings += [f"{why}; its curvature can't be measured" for why in self._no_curvature]
-        network = copy.deepcopy(self.problem.network)
-        return [*warnings, *filter(None, [why_no_model(network, self.problem.keys.spec.input_shape)])]
+        warnings = rehearse_training(self._problem)
+        if self._needed == {"training"}:  # else it is said as an error
+            warnings += [f"{why}; it can be trained, but not measured" for why in self._no_mean]
+            warnings += [f"{why}; its curvature can't be measured" for why in self._no_curvature]
+        network = copy.deepcopy(self._problem.network)
+        return [*warnings, *filter(None, [why_no_model(network, self._problem.keys.spec.input_shape)])]
 
-    def _try_measuring(self, *, curvature: bool) -> list[str]:
-        for why in [*self._no_mean, *(self._no_curvature if curvature else ())]:
-            raise InputError(f"{whose(self.problem)}: {why}")
+    def _try_measuring(self, part: Part) -> list[str]:
+        for why in [*self._no_mean, *(self._no_curvature if part == "curvature" else ())]:
+            raise InputError(f"{whose(self._problem)}: {why}")
         return []
 
     @cached_property
     def _no_mean(self) -> list[str]:
         """Why the loss is no mean over examples; empty if it is."""
-        device = self.problem.devices[0]
-        weights = Weights.of(self.problem.network).to(device)
+        device = self._problem.devices[0]
+        weights = Weights.of(self._problem.network).to(device)
         return _refused(
-            lambda: check_mean_over_examples(self.problem.network, weights, few_images(self.problem).train)
+            lambda: check_mean_over_examples(self._problem.network, weights, few_images(self._problem).train)
         )
 
     @cached_property
     def _no_curvature(self) -> list[str]:
         """Why there are no products with the Hessian; empty if there are, or the loss is no mean."""
-        return [] if self._no_mean else _refused(lambda: _try_curvature(self.problem))
+        return [] if self._no_mean else _refused(lambda: _try_curvature(self._problem))
 
 
 def is_tried(problem: Problem) -> bool:

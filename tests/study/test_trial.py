@@ -16,7 +16,7 @@ from lth.errors import InputError
 from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.solution.problem import Problem
-from lth.study.trial import Trial
+from lth.study.trial import Part, Trial
 from lth.tracking.store import Store
 
 pytestmark = pytest.mark.usefixtures("without_models")
@@ -40,14 +40,19 @@ def trial(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Trying:
     return trial
 
 
+def attempt(trial: Trial, *parts: Part) -> None:
+    for part in parts:
+        trial.need(part)
+    trial.run()
+
+
 def warned(said: list[str]) -> str:
     return "\n".join(line for line in said if "warning" in line)
 
 
 def test_a_network_that_can_do_everything_is_said_to(trial, said):
     tried = trial()
-    tried.training()
-    tried.measuring(curvature=True)
+    attempt(tried, "training", "curvature")
     assert [line.partition(",")[0] for line in said] == [
         "network=own_networks:under_test: tried training on a few images",
         "network=own_networks:under_test: tried curvature on a few images",
@@ -57,16 +62,14 @@ def test_a_network_that_can_do_everything_is_said_to(trial, said):
 def test_each_part_is_tried_once(trial, said):
     tried = trial()
     for _ in range(2):
-        tried.training()
-        tried.measuring(curvature=False)
+        attempt(tried, "training", "measuring")
     assert len(said) == 2
 
 
 @pytest.mark.parametrize("network", ["resnet8-w2", "lenet-8", "vgg11-w2"])
 def test_networks_of_ours_are_not_tried(said, network):
     tried = Trial(tiny_problem.make_problem(network=network), said.append)
-    tried.training()
-    tried.measuring(curvature=True)
+    attempt(tried, "training", "curvature")
     assert said == []
 
 
@@ -83,30 +86,28 @@ def test_a_trial_leaves_random_states_threads_and_the_network_as_they_were(trial
         return y
 
     tried = trial(returned=draws)
-    before = _state(tried.problem)
-    tried.training()
-    tried.measuring(curvature=True)
-    assert _state(tried.problem) == before
+    before = _state(tried._problem)
+    attempt(tried, "training", "curvature")
+    assert _state(tried._problem) == before
 
 
 @pytest.mark.parametrize("made", BUFFERS.values(), ids=BUFFERS)
 def test_buffers_of_every_type_survive_progress_and_checkpoint(trial, made, said):
-    trial(made=made).training()
+    attempt(trial(made=made), "training")
     assert warned(said) == ""
 
 
 @pytest.mark.parametrize("returned", RETURNS.values(), ids=RETURNS)
 def test_whatever_the_logits_are_in_it_can_be_trained_and_measured(trial, returned, said):
     tried = trial(returned=returned)
-    tried.training()
-    tried.measuring(curvature=True)
+    attempt(tried, "training", "curvature")
     assert warned(said) == ""
 
 
 @pytest.mark.parametrize(("returned", "said_of_it"), LOST.values(), ids=LOST)
 def test_state_that_is_not_kept_and_decides_is_refused_and_named(trial, returned, said_of_it):
     with pytest.raises(InputError, match=f"because training changes .*{said_of_it}.*register_buffer"):
-        trial(returned=returned).training()
+        attempt(trial(returned=returned), "training")
 
 
 @pytest.mark.parametrize("where", ["", "bn"])
@@ -114,12 +115,12 @@ def test_a_count_that_decides_nothing_yet_is_warned_of(trial, said, where):
     def returned(self: nn.Module, y: Tensor) -> Tensor:
         return COUNTED(self.get_submodule(where), y)
 
-    trial(returned=returned).training()
+    attempt(trial(returned=returned), "training")
     assert f"training changes attribute odd{' of bn' if where else ''}, which is neither stored" in warned(said)
 
 
 def test_a_tensor_that_is_only_remembered_is_no_matter(trial, said):
-    trial(returned=REMEMBERED).training()
+    attempt(trial(returned=REMEMBERED), "training")
     assert warned(said) == ""
 
 
@@ -132,26 +133,25 @@ HIDDEN = {
 
 @pytest.mark.parametrize("value", HIDDEN.values(), ids=HIDDEN)
 def test_parameters_that_no_module_registers_are_warned_of(trial, said, value):
-    trial(made=lambda self: setattr(self, "odd", value(self))).training()
+    attempt(trial(made=lambda self: setattr(self, "odd", value(self))), "training")
     assert "attribute odd holds parameters that are not the network's: neither trained" in warned(said)
 
 
 def test_a_list_of_registered_parameters_is_no_matter(trial, said):
-    trial(made=lambda self: setattr(self, "odd", [self.fc, self.conv.weight])).training()
+    attempt(trial(made=lambda self: setattr(self, "odd", [self.fc, self.conv.weight])), "training")
     assert warned(said) == ""
 
 
 def test_a_network_may_change_its_images_in_place(trial, said):
     tried = trial(forward=lambda self, x: self.fc(self.features(x.sub_(0.5))))
-    tried.training()
-    tried.measuring(curvature=True)
+    attempt(tried, "training", "curvature")
     assert warned(said) == ""
 
 
 @pytest.mark.parametrize("failing", FAILING_BACKWARD.values(), ids=FAILING_BACKWARD)
 def test_whatever_a_backward_pass_raises_is_one_line_with_theirs(trial, failing):
     with pytest.raises(InputError, match="fails in its backward pass") as raised:
-        trial(returned=failing).training()
+        attempt(trial(returned=failing), "training")
     assert_told(raised.value)
 
 
@@ -179,7 +179,7 @@ def _late_parameter(self: nn.Module, y: Tensor) -> Tensor:
 )
 def test_tensors_that_training_makes_or_reshapes_are_named(trial, returned, name):
     with pytest.raises(InputError, match=f"a step of training turns {name} from .* in __init__"):
-        trial(returned=returned).training()
+        attempt(trial(returned=returned), "training")
 
 
 def _squeezed(_self: nn.Module, y: Tensor) -> Tensor:
@@ -204,7 +204,7 @@ def _for_few(_self: nn.Module, y: Tensor) -> Tensor:
 )
 def test_what_would_fail_or_learn_nothing_is_said_before_any_training(trial, returned, message):
     with pytest.raises(InputError, match=message):
-        trial(returned=returned).training()
+        attempt(trial(returned=returned), "training")
 
 
 RANDOM = [
@@ -222,10 +222,10 @@ MIXING = [
 @pytest.mark.parametrize("returned", RANDOM + MIXING)
 def test_a_loss_that_is_no_mean_can_be_trained_with_a_warning_and_not_measured(trial, returned, said):
     tried = trial(returned=returned)
-    tried.training()
+    attempt(tried, "training")
     assert "it can be trained, but not measured" in warned(said)
     with pytest.raises(InputError, match="in evaluation mode"):
-        tried.measuring(curvature=False)
+        attempt(tried, "measuring")
 
 
 class _Once(torch.autograd.Function):
@@ -244,11 +244,11 @@ class _Once(torch.autograd.Function):
 
 def test_a_network_without_second_derivatives_can_be_trained_with_a_warning(trial, said):
     tried = trial(returned=lambda _, y: _Once.apply(y))
-    tried.training()
-    tried.measuring(curvature=False)
+    attempt(tried, "training")
+    attempt(tried, "measuring")
     assert "its curvature can't be measured" in warned(said)
     with pytest.raises(InputError, match="needs the second derivative"):
-        tried.measuring(curvature=True)
+        attempt(tried, "curvature")
 
 
 @pytest.mark.parametrize(
