@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from lth.errors import InputError
 from lth.network.lenet import LeNet
+from lth.network.output import find_logits
+from lth.network.own import made_usable
 from lth.network.parts import prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream
 from lth.setting.network import NetworkSpec
+from lth.setting.own_fault import own_faults
 from lth.setting.reference import call_reference, is_reference
 
 _NAME = re.compile(r"(resnet|vgg)(\d{1,4})(?:-w(\d{1,4}))?", re.ASCII)
@@ -32,24 +36,28 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
         ValueError: If the name is unknown, or the network doesn't fit the data or has nothing to prune.
     """
     with global_stream(seed, "initialise", *purpose):
-        network = _construct(spec).eval()
+        network = _construct(spec)
+        if is_reference(spec.name):
+            network = made_usable(network, spec)
         with torch.no_grad():
-            try:
-                output = network(torch.zeros(2, *spec.input_shape))  # lazy layers draw their weights here
-            except Exception as error:
-                if not isinstance(error, RuntimeError) and not is_reference(spec.name):
-                    raise  # a fault of ours
-                what = f"{type(error).__name__}: {error}" if is_reference(spec.name) else error
-                raise InputError(f"network={spec.name} rejects inputs {spec.input_shape}: {what}") from error
+            output = _output(network, spec)
     prunable_names(network)
-    if not isinstance(output, Tensor) or output.shape != (2, spec.num_classes):
-        shown = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
-        raise InputError(f"network={spec.name} maps 2 images to {shown}; expected (2, {spec.num_classes})")
     if not bool(output.isfinite().all()):
         raise InputError(
             f"network={spec.name} maps zeros to NaN or infinity at its start; mend its forward pass"
         )
     return network
+
+
+def _output(network: nn.Module, spec: NetworkSpec) -> Tensor:
+    """Return what the network maps two images of zeros to, (2, num_classes)."""
+    rejects = f"network={spec.name} rejects inputs {spec.input_shape}:"
+    try:
+        with own_faults(rejects, spec.name) if is_reference(spec.name) else nullcontext():
+            output = network.eval()(torch.zeros(2, *spec.input_shape))
+    except RuntimeError as error:
+        raise InputError(f"{rejects} {error}") from error
+    return find_logits(f"network={spec.name}", output, (2, spec.num_classes))[1]
 
 
 def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:

@@ -85,7 +85,7 @@ class Folded:
         if state is not self._held:
             self._hold(state)
             self._held = state
-        return self._network(inputs)  # type: ignore[no-any-return]
+        return self._network(inputs.clone())  # type: ignore[no-any-return]  # which may change them in place
 
     @torch.no_grad()
     def _hold(self, state: Mapping[str, Tensor]) -> None:

@@ -37,15 +37,15 @@ class Weights:
         """Overwrite the state of `network`.
 
         Raises:
-            ValueError: If a name or a shape differs.
+            ValueError: If a name, a shape or a type differs.
         """
         own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         given = {**self.parameters, **self.buffers}
-        shapes = {name: tensor.shape for name, tensor in own.items()}
-        if (found := {name: tensor.shape for name, tensor in given.items()}) != shapes:
-            odd = min(n for n in shapes.keys() | found.keys() if shapes.get(n) != found.get(n))
+        forms = {name: _form(tensor) for name, tensor in own.items()}
+        if (found := {name: _form(tensor) for name, tensor in given.items()}) != forms:
+            odd = min(n for n in forms.keys() | found.keys() if forms.get(n) != found.get(n))
             raise InputError(
-                f"{odd} has shape {found.get(odd)} where the network has {shapes.get(odd)}; "
+                f"{odd} has {found.get(odd, 'no shape')} where the network has {forms.get(odd, 'none')}; "
                 "are these the weights of another network?"
             )
         with torch.no_grad():
@@ -67,7 +67,8 @@ class Weights:
 def affine_combination(points: list[Weights], coefficients: list[float]) -> Weights:
     """Return Σ cᵢ pᵢ of parameters and floating-point buffers, in float64, rounded once.
 
-    Integer buffers (BatchNorm's batch counter, unused in evaluation mode) come from the first point.
+    Complex buffers are combined in complex128; integer ones (BatchNorm's batch counter, unused in evaluation
+    mode) come from the first point.
 
     Example:
         >>> a, b = (Weights({"w": torch.tensor(w)}, {}) for w in ([0.0, 4.0], [8.0, 8.0]))
@@ -83,14 +84,22 @@ def affine_combination(points: list[Weights], coefficients: list[float]) -> Weig
 
 def _combine(tensors: list[Tensor], coefficients: list[float]) -> Tensor:
     first = tensors[0]
-    if not first.is_floating_point():
+    if not (first.is_floating_point() or first.is_complex()):
         return first
-    total = torch.zeros_like(first, dtype=torch.float64)
+    exact = torch.complex128 if first.is_complex() else torch.float64
+    total = torch.zeros_like(first, dtype=exact)
     for tensor, coefficient in zip(tensors, coefficients, strict=True):
         if coefficient != 0:  # keeps the ends of a path bit-equal to the points
-            total += coefficient * tensor.double()
+            total += coefficient * tensor.to(exact)
     return total.to(first.dtype)
 
 
+def _form(tensor: Tensor) -> str:
+    type_ = "" if tensor.dtype == torch.float32 else f" of {tensor.dtype}"
+    return f"shape {tuple(tensor.shape)}{type_}"
+
+
 def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
+    # A conjugated or negated view says so in a flag, which no file keeps.
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    return plain.clone(memory_format=torch.contiguous_format)

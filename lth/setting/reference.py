@@ -6,12 +6,12 @@ import importlib
 import inspect
 import re
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lth.errors import InputError
+from lth.setting.own_fault import own_faults
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -32,11 +32,8 @@ def call_reference(name: str, *arguments: object) -> Any:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} can't be called with {arguments}: {error}") from error
-    try:
+    with own_faults(f"{name} raised", name):
         return function(*arguments)
-    except Exception as error:
-        where = _where(error, function)
-        raise InputError(f"{name} raised {type(error).__name__}: {error} ({where})") from error
 
 
 def load_reference(name: str) -> Callable[..., Any]:
@@ -50,19 +47,13 @@ def load_reference(name: str) -> Callable[..., Any]:
     if here not in sys.path:
         sys.path.append(here)
     try:
-        function = getattr(importlib.import_module(module_name), function_name)  # noqa: TID251
-    except Exception as error:  # importing runs the module
+        with own_faults(f"{name} can't be loaded:", name, only_theirs=True):  # importing runs the module
+            function = getattr(importlib.import_module(module_name), function_name)  # noqa: TID251
+    except InputError:
+        raise
+    except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{name} can't be loaded ({reason}); check that python can import it") from error
     if not callable(function):
         raise InputError(f"{name} is a {type(function).__name__}; expected a function")
     return function  # type: ignore[no-any-return]
-
-
-def _where(error: Exception, function: Callable[..., Any]) -> str:
-    """Return the last line of the function's own file that led to the error; else the last of all."""
-    frames = traceback.extract_tb(error.__traceback__)
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
-    last = (own or frames)[-1]
-    return f"{last.filename}, line {last.lineno}"

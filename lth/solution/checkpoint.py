@@ -74,6 +74,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         # In the network's order, by which masks count positions; safetensors keeps none.
         "parameters": {name: list(t.shape) for name, t in solution.final.parameters.items()},
         "buffers": {name: list(t.shape) for name, t in solution.final.buffers.items()},
+        **_types(solution.final.buffers),
         "prunable": list(solution.mask.keep),
         **({"frozen": sorted(solution.mask.frozen)} if solution.mask.frozen else {}),
         "setting": solution.setting.flat(),
@@ -154,14 +155,16 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
     parameters = {f"parameters/{name}": shape for name, shape in manifest["parameters"].items()}
     buffers = {f"buffers/{name}": shape for name, shape in manifest["buffers"].items()}
     masks = {name: manifest["parameters"][name] for name in manifest["prunable"]}
+    types = {f"buffers/{name}": type_ for name, type_ in manifest.get("buffer_types", {}).items()}
 
     def weights(file: str) -> Weights:
-        tensors = _ordered(file, files[file], parameters | buffers)
+        tensors = _ordered(file, files[file], parameters | buffers, types)
         return Weights(_group(tensors, "parameters"), _group(tensors, "buffers"))
 
     momentum = {f"momentum/{name}": manifest["parameters"][name] for name in manifest["momentum"]}
-    rewound = _ordered("rewind.safetensors", files["rewind.safetensors"], parameters | buffers | momentum)
-    keep = _ordered("mask.safetensors", files["mask.safetensors"], masks)
+    everything = parameters | buffers | momentum
+    rewound = _ordered("rewind.safetensors", files["rewind.safetensors"], everything, types)
+    keep = _ordered("mask.safetensors", files["mask.safetensors"], masks, {})
     if any(bool((tensor > 1).any()) for tensor in keep.values()):
         raise CheckpointError("mask.safetensors holds bytes other than 0 and 1")
     return Solution(
@@ -196,11 +199,14 @@ def _frozen(manifest: Mapping[str, Any]) -> frozenset[str]:
     return frozen
 
 
-def _ordered(file: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> dict[str, Tensor]:
+def _ordered(
+    file: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, list[int]], types: Mapping[str, str]
+) -> dict[str, Tensor]:
     """Return the tensors in the order of `shapes`.
 
     Raises:
-        CheckpointError: If a name or a shape differs, or a floating-point type is not float32.
+        CheckpointError: If a name or a shape differs, or a floating-point type is neither that of `types` nor,
+            where that names none, float32.
     """
     found = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if found != dict(shapes):
@@ -208,10 +214,18 @@ def _ordered(file: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, list
         raise CheckpointError(
             f"{file}: tensor {odd} has shape {found.get(odd)} where the manifest says {shapes.get(odd)}"
         )
-    types = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()} - {torch.float32}
-    if types:
-        raise CheckpointError(f"{file}: weights are {', '.join(map(str, types))}; expected torch.float32")
+    for name, tensor in tensors.items():
+        expected = types.get(name, str(torch.float32))
+        if tensor.is_floating_point() and str(tensor.dtype) != expected:
+            raise CheckpointError(f"{file}: {name} is {tensor.dtype}; expected {expected}")
     return {name: tensors[name] for name in shapes}
+
+
+def _types(buffers: Mapping[str, Tensor]) -> dict[str, dict[str, str]]:
+    """Return a field of the manifest with the floating-point types that are not float32; none if all are."""
+    floating = {name: tensor.dtype for name, tensor in buffers.items() if tensor.is_floating_point()}
+    others = {name: str(dtype) for name, dtype in floating.items() if dtype != torch.float32}
+    return {"buffer_types": others} if others else {}
 
 
 def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:

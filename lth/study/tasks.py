@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import Job
 from lth.plan.place import Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
+from lth.setting.own_fault import own_faults
+from lth.setting.reference import is_reference
 from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
@@ -24,6 +27,7 @@ from lth.study.record.solution import log_analysis, log_analysis_trend, log_solu
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns
 from lth.study.training import computed_by, train_on
+from lth.study.trial import Trial
 from lth.study.unsent import Unsent, forget
 from lth.tracking.folder import KEPT, clear_progress
 from lth.tracking.store import COMPUTED_BY, Store
@@ -58,10 +62,11 @@ class TaskWorker:
     ) -> None:
         self._problem, self._store, self._index, self._runs = problem, store, index, runs
         self._results, self._say, self._keep_every, self._unsent = results, say, keep_every, unsent
+        self._trial = Trial(problem, say)
         self._recent: dict[str, Solution] = {}  # by run, the one used last at the end
 
     def check(self, task: Task) -> None:
-        """Check that a task can be done, before anything is done for it.
+        """Check that a task can be done, and note what it needs of the network, before anything is done for it.
 
         Raises:
             ValueError: If its level can't be pruned or measured, or it is of another study that is not here.
@@ -71,23 +76,19 @@ class TaskWorker:
             if place.kind == "imp" and place.level < len(problem.keys.given):
                 raise InputError(f"{place.name}, an ancestor of from_run, is not in this experiment (any more)")
             check_level(problem, place.level)
+            self._trial.need("training")
         elif not isinstance(place, Analysis | Summary | ReportNode):
             check_measurable(problem)
             check_level(problem, place.level, problem.setting.analysis.k if place.measure == "spectra" else 0)
+            if place.measure != "distances":
+                self._trial.need("curvature" if kind_of(place).of_hessian else "measuring")
 
     def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
         """Return the run in which a task was done; None where another process has done it, or is at it."""
-        node = task.node
-        if isinstance(node, Analysis):
-            return self._analyse(task, node, adopt=adopt, fresh=fresh)
-        if isinstance(node, Summary):
-            return self._results.summarise(task)
-        assert not isinstance(node, ReportNode), "a report is of several studies"
-        if isinstance(node, Place):
-            run_id = self._train(task, node, adopt=adopt, fresh=fresh)
-        else:
-            run_id = self._measure(task, node, adopt=adopt, fresh=fresh)
-        if run_id is not None:
+        with self._own_faults():
+            self._trial.run()
+            run_id = self._do(task, adopt=adopt, fresh=fresh)
+        if run_id is not None and not isinstance(task.node, Analysis | Summary | ReportNode):
             forget(self._unsent, task.key, fresh=fresh)
         return run_id
 
@@ -114,13 +115,33 @@ class TaskWorker:
         self._surveyor.release()
         self._recent.clear()
 
+    def _do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
+        node = task.node
+        if isinstance(node, Analysis):
+            return self._analyse(task, node, adopt=adopt, fresh=fresh)
+        if isinstance(node, Summary):
+            return self._results.summarise(task)
+        assert not isinstance(node, ReportNode), "a report is of several studies"
+        if isinstance(node, Place):
+            return self._train(task, node, adopt=adopt, fresh=fresh)
+        return self._measure(task, node, adopt=adopt, fresh=fresh)
+
+    def _own_faults(self) -> AbstractContextManager[None]:
+        """Tell what a user's own network raises by the line of theirs that it came from."""
+        name = self._problem.keys.spec.name
+        return (
+            own_faults(f"network={name} raised", name, only_theirs=True)
+            if is_reference(name)
+            else nullcontext()
+        )
+
     def _train(self, task: Task, place: Place, *, adopt: bool, fresh: bool) -> str | None:
         before = {need: self._load(need) for need in starts_from(place)}
         previous = before.get(Place.imp(place.level - 1))
         start = plan(self._problem, place, previous, before.get(Place.imp(0)))
         environment = computed_by(self._problem)
         unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
-        tags, density = {COMPUTED_BY: environment}, start.mask.density
+        tags, density = {COMPUTED_BY: environment, **self._trial.tags}, start.mask.density
         with (
             unsent.rescuing() as directory,
             self._runs.task(task, density, adopt=adopt, fresh=fresh, tags=tags) as run,
@@ -151,7 +172,7 @@ class TaskWorker:
         environment = measured_by(self._problem.devices, self._problem.measuring_threads)
         # What is resumed must go on where it was begun.
         resumed = {COMPUTED_BY: environment} if kind_of(job).goes_on else {}
-        tags = {"measure": job.measure, **resumed}
+        tags = {"measure": job.measure, **resumed, **self._trial.tags}
         unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
         with (
             unsent.rescuing() as directory,

@@ -80,9 +80,24 @@ def _log(
         except (MlflowException, OSError):
             raise
         except Exception as error:  # torch.export fails with whatever its tracer meets
-            return f"no MLflow model: torch.export can't trace the network ({type(error).__name__})"
+            return _untraceable(error)
         mlflow.log_metrics(dict(metrics), model_id=info.model_id)
     return None
+
+
+def why_no_model(network: nn.Module, input_shape: Sequence[int]) -> str | None:
+    """Return why a network in evaluation mode will have no model; None if torch.export can trace it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.export.export(network, (torch.zeros(2, *input_shape),))
+    except Exception as error:  # torch.export fails with whatever its tracer meets
+        return _untraceable(error)
+    return None
+
+
+def _untraceable(error: Exception) -> str:
+    return f"no MLflow model: torch.export can't trace the network ({type(error).__name__})"
 
 
 def _as_exported_program() -> dict[str, Any]:

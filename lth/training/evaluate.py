@@ -17,7 +17,7 @@ from lth.training.threads import threads, threads_for
 
 # On a CPU the activations of 128 images stay in the cache: ResNet-20 ran 1.2 times as fast as in 500s.
 # A GPU wants to be kept busy; beyond 1,000 it gains nothing (ResNet-20 on an H100).
-_BATCH = {"cpu": 128, "cuda": 1000}
+BATCH = {"cpu": 128, "cuda": 1000}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Evaluator:
         self._network = Folded(network, self._device, torch.bfloat16 if self._bf16 else torch.float32)
         self._examples = examples
         self._threads = threads_for(network, examples)
-        size = batch_size if batch_size is not None else _BATCH[self._device.type]
+        size = batch_size if batch_size is not None else BATCH[self._device.type]
         self._batches = list(
             zip(torch.split(examples.images, size), torch.split(examples.labels, size), strict=True)
         )

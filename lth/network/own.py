@@ -1,0 +1,216 @@
+"""A user's own network as the rest of lth can use it, or why it can't be used.
+
+What is usable is used: wrappers that only spread or compile the work are passed over, the logits are taken out
+of whatever is returned, and tensors that repeat themselves in memory get memory of their own. Names of tensors
+stay those of the user's network.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import torch
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as tensors_to_bytes
+from torch import Tensor, nn
+
+from lth.errors import InputError
+from lth.network.layout import is_ours
+from lth.network.output import Logits, find_logits
+from lth.network.parts import prunable_names
+from lth.setting.network import NetworkSpec
+from lth.setting.own_fault import described, own_faults
+
+_COMPILED = "_orig_mod"  # what torch.compile calls the module that it wraps
+_NO_STATE = frozenset(vars(nn.Module()))  # what torch itself keeps in every module
+
+
+class Unwrapped(nn.Module):
+    """Calls the one module that a wrapper held, under the name that the wrapper gave it."""
+
+    def __init__(self, name: str, inner: nn.Module) -> None:
+        super().__init__()
+        self.add_module(name, inner)
+
+    def forward(self, *inputs: object, **named: object) -> object:
+        """Return what the module returns."""
+        return self._inner()(*inputs, **named)
+
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # the wrapper may have passed it on
+            if not self.__dict__.get("_modules"):
+                raise
+            return getattr(self._inner(), name)  # type: ignore[no-any-return]
+
+    def _inner(self) -> nn.Module:
+        return next(iter(self.children()))
+
+
+def made_usable(network: nn.Module, spec: NetworkSpec) -> nn.Module:
+    """Return the user's network in evaluation mode, with one tensor of logits for its output.
+
+    It is called in evaluation and in training mode, where lazy layers draw their weights; a copy is called in
+    training mode, so that no statistics move.
+
+    Raises:
+        ValueError: If it can't be used: what, and what to do.
+    """
+    whose = f"network={spec.name}"
+    network = _unwrapped(network, whose)
+    images = torch.zeros(2, *spec.input_shape)
+    with own_faults(f"{whose} rejects inputs {spec.input_shape}:", spec.name), torch.no_grad():
+        output = network.eval()(images)
+    prunable_names(network)
+    if is_ours(network):  # of which the rest is known
+        return network
+    check_tensors(network, whose)
+    trained = _copied(network, whose).train()
+    with own_faults(f"{whose} fails in training mode:", spec.name), torch.no_grad():
+        in_training = trained(images)
+    shape = (len(images), spec.num_classes)
+    if any(find_logits(whose, returned, shape)[1] is not returned for returned in (output, in_training)):
+        network.register_forward_hook(Logits(whose, spec.num_classes))
+    _check_own_tensors(network, trained, images, spec)
+    return network
+
+
+def _unwrapped(network: nn.Module, whose: str) -> nn.Module:
+    """Return the network without what spreads it over devices or compiles it, which lth does itself.
+
+    Raises:
+        ValueError: If a part is scripted, which no other weights can be handed to.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"{whose} is scripted{_at(name)}, so no weights can be handed to it; return the module itself, "
+                "without torch.jit"
+            )
+    for module in list(network.modules()):
+        module._compiled_call_impl = None  # of `module.compile()`
+        for name, child in list(module.named_children()):
+            if (inner := _wrapped_name(child)) is not None:
+                setattr(module, name, Unwrapped(inner, child.get_submodule(inner)))
+    inner = _wrapped_name(network)
+    return network if inner is None else Unwrapped(inner, network.get_submodule(inner))
+
+
+def _wrapped_name(module: nn.Module) -> str | None:
+    """Return what a wrapper calls the module in it; None if a module is no wrapper."""
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return "module"
+    return _COMPILED if list(module._modules) == [_COMPILED] and not isinstance(module, Unwrapped) else None
+
+
+def check_tensors(network: nn.Module, whose: str) -> None:
+    """Check that every parameter and buffer can be trained, stored and read back as it is.
+
+    A tensor that repeats itself in memory (`expand`) gets memory of its own: nothing can be written to it.
+
+    Raises:
+        ValueError: If one can't.
+    """
+    for kind, tensors in (("parameter", network.named_parameters()), ("buffer", network.named_buffers())):
+        for name, tensor in tensors:
+            what = f"{whose}: {kind} {name}"
+            if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
+                form = "quantised" if tensor.is_quantized else "without values (meta)"
+                form = form if tensor.is_quantized or tensor.is_meta else f"of layout {tensor.layout}"
+                raise InputError(f"{what} is {form}, which can't be stored; make it an ordinary tensor")
+            if kind == "parameter" and tensor.dtype != torch.float32:
+                raise InputError(
+                    f"{what} is {tensor.dtype}; weights are trained and measured in float32: call "
+                    "`.float()`, and leave fewer bits to `precision` (or make it a buffer)"
+                )
+            if not _is_storable(tensor.dtype):
+                raise InputError(f"{what} is {tensor.dtype}, which can't be stored; choose another type")
+            if _repeats_itself(tensor):
+                tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
+    _check_ties(network, whose)
+
+
+def _is_storable(dtype: torch.dtype) -> bool:
+    try:
+        return tensors_from_bytes(tensors_to_bytes({"": torch.zeros(1).to(dtype)}))[""].dtype == dtype
+    except Exception:  # whatever it raises for a type that it does not know
+        return False
+
+
+def _repeats_itself(tensor: Tensor) -> bool:
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.numel() > reach + 1
+
+
+def _check_ties(network: nn.Module, whose: str) -> None:
+    """Check that no two parameters share memory: on another device they would not, and all else differs.
+
+    Raises:
+        ValueError: If two do.
+    """
+    dense = [(name, p) for name, p in network.named_parameters() if p.numel() and p.is_contiguous()]
+    extents = sorted((p.data_ptr(), p.data_ptr() + p.numel() * p.element_size(), name) for name, p in dense)
+    for (_, end, name), (start, _, other) in pairwise(extents):
+        if start < end:
+            raise InputError(
+                f"{whose}: parameters {name} and {other} share memory but are two; to tie them, assign the one "
+                "parameter to both modules, else clone it"
+            )
+
+
+def _copied(network: nn.Module, whose: str) -> nn.Module:
+    """Return a copy of the network, as every training and every measurement makes one.
+
+    Raises:
+        ValueError: If it can't be copied: because of which attribute of which module, where that is known.
+    """
+    try:
+        return copy.deepcopy(network)
+    except Exception as error:
+        for module_name, module in network.named_modules():
+            for name, value in vars(module).items():
+                if name not in _NO_STATE and not _is_copyable(value):
+                    raise InputError(
+                        f"{whose} can't be copied: attribute {name}{_at(module_name)} is a "
+                        f"{type(value).__name__} ({described(error)}); make it where it is used, or leave it "
+                        "out of the copy by `__getstate__`"
+                    ) from error
+        raise InputError(f"{whose} can't be copied by copy.deepcopy: {described(error)}") from error
+
+
+def _is_copyable(value: object) -> bool:
+    try:
+        copy.deepcopy(value)
+    except Exception:  # any that a class of theirs raises
+        return False
+    return True
+
+
+def _check_own_tensors(network: nn.Module, trained: nn.Module, images: Tensor, spec: NetworkSpec) -> None:
+    """Check that a copy computes with its own parameters, and not with those of the network it is a copy of.
+
+    Raises:
+        ValueError: If it does not: something that is not copied, such as a lambda, holds on to the network.
+    """
+    whose = f"network={spec.name}"
+    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+
+    with own_faults(f"{whose} fails in training mode:", spec.name), torch.enable_grad():
+        returned = trained(images)
+    logits = find_logits(whose, returned, (len(images), spec.num_classes))[1]
+    if not (named and logits.requires_grad):
+        return
+    with own_faults(f"{whose} fails in its backward pass:", spec.name):
+        gradients = torch.autograd.grad(logits.sum(), [p for _, p in named], allow_unused=True)
+    foreign = [name for (name, _), gradient in zip(named, gradients, strict=True) if gradient is not None]
+    if foreign:
+        raise InputError(
+            f"{whose}: a copy of it computes with {foreign[0]} of the original: a lambda, closure, hook or "
+            "weakref there holds on to the module; call the module by its attribute in `forward` instead"
+        )
+
+
+def _at(module: str) -> str:
+    return f" of {module}" if module else ""
