@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lth.errors import InputError
 from lth.network.lenet import LeNet
-from lth.network.parts import prunable_names
+from lth.network.parts import check_hooks, prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream
@@ -42,6 +42,7 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
                 what = f"{type(error).__name__}: {error}" if is_reference(spec.name) else error
                 raise InputError(f"network={spec.name} rejects inputs {spec.input_shape}: {what}") from error
     prunable_names(network)
+    check_hooks(network)
     if not isinstance(output, Tensor) or output.shape != (2, spec.num_classes):
         shown = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
         raise InputError(f"network={spec.name} maps 2 images to {shown}; expected (2, {spec.num_classes})")

@@ -75,6 +75,20 @@ def prunable_names(network: nn.Module) -> tuple[str, ...]:
     return tuple(name for name in names if name not in frozen)
 
 
+def check_hooks(network: nn.Module) -> None:
+    """Check that no parameter has a hook on its gradient, which PyTorch leaves out of every copy of a network.
+
+    Raises:
+        ValueError: If one has.
+    """
+    for name, parameter in network.named_parameters():
+        if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+            raise InputError(
+                f"{name} has a hook on its gradient (register_hook), which copies of the network don't have; "
+                "freeze it by requires_grad_(False), or change the gradient in a module or a parametrisation"
+            )
+
+
 def frozen_names(network: nn.Module) -> frozenset[str]:
     """Return the names of the parameters that don't move: those with `requires_grad=False`."""
     return frozenset(name for name, parameter in network.named_parameters() if not parameter.requires_grad)

@@ -45,6 +45,7 @@ class HessianOperator:
         dtype: Precision of the products; float64 for reference.
         graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory.
         others: Devices that take an equal share of the examples each, besides the one these are on.
+        checked: Whether `check_second_derivative` is known to pass, as it does elsewhere with this network.
 
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
@@ -73,6 +74,7 @@ class HessianOperator:
         dtype: torch.dtype = torch.float32,
         graph_budget_bytes: int = _GRAPH_BUDGET_BYTES,
         others: Sequence[torch.device] = (),
+        checked: bool = False,
     ) -> None:
         self._frozen = frozen_names(network)
         self._check_free(space)
@@ -80,7 +82,8 @@ class HessianOperator:
         self._dtype = dtype
         self._device = examples.labels.device
         _check_mean_over_examples(network, weights, examples)
-        check_second_derivative(network, weights, space, examples)
+        if not checked:
+            check_second_derivative(network, weights, space, examples)
         self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
