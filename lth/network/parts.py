@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvTransposeNd
@@ -153,7 +154,10 @@ def _as_if_none_was_frozen(network: nn.Module) -> list[Part]:
             Part(name, type(module).__name__, parameter.numel(), _kind(module, attribute))
             for module, attribute in holders[id(parameter)]
         ]
-        found.append(next((part for part in seen if part.kind == PRUNABLE), seen[0]))
+        unseen = Part(
+            name, type(network).__name__, parameter.numel(), "scripted"
+        )  # which show copies of themselves
+        found.append(next((part for part in seen if part.kind == PRUNABLE), seen[0] if seen else unseen))
     return found
 
 
@@ -162,6 +166,7 @@ def _kind(module: nn.Module, attribute: str) -> str:
     kinds = {
         PRUNABLE: isinstance(module, _PRUNABLE_LAYERS) and attribute == "weight",
         "parametrised": isinstance(module, ParametrizationList) or attribute.endswith(("_g", "_v", "_orig")),
+        "scripted": isinstance(module, torch.jit.ScriptModule),
         "normalisation": isinstance(module, _NORMALISATION),
         "bias": attribute.startswith("bias") or attribute.endswith("bias"),
         "recurrent": isinstance(module, nn.RNNBase | nn.RNNCellBase),

@@ -73,6 +73,7 @@ KINDS = [
     (nn.PReLU(), {"weight": "own of PReLU"}),
     (parametrizations.weight_norm(nn.Linear(2, 2)), {"parametrizations.weight.original0": "parametrised"}),
     (parametrizations.spectral_norm(nn.Linear(2, 2)), {"parametrizations.weight.original": "parametrised"}),
+    (torch.jit.script(nn.Sequential(nn.Linear(2, 2))), {"0.weight": "scripted"}),
     (nn.Linear(2, 2).requires_grad_(False), {"weight": "frozen", "bias": "frozen"}),
 ]
 

@@ -234,7 +234,7 @@ def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torc
     sizes: list[int] = []
     probe = copy.deepcopy(network).to(examples.labels.device).eval()
     for module in probe.modules():
-        if not list(module.children()):
+        if not list(module.children()) and not isinstance(module, torch.jit.ScriptModule):
             module.register_forward_hook(lambda _module, _inputs, output: sizes.append(_num_elements(output)))
     with torch.no_grad():
         probe(examples.normalise(examples.images[:1]))

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from layers import REFUSED, RIGHT, measured, network_with
+from layers import REFUSED, RIGHT, Called, measured, network_with
 from problems import NUM_CLASSES, SPEC, assert_same_weights, random_examples
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -117,6 +117,13 @@ class SingleOnly(nn.Linear):
 def test_a_network_of_float32_alone_is_no_fault(layer, activation):
     torch.manual_seed(0)
     check(nn.Sequential(nn.Flatten(), layer(36, 50), activation(), layer(50, NUM_CLASSES)))
+
+
+def test_a_network_that_computes_in_another_type_than_its_weights_is_refused():
+    half = nn.Linear(8, 8).bfloat16()
+    middle = Called(lambda x, layer: layer(x.bfloat16()).to(x.dtype), half)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), middle, nn.Linear(8, NUM_CLASSES))
+    assert "in float32, and there the forward pass fails (RuntimeError: " in message(network)
 
 
 def test_a_fault_of_a_network_of_float32_alone_is_found():
