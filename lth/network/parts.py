@@ -154,9 +154,8 @@ def _as_if_none_was_frozen(network: nn.Module) -> list[Part]:
             Part(name, type(module).__name__, parameter.numel(), _kind(module, attribute))
             for module, attribute in holders[id(parameter)]
         ]
-        unseen = Part(
-            name, type(network).__name__, parameter.numel(), "scripted"
-        )  # which show copies of themselves
+        # A scripted module shows copies of its parameters.
+        unseen = Part(name, type(network).__name__, parameter.numel(), "scripted")
         found.append(next((part for part in seen if part.kind == PRUNABLE), seen[0] if seen else unseen))
     return found
 

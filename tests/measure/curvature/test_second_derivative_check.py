@@ -39,8 +39,7 @@ def message(network: nn.Module) -> str:
 @pytest.mark.parametrize("kind", RIGHT)
 def test_a_product_is_the_difference_of_gradients(kind):
     found = measured(network_with(RIGHT[kind]))
-    assert found.error < 1e-6  # a wrong derivative is off by percents
-    assert found.asymmetry < 1e-12
+    assert max(found.error, found.asymmetry) < 1e-6  # a wrong derivative is off by percents
 
 
 @pytest.mark.gpu
@@ -54,8 +53,7 @@ def test_a_product_on_a_gpu_is_the_difference_of_gradients_or_can_not_be_repeate
         if "determin" not in str(error) and "repeatably" not in str(error):
             raise
         return
-    assert found.error < 1e-6
-    assert found.asymmetry < 1e-12
+    assert max(found.error, found.asymmetry) < 1e-6
 
 
 @pytest.mark.filterwarnings("ignore")
