@@ -220,6 +220,8 @@ RIGHT: Mapping[str, Callable[[], nn.Module]] = {
     "`spectral_norm`": lambda: parametrizations.spectral_norm(nn.Conv2d(4, 3, 3)),
     "`checkpoint(…, use_reentrant=False)`": lambda: checkpointed(reentrant=False),
     "`torch.compile` of a block": lambda: torch.compile(convolution(), backend="aot_eager"),
+    "a scripted block": lambda: torch.jit.script(convolution()),
+    "`DataParallel` of a block": lambda: nn.DataParallel(convolution()),
     "a frozen block": lambda: frozen(convolution()),
     "a frozen `TransformerEncoderLayer`": lambda: encoder(frozen=True),
     "an own `Function`, differentiable": lambda: own(Cube),

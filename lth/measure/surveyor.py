@@ -91,6 +91,7 @@ class Surveyor:
         self._others = tuple(others)
         self._chosen = sample(len(data.train), amount, seed, "hessian_examples")
         self._last: tuple[Weights, HessianOperator] | None = None
+        self._checked = False  # that the network can be differentiated twice
 
     @property
     def device(self) -> torch.device:
@@ -112,7 +113,15 @@ class Surveyor:
         weights = located.weights
         if self._last is None or not _same(self._last[0], weights):
             self._last = None  # frees the graphs before new ones are made
-            operator = HessianOperator(self.network, weights, located.space, self.examples, others=self._others)
+            operator = HessianOperator(
+                self.network,
+                weights,
+                located.space,
+                self.examples,
+                others=self._others,
+                checked=self._checked,
+            )
+            self._checked = True
             self._last = (weights, operator)
         return self._last[1].in_space(located.space)
 

@@ -12,7 +12,7 @@ from lth.errors import InputError
 from lth.network.lenet import LeNet
 from lth.network.output import find_logits
 from lth.network.own import made_usable
-from lth.network.parts import prunable_names
+from lth.network.parts import check_hooks, prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.randomness import global_stream
@@ -42,6 +42,7 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
         with torch.no_grad():
             output = _output(network, spec)
     prunable_names(network)
+    check_hooks(network)
     if not bool(output.isfinite().all()):
         raise InputError(
             f"network={spec.name} maps zeros to NaN or infinity at its start; mend its forward pass"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvTransposeNd
@@ -73,6 +74,20 @@ def prunable_names(network: nn.Module) -> tuple[str, ...]:
             "pruned; leave requires_grad=True on those that may be"
         )
     return tuple(name for name in names if name not in frozen)
+
+
+def check_hooks(network: nn.Module) -> None:
+    """Check that no parameter has a hook on its gradient, which PyTorch leaves out of every copy of a network.
+
+    Raises:
+        ValueError: If one has.
+    """
+    for name, parameter in network.named_parameters():
+        if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+            raise InputError(
+                f"{name} has a hook on its gradient (register_hook), which copies of the network don't have; "
+                "freeze it by requires_grad_(False), or change the gradient in a module or a parametrisation"
+            )
 
 
 def frozen_names(network: nn.Module) -> frozenset[str]:
@@ -139,7 +154,9 @@ def _as_if_none_was_frozen(network: nn.Module) -> list[Part]:
             Part(name, type(module).__name__, parameter.numel(), _kind(module, attribute))
             for module, attribute in holders[id(parameter)]
         ]
-        found.append(next((part for part in seen if part.kind == PRUNABLE), seen[0]))
+        # A scripted module shows copies of its parameters.
+        unseen = Part(name, type(network).__name__, parameter.numel(), "scripted")
+        found.append(next((part for part in seen if part.kind == PRUNABLE), seen[0] if seen else unseen))
     return found
 
 
@@ -148,6 +165,7 @@ def _kind(module: nn.Module, attribute: str) -> str:
     kinds = {
         PRUNABLE: isinstance(module, _PRUNABLE_LAYERS) and attribute == "weight",
         "parametrised": isinstance(module, ParametrizationList) or attribute.endswith(("_g", "_v", "_orig")),
+        "scripted": isinstance(module, torch.jit.ScriptModule),
         "normalisation": isinstance(module, _NORMALISATION),
         "bias": attribute.startswith("bias") or attribute.endswith("bias"),
         "recurrent": isinstance(module, nn.RNNBase | nn.RNNCellBase),

@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations
 
 from lth.errors import InputError
 from lth.network import build_network
-from lth.network.parts import coordinates_to_name, described, frozen_names, parts, prunable_names
+from lth.network.parts import check_hooks, coordinates_to_name, described, frozen_names, parts, prunable_names
 from lth.network.resnet import CifarResNet
 
 
@@ -73,6 +73,7 @@ KINDS = [
     (nn.PReLU(), {"weight": "own of PReLU"}),
     (parametrizations.weight_norm(nn.Linear(2, 2)), {"parametrizations.weight.original0": "parametrised"}),
     (parametrizations.spectral_norm(nn.Linear(2, 2)), {"parametrizations.weight.original": "parametrised"}),
+    (torch.jit.script(nn.Sequential(nn.Linear(2, 2))), {"0.weight": "scripted"}),
     (nn.Linear(2, 2).requires_grad_(False), {"weight": "frozen", "bias": "frozen"}),
 ]
 
@@ -137,3 +138,12 @@ def test_a_parameter_that_the_loss_does_not_use_is_as_prunable_as_others():
             return self.used(x)
 
     assert prunable_names(Unused()) == ("used.weight", "unused.weight")
+
+
+@pytest.mark.parametrize("register", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_a_hook_on_a_gradient_that_copies_would_lose_is_refused(register):
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    check_hooks(network)
+    getattr(network[1].weight, register)(lambda _gradient: None)
+    with pytest.raises(InputError, match=r"1\.weight has a hook on its gradient .* requires_grad_\(False\)"):
+        check_hooks(network)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import mlflow
 import pytest
 import tiny_problem
 import torch
@@ -222,6 +223,20 @@ def test_a_network_with_frozen_and_unused_layers_can_be_pruned(tracking):
     run = make_study(network="tiny_problem:partly_unused_network").solution(Place.imp(2))
     solution = lth.load_solution(run)
     assert solution.mask.frozen == {"frozen.weight"}
+    logged = MlflowClient().get_run(run).data
+    counts = {name: logged.tags[name] for name in ("num_parameters", "num_prunable", "num_frozen")}
+    assert counts == {"num_parameters": "72", "num_prunable": "59", "num_frozen": "9"}
+    assert logged.metrics["density_of_all_parameters"] == pytest.approx(1 - (59 - 38) / 72)
+    said = json.loads(
+        Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path="parameters.json")).read_text()
+    )
+    assert {part["name"]: part["kind"] for part in said} == {
+        "frozen.weight": "frozen",
+        "fc.weight": "prunable",
+        "fc.bias": "bias",
+        "unused.weight": "prunable",
+        "unused.bias": "bias",
+    }
     assert solution.mask.num_kept == 38  # 60 weights that are not frozen, less 12, less round(9.6) = 10
     for name, kept in solution.mask.keep.items():
         assert not solution.weights.parameters[name][~kept].any(), name

@@ -8,6 +8,7 @@ from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
 from lth.measure.curvature.matrix import MatrixOperator
+from lth.measure.curvature.second_derivative_check import check_second_derivative
 from lth.measure.curvature.spectrum import (
     Spectrum,
     TooFewPositiveEigenvaluesError,
@@ -25,6 +26,7 @@ __all__ = [
     "SymmetricOperator",
     "TooFewPositiveEigenvaluesError",
     "Trace",
+    "check_second_derivative",
     "deflated_trace",
     "leading_spectrum",
     "search",

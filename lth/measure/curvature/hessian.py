@@ -52,6 +52,7 @@ class HessianOperator:
         graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory;
             by default 4 GiB on a CPU, half of what is free on a GPU.
         others: Devices that take an equal share of the examples each, besides the one these are on.
+        checked: Whether `check_second_derivative` is known to pass, as it does elsewhere with this network.
 
     Raises:
         ValueError: If the loss is no mean over examples: the network draws at random, or mixes the examples of
@@ -80,6 +81,7 @@ class HessianOperator:
         dtype: torch.dtype = torch.float32,
         graph_budget_bytes: int | None = None,
         others: Sequence[torch.device] = (),
+        checked: bool = False,
     ) -> None:
         self._frozen = frozen_names(network)
         self._check_free(space)
@@ -87,7 +89,8 @@ class HessianOperator:
         self._dtype = dtype
         self._device = examples.labels.device
         check_mean_over_examples(network, weights, examples)
-        check_second_derivative(network, weights, space, examples)
+        if not checked:
+            check_second_derivative(network, weights, space, examples)
         self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
@@ -276,7 +279,7 @@ def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torc
     sizes: list[int] = []
     probe = copy.deepcopy(network).to(examples.labels.device).eval()
     for module in probe.modules():
-        if not list(module.children()):
+        if not list(module.children()) and not isinstance(module, torch.jit.ScriptModule):
             module.register_forward_hook(lambda _module, _inputs, output: sizes.append(_num_elements(output)))
     with torch.no_grad():
         probe(examples.normalise(examples.images[:1]))

@@ -90,8 +90,25 @@ def check_second_derivative(
         except InputError:
             raise
         except Exception:
-            # Of another type than the network's own, or not differentiable: float32 says which.
-            _check(_Probe(network, weights, space, few, torch.float32))
+            _check(_in_single(network, weights, space, few))
+
+
+def _in_single(network: nn.Module, weights: Weights, space: LevelSpace, examples: Examples) -> _Probe:
+    """Return the probe of a network that does not compute in float64.
+
+    Raises:
+        InputError: If it does not in float32 either.
+    """
+    probe = _Probe(network, weights, space, examples, torch.float32)
+    try:
+        probe.at()
+    except Exception as error:
+        brief = " ".join(str(error).split()).split(". ")[0]
+        raise InputError(
+            f"{_NEEDED} with all weights in float32, and there the forward pass fails "
+            f"({type(error).__name__}: {brief}); let it compute in the type of its weights"
+        ) from error
+    return probe
 
 
 class _Probe:

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from layers import REFUSED, RIGHT, measured, network_with
+from layers import REFUSED, RIGHT, Called, measured, network_with
 from problems import NUM_CLASSES, SPEC, assert_same_weights, random_examples
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -39,8 +39,7 @@ def message(network: nn.Module) -> str:
 @pytest.mark.parametrize("kind", RIGHT)
 def test_a_product_is_the_difference_of_gradients(kind):
     found = measured(network_with(RIGHT[kind]))
-    assert found.error < 1e-6  # a wrong derivative is off by percents
-    assert found.asymmetry < 1e-12
+    assert max(found.error, found.asymmetry) < 1e-6  # a wrong derivative is off by percents
 
 
 @pytest.mark.gpu
@@ -54,8 +53,7 @@ def test_a_product_on_a_gpu_is_the_difference_of_gradients_or_can_not_be_repeate
         if "determin" not in str(error) and "repeatably" not in str(error):
             raise
         return
-    assert found.error < 1e-6
-    assert found.asymmetry < 1e-12
+    assert max(found.error, found.asymmetry) < 1e-6
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -117,6 +115,13 @@ class SingleOnly(nn.Linear):
 def test_a_network_of_float32_alone_is_no_fault(layer, activation):
     torch.manual_seed(0)
     check(nn.Sequential(nn.Flatten(), layer(36, 50), activation(), layer(50, NUM_CLASSES)))
+
+
+def test_a_network_that_computes_in_another_type_than_its_weights_is_refused():
+    half = nn.Linear(8, 8).bfloat16()
+    middle = Called(lambda x, layer: layer(x.bfloat16()).to(x.dtype), half)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), middle, nn.Linear(8, NUM_CLASSES))
+    assert "in float32, and there the forward pass fails (RuntimeError: " in message(network)
 
 
 def test_a_fault_of_a_network_of_float32_alone_is_found():
