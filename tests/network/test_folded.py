@@ -354,7 +354,7 @@ def test_a_network_that_reads_its_parameters_late_or_elsewhere_is_the_one_at_the
     slopes = torch.autograd.grad(found.square().sum(), [leaves.parameters[name] for name in names])
 
     there = Reading(how).eval().to(dtype)
-    point.load_into(there)
+    point.map(lambda tensor: tensor.to(dtype)).load_into(there)
     expected = there(inputs)
     theirs = torch.autograd.grad(expected.square().sum(), [there.get_parameter(name) for name in names])
     torch.testing.assert_close(found, expected)
