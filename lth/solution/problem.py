@@ -103,13 +103,14 @@ def set_up(
             f"leave it out, or write {given.rewind.step}"
         )
     own = is_reference(spec.name)
+    code = code_digest(spec.name) if own else None  # before the code is run: it says best what is wrong with it
     network = build_network(spec, setting.seed)
     keys = TaskKeys(
         setting,
         spec,
         images.digest,
         _computing(setting, device, schedule),
-        network_code=code_digest(spec.name) if own else None,
+        network_code=code,
         former_network_code=file_digest(spec.name) if own else None,
         coordinates=coordinates_to_name(network) if own else None,
     )
