@@ -38,9 +38,12 @@ Part = Callable[[Problem], Mapping[str, object]]
 
 def right(_problem: Problem) -> Mapping[str, object]:
     """Run the tests of the GPU, or of what stands in for one."""
-    arguments = ["tests/gpu", "tests/training/test_capture.py", "-q", "-p", "no:cacheprovider"]
+    arguments = ["-q", "-p", "no:cacheprovider", "tests/gpu"]
     if torch.cuda.is_available():
-        arguments.append("--noconftest")  # which needs what the commands need: MLflow, SQLAlchemy
+        # The tests' own configuration needs what the commands need: MLflow, SQLAlchemy.
+        arguments += ["tests/measure/curvature/test_second_derivative_check.py", "-m", "gpu", "--noconftest"]
+    else:
+        arguments.append("tests/training/test_capture.py")
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lth.data import ImageData, TrainingData, prepare
 from lth.measure import (
@@ -46,7 +46,7 @@ from lth.training.train import Procedure, Progress, Training, TrainingState, tra
 ROOT = Path(__file__).resolve().parent.parent
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SHAPE, CLASSES = (3, 8, 8), 4
-NETWORKS = ("resnet8-w8", "vgg11-w8")
+NETWORKS = ("resnet8-w8", "vgg11-w8", "gpu_problem:attending")  # the last is a user's own
 # 60 examples in batches of 16 leave a smaller last one, which is not captured; the rate falls at step 10.
 SCHEDULE = Schedule(16, 4, 20, lr=0.05, momentum=0.9, weight_decay=1e-4, milestones=(10,))
 
@@ -212,3 +212,24 @@ def in_processes(
     ]
     ended = [(process, *process.communicate()) for process in running]
     return [subprocess.CompletedProcess(p.args, p.returncode, out, err) for p, out, err in ended]
+
+
+class Attending(nn.Module):
+    """A user's network: patches that attend to each other, normalised by layer."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(channels, 8, 4, stride=4)
+        self.norm = nn.LayerNorm(8)
+        self.queries = nn.Linear(8, 24)
+        self.classes = nn.Linear(8, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.norm(self.patches(images).flatten(2).transpose(1, 2))
+        query, key, value = self.queries(tokens).chunk(3, dim=-1)
+        attended = nn.functional.scaled_dot_product_attention(query, key, value)
+        return self.classes(nn.functional.gelu(tokens + attended).mean(dim=1))
+
+
+def attending(input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    return Attending(input_shape[0], num_classes)
