@@ -30,7 +30,7 @@ from lth.setting.reference import load_reference
 
 _IMPORTING = frozenset(["import_module", "__import__"])
 _MODULES_SHOWN = 5
-_looked_at: dict[str, tuple[ModuleSpec, str]] = {}  # by module: as what it was loaded, and its file's digest
+_looked_at: dict[str, str] = {}  # the digest of each module's file, when this process last saw it
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,18 @@ def own_code(name: str) -> OwnCode:
     """Return the user's own modules that the function `name` is made of.
 
     The digest depends on the names and contents of the modules, neither on where they lie nor on what else is
-    loaded. Where a file has changed since this process last looked at it, all of the modules are loaded again:
-    what is called afterwards is what the digest is of.
+    loaded. Where a file has changed since this process last looked at it, all modules it has ever looked at are
+    loaded again, for any may be made of it: what is called afterwards is what the digest is of.
 
     Raises:
         ValueError: If the function can't be loaded, or has no source file.
     """
     found = _look(name)
-    if changed := [part for part, seen in found.loaded.items() if _has_changed(part, *seen)]:
-        _forget(found.loaded, changed)
+    if changed := [part for part, digest in found.digests.items() if _looked_at.get(part, digest) != digest]:
+        _forget(changed, {*_looked_at, *found.digests} - {"__main__"})
         found = _look(name)
-    _looked_at.update(found.loaded)
     digests = found.digests
+    _looked_at.update({part: digests[part] for part in digests if part not in ("", "__main__")})
     digest = hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
     files = {part: digests[part] for part in sorted(digests) if part} or {name.partition(":")[0]: digests[""]}
     return OwnCode(digest, files, _versions(found.installed), tuple(sorted(found.computing)))
@@ -104,7 +104,6 @@ class _Found:
     """What one look at the modules of a function found."""
 
     digests: dict[str, str]  # SHA-256 by module; of the file that defines the function under ""
-    loaded: dict[str, tuple[ModuleSpec, str]] = field(default_factory=dict)  # with what they were loaded as
     installed: set[str] = field(default_factory=set)
     computing: list[str] = field(default_factory=list)
 
@@ -138,27 +137,17 @@ def _read(module: str, spec: ModuleSpec, found: _Found) -> list[str]:
         found.computing.append(module)
     if _is_imported(module):
         found.digests[module] = hashlib.sha256(content).hexdigest()
-        if module in sys.modules and module != "__main__":
-            found.loaded[module] = spec, found.digests[module]
     return list(_imported(tree, spec))
 
 
-def _has_changed(module: str, spec: ModuleSpec, digest: str) -> bool:
-    """Say whether a file is another than when this process looked at the module that was loaded from it.
-
-    Importing it again, and `importlib.reload`, give a module another spec.
-    """
-    known, before = _looked_at.get(module, (None, digest))
-    return known is spec and before != digest
-
-
-def _forget(loaded: Mapping[str, tuple[ModuleSpec, str]], changed: Collection[str]) -> None:
-    """Let the next import of these modules be the first, from their files of now."""
+def _forget(changed: Collection[str], every: Collection[str]) -> None:
+    """Let the next import of every one of the modules be the first, from their files of now."""
     for module in changed:
-        cached = loaded[module][0].cached
-        if cached is not None:  # Python tells it from the file by length and second alone
-            Path(cached).unlink(missing_ok=True)
-    for module in loaded:
+        spec = _spec(module)
+        if spec is not None and spec.cached is not None:  # Python tells it by length and second alone
+            with suppress(OSError):
+                Path(spec.cached).unlink()
+    for module in every:
         sys.modules.pop(module, None)
     importlib.invalidate_caches()
 

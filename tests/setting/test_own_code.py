@@ -219,6 +219,16 @@ def test_code_that_changed_under_a_running_process_is_what_runs(root, name, agai
     assert getattr(import_module("made_net.build"), "SAID", "tanh") == "tanh"
 
 
+def test_a_module_that_two_functions_share_is_loaded_again_for_both(root):
+    (root / "made_net/build.py").write_text("from .sizes import WIDTH\ndef network(*_):\n    return WIDTH\n")
+    (root / "made_net/data.py").write_text("from .sizes import WIDTH\ndef images(*_):\n    return WIDTH\n")
+    both = [NAME, "made_net.data:images"]
+    before = [code_digest(name) for name in both]
+    (root / "made_net/sizes.py").write_text("WIDTH = 4\n")
+    assert [code_digest(name) != old for name, old in zip(both, before, strict=True)] == [True, True]
+    assert [call_reference(name) for name in both] == [4, 4]
+
+
 def test_a_module_that_only_a_call_loads_is_loaded_again_too(root):
     late = "def network(shape, classes):\n    from made_net.sizes import WIDTH\n    return WIDTH\n"
     (root / "made_net/build.py").write_text(late)
