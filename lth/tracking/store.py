@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from lth.errors import InputError
+from lth.tracking.address import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.client import (
     LAST_WORDS_SECONDS,
     PATIENCE,
@@ -22,7 +23,6 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.place import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,

@@ -1,4 +1,4 @@
-"""Where a tracking store is, if it is a file of this machine: made by one process at a time.
+"""The address of a tracking store; a file of this machine behind it is made by one process at a time.
 
 MLflow makes the tables of a new SQLite store, and those that a store of before lacks, by steps that two
 processes must not take at once: one of them dies, or both do and leave a store that can't be opened any more.

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 
 from lth.errors import MendableError
-from lth.tracking.place import artifacts_beside, database_of, local_folder, opening
+from lth.tracking.address import artifacts_beside, database_of, local_folder, opening
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
