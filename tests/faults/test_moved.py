@@ -180,3 +180,11 @@ def test_a_checkpoint_that_lacks_a_file_is_refused_with_that_file_and_the_comman
     assert f"{artifacts(run)}/checkpoint" in told
     assert name in told
     assert "`mlflow run . -e imp_level -P level=1 -P fresh=true`" in told
+
+
+def test_a_solution_of_another_study_that_shares_it_is_trained_again_where_it_is_gone(finished):
+    run = trained(0)
+    shutil.rmtree(artifacts(run) / "checkpoint")
+    told = said(CliRunner().invoke(train_dense.main, [*OPTIONS, "--levels=1", "--prune_fraction=0.5"]))
+    assert f"what run {run.info.run_id} held is gone" in told
+    assert trained(0).info.run_id != run.info.run_id
