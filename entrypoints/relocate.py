@@ -16,7 +16,7 @@ def main(folder: str | None, dry_run: str | None) -> None:
     """Correct the places of artifacts that an SQLite store has written down; MLFLOW_TRACKING_URI says which."""
     only_look = is_true("dry_run", dry_run)
     with told_as(click.ClickException):
-        from lth.tracking.place import store_name
+        from lth.tracking.address import store_name
         from lth.tracking.relocation import relocate
 
         found = relocate(None if folder is None else Path(folder), dry_run=only_look)

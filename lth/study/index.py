@@ -57,6 +57,7 @@ class StudyIndex:
     def give_up(self, run_id: str, sought: str) -> None:
         """Take a run for one that holds no result, for what it held is gone; a later one counts instead."""
         self._store.mark_lost(run_id, sought)
+        self._others.clear()
         self.refresh()
 
     def known(self, key: str) -> str | None:

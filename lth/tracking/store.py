@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from lth.errors import InputError
+from lth.tracking.address import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.client import (
     LAST_WORDS_SECONDS,
     PATIENCE,
@@ -22,7 +23,6 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.place import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,
@@ -94,7 +94,10 @@ class Store:
                 "MLFLOW_TRACKING_URI to it"
             )
         try:
-            with opening(uri), PatientClient(patience, self._say).in_a_hurry() as self._client:
+            with (
+                opening(uri),
+                PatientClient(patience, self._say).in_a_hurry() as self._client,
+            ):
                 launched = launched_run(self._client) if experiment is of_run is None else None
                 if of_run is not None:
                     of_it = self.run(of_run).info.experiment_id
@@ -137,8 +140,12 @@ class Store:
 
     @property
     def description(self) -> str:
-        """Where runs are found and logged, for a person."""
-        return f"{store_name()}, experiment {self._experiment.name}"
+        """Where runs are found and logged, for a person; where artifacts are, if not beside that."""
+        named = f"{store_name()}, experiment {self._experiment.name}"
+        said, database = local_folder(self._experiment.artifact_location), database_of(get_tracking_uri())
+        if said is None or database is None or said.is_relative_to(database.parent):
+            return named
+        return f"{named}, its artifacts in {said}"
 
     def unused(self) -> list[str]:
         """Say what a user may expect to be used and is not, because `mlflow run` chose otherwise."""
@@ -345,7 +352,12 @@ class Store:
         now = None if database is None else moved_to(location, database.parent)
         if now is not None and (now / path).exists():
             raise InputError(_lost_folder(f"run {run_id}", local_folder(location) or Path(location), now))
-        return f"{local_folder(location) or location}/{path}"
+        return f"{self.artifacts_of(run_id)}/{path}"
+
+    def artifacts_of(self, run_id: str) -> str:
+        """Return where the artifacts of a run are, for a person."""
+        location = self._client.artifact_uri(run_id)
+        return without_password(str(local_folder(location) or location))
 
     def download(self, run_id: str, path: str, directory: str) -> Path:
         """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
@@ -503,6 +515,10 @@ def _remedy(error: Exception) -> str:
     """Return what a user can do about a store that can't be opened."""
     if "out-of-date database schema" in str(error):
         return f"make a backup of it, then let `mlflow db upgrade {store_name()}` bring it up to date"
+    if "filesystem tracking backend" in str(error):
+        return (
+            "MLflow takes its address for a folder of files; for a database, write sqlite:////path/to/mlflow.db"
+        )
     if "Can't locate revision" in str(error):
         return "a later MLflow made it: install that, or a later one"
     return "start it, or correct MLFLOW_TRACKING_URI"

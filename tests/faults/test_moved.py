@@ -168,3 +168,23 @@ def test_a_solution_that_is_gone_is_refused_with_its_place_and_the_command_that_
     assert f"{artifacts(run)}/checkpoint" in str(refused.value)
     assert "`mlflow run . -e imp_level -P level=1 -P fresh=true`" in str(refused.value)
     assert "held is gone" in said(call(imp_level, "--level=2", f"--from_run={run.info.run_id}"), 2)
+
+
+@pytest.mark.parametrize("name", ["final.safetensors", "mask.safetensors", "manifest.json"])
+def test_a_checkpoint_that_lacks_a_file_is_refused_with_that_file_and_the_command(finished, name):
+    run = trained(1)
+    (artifacts(run) / "checkpoint" / name).unlink()
+    with pytest.raises(InputError) as refused:
+        lth.load_solution(run.info.run_id)
+    told = str(refused.value)
+    assert f"{artifacts(run)}/checkpoint" in told
+    assert name in told
+    assert "`mlflow run . -e imp_level -P level=1 -P fresh=true`" in told
+
+
+def test_a_solution_of_another_study_that_shares_it_is_trained_again_where_it_is_gone(finished):
+    run = trained(0)
+    shutil.rmtree(artifacts(run) / "checkpoint")
+    told = said(CliRunner().invoke(train_dense.main, [*OPTIONS, "--levels=1", "--prune_fraction=0.5"]))
+    assert f"what run {run.info.run_id} held is gone" in told
+    assert trained(0).info.run_id != run.info.run_id

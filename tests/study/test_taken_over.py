@@ -476,6 +476,7 @@ def test_a_task_that_another_process_is_at_is_waited_for_and_its_result_taken(ex
     said: list[str] = []
     study = make_study(said)
     run_id = begin(study.store, child.tags, study.problem.keys.solution(Place.imp(0)))
+    MlflowClient().log_text(run_id, "{}", "checkpoint/manifest.json")
     time = meanwhile(monkeypatch, nothing, nothing, lambda: MlflowClient().set_terminated(run_id, "FINISHED"))
     before = len(study.store.search(""))
     assert study.solution(Place.imp(0)) == run_id
@@ -540,6 +541,7 @@ def test_a_finished_result_is_taken_while_another_process_computes_it_again(expe
     study = make_study()
     key = study.problem.keys.solution(Place.imp(0))
     finished = begin(study.store, {}, key, "FINISHED")
+    MlflowClient().log_text(finished, "{}", "checkpoint/manifest.json")
     begin(study.store, child.tags, key)
     time = meanwhile(monkeypatch)
     assert study.solution(Place.imp(0)) == finished

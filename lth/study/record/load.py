@@ -54,7 +54,7 @@ def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Sol
             f"run {run_id} ({run.info.run_name}) holds no solution; "
             "name a run of train_dense, imp_level or baseline"
         )
-    with tempfile.TemporaryDirectory() as directory, _usable(store, run_id):
+    with tempfile.TemporaryDirectory() as directory, _usable(store, run_id, directory):
         files = store.files(run_id, CHECKPOINT)
         if not files:
             raise CheckpointError("it has no files")
@@ -82,12 +82,12 @@ def load_outcome(store: Store, run_id: str) -> tuple[float, tuple[EpochRecord, .
     Raises:
         CheckpointError: If the manifest is missing or damaged.
     """
-    with tempfile.TemporaryDirectory() as directory, _usable(store, run_id):
+    with tempfile.TemporaryDirectory() as directory, _usable(store, run_id, directory):
         return read_outcome(store.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent)
 
 
 @contextmanager
-def _usable(store: Store, run_id: str) -> Iterator[None]:
+def _usable(store: Store, run_id: str, directory: str) -> Iterator[None]:
     """Say of an error in reading a checkpoint which it is, and what to do."""
     try:
         yield
@@ -96,8 +96,9 @@ def _usable(store: Store, run_id: str) -> Iterator[None]:
         if not store.files(run_id, CHECKPOINT):
             sought = store.missing(run_id, f"{CHECKPOINT}/{MANIFEST}")
             raise LostResultError(run, sought or CHECKPOINT) from error
+        found = str(error).replace(directory, store.artifacts_of(run_id))  # no user knows our copy of it
         raise CheckpointError(
-            f"the checkpoint of run {run_id} is not usable: {error}; {_again(run)}"
+            f"the checkpoint of run {run_id} is not usable: {found}; {_again(run)}"
         ) from error
 
 

@@ -9,7 +9,7 @@ from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
 from lth.errors import InputError
-from lth.tracking.place import artifacts_beside, store_name
+from lth.tracking.address import artifacts_beside, store_name
 
 EXPERIMENT_NAME = "lth"
 _ID, _NAME, _RUN = "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID"

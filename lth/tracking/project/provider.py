@@ -32,7 +32,7 @@ class LthExperimentProvider(DefaultExperimentProvider):  # type: ignore[misc]
         """Return the experiment's id; it is created when it is first asked for."""
         from mlflow import MlflowClient, get_tracking_uri
 
-        from lth.tracking.place import opening
+        from lth.tracking.address import opening
         from lth.tracking.project.experiment import EXPERIMENT_NAME, named_experiment
 
         with opening(get_tracking_uri()):

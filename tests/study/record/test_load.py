@@ -45,7 +45,10 @@ def test_a_report_of_no_store_is_refused_and_makes_none(nowhere):
     [
         (None, "has no experiment 'lth'; name another one"),
         ("mine", "has no experiment 'mine'; name another one"),
-        ("Default", "no finished solution has kind=imp.* in sqlite:///.*, experiment Default; train it first"),
+        (
+            "Default",
+            "no finished solution has kind=imp.* in sqlite:///.*, experiment Default.*; train it first",
+        ),
     ],
 )
 def test_an_experiment_without_the_solution_is_named_and_not_made(tracking, experiment, said):

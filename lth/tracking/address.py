@@ -1,4 +1,4 @@
-"""Where a tracking store is, if it is a file of this machine: made by one process at a time.
+"""The address of a tracking store; a file of this machine behind it is made by one process at a time.
 
 MLflow makes the tables of a new SQLite store, and those that a store of before lacks, by steps that two
 processes must not take at once: one of them dies, or both do and leave a store that can't be opened any more.
@@ -52,9 +52,9 @@ def database_of(uri: str) -> Path | None:
         url = make_url(uri)
     except (ArgumentError, ValueError):
         return None
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+    if url.get_backend_name() != "sqlite" or url.host or url.database in (None, "", ":memory:"):
         return None
-    return Path(url.database).absolute()
+    return Path(str(url.database)).absolute()
 
 
 def is_missing(uri: str) -> bool:
@@ -70,7 +70,7 @@ def opening(uri: str) -> Iterator[None]:
     In a folder that can't be written there is nothing to make, and so no lock.
     """
     database, folder = database_of(uri), local_folder(uri)
-    if database is None and folder is None:
+    if database is None and (folder is None or not folder.is_dir()):
         yield
         return
     beside = folder / ".lth" if database is None and folder is not None else database

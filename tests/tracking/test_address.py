@@ -9,7 +9,8 @@ import pytest
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 
-from lth.tracking.place import artifacts_beside, database_of, local_folder, opening
+from lth.errors import MendableError
+from lth.tracking.address import artifacts_beside, database_of, local_folder, opening
 from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,4 +68,20 @@ def test_the_artifacts_of_a_new_experiment_lie_beside_its_store(tracking, monkey
     monkeypatch.chdir(elsewhere)
     run_id = Store()._create("run", {}).run_id
     assert MlflowClient().get_run(run_id).info.artifact_uri.startswith(f"{tracking}/mlruns/lth/{run_id}")
+    assert Store().description.endswith("experiment lth")
     assert artifacts_beside(f"sqlite:///{elsewhere}/mlflow.db", "lth") is None  # MLflow's own choice
+
+
+def test_artifacts_that_are_not_beside_the_store_are_said(tracking, monkeypatch):
+    MlflowClient().create_experiment("mine", f"{tracking.parent}/mine")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert Store().description.endswith(f"experiment mine, its artifacts in {tracking.parent}/mine")
+
+
+@pytest.mark.parametrize("uri", ["mlflow.db", "{0}/mlflow.db", "file://{0}/mlruns", "sqlite://mlflow.db"])
+def test_an_address_that_was_meant_for_a_database_is_refused_with_how_it_is_written(tmp_path, monkeypatch, uri):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(tmp_path))
+    with pytest.raises(MendableError, match=r"write sqlite:////"):
+        Store()
+    assert list(tmp_path.iterdir()) == []
