@@ -73,15 +73,21 @@ def test_a_wrapped_network_computes_the_same_and_keeps_its_names(build, wrapped)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("place", ["whole", "part"])
-def test_a_scripted_network_is_refused(build, place):
+@pytest.mark.parametrize("part", ["", "fc", "bn"])
+def test_a_scripted_module_with_parameters_is_refused(build, part):
     def scripted() -> nn.Module:
         network = own_networks.Net()
-        network.fc = torch.jit.script(network.fc)
-        return network if place == "part" else torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)))
+        if part:
+            setattr(network, part, torch.jit.script(network.get_submodule(part)))
+        return network if part else torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)))
 
-    with pytest.raises(InputError, match=r"is scripted.*without torch\.jit"):
+    with pytest.raises(InputError, match=r"scripted module with parameters.*without torch\.jit"):
         build(scripted)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_scripted_module_without_parameters_is_no_matter(build):
+    assert build(lambda: nn.Sequential(own_networks.Net(), torch.jit.script(nn.ReLU())))(IMAGES).shape == (5, 3)
 
 
 @pytest.mark.parametrize(("value", "said"), UNCOPIED.values(), ids=UNCOPIED)
