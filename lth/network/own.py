@@ -88,8 +88,8 @@ def _unwrapped(network: nn.Module, whose: str) -> nn.Module:
     for name, module in network.named_modules():
         if isinstance(module, torch.jit.ScriptModule) and any(True for _ in module.parameters()):
             raise InputError(
-                f"{whose} holds a scripted module with parameters{_at(name)}, whose copies can't be trained; return "
-                "the module itself, without torch.jit"
+                f"{whose} holds a scripted module with parameters{_at(name)}, whose copies can't be trained; "
+                "return the module itself, without torch.jit"
             )
     for module in list(network.modules()):
         if isinstance(module, torch.jit.ScriptModule):
