@@ -140,17 +140,18 @@ class TaskWorker:
             if run is None:
                 return None
             self._say(f"training {task.name}, density {density:.1%}, in run {run.run_id}")
-            solution = train_on(
-                run,
-                self._problem,
-                place,
-                start,
-                previous,
-                directory,
-                keep_every=self._keep_every,
-                unsent=unsent,
-                say=self._say,
-            )
+            with self._own_faults():  # for the run to say it too
+                solution = train_on(
+                    run,
+                    self._problem,
+                    place,
+                    start,
+                    previous,
+                    directory,
+                    keep_every=self._keep_every,
+                    unsent=unsent,
+                    say=self._say,
+                )
         clear_progress(run)
         last = solution.history[-1]
         log_solution_trend(self._store.append(self._runs.parent()), place, solution.density, last)
@@ -169,17 +170,18 @@ class TaskWorker:
             if run is None:
                 return None
             self._say(f"measuring {task.name}, in run {run.run_id}")
-            measure_on(
-                run,
-                self._problem,
-                job,
-                self._load,
-                self._surveyor,
-                directory,
-                keep_every=self._keep_every,
-                unsent=unsent,
-                say=self._say,
-            )
+            with self._own_faults():
+                measure_on(
+                    run,
+                    self._problem,
+                    job,
+                    self._load,
+                    self._surveyor,
+                    directory,
+                    keep_every=self._keep_every,
+                    unsent=unsent,
+                    say=self._say,
+                )
         clear_progress(run)
         return run.run_id
 
