@@ -49,9 +49,10 @@ class Weights:
                 "are these the weights of another network?"
             )
         for name, tensor in own.items():
-            if torch.promote_types(given[name].dtype, tensor.dtype) != tensor.dtype:
+            types = given[name].dtype, tensor.dtype
+            if types[0] != types[1] and torch.promote_types(*types) != tensor.dtype:
                 raise InputError(
-                    f"{name} is {given[name].dtype} where the network has {tensor.dtype}, which would round it; "
+                    f"{name} is {given[name].dtype}, and the network's {tensor.dtype} would round it; "
                     "are these the weights of another network?"
                 )
         with torch.no_grad():

@@ -136,7 +136,9 @@ def test_tensors_that_cannot_be_trained_or_stored_are_named(build, made, said):
 def test_weights_of_a_finer_type_are_not_rounded_on_the_way_into_a_network(build):
     finer = Weights.of(build(built(made=BUFFERS["float64"])))
     network = build(built(made=lambda self: self.register_buffer("a", torch.zeros(3))))
-    with pytest.raises(InputError, match=r"a is torch\.float64 where the network has torch\.float32"):
+    with pytest.raises(
+        InputError, match=r"a is torch\.float64, and the network's torch\.float32 would round it"
+    ):
         finer.load_into(network)
 
 
