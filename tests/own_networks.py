@@ -227,6 +227,7 @@ REFUSED: dict[str, tuple[Callable[[Net], None], str]] = {
     "quantised": (_quantised, "buffer a is quantised"),
     "meta": (_buffers(a=torch.zeros(3, device="meta")), r"buffer a is without values \(meta\)"),
     "complex128": (_buffers(a=torch.zeros(3, dtype=torch.complex128)), "buffer a is torch.complex128"),
+    "double_layer": (_double_weight, "parameter fc.weight is torch.float64"),
     "half_parameter": (_half_scale, "parameter scale is torch.float16"),
     "parameters_that_share_memory": (_shared_memory, "parameters (fc|twin).weight and (fc|twin).weight share"),
 }

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from lth.errors import InputError
 from lth.network.layout import is_ours
@@ -60,13 +61,14 @@ def made_usable(network: nn.Module, spec: NetworkSpec) -> nn.Module:
     """
     whose = f"network={spec.name}"
     network = _unwrapped(network, whose)
+    check_tensors(network, whose)
     images = torch.zeros(2, *spec.input_shape)
     with own_faults(f"{whose} rejects inputs {spec.input_shape}:", spec.name), torch.no_grad():
         output = network.eval()(images)
     prunable_names(network)
     if is_ours(network):  # of which the rest is known
         return network
-    check_tensors(network, whose)
+    check_tensors(network, whose)  # those too that are made by now
     trained = _copied(network, whose).train()
     with own_faults(f"{whose} fails in training mode:", spec.name), torch.no_grad():
         in_training = trained(images)
@@ -81,15 +83,17 @@ def _unwrapped(network: nn.Module, whose: str) -> nn.Module:
     """Return the network without what spreads it over devices or compiles it, which lth does itself.
 
     Raises:
-        ValueError: If a part is scripted, which no other weights can be handed to.
+        ValueError: If a part with parameters is scripted.
     """
     for name, module in network.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
+        if isinstance(module, torch.jit.ScriptModule) and any(True for _ in module.parameters()):
             raise InputError(
-                f"{whose} is scripted{_at(name)}, so no weights can be handed to it; return the module itself, "
-                "without torch.jit"
+                f"{whose} holds a scripted module with parameters{_at(name)}, whose copies can't be trained; "
+                "return the module itself, without torch.jit"
             )
     for module in list(network.modules()):
+        if isinstance(module, torch.jit.ScriptModule):
+            continue
         module._compiled_call_impl = None  # of `module.compile()`
         for name, child in list(module.named_children()):
             if (inner := _wrapped_name(child)) is not None:
@@ -102,7 +106,8 @@ def _wrapped_name(module: nn.Module) -> str | None:
     """Return what a wrapper calls the module in it; None if a module is no wrapper."""
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return "module"
-    return _COMPILED if list(module._modules) == [_COMPILED] and not isinstance(module, Unwrapped) else None
+    is_compiled = [name for name, _ in module.named_children()] == [_COMPILED]
+    return _COMPILED if is_compiled and not isinstance(module, Unwrapped) else None
 
 
 def check_tensors(network: nn.Module, whose: str) -> None:
@@ -115,6 +120,8 @@ def check_tensors(network: nn.Module, whose: str) -> None:
     """
     for kind, tensors in (("parameter", network.named_parameters()), ("buffer", network.named_buffers())):
         for name, tensor in tensors:
+            if is_lazy(tensor):
+                continue
             what = f"{whose}: {kind} {name}"
             if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
                 form = "quantised" if tensor.is_quantized else "without values (meta)"
@@ -150,7 +157,8 @@ def _check_ties(network: nn.Module, whose: str) -> None:
     Raises:
         ValueError: If two do.
     """
-    dense = [(name, p) for name, p in network.named_parameters() if p.numel() and p.is_contiguous()]
+    made = [(name, p) for name, p in network.named_parameters() if not is_lazy(p)]
+    dense = [(name, p) for name, p in made if p.numel() and p.is_contiguous()]
     extents = sorted((p.data_ptr(), p.data_ptr() + p.numel() * p.element_size(), name) for name, p in dense)
     for (_, end, name), (start, _, other) in pairwise(extents):
         if start < end:

@@ -37,17 +37,24 @@ class Weights:
         """Overwrite the state of `network`.
 
         Raises:
-            ValueError: If a name, a shape or a type differs.
+            ValueError: If a name or a shape differs, or a value would be rounded to another type.
         """
         own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         given = {**self.parameters, **self.buffers}
-        forms = {name: _form(tensor) for name, tensor in own.items()}
-        if (found := {name: _form(tensor) for name, tensor in given.items()}) != forms:
-            odd = min(n for n in forms.keys() | found.keys() if forms.get(n) != found.get(n))
+        shapes = {name: tensor.shape for name, tensor in own.items()}
+        if (found := {name: tensor.shape for name, tensor in given.items()}) != shapes:
+            odd = min(n for n in shapes.keys() | found.keys() if shapes.get(n) != found.get(n))
             raise InputError(
-                f"{odd} has {found.get(odd, 'no shape')} where the network has {forms.get(odd, 'none')}; "
+                f"{odd} has shape {found.get(odd)} where the network has {shapes.get(odd)}; "
                 "are these the weights of another network?"
             )
+        for name, tensor in own.items():
+            types = given[name].dtype, tensor.dtype
+            if types[0] != types[1] and torch.promote_types(*types) != tensor.dtype:
+                raise InputError(
+                    f"{name} is {given[name].dtype}, and the network's {tensor.dtype} would round it; "
+                    "are these the weights of another network?"
+                )
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(given[name])
@@ -92,11 +99,6 @@ def _combine(tensors: list[Tensor], coefficients: list[float]) -> Tensor:
         if coefficient != 0:  # keeps the ends of a path bit-equal to the points
             total += coefficient * tensor.to(exact)
     return total.to(first.dtype)
-
-
-def _form(tensor: Tensor) -> str:
-    type_ = "" if tensor.dtype == torch.float32 else f" of {tensor.dtype}"
-    return f"shape {tuple(tensor.shape)}{type_}"
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -151,17 +151,18 @@ class TaskWorker:
             of_all = start.mask.density_of_all(start.state.weights)
             shown = f"{density:.1%} ({of_all:.1%} of all parameters)"
             self._say(f"training {task.name}, density {shown}, in run {run.run_id}")
-            solution = train_on(
-                run,
-                self._problem,
-                place,
-                start,
-                previous,
-                directory,
-                keep_every=self._keep_every,
-                unsent=unsent,
-                say=self._say,
-            )
+            with self._own_faults():  # for the run to say it too
+                solution = train_on(
+                    run,
+                    self._problem,
+                    place,
+                    start,
+                    previous,
+                    directory,
+                    keep_every=self._keep_every,
+                    unsent=unsent,
+                    say=self._say,
+                )
         clear_progress(run)
         last = solution.history[-1]
         study = self._store.append(self._runs.parent_now().info.run_id)
@@ -181,17 +182,18 @@ class TaskWorker:
             if run is None:
                 return None
             self._say(f"measuring {task.name}, in run {run.run_id}")
-            measure_on(
-                run,
-                self._problem,
-                job,
-                self._load,
-                self._surveyor,
-                directory,
-                keep_every=self._keep_every,
-                unsent=unsent,
-                say=self._say,
-            )
+            with self._own_faults():
+                measure_on(
+                    run,
+                    self._problem,
+                    job,
+                    self._load,
+                    self._surveyor,
+                    directory,
+                    keep_every=self._keep_every,
+                    unsent=unsent,
+                    say=self._say,
+                )
         clear_progress(run)
         return run.run_id
 

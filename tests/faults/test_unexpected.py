@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import own_networks
 import pytest
 from click.testing import CliRunner
+from own_networks import FAILING, FAILING_BACKWARD, assert_told, built
 from tiny_problem import OPTIONS
+from torch import Tensor, nn
 
 from entrypoints import train_dense
 from lth.errors import InputError
@@ -64,4 +67,19 @@ def test_what_a_user_can_mend_is_one_line_without_a_log(tracking, monkeypatch, e
     result = train(monkeypatch, error)
     assert result.exit_code == status
     assert f"Error: {error}" in result.output
+    assert not Path(LOG).exists()
+
+
+@pytest.mark.parametrize("name", ["a_key_error", "an_exit", "an_error_of_their_own", "a_hook_of_a_tensor"])
+def test_what_a_users_network_raises_late_is_one_line_with_theirs_and_no_log(tracking, monkeypatch, name):
+    failing = {**FAILING, **FAILING_BACKWARD}[name]
+
+    def returned(self: nn.Module, y: Tensor) -> object:
+        return failing(self, y) if self.bn.num_batches_tracked > 5 else y
+
+    monkeypatch.setattr(own_networks, "chosen", built(returned=returned))
+    result = CliRunner().invoke(train_dense.main, [*OPTIONS, "--network=own_networks:under_test"])
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert_told(Exception(line))
     assert not Path(LOG).exists()

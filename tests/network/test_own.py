@@ -73,15 +73,21 @@ def test_a_wrapped_network_computes_the_same_and_keeps_its_names(build, wrapped)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("place", ["whole", "part"])
-def test_a_scripted_network_is_refused(build, place):
+@pytest.mark.parametrize("part", ["", "fc", "bn"])
+def test_a_scripted_module_with_parameters_is_refused(build, part):
     def scripted() -> nn.Module:
         network = own_networks.Net()
-        network.fc = torch.jit.script(network.fc)
-        return network if place == "part" else torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)))
+        if part:
+            setattr(network, part, torch.jit.script(network.get_submodule(part)))
+        return network if part else torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)))
 
-    with pytest.raises(InputError, match=r"is scripted.*without torch\.jit"):
+    with pytest.raises(InputError, match=r"scripted module with parameters.*without torch\.jit"):
         build(scripted)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_scripted_module_without_parameters_is_no_matter(build):
+    assert build(lambda: nn.Sequential(own_networks.Net(), torch.jit.script(nn.ReLU())))(IMAGES).shape == (5, 3)
 
 
 @pytest.mark.parametrize(("value", "said"), UNCOPIED.values(), ids=UNCOPIED)
@@ -127,13 +133,13 @@ def test_tensors_that_cannot_be_trained_or_stored_are_named(build, made, said):
         build(built(made=made))
 
 
-def test_weights_of_another_type_are_not_rounded_on_the_way_into_a_network(build):
-    network = build(built(made=BUFFERS["float64"]))
-    rounded = Weights.of(network).map(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)
+def test_weights_of_a_finer_type_are_not_rounded_on_the_way_into_a_network(build):
+    finer = Weights.of(build(built(made=BUFFERS["float64"])))
+    network = build(built(made=lambda self: self.register_buffer("a", torch.zeros(3))))
     with pytest.raises(
-        InputError, match=r"a has shape \(3,\) where the network has shape \(3,\) of torch.float64"
+        InputError, match=r"a is torch\.float64, and the network's torch\.float32 would round it"
     ):
-        rounded.load_into(network)
+        finer.load_into(network)
 
 
 @pytest.mark.parametrize("failing", FAILING.values(), ids=FAILING)

@@ -230,6 +230,14 @@ def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Exa
 
     Raises:
         ValueError: If the network draws at random, or mixes the examples of a batch, in evaluation mode.
+
+    Example:
+        >>> images = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)
+        >>> examples = Examples(images, torch.tensor([0, 1]), torch.zeros(1), torch.ones(1))
+        >>> network = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten(), nn.Linear(1, 2))
+        >>> check_mean_over_examples(network, Weights.of(network), examples)
+        Traceback (most recent call last):
+        lth.errors.InputError: an image's logits depend on the others of its batch in evaluation mode, so ...
     """
     if is_ours(network):
         return
