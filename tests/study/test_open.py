@@ -41,7 +41,7 @@ def test_a_study_from_python_finds_what_the_command_trained_and_the_other_way_ro
 def test_what_can_be_pruned_is_said_once_for_all_seeds(tracking):
     said: list[str] = []
     lth.open_study("digits", **TYPED, seeds="0,1,2", say=said.append)
-    assert [line.startswith("prunable: 48 of 59 parameters") for line in said] == [True]
+    assert sum(line.startswith("prunable: 48 of 59 parameters") for line in said) == 1
 
 
 @pytest.mark.parametrize(
