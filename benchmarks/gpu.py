@@ -18,12 +18,16 @@ written anew after every part. Without a GPU only the tests that need none run, 
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -33,26 +37,32 @@ from benchmarks.gpu_measuring import level, measuring
 from benchmarks.gpu_problem import Problem, say
 from benchmarks.gpu_training import peak, training, wide
 
-Part = Callable[[Problem], Mapping[str, object]]
+Part = Callable[[Problem, dict[str, Any]], None]  # which notes what it finds as soon as it is found
 
 
-def right(_problem: Problem) -> Mapping[str, object]:
+def right(_problem: Problem, found: dict[str, Any]) -> None:
     """Run the tests of the GPU, or of what stands in for one."""
-    arguments = ["-q", "-p", "no:cacheprovider", "tests/gpu"]
+    arguments = ["-v", "--tb=short", "-p", "no:cacheprovider", "tests/gpu"]
     if torch.cuda.is_available():
         # The tests' own configuration needs what the commands need: MLflow, SQLAlchemy.
         arguments += ["tests/measure/curvature/test_second_derivative_check.py", "-m", "gpu", "--noconftest"]
+        arguments += ["-n", "4"] if find_spec("xdist") else []  # most of them wait for Python, not for the card
     else:
         arguments.append("tests/training/test_capture.py")
-    tests = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    lines = tests.stdout.strip().splitlines()
-    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    say("tests", lines[-1] if lines else tests.stderr.strip()[-300:])
-    if failed:
-        click.echo(tests.stdout[-6000:])
-    return {"summary": lines[-1] if lines else "", "failed": failed, "exit": tests.returncode}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        for line in tests.stdout:
+            click.echo(f"  {line.rstrip()}")
+            if outcome := _OUTCOME.search(line):
+                test = _TEST.search(line)
+                found.setdefault(outcome[0].lower(), []).append(test[0] if test else line.strip())
+    found["exit"] = tests.returncode
+
+
+# A line a test; xdist puts the outcome first.
+_OUTCOME = re.compile(r"\b(PASSED|FAILED|ERROR|SKIPPED)\b(?= tests/.+::| +\[|$| \()")
+_TEST = re.compile(r"tests/\S+::\S+")
 
 
 PARTS: Mapping[str, Part] = {
@@ -79,7 +89,7 @@ def main(only: str | None, data: Path | None, epochs: int, name: str | None) -> 
         raise click.ClickException(f"{', '.join(sorted(unknown))} is no part; choose of {', '.join(PARTS)}")
     if not torch.cuda.is_available():
         if "right" in names:
-            right(Problem(torch.device("cpu"), None, 0))
+            right(Problem(torch.device("cpu"), None, 0), {})
         click.echo("skipped: peak, training, measuring, wide, level (there is no GPU with CUDA here)")
         return
     _run(names, Problem(torch.device("cuda"), data, epochs), name)
@@ -88,25 +98,28 @@ def main(only: str | None, data: Path | None, epochs: int, name: str | None) -> 
 def _run(names: list[str], problem: Problem, name: str | None) -> None:
     card = torch.cuda.get_device_properties(0)
     file = name or "gpu_" + card.name.lower().replace(" ", "_")
-    found: dict[str, object] = {}
+    found: dict[str, dict[str, Any]] = {}
     around = environment(torch.get_num_threads(), {})
     memory = round(card.total_memory / 2**30, 1)
     around |= {"gpu": card.name, "gpu_memory_gib": memory, "cuda": torch.version.cuda}
     images = "noise" if problem.folder is None else "of a folder"
     parameters = {"parts": names, "images": images, "epochs": problem.epochs}
-    failed = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended: its time is over"))  # what was found is kept
     for part in names:
         began = time.perf_counter()
         click.echo(f"\n{part}")
+        found[part] = {}
         try:
-            found[part] = PARTS[part](problem)
+            PARTS[part](problem, found[part])
         except Exception:
-            failed.append(part)
-            found[part] = {"failed": traceback.format_exc()}
-            click.echo(traceback.format_exc()[-2500:])
+            found[part]["failed_with"] = traceback.format_exc()
+            click.echo(found[part]["failed_with"][-2500:])
+        finally:
+            found[part]["seconds"] = time.perf_counter() - began
+            path = write_results("gpu", file, around, parameters, found)
         torch.cuda.empty_cache()
-        say("seconds", f"{time.perf_counter() - began:.1f}")
-        path = write_results("gpu", file, around, parameters, found)
+        say("seconds", f"{found[part]['seconds']:.1f}")
+    failed = [part for part, results in found.items() if "failed_with" in results or results.get("exit")]
     click.echo(f"\nwritten to {path.relative_to(ROOT)}{'; failed: ' + ', '.join(failed) if failed else ''}")
     sys.exit(bool(failed))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -25,12 +24,11 @@ _EXAMPLES = (128, 1000, 5000)
 _EPOCHS = 160  # of the preset
 
 
-def measuring(problem: Problem) -> Mapping[str, object]:
+def measuring(problem: Problem, found: dict[str, Any]) -> None:
     """Measure what geometry is made of, at the initialisation under the mask."""
     fix_workspaces([problem.device])
     network, point = problem.network, problem.start.weights.to(problem.device)
     space, train = LevelSpace(problem.mask, point), problem.data.train
-    found: dict[str, object] = {}
     vector = torch.randn(space.dimension, generator=torch.Generator().manual_seed(0)).to(problem.device)
     for count in _EXAMPLES:
         torch.cuda.empty_cache()
@@ -47,17 +45,16 @@ def measuring(problem: Problem) -> Mapping[str, object]:
     losses = rate(lambda: evaluate(plane.weights_at(0.1, 0.2)).loss)
     found["losses_a_second_on_a_plane_of_5000_images"] = losses
     say("losses/s on a plane, 5,000 images", f"{losses:.3g}")
-    return found
 
 
-def level(problem: Problem) -> Mapping[str, object]:
+def level(problem: Problem, found: dict[str, Any]) -> None:
     """Train w(0) and level 1 of `resnet20-cifar10`, and take one measurement of each kind there."""
     given = {"levels": 1, "epochs": problem.epochs}
     if problem.epochs != _EPOCHS:
         given |= {"milestones": "none", "rewind_step": 100}
     setting = resolve("resnet20-cifar10", given)
     prepared, setup = timed(partial(set_up, setting, problem.images, problem.device))
-    found: dict[str, Any] = {"set_up_seconds": setup}
+    found["set_up_seconds"] = setup
     solutions: dict[Place, Solution] = {}
     previous = None
     for place in (Place.imp(0), Place.imp(1)):
@@ -98,4 +95,3 @@ def level(problem: Problem) -> Mapping[str, object]:
     found["chain_of_11_minutes"] = {"training": 11 * longest / 60, "measuring": 10 * measured / 60}
     say(f"11 trainings of {_EPOCHS} epochs, by these", f"{11 * longest / 60:.0f} min")
     say("measurements of 10 levels, by these", f"{10 * measured / 60:.0f} min")
-    return found

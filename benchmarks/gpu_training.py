@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import click
@@ -36,11 +37,10 @@ _PROCESSES = (4,)  # which take ten seconds to start
 _BY_LAUNCH = partial(CapturedStep, record=lambda work: work)
 
 
-def peak(problem: Problem) -> Mapping[str, object]:
+def peak(problem: Problem, found: dict[str, Any]) -> None:
     """Measure the best matrix product, copy and launch."""
     stream = torch.Generator().manual_seed(0)
     a, b = torch.randn(2, _SIDE, _SIDE, generator=stream).to(problem.device)
-    found: dict[str, object] = {}
     with full_float32():
         for name, (x, y) in {"fp32": (a, b), "bf16": (a.bfloat16(), b.bfloat16())}.items():
             found[f"{name}_tflops"] = 2e-12 * _SIDE**3 * rate(partial(torch.mm, x, y))
@@ -55,15 +55,13 @@ def peak(problem: Problem) -> Mapping[str, object]:
     found["launch_microseconds"] = 1e3 / rate(launches)
     for name, value in found.items():
         say(name, f"{value:.4g}")
-    return found
 
 
-def training(problem: Problem) -> Mapping[str, object]:
+def training(problem: Problem, found: dict[str, Any]) -> None:
     """Measure one training in every way a step is taken."""
     fix_workspaces([problem.device])
     best = torch.randn(2, _SIDE, _SIDE, device=problem.device).bfloat16()
     bf16 = 2e-3 * _SIDE**3 * rate(partial(torch.mm, *best)) / 1e6  # GFLOP/s
-    found: dict[str, object] = {}
     ways: list[tuple[str, Format, bool, bool, int]] = [
         ("bf16, captured", "bf16", False, True, 4),
         ("fp32, captured", "fp32", False, True, 2),
@@ -84,7 +82,6 @@ def training(problem: Problem) -> Mapping[str, object]:
         }
         first = laps["epochs_and_start"][0] - statistics.median(laps["epochs"])
         say(f"{name}: images/s with evaluations", f"{images:,.0f} (start-up {first:.1f} s)")
-    return found
 
 
 def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int) -> dict[str, list[float]]:
@@ -109,12 +106,13 @@ def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int)
     return {"epochs": laps[1:], "epochs_and_start": laps}
 
 
-def wide(problem: Problem) -> Mapping[str, object]:
+def wide(problem: Problem, found: dict[str, Any]) -> None:
     """Measure several trainings at once: in processes, in processes under MPS, and on streams."""
     fix_workspaces([problem.device])
-    found: dict[str, object] = {"streams": {n: _on_streams(problem, n) for n in _AT_ONCE}}
-    for n, images in found["streams"].items():  # type: ignore[attr-defined]
-        say(f"{n} on streams of one process: images/s", f"{images:,.0f}")
+    found["streams"] = {}
+    for n in _AT_ONCE:
+        found["streams"][n] = _on_streams(problem, n)
+        say(f"{n} on streams of one process: images/s", f"{found['streams'][n]:,.0f}")
     torch.cuda.empty_cache()
     for name, context in (("processes", _nothing), ("processes under MPS", _mps)):
         with context() as works:
@@ -125,7 +123,6 @@ def wide(problem: Problem) -> Mapping[str, object]:
         found[name] = rates
         for n, images in rates.items():
             say(f"{n} in {name}: images/s", f"{images:,.0f}")
-    return found
 
 
 def _on_streams(problem: Problem, count: int) -> float:

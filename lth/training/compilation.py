@@ -12,7 +12,7 @@ import torch
 
 from lth.setting.setting import Compile
 
-_WORTH_STEPS = 50_000  # on an H100 a compilation takes 20 s, and saves 0.45 ms a step of ResNet-20
+_WORTH_STEPS = 100_000  # on an H100 a compilation takes 23 s, and saves 0.4 ms a step of ResNet-20
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,7 +22,7 @@ def is_compiled(asked: Compile, device: torch.device, steps: int) -> bool:
     """Return whether a training of so many steps is compiled: what is asked for, or for `auto` if that pays.
 
     On a CPU it does not: what it gains on ResNet-20 (benchmarks/README.md) a study's many short trainings lose.
-    On a GPU it makes one kernel of several; it pays from 50,000 steps on (`benchmarks/gpu.py`).
+    On a GPU it makes one kernel of several; it pays from 100,000 steps on (`benchmarks/gpu.py`).
     """
     if asked != "auto":
         return asked == "on"
