@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lth.errors import InputError
-from lth.evidence.certainty import Verdict
 from lth.evidence.claim import Finding, Outcome
+from lth.evidence.rule import Verdict
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure, thinned
 
