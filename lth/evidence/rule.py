@@ -85,7 +85,8 @@ def judge_every(cases: Sequence[Estimate], alpha: float) -> Judgement:
         alpha: Chance of a wrong verdict.
     """
     if not any(case.testable for case in cases):
-        return Judgement("undecided", ("undecided",) * len(cases), None, None, alpha)
+        nothing: Verdict = "undecided"
+        return Judgement(nothing, (nothing,) * len(cases), None, None, alpha)
     above = [_p(case, case.p_above) for case in cases]
     below = holm([_p(case, case.p_below) for case in cases])
     verdict = _verdict(max(above), min(below), alpha)

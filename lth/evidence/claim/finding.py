@@ -105,6 +105,21 @@ class Finding:
         against = min(zip(means, spreads, strict=True), key=lambda case: case[0] / case[1])
         return seeds_needed([-against[0]], [against[1]], len(self.seeds), alpha / len(estimates))
 
+    @property
+    def average_leaning(self) -> Verdict:
+        """The side of zero that the mean over the cases is on; undecided if on none."""
+        mean = self.average.mean or 0.0
+        return "supported" if mean > 0 else "refuted" if mean < 0 else "undecided"
+
+    @property
+    def average_needed(self) -> SeedsNeeded | None:
+        """How many seeds in all would decide the claim on average at the next look, as `needed` says."""
+        average = self.average
+        if not average.testable or not average.mean or average.deviation is None:
+            return None
+        alpha = error_of_look(self.look + 1)
+        return seeds_needed([abs(average.mean)], [average.deviation], len(self.seeds), alpha)
+
 
 def evaluate(
     claims: Sequence[Claim], evidences: Sequence[Evidence], earlier: Sequence[Sequence[int]] = ()
