@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lth.evidence.claim import Finding
@@ -13,7 +14,9 @@ from lth.report import Report
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
+from lth.tracking.store import Store, is_finished
 
+REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
 _VERDICTS = {"supported": 1.0, "undecided": 0.0, "refuted": -1.0}
 
 
@@ -31,7 +34,24 @@ def report_tags(problems: Sequence[Problem]) -> dict[str, str]:
     shared = {
         name: value for name, value in study_tags(problems[0]).items() if name not in ("seed", "lth.study")
     }
-    return {**shared, "kind": "report", "seeds": ",".join(str(problem.setting.seed) for problem in problems)}
+    return {
+        **shared,
+        "kind": "report",
+        "seeds": ",".join(str(problem.setting.seed) for problem in problems),
+        REPORTED: reported_study(problems[0]),
+    }
+
+
+def reported_study(problem: Problem) -> str:
+    """Return the key of what all seeds of a study share: everything that is found under the seed 0."""
+    return replace(problem.keys, setting=replace(problem.keys.setting, seed=0)).evidence()
+
+
+def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]]:
+    """Return the seeds of every report of the same study that a store holds, the first one first."""
+    same = f"tags.`{REPORTED}` = '{reported_study(problems[0])}'"
+    finished = [run for run in reversed(store.search(same)) if is_finished(run)]
+    return [[int(seed) for seed in run.data.tags["seeds"].split(",")] for run in finished]
 
 
 def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
