@@ -54,39 +54,42 @@ def range_of_deviation(deviation: float, seeds: int) -> tuple[float, float]:
     return low, high
 
 
-def seeds_to_reject(effects: Sequence[float], alpha: float) -> int | None:
+def seeds_to_reject(effects: Sequence[float], alpha_of: Callable[[int], float]) -> int | None:
     """Return the smallest number of seeds, in all, that rejects in every case with a power of 80 %.
 
     The powers that the cases miss add up to at most 20 %: enough whatever the dependence of the cases.
 
     Args:
         effects: Mean over standard deviation of each case.
-        alpha: Of each case's one-sided test.
+        alpha_of: Returns α of each case's one-sided test from the number of seeds, with which it may grow.
 
     Returns:
         The number; None if it is above 200, as it always is if a mean is at most zero.
     """
 
     def enough(seeds: int) -> bool:
-        return sum(1 - power_of_t(effect, seeds, alpha) for effect in effects) <= 1 - POWER
+        alpha = alpha_of(seeds)
+        return alpha > 0 and sum(1 - power_of_t(effect, seeds, alpha) for effect in effects) <= 1 - POWER
 
     return None if not effects or min(effects) <= 0 else _smallest(enough)
 
 
-def seeds_needed(means: Sequence[float], deviations: Sequence[float], seeds: int, alpha: float) -> SeedsNeeded:
+def seeds_needed(
+    means: Sequence[float], deviations: Sequence[float], seeds: int, alpha_of: Callable[[int], float]
+) -> SeedsNeeded:
     """Return how many seeds would reject in every case, and how uncertain that is.
 
     Args:
         means: Of each case.
         deviations: Of each case, above zero.
         seeds: Over which they were taken, at least 2.
-        alpha: Of each case's one-sided test.
+        alpha_of: Returns α of each case's one-sided test from the number of seeds in all.
     """
     shortest, longest = range_of_deviation(1.0, seeds)
 
     def with_spread(times: float) -> int | None:
         effects = [mean / (times * spread) for mean, spread in zip(means, deviations, strict=True)]
-        return seeds_to_reject(effects, alpha)
+        return seeds_to_reject(effects, alpha_of)
 
     return SeedsNeeded(with_spread(1.0), with_spread(shortest), with_spread(longest))
 

@@ -82,7 +82,7 @@ def judge_every(cases: Sequence[Estimate], alpha: float) -> Judgement:
 
     Args:
         cases: One a case; without any, the claim is undecided.
-        alpha: Chance of a wrong verdict.
+        alpha: Chance of a wrong verdict; with 0 there is none.
     """
     if not any(case.testable for case in cases):
         nothing: Verdict = "undecided"
@@ -106,6 +106,8 @@ def _p(case: Estimate, p: float | None) -> float:
 
 
 def _verdict(p_supported: float, p_refuted: float, alpha: float) -> Verdict:
+    if alpha == 0:
+        return "undecided"
     if p_supported <= alpha:
         return "supported"
     return "refuted" if p_refuted <= alpha else "undecided"

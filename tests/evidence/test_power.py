@@ -16,6 +16,10 @@ from lth.evidence.power import (
 )
 
 
+def always(alpha):
+    return lambda _seeds: alpha
+
+
 @pytest.mark.parametrize(
     ("effect", "seeds", "alpha", "expected"),
     [
@@ -43,13 +47,13 @@ def test_power_is_how_often_a_t_test_rejects(effect, seeds):
     [(0.5, 0.05, 27), (1.0, 0.05, 8), (2.0, 0.04, 4), (0.3, 0.01, 115), (1.5, 0.005, 9)],
 )
 def test_seeds_to_reject_are_those_of_statsmodels(effect, alpha, expected):
-    assert seeds_to_reject([effect], alpha) == expected
+    assert seeds_to_reject([effect], always(alpha)) == expected
 
 
 @pytest.mark.parametrize("effects", [[1.0, 1.0], [0.5, 0.6, 3.0], [2.0] * 10])
 def test_all_cases_together_need_at_least_the_seeds_of_the_weakest_and_have_the_power(effects):
-    seeds = seeds_to_reject(effects, 0.05)
-    assert seeds >= seeds_to_reject([min(effects)], 0.05)
+    seeds = seeds_to_reject(effects, always(0.05))
+    assert seeds >= seeds_to_reject([min(effects)], always(0.05))
     missed = [1 - power_of_t(effect, seeds, 0.05) for effect in effects]
     fewer = [1 - power_of_t(effect, seeds - 1, 0.05) for effect in effects]
     assert sum(missed) <= 0.2 < sum(fewer)
@@ -57,7 +61,13 @@ def test_all_cases_together_need_at_least_the_seeds_of_the_weakest_and_have_the_
 
 @pytest.mark.parametrize("effects", [[], [0.0], [1.0, -0.1], [0.01]])
 def test_no_number_of_seeds_is_enough_without_an_effect(effects):
-    assert seeds_to_reject(effects, 0.05) is None
+    assert seeds_to_reject(effects, always(0.05)) is None
+
+
+@pytest.mark.parametrize("known", [3, 8, 20])
+def test_seeds_that_have_no_error_to_spend_reject_nothing(known):
+    expected = max(seeds_to_reject([1.0], always(0.01)), known + 1)
+    assert seeds_to_reject([1.0], lambda seeds: 0.01 if seeds > known else 0.0) == expected
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
@@ -67,10 +77,10 @@ def test_the_spread_of_few_seeds_is_uncertain_as_chi_square_says(seeds):
 
 
 def test_a_small_effect_at_few_seeds_needs_a_number_between_wide_limits():
-    needed = seeds_needed([1.0], [1.0], 3, 0.05)
+    needed = seeds_needed([1.0], [1.0], 3, always(0.05))
     assert needed == SeedsNeeded(expected=8, fewest=5, most=61)
-    assert seeds_needed([0.1], [1.0], 3, 0.05).most is None
-    assert seeds_needed([0.1], [1.0], 3, 0.05).expected is None
+    assert seeds_needed([0.1], [1.0], 3, always(0.05)).most is None
+    assert seeds_needed([0.1], [1.0], 3, always(0.05)).expected is None
     assert MOST_SEEDS == 200
 
 

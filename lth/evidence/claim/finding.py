@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lth.errors import InputError
-from lth.evidence.certainty import Estimate, estimate_mean
+from lth.evidence.certainty import ALPHA, Estimate, estimate_mean
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.evidence import Evidence
-from lth.evidence.looks import error_of_look, number_of_look
+from lth.evidence.looks import Look, look_at
 from lth.evidence.power import SeedsNeeded, seeds_needed
 from lth.evidence.rule import Judgement, Verdict, holm, judge_every, judge_mean
 from lth.evidence.sign_flip import sign_flip_p
@@ -32,7 +32,7 @@ class Finding:
 
     claim: Claim
     seeds: tuple[int, ...]  # ascending
-    look: int  # which look at the study it is; 1 for the first
+    look: Look  # at the study
     outcomes: tuple[Outcome, ...]  # in the order of the claim's cases
     judgement: Judgement  # on every case
     average: Estimate  # of the mean over the cases, which is a claim of its own
@@ -97,13 +97,16 @@ class Finding:
         estimates = [outcome.estimate for outcome in self.outcomes]
         if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
             return None
-        alpha = error_of_look(self.look + 1)
         means = [estimate.mean or 0.0 for estimate in estimates]
         spreads = [estimate.deviation or 0.0 for estimate in estimates]
         if self.leaning == "supported":
-            return seeds_needed(means, spreads, len(self.seeds), alpha)
+            return seeds_needed(means, spreads, len(self.seeds), self._next_error)
         against = min(zip(means, spreads, strict=True), key=lambda case: case[0] / case[1])
-        return seeds_needed([-against[0]], [against[1]], len(self.seeds), alpha / len(estimates))
+
+        def first_step(seeds: int) -> float:
+            return self._next_error(seeds) / len(estimates)
+
+        return seeds_needed([-against[0]], [against[1]], len(self.seeds), first_step)
 
     @property
     def average_leaning(self) -> Verdict:
@@ -117,8 +120,11 @@ class Finding:
         average = self.average
         if not average.testable or not average.mean or average.deviation is None:
             return None
-        alpha = error_of_look(self.look + 1)
-        return seeds_needed([abs(average.mean)], [average.deviation], len(self.seeds), alpha)
+        return seeds_needed([abs(average.mean)], [average.deviation], len(self.seeds), self._next_error)
+
+    def _next_error(self, seeds: int) -> float:
+        """Return the error that the next look may spend if it has so many seeds in all."""
+        return self.look.error_with(max(0, seeds - len(self.seeds)))
 
 
 def evaluate(
@@ -145,7 +151,7 @@ def evaluate(
         raise InputError(
             f"the studies end at levels {', '.join(map(str, lasts))}; give studies of one last level"
         )
-    look = number_of_look(earlier, seeds)
+    look = look_at(earlier, seeds)
     return _adjusted([_finding(claim, seeds, ordered, look) for claim in claims])
 
 
@@ -181,8 +187,8 @@ def as_table(findings: Sequence[Finding]) -> Table:
     )
 
 
-def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], look: int) -> Finding:
-    alpha = error_of_look(look)
+def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], look: Look) -> Finding:
+    alpha = look.error or ALPHA  # of intervals, where nothing may be decided
     cases = claim.cases(ordered[0].last)
     resolution = max(claim.resolution(evidence) for evidence in ordered)
     values = [[_finite(claim.statistic(evidence, case)) for evidence in ordered] for case in cases]
@@ -190,7 +196,7 @@ def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], 
     means = [_mean([of_case[seed] for of_case in values]) for seed in range(len(seeds))]
     # It varies in finer steps, but what rounding does to a seed's cases may have the same sign in all of them.
     average = estimate_mean(means, alpha=alpha, resolution=resolution)
-    judgement = judge_every(estimates, alpha)
+    judgement = judge_every(estimates, look.error)
     outcomes = map(Outcome, cases, estimates, judgement.by_case)
     return Finding(claim, seeds, look, tuple(outcomes), judgement, average, None)
 

@@ -60,11 +60,13 @@ def how_judged(findings: Sequence[Finding]) -> str:
     decidable = [finding for finding in findings if finding.judgement.p is not None]
     if not decidable:
         return "Nothing can be tested: that takes two seeds or more."
-    look, alpha = decidable[0].look, decidable[0].judgement.alpha
-    again = "" if look == 1 else f", as this is look {look} at this study"
+    look = decidable[0].look
+    if look.error == 0:
+        return "Nothing is decided: all these seeds are in earlier reports, and one could choose among them."
+    again = "" if look.number == 1 else f", as this is look {look.number} at this study"
     return (
-        f"Each verdict is wrong with at most {100 * alpha:.2g} %{again}; of {len(decidable)} claims at most "
-        f"{expected_errors(findings):.2g} are to be expected wrong in every case, and as many on average."
+        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {len(decidable)} claims at "
+        f"most {expected_errors(findings):.2g} are to be expected wrong in every case, and as many on average."
     )
 
 
@@ -125,16 +127,16 @@ def deciding(findings: Sequence[Finding], evidences: Sequence[Evidence]) -> tupl
 
 
 def as_lines(decidings: Sequence[Deciding]) -> list[str]:
-    """Return what would decide in lines: each command, fewest seeds first, and what it decides."""
-    lines = []
+    """Return what would decide as lines of text: each command, fewest seeds first, and what it decides."""
+    blocks = []
     by_command = sorted((each for each in decidings if each.command), key=lambda each: len(each.seeds))
     for command, group in groupby(by_command, key=lambda each: each.command):
         together = list(group)
-        lines.append(f"{command}{together[0].duration}:")
-        lines += [f"- {each.name}: {each.reason}" for each in together]
+        blocks.append((f"{command}{together[0].duration}:", together))
     if rest := [each for each in decidings if not each.command]:
-        lines += ["More seeds do not decide:", *(f"- {each.name}: {each.reason}" for each in rest)]
-    return lines
+        blocks.append(("More seeds do not decide:", rest))
+    lines = [["", heading, *(f"- {each.name}: {each.reason}" for each in group)] for heading, group in blocks]
+    return [line for block in lines for line in block][1:]
 
 
 def study_command(setting: Setting, seeds: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from lth.evidence.certainty import estimate_mean
 from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate, expected_errors
 from lth.evidence.claim.reading import test_step as step_of_test_errors
 from lth.evidence.evidence import Attained
-from lth.evidence.looks import error_of_look
+from lth.evidence.looks import Look, look_at, spent
 from lth.evidence.power import seeds_to_reject
 from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
@@ -281,11 +281,11 @@ def test_one_seed_gives_no_interval_and_decides_nothing(claim, studies):
 
 
 def test_every_case_is_tested_at_the_whole_error_of_the_look(studies):
-    for earlier, look in (((), 1), ([[0, 1]], 2), ([[0, 1], [0, 1, 2], [0]], 2)):
+    for earlier, look in (((), Look(1, 0, 3)), ([[0, 1]], Look(2, 2, 3)), ([[5, 6], [0, 1, 2]], Look(2, 2, 5))):
         for finding in evaluate(CLAIMS, studies, earlier):
             tested = [outcome.estimate for outcome in finding.outcomes]
-            spent = {each.alpha for each in (*tested, finding.average, finding.judgement)}
-            assert spent == {error_of_look(look)}
+            errors = {each.alpha for each in (*tested, finding.average, finding.judgement)}
+            assert (finding.look, errors) == (look, {look.error})
 
 
 def test_order_of_seeds_changes_nothing(studies):
@@ -310,6 +310,13 @@ def test_one_refuted_case_refutes_and_only_support_everywhere_supports(by_case, 
 def test_a_claim_without_cases_is_undecided(studies):
     claim = Claim("T", "made up", "none", "1", lambda last: (), lambda evidence, case: 1.0, "")
     assert evaluate([claim], studies)[0].verdict == "undecided"
+
+
+@each_claim
+def test_a_choice_among_seeds_that_were_reported_decides_nothing(claim, studies):
+    (finding,) = evaluate([claim], studies, [[0, 1, 2, 3]])
+    assert {finding.verdict, finding.average_verdict} == {"undecided"}
+    assert finding.average.low is not None
 
 
 def test_on_average_is_a_claim_of_its_own(studies):
@@ -352,7 +359,7 @@ def test_p_is_adjusted_for_all_claims_that_were_judged(studies):
 
 def test_wrong_verdicts_to_expect_are_the_error_of_each_claim_that_can_be_decided(studies):
     claims = [claim_of(0.1), claim_of(), claim_of(None, None), claim_of(-1.0, 1.0)]
-    assert expected_errors(evaluate(claims, studies)) == pytest.approx(2 * 0.04)
+    assert expected_errors(evaluate(claims, studies)) == pytest.approx(2 * 0.0375)
     assert expected_errors(evaluate(claims, studies[:1])) == 0
 
 
@@ -376,8 +383,10 @@ def test_the_exact_p_is_that_of_the_least_sure_case_and_needs_five_seeds(studies
 def test_seeds_needed_are_of_the_side_the_claim_leans_to(studies):
     weak, split = evaluate([claim_of(0.01, 0.5), claim_of(-0.01, 0.5)], studies)
     assert (weak.leaning, split.leaning) == ("supported", "refuted")
-    assert weak.needed.expected == seeds_to_reject([1.0], error_of_look(2))
-    assert split.needed.expected == seeds_to_reject([1.0], error_of_look(2) / 2)  # Holm's first step
+    look = look_at([], range(3))
+    assert weak.needed.expected == seeds_to_reject([1.0], lambda seeds: look.error_with(seeds - 3))
+    half = seeds_to_reject([1.0], lambda seeds: look.error_with(seeds - 3) / 2)  # Holm's first step
+    assert split.needed.expected == half > weak.needed.expected
     assert weak.needed.fewest < weak.needed.expected < weak.needed.most
     assert evaluate([claim_of(0.01, None)], studies)[0].needed is None
     assert evaluate([claim_of(0.01)], studies[:1])[0].needed is None
@@ -576,7 +585,7 @@ def test_table_has_a_row_for_each_case_and_a_column_for_each_seed(studies):
     row = dict(zip(table.headings, table.rows[1], strict=True))
     values = [value_of("R0a", studies[seed], "one_shot") for seed in (0, 2)]
     assert table.rows[0][1] == "on average"
-    expected = estimate_mean(values, alpha=error_of_look(1))
+    expected = estimate_mean(values, alpha=spent(2))
     assert (row["seed 0"], row["seed 2"], row["mean"]) == (*values, expected.mean)
     assert (row["low"], row["high"], row["confidence"]) == (expected.low, expected.high, expected.confidence)
     assert (row["claim"], row["case"], row["seeds"]) == ("R0a", "one_shot", 2)
