@@ -113,6 +113,15 @@ def test_a_rounded_statistic_errs_at_most_as_often_as_it_says(spread):
     assert wrong <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
 
 
+@pytest.mark.parametrize(("centre", "spread"), [(-0.372, 0.1), (-0.116, 0.3), (-0.1, 0.6)])
+def test_three_seeds_that_agree_on_a_step_beside_zero_prove_nothing(centre, spread):
+    # Steps are at 0.1, -0.9, …; about a tenth of the seeds are a step lower, and the mean is zero.
+    draws = np.round(np.random.default_rng(3).normal(centre, spread, size=(2000, 3))) + 0.1
+    wrong = np.mean([estimate_mean(row.tolist(), resolution=1.0).p_above <= 0.05 for row in draws])
+    unwarned = np.mean([estimate_mean(row.tolist()).p_above <= 0.05 for row in draws])
+    assert wrong <= 0.05 < 0.15 < unwarned
+
+
 @given(st.lists(st.none() | FINITE, max_size=8), st.randoms(), st.sampled_from([0.0, 0.25]))
 def test_order_of_seeds_does_not_change_a_bit(values, random, resolution):
     shuffled = list(values)
