@@ -100,7 +100,7 @@ def _compare(found: dict[str, dict[str, float]]) -> dict[str, Any]:
     for figure in FIGURES:
         values = {p: [found[f"{p} seed {s}"][figure] for s in seeds] for p in PRECISIONS}
         differences = [b - a for a, b in zip(values["fp32"], values["bf16"], strict=True)]
-        difference = estimate_mean(differences)
+        difference = estimate_mean(differences, alpha=0.025)
         compared[figure] = {
             **{p: sum(v) / max(len(v), 1) for p, v in values.items()},
             "difference": difference.mean,

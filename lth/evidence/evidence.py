@@ -53,6 +53,7 @@ class Evidence:
     measured: Mapping[Job, Any]  # what the job's room reads from what was stored of it (`lth.measure.kind`)
     runs: Mapping[str, str]  # run id by the name of a solution or a job
     former: frozenset[str] = frozenset()  # names of what an earlier version of lth stored
+    seconds: float | None = None  # that all of it took, one task after the other; None if it is not known
 
     @property
     def seed(self) -> int:

@@ -10,6 +10,16 @@ from types import MappingProxyType
 from matplotlib.figure import Figure
 
 from lth.evidence.claim import CLAIMS, Claim, Finding, as_table, evaluate
+from lth.evidence.claim.wording import (
+    Deciding,
+    as_lines,
+    deciding,
+    how_judged,
+    on_average,
+    shown_p,
+    weakest_case,
+    where_it_holds,
+)
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Table
 from lth.measure.kind.curvature import Curvature
@@ -25,7 +35,7 @@ from lth.setting.preset import changes_from_preset
 
 _DOTS_PER_INCH = 110
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 SURFACE = "fig13_surface"
 _BLANK = Cell("", None)
 
@@ -36,12 +46,14 @@ class Report:
 
     files: Mapping[str, bytes]  # by artifact path
     findings: tuple[Finding, ...]
+    deciding: tuple[Deciding, ...]  # what would decide those that are undecided
 
 
 def write_report(
     evidences: Sequence[Evidence],
     link: Callable[[str], str],
     resolved: Mapping[str, str] = MappingProxyType({}),
+    earlier: Sequence[Sequence[int]] = (),
 ) -> Report:
     """Draw every exhibit of every seed, judge the claims over the seeds, and write the page.
 
@@ -49,21 +61,23 @@ def write_report(
         evidences: One a seed, of studies that differ in nothing else.
         link: Returns the address of a run by its id.
         resolved: What parameters that were left to the machine came to, by their names.
+        earlier: The seeds of every report that was made of this study before, the first one first.
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
     """
-    findings = evaluate(CLAIMS, evidences)
+    findings = evaluate(CLAIMS, evidences, earlier)
     ordered = sorted(evidences, key=lambda evidence: evidence.seed)
+    undecided = deciding(findings, ordered)
     files = {"claims.csv": as_table(findings).csv().encode(), "claims.png": _png(draw_claims(findings))}
     for evidence in ordered:
         for exhibit in (*EXHIBITS, *BEYOND):
             files |= _exhibit_files(exhibit, evidence)
         files[f"{_folder(evidence)}/{SURFACE}.html"] = surface_html(evidence.surface).encode()
-    page = _page(ordered, findings, files, link, resolved)
+    page = _page(ordered, findings, undecided, files, link, resolved)
     files["report.html"] = html(page).encode()
     files["report.md"] = markdown(page).encode()
-    return Report(files, findings)
+    return Report(files, findings, undecided)
 
 
 def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
@@ -77,6 +91,7 @@ def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
 def _page(
     evidences: Sequence[Evidence],
     findings: Sequence[Finding],
+    undecided: Sequence[Deciding],
     files: Mapping[str, bytes],
     link: Callable[[str], str],
     resolved: Mapping[str, str],
@@ -92,7 +107,9 @@ def _page(
             if name != "seed"
         ),
         levels=tuple((evidence.seed, _level_cells(evidence, link)) for evidence in evidences),
-        claims=tuple(_claim_entry(finding, evidences, link) for finding in findings),
+        judging=how_judged(findings),
+        claims=tuple(_claim_entry(finding, evidences, undecided, link) for finding in findings),
+        deciding=tuple(as_lines(undecided)),
         claims_image=files["claims.png"],
         claims_table=as_table(findings),
         exhibits=tuple(_exhibit_entry(exhibit, evidences, files, link) for exhibit in EXHIBITS),
@@ -101,7 +118,9 @@ def _page(
     )
 
 
-def _claim_entry(finding: Finding, evidences: Sequence[Evidence], link: Callable[[str], str]) -> ClaimEntry:
+def _claim_entry(
+    finding: Finding, evidences: Sequence[Evidence], undecided: Sequence[Deciding], link: Callable[[str], str]
+) -> ClaimEntry:
     claim = finding.claim
     return ClaimEntry(
         id=claim.id,
@@ -109,7 +128,15 @@ def _claim_entry(finding: Finding, evidences: Sequence[Evidence], link: Callable
         paper=claim.paper,
         rule=claim.rule,
         unit=claim.unit,
+        average=on_average(finding),
+        average_verdict=finding.average_verdict if len(finding.outcomes) > 1 else "",
         verdict=finding.verdict,
+        where=where_it_holds(finding),
+        p=shown_p(finding.judgement.p),
+        p_adjusted=shown_p(finding.p_adjusted),
+        p_exact=shown_p(finding.sign_flip_p),
+        weakest=weakest_case(finding),
+        deciding=tuple((each.name, str(each)) for each in undecided if each.claim == claim.id),
         agreeing=f"{finding.num_agreeing} of {finding.num_measured}",
         missing=finding.num_missing,
         sources=tuple(_sources(evidence, _read_by(claim, evidence), link) for evidence in evidences),

@@ -51,7 +51,15 @@ class ClaimEntry:
     paper: str
     rule: str
     unit: str
-    verdict: str
+    average: str  # mean over the cases and its interval
+    average_verdict: str  # empty for a claim of one case
+    verdict: str  # in every case
+    where: str  # it holds
+    p: str
+    p_adjusted: str  # for all claims
+    p_exact: str  # by flipping signs
+    weakest: str  # case
+    deciding: tuple[tuple[str, str], ...]  # what is undecided, and what would decide it
     agreeing: str
     missing: int
     sources: Sources
@@ -80,7 +88,9 @@ class Page:
     seeds: tuple[int, ...]
     setting: tuple[tuple[str, str], ...]
     levels: tuple[tuple[int, tuple[tuple[Cell, ...], ...]], ...]
+    judging: str  # how claims are judged, at this look
     claims: tuple[ClaimEntry, ...]
+    deciding: tuple[str, ...]  # lines on what would decide those that are undecided
     claims_image: bytes
     claims_table: Table
     exhibits: tuple[ExhibitEntry, ...]

@@ -10,7 +10,7 @@ from lth.plan.keys import content_key
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, write_report
 from lth.study.record.load import LostResultError
-from lth.study.record.report import log_report, report_name, report_tags
+from lth.study.record.report import earlier_reports, log_report, report_name, report_tags
 from lth.study.study import Study
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
@@ -105,7 +105,8 @@ class Replication:
     def _draw(self, run: RunLog, evidences: Sequence[Evidence]) -> None:
         self._say(f"drawing the report, in run {run.run_id}")
         problems = [study.problem for study in self.studies]
-        report = write_report(evidences, self._store.link, problems[0].keys.computing.written())
+        resolved = problems[0].keys.computing.written()
+        report = write_report(evidences, self._store.link, resolved, earlier_reports(self._store, problems))
         log_report(run, report, problems)
 
     def _tags(self, task: Task) -> dict[str, str]:

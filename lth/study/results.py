@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lth.errors import InputError
@@ -26,6 +27,8 @@ from lth.study.record.solution import (
 from lth.study.runs import MEASURING, StudyRuns
 from lth.tracking.run import RunLog
 from lth.tracking.store import FAILURE, Store
+
+_SECONDS = ("time/training_seconds", "time/measuring_seconds")
 
 
 class MissingEvidenceError(InputError):
@@ -82,7 +85,8 @@ class StudyResults:
         jobs = study_jobs(setting.pruning.levels, setting.analysis)
         measured = {job: self.measured(job) for job in jobs}
         former = frozenset(task.name for task in self._tasks.results() if self._index.is_former(task.key))
-        return Evidence(setting, setting.pruning.levels, attained, measured, runs, former)
+        seconds = self._seconds(runs.values())
+        return Evidence(setting, setting.pruning.levels, attained, measured, runs, former, seconds)
 
     def rows(self) -> list[LevelRow]:
         """Return what the runs say of every level, and of the baselines at the last one."""
@@ -131,6 +135,15 @@ class StudyResults:
             metrics = self._landscape(Place.imp(level))
             if metrics:
                 log_analysis_trend(study, metrics, level)
+
+    def _seconds(self, runs: Iterable[str]) -> float | None:
+        """Return how long it took to train and to measure what runs hold; None if one does not say."""
+        took = [
+            next((metrics[name] for name in _SECONDS if name in metrics), None)
+            for metrics in (self._index.run(run_id).data.metrics for run_id in runs)
+        ]
+        known = [seconds for seconds in took if seconds is not None]
+        return sum(known) if len(known) == len(took) else None
 
     def _places(self) -> list[Place]:
         return [task.node for task in self._tasks.trainings() if isinstance(task.node, Place)]

@@ -148,6 +148,19 @@ def test_a_report_is_not_found_while_something_it_shows_is_lost(finished):
     assert make_study().evidence().distances.places
 
 
+def test_a_report_is_judged_as_the_look_at_the_study_that_it_is(finished, monkeypatch):
+    class DrawnError(Exception):
+        pass
+
+    def drawn(_evidences, _link, _resolved, earlier):
+        raise DrawnError(earlier)
+
+    monkeypatch.setattr("lth.study.replication.write_report", drawn)
+    with pytest.raises(DrawnError) as caught:
+        Replication([make_study()], [].append).report()
+    assert caught.value.args[0] == [[0]]
+
+
 def test_line_ends_are_those_of_the_examples_the_line_is_measured_on(tracking):
     run = make_study().solution(Place.imp(1))
     given = load_solution(Store(), run)

@@ -153,6 +153,14 @@ def test_evidence_holds_what_the_runs_logged(whole):
     assert evidence.runs["level 2"] == run.info.run_id
 
 
+def test_evidence_took_as_long_as_its_trainings_and_measurements_did(whole):
+    evidence = make_study().evidence()
+    runs = [Store().run(run_id).data.metrics for run_id in evidence.runs.values()]
+    took = [run.get("time/training_seconds", run.get("time/measuring_seconds")) for run in runs]
+    assert evidence.seconds == pytest.approx(sum(took))
+    assert evidence.seconds > 0
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothing(whole, tmp_path):
     said: list[str] = []

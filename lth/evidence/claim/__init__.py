@@ -7,7 +7,7 @@ shows it) is written in `Claim.rule` and nowhere else.
 
 from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
 from lth.evidence.claim.claim import Case, Claim
-from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate
+from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
 
 CLAIMS: tuple[Claim, ...] = (
     *r0.CLAIMS,
@@ -20,4 +20,4 @@ CLAIMS: tuple[Claim, ...] = (
     *r7.CLAIMS,
 )
 
-__all__ = ["CLAIMS", "Case", "Claim", "Finding", "Outcome", "as_table", "evaluate"]
+__all__ = ["CLAIMS", "Case", "Claim", "Finding", "Outcome", "as_table", "evaluate", "expected_errors"]

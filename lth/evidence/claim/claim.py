@@ -26,6 +26,11 @@ class Case:
         return self.place.level
 
 
+def continuous(_evidence: Evidence) -> float:
+    """Return the resolution of a statistic that can take any value."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Claim:
     """One of the paper's results, in a form that numbers can refute."""
@@ -37,6 +42,7 @@ class Claim:
     cases: Callable[[int], tuple[Case, ...]]  # of a study, by its last level
     statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
     rule: str  # how the statistic is computed, and which figure of the paper shows it
+    resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
 
 
 def every_level(last: int) -> tuple[Case, ...]:

@@ -1,15 +1,19 @@
-"""Claims held against the evidence of several seeds: an estimate and a verdict per case, and a verdict."""
+"""Claims held against the evidence of several seeds: a verdict for every case, one on average, and how sure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lth.errors import InputError
-from lth.evidence.certainty import Estimate, Verdict, estimate_mean, verdict_on
+from lth.evidence.certainty import ALPHA, Estimate, estimate_mean
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.evidence import Evidence
+from lth.evidence.looks import Look, look_at
+from lth.evidence.power import SeedsNeeded, seeds_needed
+from lth.evidence.rule import Judgement, Verdict, holm, judge_every, judge_mean
+from lth.evidence.sign_flip import sign_flip_p
 from lth.evidence.table import Table
 
 
@@ -28,19 +32,37 @@ class Finding:
 
     claim: Claim
     seeds: tuple[int, ...]  # ascending
+    look: Look  # at the study
     outcomes: tuple[Outcome, ...]  # in the order of the claim's cases
+    judgement: Judgement  # on every case
+    average: Estimate  # of the mean over the cases, which is a claim of its own
+    p_adjusted: float | None  # the judgement's p, adjusted for all claims that were evaluated together (Holm)
 
     @property
     def verdict(self) -> Verdict:
-        """The claim's own: `supported` if it is in every case, `refuted` if it is in any, else `undecided`.
+        """Whether the claim holds in every case: the rule is that of `lth.evidence.rule`."""
+        return self.judgement.verdict
 
-        A claim says something of all its cases, so one refuted case refutes it, whatever the others say; which
-        one it is stands in `outcomes`. A claim without cases is undecided.
-        """
-        verdicts = {outcome.verdict for outcome in self.outcomes}
-        if "refuted" in verdicts:
-            return "refuted"
-        return "supported" if verdicts == {"supported"} else "undecided"
+    @property
+    def average_verdict(self) -> Verdict:
+        """Whether it holds on average over its cases."""
+        return judge_mean(self.average, self.judgement.alpha)
+
+    @property
+    def weakest(self) -> Outcome | None:
+        """The case that speaks least for the claim; None without one that was measured twice."""
+        tested = [outcome for outcome in self.outcomes if outcome.estimate.p_above is not None]
+        return max(tested, key=lambda outcome: outcome.estimate.p_above or 0.0, default=None)
+
+    @property
+    def sign_flip_p(self) -> float | None:
+        """The claim's p by the exact sign-flip test in each case, the largest; None below five seeds."""
+        values = [
+            None if outcome.estimate.num_missing else sign_flip_p(outcome.estimate.measured)
+            for outcome in self.outcomes
+        ]
+        known = [p for p in values if p is not None]
+        return max(known) if known and len(known) == len(values) else None
 
     @property
     def num_agreeing(self) -> int:
@@ -57,13 +79,64 @@ class Finding:
         """In how many pairs of a seed and a case there is none."""
         return sum(outcome.estimate.num_missing for outcome in self.outcomes)
 
+    @property
+    def leaning(self) -> Verdict:
+        """The verdict that more seeds would give if every mean is what it seems; undecided if none would."""
+        means = [outcome.estimate.mean for outcome in self.outcomes]
+        if not means or any(mean is None for mean in means):
+            return "undecided"
+        least = min(mean for mean in means if mean is not None)
+        return "supported" if least > 0 else "refuted" if least < 0 else "undecided"
 
-def evaluate(claims: Sequence[Claim], evidences: Sequence[Evidence]) -> tuple[Finding, ...]:
+    @property
+    def needed(self) -> SeedsNeeded | None:
+        """How many seeds in all would decide the claim at the next look, the way it leans.
+
+        None if seeds don't tell: fewer than two, or some without a value, or no mean to either side of zero.
+        """
+        estimates = [outcome.estimate for outcome in self.outcomes]
+        if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
+            return None
+        means = [estimate.mean or 0.0 for estimate in estimates]
+        spreads = [estimate.deviation or 0.0 for estimate in estimates]
+        if self.leaning == "supported":
+            return seeds_needed(means, spreads, len(self.seeds), self._next_error)
+        against = min(zip(means, spreads, strict=True), key=lambda case: case[0] / case[1])
+
+        def first_step(seeds: int) -> float:
+            return self._next_error(seeds) / len(estimates)
+
+        return seeds_needed([-against[0]], [against[1]], len(self.seeds), first_step)
+
+    @property
+    def average_leaning(self) -> Verdict:
+        """The side of zero that the mean over the cases is on; undecided if on none."""
+        mean = self.average.mean or 0.0
+        return "supported" if mean > 0 else "refuted" if mean < 0 else "undecided"
+
+    @property
+    def average_needed(self) -> SeedsNeeded | None:
+        """How many seeds in all would decide the claim on average at the next look, as `needed` says."""
+        average = self.average
+        if not average.testable or not average.mean or average.deviation is None:
+            return None
+        return seeds_needed([abs(average.mean)], [average.deviation], len(self.seeds), self._next_error)
+
+    def _next_error(self, seeds: int) -> float:
+        """Return the error that the next look may spend if it has so many seeds in all."""
+        return self.look.error_with(max(0, seeds - len(self.seeds)))
+
+
+def evaluate(
+    claims: Sequence[Claim], evidences: Sequence[Evidence], earlier: Sequence[Sequence[int]] = ()
+) -> tuple[Finding, ...]:
     """Hold claims against evidence, a finding a claim.
 
     Args:
         claims: Which, usually `CLAIMS`.
         evidences: One a seed, in any order: the findings are the same.
+        earlier: The seeds of every report that was made of this study before, the first one first: each look
+            leaves less error to the next (`lth.evidence.looks`).
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
@@ -78,11 +151,17 @@ def evaluate(claims: Sequence[Claim], evidences: Sequence[Evidence]) -> tuple[Fi
         raise InputError(
             f"the studies end at levels {', '.join(map(str, lasts))}; give studies of one last level"
         )
-    return tuple(_finding(claim, seeds, ordered) for claim in claims)
+    look = look_at(earlier, seeds)
+    return _adjusted([_finding(claim, seeds, ordered, look) for claim in claims])
+
+
+def expected_errors(findings: Sequence[Finding]) -> float:
+    """Return how many wrong verdicts to expect among the findings, at most: α of each that can be decided."""
+    return sum(finding.judgement.alpha for finding in findings if finding.judgement.p is not None)
 
 
 def as_table(findings: Sequence[Finding]) -> Table:
-    """Return a row for each case of each claim, with a column for the value of each seed.
+    """Return a row for each case of each claim, with a column for the value of each seed, after one on average.
 
     Raises:
         ValueError: If the findings are not all of the same seeds.
@@ -101,37 +180,61 @@ def as_table(findings: Sequence[Finding]) -> Table:
             "low",
             "high",
             "confidence",
+            "p",
             "verdict",
         ),
-        rows=tuple(_row(finding, outcome) for finding in findings for outcome in finding.outcomes),
+        rows=tuple(row for finding in findings for row in _rows(finding)),
     )
 
 
-def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence]) -> Finding:
+def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], look: Look) -> Finding:
+    alpha = look.error or ALPHA  # of intervals, where nothing may be decided
     cases = claim.cases(ordered[0].last)
-    outcomes = []
-    for case in cases:
-        values = [_finite(claim.statistic(evidence, case)) for evidence in ordered]
-        estimate = estimate_mean(values, comparisons=len(cases))
-        outcomes.append(Outcome(case, estimate, verdict_on(estimate)))
-    return Finding(claim, seeds, tuple(outcomes))
+    resolution = max(claim.resolution(evidence) for evidence in ordered)
+    values = [[_finite(claim.statistic(evidence, case)) for evidence in ordered] for case in cases]
+    estimates = [estimate_mean(of_case, alpha=alpha, resolution=resolution) for of_case in values]
+    means = [_mean([of_case[seed] for of_case in values]) for seed in range(len(seeds))]
+    # It varies in finer steps, but what rounding does to a seed's cases may have the same sign in all of them.
+    average = estimate_mean(means, alpha=alpha, resolution=resolution)
+    judgement = judge_every(estimates, look.error)
+    outcomes = map(Outcome, cases, estimates, judgement.by_case)
+    return Finding(claim, seeds, look, tuple(outcomes), judgement, average, None)
+
+
+def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings with their p adjusted for all of them that can be decided."""
+    known = [finding.judgement.p for finding in findings if finding.judgement.p is not None]
+    adjusted = iter(holm([min(1.0, p) for p in known]))
+    return tuple(
+        finding if finding.judgement.p is None else replace(finding, p_adjusted=next(adjusted))
+        for finding in findings
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _row(finding: Finding, outcome: Outcome) -> tuple[str | int | float | None, ...]:
-    estimate = outcome.estimate
-    return (
-        finding.claim.id,
-        outcome.case.label,
-        finding.claim.unit,
-        len(estimate.measured),
-        *estimate.values,
-        estimate.mean,
-        estimate.low,
-        estimate.high,
-        None if estimate.low is None else estimate.confidence,
-        outcome.verdict,
-    )
+def _rows(finding: Finding) -> list[tuple[str | int | float | None, ...]]:
+    def row(case: str, estimate: Estimate, verdict: Verdict) -> tuple[str | int | float | None, ...]:
+        return (
+            finding.claim.id,
+            case,
+            finding.claim.unit,
+            len(estimate.measured),
+            *estimate.values,
+            estimate.mean,
+            estimate.low,
+            estimate.high,
+            None if estimate.low is None else estimate.confidence,
+            estimate.p_above,
+            verdict,
+        )
+
+    whole = [row("on average", finding.average, finding.average_verdict)] if len(finding.outcomes) > 1 else []
+    return whole + [row(each.case.label, each.estimate, each.verdict) for each in finding.outcomes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lth.evidence.claim.claim import Case, Claim, baselines
-from lth.evidence.claim.reading import LOSS_UNIT, difference, test_accuracy, train_loss
+from lth.evidence.claim.reading import LOSS_UNIT, difference, test_accuracy, test_step, train_loss
 from lth.evidence.evidence import Evidence
 from lth.plan.place import BASELINES, Place
 
@@ -24,7 +24,8 @@ def _train_loss(evidence: Evidence, case: Case) -> float | None:
 _R0B = """\
 Test accuracy of w(N) minus test accuracy of the baseline, at the last level N.
 
-Both on all test examples after the last epoch, never the best epoch. lr_rewind and prune_larger are not
+Both on all test examples after the last epoch, never the best epoch. A test example is the smallest step it can
+take, within half of which it counts as uncertain. lr_rewind and prune_larger are not
 among the paper's comparisons; they are held to the same claim here, and each baseline has its own verdict.
 
 Paper: Fig. 2, 24."""
@@ -52,5 +53,6 @@ CLAIMS = (
         cases=baselines(*BASELINES),
         statistic=_test_accuracy,
         rule=_R0B,
+        resolution=test_step,
     ),
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lth.evidence.claim.claim import Case, Claim, every_level
-from lth.evidence.claim.reading import LOSS_UNIT, barrier_above_margin, line
+from lth.evidence.claim.reading import LOSS_UNIT, barrier_above_margin, line, test_step
 from lth.evidence.evidence import Evidence
-from lth.measure.interpolation import Interpolation
+from lth.measure.interpolation import Interpolation, rise
 from lth.plan.place import Place, Point
 
 _R4A = """\
@@ -24,16 +24,17 @@ def _loss_barrier(evidence: Evidence, case: Case) -> float | None:
 _R4B = """\
 `error_margin` minus the test-error barrier on the straight line from w(L-1) to w(L), L = 1 … N.
 
-Error above the chord between the ends, BatchNorm statistics interpolated like the weights. Supported means
-that the barrier is smaller than the margin: an equivalence test. The paper says it of the lines whose loss
-it draws, and shows no error.
+Error above the chord between the ends, BatchNorm statistics interpolated like the weights; below zero where all
+points between the ends stay under the chord. Supported means that the barrier is smaller than the margin: an
+equivalence test. A test example is the smallest step that an error can take, within half of which the statistic
+counts as uncertain. The paper says it of the lines whose loss it draws, and shows no error.
 
 Paper: section IV-D, beside Fig. 12."""
 
 
 def _error_barrier(evidence: Evidence, case: Case) -> float | None:
     path = _successive(evidence, case)
-    return None if path is None else evidence.setting.analysis.error_margin - path.barrier_error
+    return None if path is None else evidence.setting.analysis.error_margin - rise(path.test_error)
 
 
 _R4C = """\
@@ -71,6 +72,7 @@ CLAIMS = (
         cases=every_level,
         statistic=_error_barrier,
         rule=_R4B,
+        resolution=test_step,
     ),
     Claim(
         id="R4c",

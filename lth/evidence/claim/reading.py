@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from lth.evidence.claim.claim import Case
 from lth.evidence.evidence import Evidence
@@ -13,6 +14,7 @@ from lth.plan.place import Place, Point
 
 LOG_EIG_UNIT = "Σ ln λ"
 LOSS_UNIT = "nats"
+_MOST_EXAMPLES = 10**6  # of a test set whose size can be read off accuracies
 
 
 def difference(larger: float | None, smaller: float | None) -> float | None:
@@ -32,6 +34,23 @@ def test_accuracy(evidence: Evidence, place: Place) -> float | None:
     if attained is None or _finite(attained.train_loss) is None:
         return None
     return _finite(attained.test_accuracy)
+
+
+def test_step(evidence: Evidence) -> float:
+    """Return the share of one test example, the least by which two accuracies of a study differ if they do.
+
+    It is one over the common denominator of the accuracies after all epochs; 0 where they have none, as those
+    of a network that is not judged by counting.
+    """
+    accuracies = {
+        record.test.accuracy for attained in evidence.attained.values() for record in attained.history
+    }
+    known = [accuracy for accuracy in accuracies if math.isfinite(accuracy)]
+    shares = [Fraction(accuracy).limit_denominator(_MOST_EXAMPLES) for accuracy in known]
+    if not shares or any(float(share) != accuracy for share, accuracy in zip(shares, known, strict=True)):
+        return 0.0
+    examples = math.lcm(*(share.denominator for share in shares))
+    return 1 / examples if examples <= _MOST_EXAMPLES else 0.0
 
 
 def log_eig_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | None:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lth.errors import InputError
-from lth.evidence.certainty import Verdict
 from lth.evidence.claim import Finding, Outcome
+from lth.evidence.rule import Verdict
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure, thinned
 
@@ -64,9 +64,10 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
 def _draw(axes: Axes, finding: Finding) -> None:
     claim = finding.claim
     statement = textwrap.fill(f"{claim.id}  {claim.statement}", _TITLE_WIDTH)
-    agreeing = f"{finding.num_agreeing} of {finding.num_measured} values above 0"
+    agreeing = f"{finding.num_agreeing} of {finding.num_measured} above 0"
+    average = f"average {finding.average_verdict}; every case " if len(finding.outcomes) > 1 else ""
     axes.set_title(
-        f"{statement}\n{finding.verdict}; {agreeing}",
+        f"{statement}\n{average}{finding.verdict}; {agreeing}",
         fontsize=SMALL_TEXT_SIZE,
         color=VERDICTS[finding.verdict].colour,
         loc="left",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lth.evidence.claim import Finding
+from lth.evidence.claim.wording import Deciding, as_lines, how_judged, on_average, shown_p, where_it_holds
 from lth.evidence.table import aligned, markdown
 from lth.report import Report
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
+from lth.tracking.store import Store, is_finished
 
+REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
 _VERDICTS = {"supported": 1.0, "undecided": 0.0, "refuted": -1.0}
 
 
@@ -30,11 +34,28 @@ def report_tags(problems: Sequence[Problem]) -> dict[str, str]:
     shared = {
         name: value for name, value in study_tags(problems[0]).items() if name not in ("seed", "lth.study")
     }
-    return {**shared, "kind": "report", "seeds": ",".join(str(problem.setting.seed) for problem in problems)}
+    return {
+        **shared,
+        "kind": "report",
+        "seeds": ",".join(str(problem.setting.seed) for problem in problems),
+        REPORTED: reported_study(problems[0]),
+    }
+
+
+def reported_study(problem: Problem) -> str:
+    """Return the key of what all seeds of a study share: everything that is found under the seed 0."""
+    return replace(problem.keys, setting=replace(problem.keys.setting, seed=0)).evidence()
+
+
+def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]]:
+    """Return the seeds of every report of the same study that a store holds, the first one first."""
+    same = f"tags.`{REPORTED}` = '{reported_study(problems[0])}'"
+    finished = [run for run in reversed(store.search(same)) if is_finished(run)]
+    return [[int(seed) for seed in run.data.tags["seeds"].split(",")] for run in finished]
 
 
 def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
-    """Log every file of a report, and each claim's mean, interval and verdict, with `step=level`."""
+    """Log every file of a report, each claim's verdicts and p, and each case's mean and interval by level."""
     log_setting(run, problems[0], None, None, one_seed=len(problems) == 1)
     with tempfile.TemporaryDirectory() as directory:
         for path, content in report.files.items():
@@ -44,30 +65,59 @@ def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None
         run.directory(Path(directory), "")
     for finding in report.findings:
         _log_claim(run, finding)
-    run.note(claims_note(report.findings))
+    run.note(claims_note(report.findings, report.deciding))
 
 
-def claims_note(findings: Sequence[Finding]) -> str:
-    """Return the verdicts as a table in Markdown, its columns aligned for a terminal too."""
-    rows = [("claim", "statement", "verdict", "sign agrees")]
-    rows += [
-        (
-            finding.claim.id,
-            finding.claim.statement,
-            finding.verdict,
-            f"{finding.num_agreeing} of {finding.num_measured}",
-        )
-        for finding in findings
-    ]
-    headings, *others = aligned(rows)
-    return markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
+def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding]) -> str:
+    """Return the verdicts as a table in Markdown, aligned for a terminal, and what would decide the others."""
+    rows = [("claim", "statement", "on average", "", "in every case", "p, Holm", "sign agrees")]
+    headings, *others = aligned([*rows, *map(_cells, findings)])
+    table = markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
+    told = [f"{finding.claim.id} {where_it_holds(finding)}" for finding in findings if _differs(finding)]
+    parts = [[table], [how_judged(findings)], told, as_lines(undecided)]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    several = len(finding.outcomes) > 1
+    return (
+        finding.claim.id,
+        finding.claim.statement,
+        finding.average_verdict if several else "",
+        on_average(finding),
+        finding.verdict,
+        shown_p(finding.p_adjusted),
+        f"{finding.num_agreeing} of {finding.num_measured}",
+    )
+
+
+def _differs(finding: Finding) -> bool:
+    """Say whether the claim holds in some cases and not in others."""
+    return len({outcome.verdict for outcome in finding.outcomes}) > 1
 
 
 def _log_claim(run: RunLog, finding: Finding) -> None:
     name = f"claims/{finding.claim.id}"
+    average, needed = finding.average, finding.needed
     run.metrics({f"{name}_verdict": _VERDICTS[finding.verdict]})
+    run.metrics({f"{name}_average_verdict": _VERDICTS[finding.average_verdict]})
+    _log_known(
+        run,
+        {
+            f"{name}_average": average.mean,
+            f"{name}_average_low": average.low,
+            f"{name}_average_high": average.high,
+            f"{name}_p": finding.judgement.p,
+            f"{name}_p_adjusted": finding.p_adjusted,
+            f"{name}_seeds_needed": None if needed is None else needed.expected,
+        },
+    )
     for outcome in finding.outcomes:
         own = name if outcome.case.place.kind == "imp" else f"{name}_{outcome.case.label}"
         estimate = outcome.estimate
         numbers = {own: estimate.mean, f"{own}_low": estimate.low, f"{own}_high": estimate.high}
-        run.metrics({key: value for key, value in numbers.items() if value is not None}, outcome.case.level)
+        _log_known(run, numbers, outcome.case.level)
+
+
+def _log_known(run: RunLog, numbers: Mapping[str, float | None], step: int = 0) -> None:
+    run.metrics({name: float(value) for name, value in numbers.items() if value is not None}, step)

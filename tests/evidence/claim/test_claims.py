@@ -1,3 +1,4 @@
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,11 @@ from made_evidence import made_evidence, with_results
 
 import lth.evidence.claim
 from lth.evidence.certainty import estimate_mean
-from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate
+from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate, expected_errors
+from lth.evidence.claim.reading import test_step as step_of_test_errors
 from lth.evidence.evidence import Attained
+from lth.evidence.looks import Look, look_at, spent
+from lth.evidence.power import seeds_to_reject
 from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind.distances import StudyDistances
@@ -32,7 +36,7 @@ def study(seed):
 
 
 def spread(evidence):
-    """Seeds that do not differ decide nothing; seed 0 is left as it is."""
+    """Seeds differ a little; seed 0 is left as it is."""
     return 1e-4 * evidence.seed
 
 
@@ -229,6 +233,19 @@ def test_cases_are_levels_or_baselines(name, labels):
     assert [case.label for case in claim_named(name).cases(LAST)] == labels
 
 
+def claim_of(*by_case, spread=0.01, resolution=0.0):
+    """A claim whose statistic has these means at the levels 0, 1, …, and None where one is None."""
+
+    def cases(last):
+        return tuple(Case(Place.imp(level)) for level in range(len(by_case)))
+
+    def value(evidence, case):
+        mean = by_case[case.level]
+        return None if mean is None else mean + spread * (evidence.seed - 1)
+
+    return Claim("T", "made up", "none", "1", cases, value, "", lambda evidence: resolution)
+
+
 # Verdicts
 
 
@@ -263,9 +280,12 @@ def test_one_seed_gives_no_interval_and_decides_nothing(claim, studies):
     )
 
 
-def test_confidence_is_shared_among_the_cases_of_a_claim(studies):
-    for finding in evaluate(CLAIMS, studies):
-        assert {outcome.estimate.comparisons for outcome in finding.outcomes} == {len(finding.outcomes)}
+def test_every_case_is_tested_at_the_whole_error_of_the_look(studies):
+    for earlier, look in (((), Look(1, 0, 3)), ([[0, 1]], Look(2, 2, 3)), ([[5, 6], [0, 1, 2]], Look(2, 2, 5))):
+        for finding in evaluate(CLAIMS, studies, earlier):
+            tested = [outcome.estimate for outcome in finding.outcomes]
+            errors = {each.alpha for each in (*tested, finding.average, finding.judgement)}
+            assert (finding.look, errors) == (look, {look.error})
 
 
 def test_order_of_seeds_changes_nothing(studies):
@@ -283,22 +303,93 @@ def test_order_of_seeds_changes_nothing(studies):
     ],
 )
 def test_one_refuted_case_refutes_and_only_support_everywhere_supports(by_case, verdict, studies):
-    def cases(last):
-        return tuple(Case(Place.imp(level)) for level in range(last))
-
-    def apart(evidence, value):
-        return None if value is None else value + 0.01 * (evidence.seed - 1)
-
-    claim = Claim(
-        "T", "made up", "none", "1", cases, lambda evidence, case: apart(evidence, by_case[case.level]), ""
-    )
-    (finding,) = evaluate([claim], studies)
+    (finding,) = evaluate([claim_of(*by_case)], studies)
     assert finding.verdict == verdict
 
 
 def test_a_claim_without_cases_is_undecided(studies):
     claim = Claim("T", "made up", "none", "1", lambda last: (), lambda evidence, case: 1.0, "")
     assert evaluate([claim], studies)[0].verdict == "undecided"
+
+
+@each_claim
+def test_a_choice_among_seeds_that_were_reported_decides_nothing(claim, studies):
+    (finding,) = evaluate([claim], studies, [[0, 1, 2, 3]])
+    assert {finding.verdict, finding.average_verdict} == {"undecided"}
+    assert finding.average.low is not None
+
+
+def test_on_average_is_a_claim_of_its_own(studies):
+    (finding,) = evaluate([claim_of(5.0, -0.4, 1.0)], studies)
+    assert (finding.verdict, finding.average_verdict) == ("refuted", "supported")
+    assert finding.average.values == pytest.approx((5.6 / 3 - 0.01, 5.6 / 3, 5.6 / 3 + 0.01))
+
+
+def test_on_average_a_seed_counts_only_if_all_its_cases_do(studies):
+    (finding,) = evaluate([claim_of(1.0, None, 1.0)], studies)
+    assert finding.average.values == (None, None, None)
+    assert finding.average_verdict == "undecided"
+
+
+def test_two_seeds_that_are_sure_of_the_average_can_decide_it(studies):
+    (finding,) = evaluate([claim_of(20.0, 0.03, 20.0)], studies[:2])
+    assert (finding.verdict, finding.average_verdict) == ("undecided", "supported")
+
+
+@pytest.mark.parametrize("value", [0.02, -0.02, 0.0])
+def test_seeds_that_all_agree_decide_what_is_not_zero(value, studies):
+    verdict = {0.02: "supported", -0.02: "refuted", 0.0: "undecided"}[value]
+    assert evaluate([claim_of(value, value, spread=0.0)], studies)[0].verdict == verdict
+
+
+@pytest.mark.parametrize(("steps", "verdict"), [(1, "undecided"), (3, "supported"), (-3, "refuted")])
+def test_of_three_seeds_that_agree_by_some_examples_enough_decide(steps, verdict, studies):
+    claim = claim_of(steps / 360, spread=0.0, resolution=1 / 360)
+    assert evaluate([claim], studies)[0].verdict == verdict
+
+
+def test_p_is_adjusted_for_all_claims_that_were_judged(studies):
+    claims = [claim_of(0.1), claim_of(0.05), claim_of(1.0)]
+    weakest = max(evaluate(claims, studies), key=lambda finding: finding.judgement.p)
+    strongest = min(evaluate(claims, studies), key=lambda finding: finding.judgement.p)
+    assert weakest.p_adjusted == pytest.approx(weakest.judgement.p)
+    assert strongest.p_adjusted == pytest.approx(3 * strongest.judgement.p)
+    assert evaluate(claims, studies[:1])[0].p_adjusted is None
+
+
+def test_wrong_verdicts_to_expect_are_the_error_of_each_claim_that_can_be_decided(studies):
+    claims = [claim_of(0.1), claim_of(), claim_of(None, None), claim_of(-1.0, 1.0)]
+    assert expected_errors(evaluate(claims, studies)) == pytest.approx(2 * 0.0375)
+    assert expected_errors(evaluate(claims, studies[:1])) == 0
+
+
+def test_the_weakest_case_has_the_p_of_the_claim(studies):
+    (finding,) = evaluate([claim_of(0.5, 0.02, 0.9)], studies)
+    assert finding.weakest.case.label == "level 1"
+    assert finding.judgement.p_supported == finding.weakest.estimate.p_above
+    assert evaluate([claim_of(1.0)], studies[:1])[0].weakest is None
+
+
+def test_the_exact_p_is_that_of_the_least_sure_case_and_needs_five_seeds(studies):
+    five = [*studies, study(3), study(4)]
+    claim = claim_of(0.015, 0.5)
+    # At level 0 the values are 0.005, 0.015, …, 0.045; at level 1 all are as large: 1/32 in both.
+    assert evaluate([claim], five)[0].sign_flip_p == 1 / 32
+    assert evaluate([claim_of(0.005, 0.5)], five)[0].sign_flip_p == 3 / 32  # -0.005 has a tie
+    assert evaluate([claim], five[:4])[0].sign_flip_p is None
+    assert evaluate([claim_of(0.5, None)], five)[0].sign_flip_p is None
+
+
+def test_seeds_needed_are_of_the_side_the_claim_leans_to(studies):
+    weak, split = evaluate([claim_of(0.01, 0.5), claim_of(-0.01, 0.5)], studies)
+    assert (weak.leaning, split.leaning) == ("supported", "refuted")
+    look = look_at([], range(3))
+    assert weak.needed.expected == seeds_to_reject([1.0], lambda seeds: look.error_with(seeds - 3))
+    half = seeds_to_reject([1.0], lambda seeds: look.error_with(seeds - 3) / 2)  # Holm's first step
+    assert split.needed.expected == half > weak.needed.expected
+    assert weak.needed.fewest < weak.needed.expected < weak.needed.most
+    assert evaluate([claim_of(0.01, None)], studies)[0].needed is None
+    assert evaluate([claim_of(0.01)], studies[:1])[0].needed is None
 
 
 # Values
@@ -330,6 +421,38 @@ def test_statistics_anew_are_the_stored_ones_in_a_network_without_them(studies):
     lines = {job: Line(line.stored, None) for job, line in studies[0].lines.items()}
     without = with_results(studies[0], lines=lines)
     assert value_of("R4c", without, "1") == value_of("R4a", without, "1") == pytest.approx(0.03 - 0.01)
+
+
+@pytest.mark.parametrize(("error", "above"), [(0.05, 0.05), (0.0, 0.0), (-0.4, -0.3)])
+def test_a_line_under_its_chord_has_less_than_no_error_barrier(error, above, studies):
+    # Of five points the three within are at 3/4, 1 and 3/4 of the hump.
+    lines = dict.fromkeys(studies[0].lines, Line(path(0.0, error), None))
+    assert value_of("R4b", with_results(studies[0], lines=lines), "1") == pytest.approx(0.02 - above)
+
+
+@pytest.mark.parametrize("examples", [360, 10_000, 7])
+def test_the_size_of_the_test_set_is_read_off_its_accuracies(examples, studies):
+    def counted(place, attained):
+        shares = np.random.default_rng(len(place.name)).integers(1, examples, len(attained.history)) / examples
+        return Attained(
+            1.0,
+            tuple(
+                replace(record, test=replace(record.test, accuracy=float(share)))
+                for record, share in zip(attained.history, shares, strict=True)
+            ),
+        )
+
+    evidence = replace(studies[0], attained={p: counted(p, found) for p, found in studies[0].attained.items()})
+    assert step_of_test_errors(evidence) == 1 / examples
+    assert {claim.id for claim in CLAIMS if claim.resolution(evidence) > 0} == {"R0b", "R4b"}
+
+
+@pytest.mark.parametrize("accuracy", [math.pi / 4, math.nan, math.e / 3])
+def test_accuracies_that_count_nothing_have_no_step(accuracy, studies):
+    place, attained = next(iter(studies[0].attained.items()))
+    final = replace(attained.history[-1], test=replace(attained.history[-1].test, accuracy=accuracy))
+    assert step_of_test_errors(replace(studies[0], attained={place: Attained(1.0, (final,))})) == 0
+    assert step_of_test_errors(replace(studies[0], attained={})) == 0
 
 
 def test_distance_is_held_against_the_farthest_solution(studies):
@@ -456,10 +579,13 @@ def test_table_has_a_row_for_each_case_and_a_column_for_each_seed(studies):
     findings = evaluate(CLAIMS, [studies[2], studies[0]])
     table = as_table(findings)
     assert table.headings[:6] == ("claim", "case", "unit", "seeds", "seed 0", "seed 2")
-    assert len(table.rows) == sum(len(finding.outcomes) for finding in findings)
-    row = dict(zip(table.headings, table.rows[0], strict=True))
+    averaged = [finding.claim.id for finding in findings if len(finding.outcomes) > 1]
+    assert len(table.rows) == sum(len(finding.outcomes) for finding in findings) + len(averaged)
+    assert [row[0] for row in table.rows if row[1] == "on average"] == averaged
+    row = dict(zip(table.headings, table.rows[1], strict=True))
     values = [value_of("R0a", studies[seed], "one_shot") for seed in (0, 2)]
-    expected = estimate_mean(values, comparisons=7)
+    assert table.rows[0][1] == "on average"
+    expected = estimate_mean(values, alpha=spent(2))
     assert (row["seed 0"], row["seed 2"], row["mean"]) == (*values, expected.mean)
     assert (row["low"], row["high"], row["confidence"]) == (expected.low, expected.high, expected.confidence)
     assert (row["claim"], row["case"], row["seeds"]) == ("R0a", "one_shot", 2)
@@ -467,8 +593,8 @@ def test_table_has_a_row_for_each_case_and_a_column_for_each_seed(studies):
 
 def test_table_of_one_seed_has_no_confidence(studies):
     row = as_table(evaluate(CLAIMS, studies[:1])).rows[0]
-    assert row[-5] is not None
-    assert row[-4:] == (None, None, None, "undecided")
+    assert row[-6] is not None
+    assert row[-5:] == (None, None, None, None, "undecided")
 
 
 def test_findings_of_different_seeds_make_no_table(studies):

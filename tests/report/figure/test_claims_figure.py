@@ -48,7 +48,9 @@ def test_every_claim_has_a_panel_with_its_statement_verdict_and_unit(findings, f
     assert len(figure.axes) == len(CLAIMS)
     for axes, finding in zip(figure.axes, findings, strict=True):
         title = axes.get_title(loc="left").replace("\n", " ")
-        assert title.startswith(f"{finding.claim.id}  {finding.claim.statement} {finding.verdict};")
+        average = f"average {finding.average_verdict}; every case " if len(finding.outcomes) > 1 else ""
+        says = f"{finding.claim.id}  {finding.claim.statement} {average}{finding.verdict};"
+        assert title.startswith(says)
         assert axes.get_ylabel() == finding.claim.unit
 
 

@@ -1,0 +1,229 @@
+"""What a finding says in words: where the claim holds and where not, and what would decide it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from lth.evidence.claim.claim import Case
+from lth.evidence.claim.finding import Finding, Outcome, expected_errors
+from lth.evidence.evidence import Evidence
+from lth.evidence.power import MOST_SEEDS, POWER, SeedsNeeded
+from lth.evidence.table import rounded
+from lth.plan.place import BASELINES
+from lth.setting.preset import PRESETS
+from lth.setting.setting import Setting
+
+_POWER = f"{POWER:.0%}".replace("%", " %")
+_FIRST_SEEDS = 3  # what a study that has no spread yet should have
+
+
+def where_it_holds(finding: Finding) -> str:
+    """Return in which cases the claim holds, against the paper or undecided, such as `holds at levels 3–5, …`.
+
+    An undecided case whose mean is below zero while another's is above is named as such: the claim's cases then
+    differ in sign.
+    """
+    outcomes = finding.outcomes
+    if not outcomes:
+        return "no case"
+    of = {
+        verdict: [each for each in outcomes if each.verdict == verdict] for verdict in ("supported", "refuted")
+    }
+    open_ = [each for each in outcomes if each.verdict == "undecided"]
+    lower = [each for each in open_ if each.estimate.mean is not None and each.estimate.mean < 0]
+    differ = len({_sign(each) for each in outcomes} - {0}) > 1
+    parts = [
+        f"holds {_at(of['supported'])}" if of["supported"] else "",
+        f"against the paper {_at(of['refuted'])}" if of["refuted"] else "",
+        f"undecided {_at(open_)}" if open_ else "",
+    ]
+    if lower and differ:
+        parts[-1] += f" (below zero {_at(lower)})"
+    return ", ".join(filter(None, parts))
+
+
+def on_average(finding: Finding) -> str:
+    """Return the size of the mean over the cases, and the interval over seeds, such as `12.3 [10.1, 14.5]`."""
+    average = finding.average
+    if average.mean is None:
+        return "–"
+    if average.low is None or average.high is None:
+        return f"{rounded(average.mean)}"
+    return f"{rounded(average.mean)} [{rounded(average.low)}, {rounded(average.high)}]"
+
+
+def how_judged(findings: Sequence[Finding]) -> str:
+    """Return with what error the claims are judged, at which look, and how many wrong verdicts to expect."""
+    decidable = [finding for finding in findings if finding.judgement.p is not None]
+    if not decidable:
+        return "Nothing can be tested: that takes two seeds or more."
+    look = decidable[0].look
+    if look.error == 0:
+        return "Nothing is decided: all these seeds are in earlier reports, and one could choose among them."
+    again = "" if look.number == 1 else f", as this is look {look.number} at this study"
+    return (
+        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {len(decidable)} claims at "
+        f"most {expected_errors(findings):.2g} are to be expected wrong in every case, and as many on average."
+    )
+
+
+def weakest_case(finding: Finding) -> str:
+    """Return the case that speaks least for the claim, with its p."""
+    weakest = finding.weakest
+    if weakest is None:
+        return "–"
+    return f"{weakest.case.label} (p {shown_p(weakest.estimate.p_above)})"
+
+
+def shown_p(p: float | None) -> str:
+    """Return a p value in two significant digits."""
+    if p is None:
+        return "–"
+    return f"{p:.2g}" if p >= 1e-4 else "<0.0001"
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What would decide a claim that is undecided."""
+
+    claim: str  # its id
+    on_average: bool  # or in every case
+    reason: str
+    seeds: tuple[int, ...] = ()  # to run; empty if no number of seeds that can be had would decide it
+    command: str = ""  # that runs them
+    hours: float | None = None  # it takes more than was done; None if that is not known
+
+    @property
+    def name(self) -> str:
+        """What it is that would be decided."""
+        return f"{self.claim} on average" if self.on_average else self.claim
+
+    @property
+    def duration(self) -> str:
+        """The hours, such as ` (1.5 h more)`; empty if they are not known."""
+        return "" if self.hours is None else f" ({_hours(self.hours)} more)"
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.command}{self.duration}" if self.command else self.reason
+
+
+def deciding(findings: Sequence[Finding], evidences: Sequence[Evidence]) -> tuple[Deciding, ...]:
+    """Return what would decide every claim that is undecided, in every case or on average.
+
+    Args:
+        findings: Of the claims.
+        evidences: They were taken from; their setting, and the hours they took, are the commands'.
+    """
+    found = []
+    for finding in findings:
+        if finding.verdict == "undecided":
+            found.append(_deciding(finding, evidences, on_average=False))
+        if len(finding.outcomes) > 1 and finding.average_verdict == "undecided":
+            found.append(_deciding(finding, evidences, on_average=True))
+    return tuple(found)
+
+
+def as_lines(decidings: Sequence[Deciding]) -> list[str]:
+    """Return what would decide as lines of text: each command, fewest seeds first, and what it decides."""
+    blocks = []
+    by_command = sorted((each for each in decidings if each.command), key=lambda each: len(each.seeds))
+    for command, group in groupby(by_command, key=lambda each: each.command):
+        together = list(group)
+        blocks.append((f"{command}{together[0].duration}:", together))
+    if rest := [each for each in decidings if not each.command]:
+        blocks.append(("More seeds do not decide:", rest))
+    lines = [["", heading, *(f"- {each.name}: {each.reason}" for each in group)] for heading, group in blocks]
+    return [line for block in lines for line in block][1:]
+
+
+def study_command(setting: Setting, seeds: Sequence[int]) -> str:
+    """Return the command that runs a study under these seeds, with every parameter that is not its preset's.
+
+    Where data and network of one's own lie is no parameter of a setting, and has to be added.
+    """
+    standard = PRESETS[setting.preset].flat()
+    changed = [
+        f"{name}={value}"
+        for name, value in setting.flat().items()
+        if name != "seed" and (name == "preset" or value != standard[name])
+    ]
+    given = [*changed, f"seeds={','.join(map(str, seeds))}"]
+    return " ".join(["mlflow run . -e study", *(f"-P {shlex.quote(each)}" for each in given)])
+
+
+def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bool) -> Deciding:
+    def by(reason: str) -> Deciding:
+        return Deciding(finding.claim.id, on_average, reason)
+
+    if not finding.outcomes:
+        return by("a study of so few levels has no case of it")
+    if missing := [outcome for outcome in finding.outcomes if outcome.estimate.num_missing]:
+        return by(f"a seed has no value {_at(missing)}, which more seeds don't mend")
+    if len(finding.seeds) < 2:
+        return _with_seeds(by("one seed has no spread; three show how many it takes"), _FIRST_SEEDS, evidences)
+    needed = finding.average_needed if on_average else finding.needed
+    side = finding.average_leaning if on_average else finding.leaning
+    if needed is None:
+        return by("a mean is exactly zero")
+    if needed.expected is None:
+        least = "" if needed.fewest is None else f", at least {needed.fewest}"
+        return by(f"to be {side} with {_POWER} power it takes more than {MOST_SEEDS} seeds{least}")
+    count = max(needed.expected, len(finding.seeds) + 1)
+    return _with_seeds(by(f"{side} with {_POWER} power by {count} seeds{_range(needed)}"), count, evidences)
+
+
+def _with_seeds(found: Deciding, count: int, evidences: Sequence[Evidence]) -> Deciding:
+    """Return it with the command that runs the lowest seeds that there are not yet, up to `count`."""
+    present = [evidence.seed for evidence in evidences]
+    unused = (seed for seed in range(count + len(present)) if seed not in present)
+    added = [next(unused) for _ in range(count - len(present))]
+    seeds = tuple(sorted([*present, *added]))
+    took = [evidence.seconds for evidence in evidences if evidence.seconds is not None]
+    hours = len(added) * sum(took) / len(took) / 3600 if took else None
+    return replace(found, seeds=seeds, command=study_command(evidences[0].setting, seeds), hours=hours)
+
+
+def _range(needed: SeedsNeeded) -> str:
+    """Return how many it may be, as the spread is itself uncertain."""
+    fewest = "" if needed.fewest is None else str(needed.fewest)
+    most = f"over {MOST_SEEDS}" if needed.most is None else str(needed.most)
+    if fewest == most:
+        return ""
+    return f" ({fewest} to {most})" if fewest else ""
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 0.1 else f"{60 * hours:.1f} min"
+
+
+def _sign(outcome: Outcome) -> int:
+    mean = outcome.estimate.mean or 0.0
+    return (mean > 0) - (mean < 0)
+
+
+def _at(outcomes: Sequence[Outcome]) -> str:
+    """Return `at levels 1 and 3–5`, or the names of baselines."""
+    cases = [outcome.case for outcome in outcomes]
+    if any(case.place.kind != "imp" for case in cases):
+        labels = [case.label for case in cases]
+        return f"for all {len(labels)} baselines" if len(labels) == len(BASELINES) else f"for {_listed(labels)}"
+    return f"at level{'s' if len(cases) > 1 else ''} {_listed(_runs(cases))}"
+
+
+def _runs(cases: Sequence[Case]) -> list[str]:
+    """Return levels in order, those that follow one another as `3–5`."""
+    runs = []
+    for _, group in groupby(enumerate(case.level for case in cases), key=lambda pair: pair[1] - pair[0]):
+        levels = [level for _, level in group]
+        if len(levels) > 2:
+            runs.append(f"{levels[0]}–{levels[-1]}")
+        else:
+            runs.extend(map(str, levels))
+    return runs
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -1,0 +1,190 @@
+"""What a finding says in words, and the command that would decide it."""
+
+from dataclasses import replace
+
+import pytest
+from made_evidence import made_evidence
+
+from lth.evidence.claim import Case, Claim, evaluate
+from lth.evidence.claim.wording import (
+    as_lines,
+    deciding,
+    how_judged,
+    on_average,
+    shown_p,
+    study_command,
+    weakest_case,
+    where_it_holds,
+)
+from lth.plan.place import BASELINES, Place
+from lth.setting.preset import PRESETS
+from lth.setting.setting import with_overrides
+
+SPREAD = 0.01
+
+
+def claim_of(*by_case, kinds=None):
+    """A claim whose statistic has these means at levels 1, 2, …, or at baselines, and a deviation of 0.01."""
+    cases = tuple(
+        Case(Place("imp" if kinds is None else kinds[index], index + 1 if kinds is None else 3))
+        for index in range(len(by_case))
+    )
+
+    def value(evidence, case):
+        mean = by_case[cases.index(case)]
+        return None if mean is None else mean + SPREAD * (evidence.seed - 1)
+
+    return Claim("T1", "made up", "none", "1", lambda last: cases, value, "")
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return [made_evidence(seed, 2, directions=2, points=3) for seed in range(3)]
+
+
+def finding(claim, studies):
+    return evaluate([claim], studies)[0]
+
+
+@pytest.mark.parametrize(
+    ("by_case", "said"),
+    [
+        ((1.0, 1.0, 1.0), "holds at levels 1–3"),
+        ((1.0,), "holds at level 1"),
+        ((-1.0, -1.0, 1.0, 1.0, 1.0), "holds at levels 3–5, against the paper at levels 1 and 2"),
+        ((1.0, -1.0, 1.0, 1.0), "holds at levels 1, 3 and 4, against the paper at level 2"),
+        ((1.0, 0.001, 1.0), "holds at levels 1 and 3, undecided at level 2"),
+        ((0.001, -0.001), "undecided at levels 1 and 2 (below zero at level 2)"),
+        ((-0.001, -0.001), "undecided at levels 1 and 2"),
+        ((1.0, None), "holds at level 1, undecided at level 2"),
+        ((), "no case"),
+    ],
+)
+def test_where_a_claim_holds_is_said_in_words(by_case, said, studies):
+    assert where_it_holds(finding(claim_of(*by_case), studies)) == said
+
+
+def test_baselines_are_named_and_all_of_them_counted(studies):
+    some, every = ("one_shot", "fine_tune", "lr_rewind"), BASELINES
+    assert where_it_holds(finding(claim_of(1.0, -1.0, 1.0, kinds=some), studies)) == (
+        "holds for one_shot and lr_rewind, against the paper for fine_tune"
+    )
+    assert where_it_holds(finding(claim_of(*[1.0] * 7, kinds=every), studies)) == "holds for all 7 baselines"
+
+
+def test_size_and_weakest_case_are_said_with_what_is_uncertain(studies):
+    found = finding(claim_of(1.0, 0.5), studies)
+    assert on_average(found) == f"0.75 [{found.average.low:.4g}, {found.average.high:.4g}]"
+    assert weakest_case(found) == f"level 2 (p {shown_p(found.judgement.p_supported)})"
+    one = finding(claim_of(1.0, 0.5), studies[1:2])
+    assert (on_average(one), weakest_case(one)) == ("0.75", "–")
+    assert on_average(finding(claim_of(None), studies)) == "–"
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.0412, "0.041"), (3e-7, "<0.0001"), (1.0, "1"), (None, "–")])
+def test_p_has_two_digits(p, shown):
+    assert shown_p(p) == shown
+
+
+def test_the_error_is_said_with_the_look_and_the_wrong_verdicts_to_expect(studies):
+    claims = [claim_of(1.0)] * 22
+    assert how_judged(evaluate(claims, studies)) == (
+        "Each verdict is wrong with at most 3.75 %; of 22 claims at most 0.82 are to be expected wrong in "
+        "every case, and as many on average."
+    )
+    assert "at most 1.25 %, as this is look 2 at" in how_judged(evaluate(claims, studies, [[0, 1]]))
+    assert "all these seeds are in earlier reports" in how_judged(evaluate(claims, studies, [[0, 1, 2, 3]]))
+    assert "takes two seeds" in how_judged(evaluate(claims, studies[:1]))
+
+
+# What would decide
+
+
+def remedies(claim, evidences):
+    return deciding(evaluate([claim], evidences), evidences)
+
+
+def test_nothing_would_decide_what_is_decided(studies):
+    assert remedies(claim_of(1.0, 1.0), studies) == ()
+    assert remedies(claim_of(-1.0, -1.0), studies) == ()
+    assert as_lines(()) == []
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.014, -0.015])
+def test_an_undecided_claim_names_the_seeds_in_a_command_with_its_hours(mean, studies):
+    timed = [replace(study, seconds=1800.0) for study in studies]
+    found = finding(claim_of(mean), timed)
+    (remedy,) = remedies(claim_of(mean), timed)
+    assert found.verdict == "undecided"
+    assert remedy.seeds == tuple(range(found.needed.expected))
+    assert remedy.hours == pytest.approx((found.needed.expected - 3) * 0.5)
+    assert remedy.command.endswith(f"-P seeds={','.join(map(str, remedy.seeds))}")
+    side = "supported" if mean > 0 else "refuted"
+    assert remedy.reason.startswith(f"{side} with 80 % power by {found.needed.expected} seeds (")
+    assert str(remedy).endswith(" h more)")
+
+
+def test_seeds_that_there_are_stay_and_the_lowest_others_are_added(studies):
+    seeds = (100, 1, 0)
+    apart = [
+        replace(study, setting=replace(study.setting, seed=seed))
+        for study, seed in zip(studies, seeds, strict=True)
+    ]
+    claim = replace(claim_of(1.0), statistic=lambda evidence, case: 1 - 0.9 * (evidence.seed == 100))
+    (remedy,) = remedies(claim, apart)
+    assert {0, 1, 100} < set(remedy.seeds)
+    assert set(remedy.seeds) - {100} == set(range(len(remedy.seeds) - 1))
+
+
+def test_one_seed_is_told_to_become_three(studies):
+    both = remedies(claim_of(1.0, 1.0), studies[:1])
+    assert [(each.name, each.seeds) for each in both] == [("T1", (0, 1, 2)), ("T1 on average", (0, 1, 2))]
+    assert all("no spread" in each.reason for each in both)
+
+
+@pytest.mark.parametrize(
+    ("by_case", "reason"),
+    [
+        ((1.0, None), "a seed has no value at level 2, which more seeds don't mend"),
+        ((), "a study of so few levels has no case of it"),
+        ((0.0,), "a mean is exactly zero"),
+        ((0.0001,), "to be supported with 80 % power it takes more than 200 seeds"),
+    ],
+)
+def test_what_no_seeds_decide_says_why(by_case, reason, studies):
+    remedy = remedies(claim_of(*by_case), studies)[0]
+    assert (remedy.reason, remedy.command, remedy.seeds) == (reason, "", ())
+    assert as_lines([remedy]) == ["More seeds do not decide:", f"- T1: {reason}"]
+
+
+def test_claims_that_the_same_seeds_decide_stand_under_one_command(studies):
+    claims = [claim_of(0.01), claim_of(0.015), claim_of(0.01)]
+    lines = as_lines(deciding(evaluate(claims, studies), studies))
+    assert [line.startswith("mlflow run . -e study") for line in lines] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "written"),
+    [
+        ({}, ""),
+        ({"levels": 2, "k": 12}, " -P levels=2 -P k=12"),
+        ({"loss_margin": 0.02, "lr": 0.3}, " -P lr=0.3 -P loss_margin=0.02"),
+        ({"seed": 5}, ""),
+    ],
+)
+def test_a_command_has_every_parameter_that_is_not_the_presets(changes, written):
+    setting = with_overrides(PRESETS["digits"], changes)
+    command = study_command(setting, [0, 1])
+    assert command == f"mlflow run . -e study -P preset=digits{written} -P seeds=0,1"
+
+
+def test_a_value_that_a_shell_would_read_is_quoted():
+    setting = replace(PRESETS["digits"], network="a b;c.py:net")
+    assert " -P 'network=a b;c.py:net' " in study_command(setting, [0])

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+
+from lth.evidence.certainty import ALPHA
+from lth.evidence.looks import Look, look_at, spent
+
+
+@pytest.mark.parametrize("sizes", [(3, 5, 7, 10, 15), (2, 3, 4, 5, 6, 7, 8), (20,), (10, 1000)])
+def test_looks_at_a_study_that_grows_spend_less_than_alpha_together(sizes):
+    reports = [list(range(size)) for size in sizes]
+    looks = [look_at(reports[:index], report) for index, report in enumerate(reports)]
+    assert [look.number for look in looks] == list(range(1, len(sizes) + 1))
+    assert sum(look.error for look in looks) == pytest.approx(spent(sizes[-1]))
+    assert spent(sizes[-1]) < ALPHA
+    assert all(look.error > 0 for look in looks)
+
+
+def test_a_study_that_is_looked_at_once_keeps_most_of_alpha():
+    assert [look_at([], range(seeds)).error / ALPHA for seeds in (2, 3, 5, 10)] == pytest.approx(
+        [1 / 2, 3 / 4, 7 / 8, 17 / 18]
+    )
+
+
+@pytest.mark.parametrize(
+    ("earlier", "seeds", "look"),
+    [
+        ([], [0, 1, 2], Look(1, 0, 3)),
+        ([[0, 1, 2]], [0, 1, 2, 3, 4], Look(2, 3, 5)),
+        ([[0, 1, 2], [0, 1, 2, 3, 4]], [2, 0, 1], Look(1, 0, 3)),  # the same report again
+        ([[0, 1, 2], [0, 1, 2], [2, 1, 0]], [5, 6], Look(2, 3, 5)),
+        ([[0], [1], []], [0, 1], Look(1, 0, 2)),  # one seed decides nothing
+        ([[0, 1]], [0], Look(2, 2, 2)),
+        ([[0, 1, 2, 3]], [1, 3], Look(2, 4, 4)),
+    ],
+)
+def test_a_look_is_a_report_with_another_set_of_seeds_that_could_decide(earlier, seeds, look):
+    assert look_at(earlier, seeds) == look
+
+
+@pytest.mark.parametrize("seeds", [[1, 3], [0, 1, 2], [3, 0]])
+def test_a_choice_among_seeds_that_were_seen_has_no_error_to_spend(seeds):
+    assert look_at([[0, 1, 2, 3]], seeds).error == 0
+
+
+def test_the_next_look_has_what_its_new_seeds_add():
+    now = look_at([[0, 1]], [0, 1, 2])
+    assert now.error_with(2) == pytest.approx(look_at([[0, 1], [0, 1, 2]], range(5)).error)
+    assert now.error_with(0) == 0
+
+
+def test_five_looks_at_growing_seeds_err_at_most_as_often_as_one_may():
+    draws = np.random.default_rng(0).normal(size=(4000, 15))
+    sizes = (3, 5, 7, 10, 15)
+    p = np.array([ttest_1samp(draws[:, :seeds], 0, axis=1, alternative="greater").pvalue for seeds in sizes])
+    looks = [look_at([range(each) for each in sizes[:index]], range(size)) for index, size in enumerate(sizes)]
+    spending = np.array([look.error for look in looks])[:, None]
+    tolerance = 3 * np.sqrt(ALPHA * (1 - ALPHA) / 4000)
+    assert (p <= ALPHA).any(axis=0).mean() > 2 * ALPHA  # what it mends
+    assert (p <= spending).any(axis=0).mean() <= ALPHA + tolerance
+
+
+@pytest.mark.parametrize("seeds", [-1, -2, -10])
+def test_fewer_seeds_than_none_are_refused(seeds):
+    with pytest.raises(ValueError, match="at least 0"):
+        spent(seeds)
