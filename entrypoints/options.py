@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from entrypoints import workers
 from lth.errors import InputError, MendableError
 from lth.setting.parameter import PARAMETERS
 
@@ -253,14 +254,18 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _follow_launcher() -> None:
-    """Stop, as by SIGTERM, when the `mlflow run` that started this process is gone: it passes no signal on."""
+    """Stop, as by SIGTERM, when what started this process is gone.
+
+    That is `mlflow run`, which passes no signal on, or the command whose worker it is.
+    """
     import psutil
 
     launcher = psutil.Process().parent()
-    if "MLFLOW_RUN_ID" not in os.environ or launcher is None:
+    is_launched = "MLFLOW_RUN_ID" in os.environ
+    if launcher is None or not (is_launched or workers.number()):
         return
     try:
-        if not any("mlflow" in word for word in launcher.cmdline()):
+        if is_launched and not any("mlflow" in word for word in launcher.cmdline()):
             return
     except psutil.Error:
         return

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from entrypoints import workers as crew
 from entrypoints.options import ProjectCommand, is_fresh, opened_replication, study_options, tell_report
 
 
 @click.command(cls=ProjectCommand)
 @click.option(
+    "--workers",
+    default="auto",
+    envvar="LTH_WORKERS",
+    callback=crew.parse,
+    help="Processes that share the tasks; auto: as many as a CPU's cores have threads for. [default: auto]",
+)
+@click.option(
     "--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [default: seed]"
 )
 @study_options
-def main(seeds: str | None, **options: str | None) -> None:
+def main(seeds: str | None, workers: int | None, **options: str | None) -> None:
     """Train and measure everything that is missing, and report on it."""
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
     with opened_replication(options, seeds) as replication:
-        tell_report(replication, replication.complete())
+        if number := crew.number():
+            replication.take_part(number)
+            return
+        count = replication.worthwhile_workers if workers is None else workers
+        with crew.working(count, ["entrypoints.study", *sys.argv[1:]], click.echo):
+            run_id = replication.complete()
+        tell_report(replication, run_id)
 
 
 if __name__ == "__main__":

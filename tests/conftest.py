@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # What is imported stays: looking through it for garbage takes half a second each time.
 gc.disable()
 
+# Commands called here share this process's fakes with no other.
+os.environ["LTH_WORKERS"] = "1"
+
 # Every process that a test starts would else compile lth anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from lth.cores import usable_cores
 from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
 from lth.plan.tasks import Task, report_task
@@ -28,6 +29,25 @@ class Replication:
         self.studies = tuple(studies)
         self._store = studies[0].store
         self._say = say
+
+    @property
+    def worthwhile_workers(self) -> int:
+        """How many processes are worth it on this machine: on a CPU, as many as its cores have threads for."""
+        problem = self.studies[0].problem
+        if any(device.type != "cpu" for device in problem.devices):
+            return 1
+        # Trainings follow one another; beside each there are measurements for about one more process.
+        return max(1, min(usable_cores() // problem.measuring_threads, 2 * len(self.studies)))
+
+    def take_part(self, number: int) -> None:
+        """Do what is free of all studies, as one of several processes; the report is left to another.
+
+        Args:
+            number: Of this process: each begins at another study.
+        """
+        first = number % len(self.studies)
+        for study in (*self.studies[first:], *self.studies[:first]):
+            study.complete()
 
     def complete(self) -> str:
         """Complete every study, and report on them; what is finished is found."""
