@@ -114,6 +114,24 @@ def test_one_seed_is_said_to_decide_nothing_and_what_a_user_can_name_is_escaped(
         assert not name.endswith(".html") or evil.encode() not in content, name
 
 
+def test_the_page_says_with_what_error_where_a_claim_holds_and_what_would_decide_the_others(page):
+    assert "Each verdict is wrong with at most 2.5 %; of 22 claims" in page
+    assert "holds for all 7 baselines" in page
+    assert page.count('<span class="size">') == len(CLAIMS)
+    alone = write_report([quick(0)], link)
+    for text in (alone.files["report.html"].decode(), alone.files["report.md"].decode().replace("\\", "")):
+        assert "mlflow run . -e study -P preset=digits" in text
+        assert "- R1a on average: one seed has no spread" in text
+    assert {each.claim for each in alone.deciding} == {claim.id for claim in CLAIMS}
+
+
+def test_a_report_after_others_is_judged_more_strictly_and_says_so():
+    later = write_report([quick(0), quick(1), quick(2)], link, earlier=[[0, 1], [0, 1, 3]])
+    assert {finding.look.number for finding in later.findings} == {3}
+    assert "this is look 3 at this study" in later.files["report.html"].decode()
+    assert "this is look 3 at this study" in later.files["report.md"].decode()
+
+
 def test_what_was_left_to_the_machine_is_shown_beside_what_it_came_to():
     evidence = quick(0)
     auto = replace(evidence.setting.training, precision="auto", compile="on")
