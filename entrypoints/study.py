@@ -7,7 +7,14 @@ import sys
 import click
 
 from entrypoints import workers as crew
-from entrypoints.options import ProjectCommand, is_fresh, opened_replication, study_options, tell_report
+from entrypoints.options import (
+    ProjectCommand,
+    is_fresh,
+    is_true,
+    opened_replication,
+    study_options,
+    tell_report,
+)
 
 
 @click.command(cls=ProjectCommand)
@@ -21,8 +28,13 @@ from entrypoints.options import ProjectCommand, is_fresh, opened_replication, st
 @click.option(
     "--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [default: seed]"
 )
+@click.option(
+    "--declare",
+    default=None,
+    help="true: write down claims, seeds, margins and settings first. [default: false]",
+)
 @study_options
-def main(seeds: str | None, workers: int | None, **options: str | None) -> None:
+def main(seeds: str | None, workers: int | None, declare: str | None, **options: str | None) -> None:
     """Train and measure everything that is missing, and report on it."""
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
@@ -30,6 +42,8 @@ def main(seeds: str | None, workers: int | None, **options: str | None) -> None:
         if number := crew.number():
             replication.take_part(number)
             return
+        if is_true("declare", declare):
+            replication.declare()
         count = replication.worthwhile_workers if workers is None else workers
         with crew.working(count, ["entrypoints.study", *sys.argv[1:]], click.echo):
             run_id = replication.complete()

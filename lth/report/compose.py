@@ -47,6 +47,7 @@ class Report:
     files: Mapping[str, bytes]  # by artifact path
     findings: tuple[Finding, ...]
     deciding: tuple[Deciding, ...]  # what would decide those that are undecided
+    declared: str  # before the study began
 
 
 def write_report(
@@ -54,6 +55,7 @@ def write_report(
     link: Callable[[str], str],
     resolved: Mapping[str, str] = MappingProxyType({}),
     earlier: Sequence[Sequence[int]] = (),
+    declared: str = "",
 ) -> Report:
     """Draw every exhibit of every seed, judge the claims over the seeds, and write the page.
 
@@ -62,6 +64,7 @@ def write_report(
         link: Returns the address of a run by its id.
         resolved: What parameters that were left to the machine came to, by their names.
         earlier: The seeds of every report that was made of this study before, the first one first.
+        declared: What was declared of it before it began, in a sentence.
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
@@ -74,10 +77,10 @@ def write_report(
         for exhibit in (*EXHIBITS, *BEYOND):
             files |= _exhibit_files(exhibit, evidence)
         files[f"{_folder(evidence)}/{SURFACE}.html"] = surface_html(evidence.surface).encode()
-    page = _page(ordered, findings, undecided, files, link, resolved)
+    page = _page(ordered, findings, undecided, files, link, resolved, declared)
     files["report.html"] = html(page).encode()
     files["report.md"] = markdown(page).encode()
-    return Report(files, findings, undecided)
+    return Report(files, findings, undecided, declared)
 
 
 def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
@@ -95,6 +98,7 @@ def _page(
     files: Mapping[str, bytes],
     link: Callable[[str], str],
     resolved: Mapping[str, str],
+    declared: str,
 ) -> Page:
     setting = evidences[0].setting
     seeds = tuple(evidence.seed for evidence in evidences)
@@ -108,6 +112,7 @@ def _page(
         ),
         levels=tuple((evidence.seed, _level_cells(evidence, link)) for evidence in evidences),
         judging=how_judged(findings),
+        declared=declared,
         claims=tuple(_claim_entry(finding, evidences, undecided, link) for finding in findings),
         deciding=tuple(as_lines(undecided)),
         claims_image=files["claims.png"],

@@ -89,6 +89,7 @@ class Page:
     setting: tuple[tuple[str, str], ...]
     levels: tuple[tuple[int, tuple[tuple[Cell, ...], ...]], ...]
     judging: str  # how claims are judged, at this look
+    declared: str  # which findings were, before the study began
     claims: tuple[ClaimEntry, ...]
     deciding: tuple[str, ...]  # lines on what would decide those that are undecided
     claims_image: bytes

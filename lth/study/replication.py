@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from lth.cores import usable_cores
+from lth.errors import InputError
+from lth.evidence.claim import CLAIMS
+from lth.evidence.declaration import as_declared
 from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, write_report
+from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
 from lth.study.record.report import earlier_reports, log_report, report_name, report_tags
 from lth.study.study import Study
@@ -38,6 +42,28 @@ class Replication:
             return 1
         # Trainings follow one another; beside each there are measurements for about one more process.
         return max(1, min(usable_cores() // problem.measuring_threads, 2 * len(self.studies)))
+
+    def declare(self) -> str:
+        """Write down claims, seeds, margins and settings before there is any result; what is declared is found.
+
+        Raises:
+            InputError: If something of it has been trained or measured already.
+        """
+        problems = [study.problem for study in self.studies]
+        tags, name = declaration_tags(problems), declaration_name(problems[0])
+        if (found := self._store.find(tags[KEY])) is not None:
+            self._say(f"{name}: found in run {found}")
+            return found
+        for study in self.studies:
+            if (first := study.first_result()) is not None:
+                raise InputError(
+                    f"declare=true comes too late: {first[0]} of {study.name} is in run {first[1]} already; "
+                    "declare other seeds, or leave declare out"
+                )
+        with self._store.open(name, tags) as run:
+            log_declaration(run, problems)
+        self._say(f"{name}: written in run {run.run_id}")
+        return run.run_id
 
     def take_part(self, number: int) -> None:
         """Do what is free of all studies, as one of several processes; the report is left to another.
@@ -126,7 +152,10 @@ class Replication:
         self._say(f"drawing the report, in run {run.run_id}")
         problems = [study.problem for study in self.studies]
         resolved = problems[0].keys.computing.written()
-        report = write_report(evidences, self._store.link, resolved, earlier_reports(self._store, problems))
+        seeds = [problem.setting.seed for problem in problems]
+        declared = as_declared(declarations(self._store, problems[0]), seeds, CLAIMS)
+        earlier = earlier_reports(self._store, problems)
+        report = write_report(evidences, self._store.link, resolved, earlier, declared)
         log_report(run, report, problems)
 
     def _tags(self, task: Task) -> dict[str, str]:

@@ -144,6 +144,12 @@ class Study:
         self._worker.release()
         return self._runs.parent()
 
+    def first_result(self) -> tuple[str, str] | None:
+        """Return name and run of a training that is there already; None if there is none, and so no result."""
+        self._index.refresh()
+        found = ((task.name, self._index.find(task.key)) for task in self.tasks.trainings())
+        return next(((name, run) for name, run in found if run is not None), None)
+
     def check(self) -> None:
         """Check that everything a whole study does can be done, before anything is trained for it.
 

@@ -65,16 +65,17 @@ def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None
         run.directory(Path(directory), "")
     for finding in report.findings:
         _log_claim(run, finding)
-    run.note(claims_note(report.findings, report.deciding))
+    run.note(claims_note(report.findings, report.deciding, report.declared))
 
 
-def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding]) -> str:
+def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding], declared: str = "") -> str:
     """Return the verdicts as a table in Markdown, aligned for a terminal, and what would decide the others."""
     rows = [("claim", "statement", "on average", "", "in every case", "p, Holm", "sign agrees")]
     headings, *others = aligned([*rows, *map(_cells, findings)])
     table = markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
     told = [f"{finding.claim.id} {where_it_holds(finding)}" for finding in findings if _differs(finding)]
-    parts = [[table], [how_judged(findings)], told, as_lines(undecided)]
+    judging = " ".join(filter(None, (how_judged(findings), declared)))
+    parts = [[table], [judging], told, as_lines(undecided)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 

@@ -1,0 +1,75 @@
+"""What a declaration looks like as an MLflow run: claims, their rules, seeds and settings as one document."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lth.evidence.claim import CLAIMS
+from lth.evidence.declaration import Declaration, digest
+from lth.plan.keys import content_key
+from lth.setting.setting import spelled
+from lth.solution.problem import Problem
+from lth.study.record.report import REPORTED, report_tags, reported_study
+from lth.study.record.solution import study_name
+from lth.tracking.run import RunLog
+from lth.tracking.store import KEY, FoundRun, Store, is_finished
+
+DOCUMENT = "declaration.json"
+DECLARED = "lth.declared"  # on a declaration: what it is of, whichever the seeds
+_KIND = "declaration"
+
+
+def declaration_name(problem: Problem) -> str:
+    """Return what a person calls the run."""
+    return f"{study_name(problem, '')} · declaration"
+
+
+def document(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Return what is declared."""
+    settings = spelled(problems[0].keys.resolved)
+    return {
+        "seeds": [problem.setting.seed for problem in problems],
+        "claims": [
+            {"id": claim.id, "statement": claim.statement, "rule": claim.rule, "digest": digest(claim)}
+            for claim in CLAIMS
+        ],
+        "settings": {name: value for name, value in settings.items() if name != "seed"},
+        "study": reported_study(problems[0]),
+    }
+
+
+def declaration_tags(problems: Sequence[Problem]) -> dict[str, str]:
+    """Return the tags of a declaration's run."""
+    content = document(problems)
+    tags = {name: value for name, value in report_tags(problems).items() if name != REPORTED}
+    return {**tags, "kind": _KIND, DECLARED: content["study"], KEY: content_key({"task": _KIND, **content})}
+
+
+def log_declaration(run: RunLog, problems: Sequence[Problem]) -> None:
+    """Log what is declared, for people and for reports to come."""
+    content = document(problems)
+    run.json(content, DOCUMENT)
+    rows = [f"- {claim['id']}: {claim['statement']}" for claim in content["claims"]]
+    seeds = ", ".join(map(str, content["seeds"]))
+    run.note("\n".join([f"Declared before the study began, for seeds {seeds}:", "", *rows]))
+
+
+def declarations(store: Store, problem: Problem) -> list[Declaration]:
+    """Return what was declared of the study of a problem, whichever the seeds, the first one first."""
+    same = f"tags.`{DECLARED}` = '{reported_study(problem)}'"
+    return [_read(store, run) for run in reversed(store.search(same)) if is_finished(run)]
+
+
+def _read(store: Store, run: FoundRun) -> Declaration:
+    with tempfile.TemporaryDirectory() as directory:
+        content = json.loads(store.download(run.info.run_id, DOCUMENT, directory).read_text())
+    return Declaration(
+        where=run.info.run_id,
+        when=datetime.fromtimestamp(run.info.start_time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        seeds=tuple(int(seed) for seed in content["seeds"]),
+        claims={str(claim["id"]): str(claim["digest"]) for claim in content["claims"]},
+    )

@@ -1,0 +1,53 @@
+"""A study's claims, seeds, margins and settings, written down before it begins."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from tiny_problem import make_study
+
+from lth.errors import InputError
+from lth.evidence.claim import CLAIMS
+from lth.plan.place import Place
+from lth.study.record.declaration import DOCUMENT, declarations
+from lth.study.record.report import earlier_reports
+from lth.study.replication import Replication
+
+
+def artifact(run_id: str, path: str) -> str:
+    return Path(MlflowClient().download_artifacts(run_id, path)).read_text()
+
+
+def test_what_is_declared_is_found_again_and_is_no_look_at_results(tracking):
+    said: list[str] = []
+    studies = [make_study(seed=seed) for seed in "01"]
+    replication = Replication(studies, said.append)
+    run_id = replication.declare()
+    assert replication.declare() == run_id
+    problem = studies[0].problem
+    (found,) = declarations(studies[0].store, problem)
+    assert (found.where, found.seeds, len(found.claims)) == (run_id, (0, 1), len(CLAIMS))
+    written = json.loads(artifact(run_id, DOCUMENT))
+    assert written["settings"]["loss_margin"] == problem.setting.flat()["loss_margin"]
+    assert "seed" not in written["settings"]
+    assert {claim["id"] for claim in written["claims"]} == {claim.id for claim in CLAIMS}
+    assert earlier_reports(studies[0].store, [study.problem for study in studies]) == []
+    assert declarations(studies[0].store, make_study(loss_margin="0.7").problem) == [], "another study"
+
+
+def test_a_declaration_after_the_first_result_is_refused(tracking):
+    study = make_study()
+    run_id = study.solution(Place.imp(0))
+    with pytest.raises(
+        InputError, match=f"too late: dense of .* is in run {run_id} already; declare other seeds"
+    ):
+        Replication([study], print).declare()
+
+
+def test_a_report_says_which_of_its_findings_were_declared(finished):
+    study = make_study()
+    run_id = Replication([study], print).report()
+    page = artifact(run_id, "report.md")
+    assert "Nothing was declared before this study began" in page
+    assert "Nothing was declared before this study began" in Replication([study], print).verdicts(run_id)
