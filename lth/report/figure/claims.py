@@ -35,6 +35,8 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
 
     A claim says that its statistic is above the zero line. Two or three seeds can give an interval many times
     as long as what they span; it then runs off the panel and ends in a caret, so that the seeds stay legible.
+    Markers show the verdict of a case; where the claim is not supported in all, some intervals beside zero are
+    undecided, as then the number of cases counts.
 
     Args:
         findings: At least one, drawn in their order.
@@ -50,12 +52,13 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
     for index, finding in enumerate(findings):
         _draw(figure.add_subplot(rows, columns, index + 1), finding)
     seeds = max(len(finding.seeds) for finding in findings)
+    confidence = f", {100 * findings[0].average.confidence:.3g} % intervals" if seeds > 1 else ""
     figure.legend(
         handles=_legend_handles(),
         loc="outside upper center",
         ncols=min(6, 1 + columns),
         fontsize=TEXT_SIZE,
-        title=f"Each claim says: above zero.  {seeds} seed{'' if seeds == 1 else 's'}",
+        title=f"Each claim says: above zero.  {seeds} seed{'' if seeds == 1 else 's'}{confidence}",
         title_fontsize=TEXT_SIZE + 1,
     )
     return figure
