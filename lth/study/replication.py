@@ -108,6 +108,10 @@ class Replication:
         """Return the report as a task, which needs the summaries of all studies."""
         return report_task(self._key(), self.name, [study.tasks.summary() for study in self.studies])
 
+    def report_run(self) -> str | None:
+        """Return the run that holds the finished report; None if there is none."""
+        return self._store.find(self.task().key)
+
     def verdicts(self, run_id: str) -> str:
         """Return the claims and their verdicts, as the run of a report states them."""
         return self._store.note(run_id)

@@ -1,0 +1,88 @@
+"""Publishes a finished study: `python -m studies.publish results/<name> <the options of the study>`.
+
+Into the folder go the claims (CSV, Markdown, a figure), the figures and tables of the report, and `study.json`:
+the settings, the content keys, what computed it, and the hours it took. Checkpoints stay in the store.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from entrypoints.options import opened_replication, study_options
+from lth.evidence.evidence import Evidence
+from lth.study.replication import Replication
+
+_LEFT_OUT = {".html"}  # pages that repeat every picture
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--seeds", default=None, help="As of the study.")
+@study_options
+def main(folder: Path, seeds: str | None, **options: str | None) -> None:
+    """Copy what a finished study found from its store into FOLDER, which is written anew."""
+    with opened_replication(options, seeds, reads_only=True) as replication:
+        run_id = replication.report_run()
+        if run_id is None:
+            raise click.ClickException(f"{replication.name} is not there; finish the study first")
+        with tempfile.TemporaryDirectory() as directory:
+            written = Path(directory, "written")
+            _write(written, replication, run_id, Path(directory, "report"))
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(written, folder)
+    click.echo(f"written to {folder}: {len(list(folder.rglob('*.*')))} files")
+
+
+def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -> None:
+    store = replication.studies[0].store
+    fetched.mkdir()
+    report = store.download(run_id, "", str(fetched))
+    for file in sorted(report.rglob("*")):
+        if file.is_file() and file.suffix not in _LEFT_OUT:
+            target = folder / file.relative_to(report)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    (folder / "claims.md").write_text(f"# {replication.name}\n\n{replication.verdicts(run_id)}\n")
+    evidences = [study.evidence() for study in replication.studies]
+    content = _study(replication, run_id, evidences)
+    (folder / "study.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _study(replication: Replication, run_id: str, evidences: list[Evidence]) -> dict[str, Any]:
+    """Return what the results depend on."""
+    studies = replication.studies
+    store, problem = studies[0].store, studies[0].problem
+    runs = {run_id for evidence in evidences for run_id in evidence.runs.values()}
+    tags = [store.run(run_id).data.tags for run_id in sorted(runs)]
+    hours = [evidence.seconds / 3600 for evidence in evidences if evidence.seconds is not None]
+    return {
+        "study": replication.name,
+        "report": {"run": run_id, "when": _when(store.run(run_id).info.end_time)},
+        "settings": {name: value for name, value in problem.setting.flat().items() if name != "seed"},
+        "data_sha256": problem.images.digest,
+        "evidence_keys": {str(study.problem.setting.seed): study.problem.keys.evidence() for study in studies},
+        "computed_by": sorted({tag["lth.computed_by"] for tag in tags if "lth.computed_by" in tag}),
+        "commits": sorted(
+            {tag["mlflow.source.git.commit"] for tag in tags if "mlflow.source.git.commit" in tag}
+        ),
+        "versions": {
+            name: version(name) for name in ("lth", "torch", "torchvision", "numpy", "scipy", "mlflow")
+        },
+        "hours_of_all_tasks": sum(hours) if len(hours) == len(evidences) else None,
+    }
+
+
+def _when(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    main()
