@@ -1,9 +1,10 @@
-# make study   set up and run the default study    make test   set up and run the tests
+# make study   set up and run the default study    make test   set up and run the tests (SEEDS=0,1,2 of the study)
 # make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
 # make nightly the tests that take minutes        make matrix the tests with the lowest versions allowed
 # make house   draw the tree of docs/house.md again  make gpu    what only a GPU shows: right, how fast, how wide
 
 PYTHON ?= python3
+SEEDS ?= 0,1,2
 BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venv-lowest
@@ -11,7 +12,7 @@ LOWEST := .venv-lowest
 .PHONY: study test nightly matrix ui check house gpu setup clean
 
 study: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local -P seeds=$(SEEDS)
 
 test: setup check
 	$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal

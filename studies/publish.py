@@ -19,7 +19,10 @@ import click
 from entrypoints.options import opened_replication, study_options
 from lth.evidence.evidence import Evidence
 from lth.study.replication import Replication
+from lth.tracking.store import COMPUTED_BY
 
+_COMMIT = "mlflow.source.git.commit"
+_PACKAGES = ("lth", "torch", "torchvision", "numpy", "scipy", "mlflow")
 _LEFT_OUT = {".html"}  # pages that repeat every picture
 
 
@@ -69,13 +72,9 @@ def _study(replication: Replication, run_id: str, evidences: list[Evidence]) -> 
         "settings": {name: value for name, value in problem.setting.flat().items() if name != "seed"},
         "data_sha256": problem.images.digest,
         "evidence_keys": {str(study.problem.setting.seed): study.problem.keys.evidence() for study in studies},
-        "computed_by": sorted({tag["lth.computed_by"] for tag in tags if "lth.computed_by" in tag}),
-        "commits": sorted(
-            {tag["mlflow.source.git.commit"] for tag in tags if "mlflow.source.git.commit" in tag}
-        ),
-        "versions": {
-            name: version(name) for name in ("lth", "torch", "torchvision", "numpy", "scipy", "mlflow")
-        },
+        "computed_by": sorted({each[COMPUTED_BY] for each in tags if COMPUTED_BY in each}),
+        "commits": sorted({each[_COMMIT] for each in tags if _COMMIT in each}),
+        "versions": {name: version(name) for name in _PACKAGES},
         "hours_of_all_tasks": sum(hours) if len(hours) == len(evidences) else None,
     }
 

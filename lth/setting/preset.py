@@ -33,7 +33,7 @@ _CIFAR_TRAINING = TrainingSetting(
 )
 
 PRESETS: dict[str, Setting] = {
-    # Small enough for the whole study to take minutes on two cores, and trained to a loss near zero.
+    # Small enough for three seeds of the study to take minutes on two cores, and trained to a loss near zero.
     "digits": Setting(
         preset="digits",
         network="resnet8-w8",
@@ -50,8 +50,8 @@ PRESETS: dict[str, Setting] = {
             precision="fp32",  # with 8 channels bf16 is no faster
             epoch_examples=ALL,
         ),
-        pruning=PruningSetting(0.2, levels=5),
-        analysis=AnalysisSetting(k=30, hessian_examples=Amount(256), directions=20, grid=25),
+        pruning=PruningSetting(0.2, levels=4),
+        analysis=AnalysisSetting(k=20, hessian_examples=Amount(256), directions=12, points=21, grid=21),
     ),
     "resnet20-cifar10": Setting(
         preset="resnet20-cifar10",
