@@ -101,7 +101,8 @@ class Finding:
         spreads = [estimate.deviation or 0.0 for estimate in estimates]
         if self.leaning == "supported":
             return seeds_needed(means, spreads, len(self.seeds), self._next_error)
-        against = min(zip(means, spreads, strict=True), key=lambda case: case[0] / case[1])
+        below = [(mean, spread) for mean, spread in zip(means, spreads, strict=True) if mean < 0]
+        against = min(below, key=lambda case: case[0] / case[1])  # values that are all zero have no spread
 
         def first_step(seeds: int) -> float:
             return self._next_error(seeds) / len(estimates)

@@ -392,6 +392,16 @@ def test_seeds_needed_are_of_the_side_the_claim_leans_to(studies):
     assert evaluate([claim_of(0.01)], studies[:1])[0].needed is None
 
 
+@pytest.mark.parametrize("others", [(0.0,), (0.0, 0.0), (0.0, 0.5)])
+def test_a_case_that_is_zero_in_every_seed_leaves_open_how_many_would_refute_another(others, studies):
+    """As where no barrier rises at one level, in any seed."""
+    (finding,) = evaluate([claim_of(-0.02, *others, spread=0.0)], studies)
+    assert finding.leaning == "refuted"
+    assert finding.needed is not None
+    (nothing,) = evaluate([claim_of(0.0, *others, spread=0.0)], studies)
+    assert nothing.needed is None
+
+
 # Values
 
 
