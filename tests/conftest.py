@@ -128,7 +128,7 @@ def finished(tracking: Path, finished_study: FinishedStudy) -> FinishedStudy:
 def log_no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Export and log no solution's model."""
     monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)
-    monkeypatch.setattr("lth.study.trial.why_no_model", lambda *_: None)
+    monkeypatch.setattr("lth.study.trial.trial.why_no_model", lambda *_: None)
 
 
 def save_blanks(monkeypatch: pytest.MonkeyPatch) -> None:

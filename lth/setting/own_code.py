@@ -15,9 +15,10 @@ import inspect
 import json
 import sys
 import sysconfig
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import spec_from_file_location
@@ -30,6 +31,7 @@ from lth.setting.reference import load_reference
 
 _IMPORTING = frozenset(["import_module", "__import__"])
 _MODULES_SHOWN = 5
+_MODULES_REMEMBERED = 1000
 _looked_at: dict[str, str] = {}  # the digest of each module's file, when this process last saw it
 
 
@@ -132,12 +134,12 @@ def _look(name: str) -> _Found:
 def _read(module: str, spec: ModuleSpec, found: _Found) -> list[str]:
     """Note one module, and return what it may import."""
     content = _content(spec)
-    tree = _tree(content)
-    if _computes_imports(tree):
+    imports = _imports(content)
+    if _computes_imports(imports):
         found.computing.append(module)
     if _is_imported(module):
         found.digests[module] = hashlib.sha256(content).hexdigest()
-    return list(_imported(tree, spec))
+    return list(_imported(imports, spec))
 
 
 def _forget(changed: Collection[str], every: Collection[str]) -> None:
@@ -232,9 +234,19 @@ def _versions(installed: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _imported(tree: ast.AST, spec: ModuleSpec) -> Iterator[str]:
+@lru_cache(_MODULES_REMEMBERED)
+def _imports(content: bytes) -> tuple[ast.AST, ...]:
+    """Return the statements and calls by which a module imports; none if it is compiled, or not Python."""
+    try:
+        nodes = ast.walk(ast.parse(content))
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) or _is_import(node))
+
+
+def _imported(imports: Sequence[ast.AST], spec: ModuleSpec) -> Iterator[str]:
     """Return what a module may import: `from a import b` names the module a, and perhaps the module a.b."""
-    for node in ast.walk(tree):
+    for node in imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -243,21 +255,22 @@ def _imported(tree: ast.AST, spec: ModuleSpec) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
             if any(alias.name == "*" for alias in node.names):
                 yield from (f"{origin}.{name}" for name in getattr(sys.modules.get(origin), "__all__", ()))
-        elif isinstance(node, ast.Call) and _is_import(node):
+        elif isinstance(node, ast.Call):
             name, package = _argument(node, 0, "name"), _argument(node, 1, "package")
             if name is not None:
                 yield _absolute(name, package or spec.parent)
 
 
-def _computes_imports(tree: ast.AST) -> bool:
+def _computes_imports(imports: Sequence[ast.AST]) -> bool:
     """Say whether a module imports by a name that is not written in it."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_import(node))
-    return any(_argument(node, 0, "name") is None for node in calls)
+    return any(isinstance(node, ast.Call) and _argument(node, 0, "name") is None for node in imports)
 
 
-def _is_import(call: ast.Call) -> bool:
-    """Say whether a call is of `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
-    return (getattr(call.func, "attr", None) or getattr(call.func, "id", None)) in _IMPORTING
+def _is_import(node: ast.AST) -> bool:
+    """Say whether a node calls `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
+    if not isinstance(node, ast.Call):
+        return False
+    return (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in _IMPORTING
 
 
 def _argument(call: ast.Call, position: int, name: str) -> str | None:
@@ -273,10 +286,3 @@ def _absolute(module: str, package: str | None) -> str:
     level = len(module) - len(name)
     above = (package or "").split(".")
     return ".".join([*(above[: len(above) - level + 1] if level else []), *([name] if name else [])])
-
-
-def _tree(content: bytes) -> ast.AST:
-    try:
-        return ast.parse(content)
-    except (SyntaxError, ValueError):  # compiled, or not Python
-        return ast.Module([], [])

@@ -27,7 +27,7 @@ from lth.study.record.solution import log_analysis, log_analysis_trend, log_solu
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns
 from lth.study.training import computed_by, train_on
-from lth.study.trial import Trial
+from lth.study.trial.trial import Trial
 from lth.study.unsent import Unsent, forget
 from lth.tracking.folder import KEPT, clear_progress
 from lth.tracking.store import COMPUTED_BY, Store

@@ -16,7 +16,7 @@ from lth.errors import InputError
 from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.solution.problem import Problem
-from lth.study.trial import Part, Trial
+from lth.study.trial.trial import Part, Trial
 from lth.tracking.store import Store
 
 pytestmark = pytest.mark.usefixtures("without_models")

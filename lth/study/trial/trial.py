@@ -1,4 +1,4 @@
-"""A trial of a user's own network before any work: all that a study will do with it, once, on a few images.
+"""The parts of a trial, which are each done once, when they are needed, and what is said of them.
 
 Networks of ours are not tried: it is known of them. Nothing of the caller's is changed: the network is copied,
 and random states are restored.
@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
+import torch
 
 from lth.errors import InputError
 from lth.measure.curvature.hessian import HessianOperator, check_mean_over_examples
@@ -26,13 +27,18 @@ from lth.randomness import restored
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_reference
 from lth.solution.problem import Problem
-from lth.study.rehearsal import few_images, rehearse_training, whose
+from lth.study.trial.batches import try_batches
+from lth.study.trial.kept_state import check_evaluation, check_going_on
+from lth.study.trial.steps import take_steps, warnings_of
+from lth.study.trial.subject import Subject
 from lth.tracking.model import why_no_model
 from lth.training.determinism import repeatable
+from lth.training.precision import full_float32
 from lth.training.threads import threads
 
 TRIAL = "lth.trial"  # a tag of runs
 _LONGEST = 5000  # characters of a tag
+_IMAGES = 2  # whose curvature is tried; at least one a device
 
 Part = Literal["training", "measuring", "curvature"]
 
@@ -50,7 +56,7 @@ class Trial:
     """
 
     def __init__(self, problem: Problem, say: Callable[[str], None]) -> None:
-        self._problem, self._say = problem, say
+        self._problem, self._subject, self._say = problem, Subject(problem), say
         self._needed = set[Part]()
         self._done = set[Part]()
         self._said: list[str] = []
@@ -73,7 +79,7 @@ class Trial:
                 with _unchanged(self._problem):
                     warnings = self._try_training() if part == "training" else self._try_measuring(part)
                 seconds = time.monotonic() - began
-                self._tell(f"{whose(self._problem)}: tried {part} on a few images, {seconds:.1f} s", warnings)
+                self._tell(f"{self._subject.whose}: tried {part} on a few images, {seconds:.1f} s", warnings)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -86,7 +92,7 @@ class Trial:
             self._say(each)
 
     def _try_training(self) -> list[str]:
-        warnings = rehearse_training(self._problem)
+        warnings = _rehearsed(self._subject)
         if self._needed == {"training"}:  # else it is said as an error
             warnings += [f"{why}; it can be trained, but not measured" for why in self._no_mean]
             warnings += [f"{why}; its curvature can't be measured" for why in self._no_curvature]
@@ -95,22 +101,20 @@ class Trial:
 
     def _try_measuring(self, part: Part) -> list[str]:
         for why in [*self._no_mean, *(self._no_curvature if part == "curvature" else ())]:
-            raise InputError(f"{whose(self._problem)}: {why}")
+            raise InputError(f"{self._subject.whose}: {why}")
         return []
 
     @cached_property
     def _no_mean(self) -> list[str]:
         """Why the loss is no mean over examples; empty if it is."""
-        device = self._problem.devices[0]
-        weights = Weights.of(self._problem.network).to(device)
-        return _refused(
-            lambda: check_mean_over_examples(self._problem.network, weights, few_images(self._problem).train)
-        )
+        network, examples = self._problem.network, self._subject.few.train
+        weights = Weights.of(network).to(self._subject.device)
+        return _refused(lambda: check_mean_over_examples(network, weights, examples))
 
     @cached_property
     def _no_curvature(self) -> list[str]:
         """Why there are no products with the Hessian; empty if there are, or the loss is no mean."""
-        return [] if self._no_mean else _refused(lambda: _try_curvature(self._problem))
+        return [] if self._no_mean else _refused(lambda: _try_curvature(self._subject))
 
 
 def is_tried(problem: Problem) -> bool:
@@ -139,14 +143,31 @@ def _refused(attempt: Callable[[], object]) -> list[str]:
     return []
 
 
-def _try_curvature(problem: Problem) -> None:
+def _rehearsed(subject: Subject) -> list[str]:
+    """Do once what a training does, up to storing what comes of it; return what to warn of.
+
+    Raises:
+        ValueError: If it fails, learns nothing, or is not gone on from to the same bits.
+    """
+    with full_float32():
+        steps = take_steps(subject)
+        check_evaluation(subject, steps)
+        warnings = list(warnings_of(subject, steps))
+        try_batches(subject, steps.network)
+    check_going_on(subject, steps)
+    return warnings
+
+
+def _try_curvature(subject: Subject) -> None:
     """Make the operator whose products are the curvature: it checks the second derivative.
 
     Raises:
         ValueError: If that is missing or wrong.
     """
-    weights = Weights.of(problem.network).to(problem.devices[0])
-    space = LevelSpace(Mask.dense(problem.network), weights)
+    network, examples = subject.problem.network, subject.few.train
+    weights = Weights.of(network).to(subject.device)
+    space = LevelSpace(Mask.dense(network), weights)
     lead = "curvature needs the second derivative of the loss, but the network fails:"
-    with own_faults(lead, problem.keys.spec.name):
-        HessianOperator(problem.network, weights, space, few_images(problem).train, others=problem.others)
+    few = examples.take(torch.arange(min(len(examples), max(_IMAGES, len(subject.problem.devices)))))
+    with own_faults(lead, subject.name):
+        HessianOperator(network, weights, space, few, others=subject.problem.others)
