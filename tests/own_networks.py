@@ -186,6 +186,17 @@ def _shared(self: Net) -> None:
     self.bn.register_buffer("table", table)
 
 
+def _views(self: Net) -> None:
+    table = torch.rand(8)
+    self.register_buffer("table", table)
+    self.register_buffer("shifted", table[1:])
+
+
+def _of_frozen(self: Net) -> None:
+    self.fc.bias.requires_grad_(requires_grad=False)
+    self.register_buffer("table", self.fc.bias.data)
+
+
 BUFFERS: dict[str, Callable[[Net], None]] = {
     "float64": _buffers(a=torch.full((3,), 1 / 3, dtype=torch.float64)),
     "float16_and_bfloat16": _buffers(a=torch.rand(3).half(), b=torch.rand(3).bfloat16()),
@@ -202,6 +213,8 @@ BUFFERS: dict[str, Callable[[Net], None]] = {
     "not_persistent": _not_persistent,
     "shared": _shared,
     "not_a_number": _buffers(a=torch.tensor([torch.nan, torch.inf])),
+    "views_of_each_other": _views,
+    "of_a_frozen_weight": _of_frozen,
 }
 
 
@@ -218,6 +231,40 @@ def _shared_memory(self: Net) -> None:
     self.twin.weight = nn.Parameter(self.fc.weight.data)
 
 
+def _shared_view(view: Callable[[Tensor], Tensor]) -> Callable[[Net], None]:
+    def made(self: Net) -> None:
+        self.view = nn.Parameter(view(self.fc.weight.data))
+
+    return made
+
+
+def _buffer_of_weight(self: Net) -> None:
+    self.register_buffer("start", self.fc.weight.data)  # without `clone`
+
+
+class _Looked(nn.Linear):
+    """Adds an embedding to what its linear layer returns."""
+
+    table: nn.Embedding | nn.EmbeddingBag
+
+    def forward(self, x: Tensor) -> Tensor:
+        shift: Tensor = self.table(torch.zeros(len(x), 1, dtype=torch.long)).reshape(len(x), 3)
+        return super().forward(x) + shift
+
+
+def _looked(self: Net, table: nn.Embedding | nn.EmbeddingBag) -> None:
+    self.fc = _Looked(16, 3)
+    self.fc.table = table
+
+
+def _sparse_gradient(self: Net) -> None:
+    _looked(self, nn.Embedding(2, 3, sparse=True))
+
+
+def _sparse_bag(self: Net) -> None:
+    _looked(self, nn.EmbeddingBag(2, 3, mode="sum", sparse=True))
+
+
 def _quantised(self: Net) -> None:
     self.register_buffer("a", torch.quantize_per_tensor(torch.rand(3), 0.1, 0, torch.quint8))
 
@@ -229,8 +276,38 @@ REFUSED: dict[str, tuple[Callable[[Net], None], str]] = {
     "complex128": (_buffers(a=torch.zeros(3, dtype=torch.complex128)), "buffer a is torch.complex128"),
     "double_layer": (_double_weight, "parameter fc.weight is torch.float64"),
     "half_parameter": (_half_scale, "parameter scale is torch.float16"),
-    "parameters_that_share_memory": (_shared_memory, "parameters (fc|twin).weight and (fc|twin).weight share"),
+    "parameters_that_share_memory": (_shared_memory, "fc.weight and twin.weight share memory"),
+    "a_transposed_view": (_shared_view(lambda w: w.t()), "view and fc.weight share memory"),
+    "a_view_of_some_columns": (_shared_view(lambda w: w[:, 1::2]), "view and fc.weight share memory"),
+    "a_buffer_of_a_weight": (_buffer_of_weight, "fc.weight and start share memory"),
+    "a_sparse_gradient": (_sparse_gradient, "the gradient of fc.table.weight is sparse"),
+    "another_sparse_gradient": (_sparse_bag, "the gradient of fc.table.weight is sparse"),
 }
+
+# --- parameters that are frozen now and then ---
+
+
+def _freezing(decides: Callable[[nn.Module, bool], bool]) -> Callable[[nn.Module, bool], nn.Module]:
+    def train(self: Net, mode: bool = True) -> nn.Module:
+        nn.Module.train(self, mode)
+        self.conv.weight.requires_grad_(decides(self, mode))
+        return self
+
+    return train
+
+
+def _thawed_by_its_count(self: Net, x: Tensor) -> Tensor:
+    self.odd = getattr(self, "odd", 0) + self.training
+    self.fc.weight.requires_grad_(not self.training or self.odd > 2)
+    return self.fc(self.features(x))  # type: ignore[no-any-return]
+
+
+FROZEN_AT_TIMES: dict[str, tuple[dict[str, Callable[..., object]], str]] = {
+    "in_training": ({"train": _freezing(lambda _, mode: not mode)}, "conv.weight is frozen in training mode"),
+    "in_evaluation": ({"train": _freezing(lambda _, mode: mode)}, "conv.weight is frozen in evaluation mode"),
+    "at_first": ({"forward": _thawed_by_its_count}, "fc.weight is frozen in training mode"),
+}
+FROZEN_ALWAYS = {"train": _freezing(lambda _self, _mode: False)}
 
 # --- state that is neither a parameter nor a buffer ---
 

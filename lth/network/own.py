@@ -8,7 +8,8 @@ stay those of the user's network.
 from __future__ import annotations
 
 import copy
-from itertools import pairwise
+from collections import defaultdict
+from itertools import combinations
 
 import torch
 from safetensors.torch import load as tensors_from_bytes
@@ -152,20 +153,37 @@ def _repeats_itself(tensor: Tensor) -> bool:
 
 
 def _check_ties(network: nn.Module, whose: str) -> None:
-    """Check that no two parameters share memory: on another device they would not, and all else differs.
+    """Check that no parameter shares memory with another tensor: on another device, or in a copy, it would not.
 
     Raises:
-        ValueError: If two do.
+        ValueError: If one does. Buffers and frozen parameters, which no training moves, may share theirs.
     """
-    made = [(name, p) for name, p in network.named_parameters() if not is_lazy(p)]
-    dense = [(name, p) for name, p in made if p.numel() and p.is_contiguous()]
-    extents = sorted((p.data_ptr(), p.data_ptr() + p.numel() * p.element_size(), name) for name, p in dense)
-    for (_, end, name), (start, _, other) in pairwise(extents):
-        if start < end:
-            raise InputError(
-                f"{whose}: parameters {name} and {other} share memory but are two; to tie them, assign the one "
-                "parameter to both modules, else clone it"
-            )
+    moving = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    by_memory = defaultdict[int, list[tuple[str, Tensor]]](list)
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if not is_lazy(tensor) and tensor.numel():
+            by_memory[tensor.untyped_storage().data_ptr()].append((name, tensor))
+    for holders in by_memory.values():
+        for (name, tensor), (other, second) in combinations(holders, 2):
+            if not moving.isdisjoint((name, other)) and _overlap(tensor, second):
+                raise InputError(
+                    f"{whose}: {name} and {other} share memory but are two tensors; to tie parameters, assign "
+                    "the one to both modules, else clone it"
+                )
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Say whether two tensors in one storage have a byte in common, interleaved as they may be."""
+    taken = torch.zeros(one.untyped_storage().nbytes(), dtype=torch.bool)
+    _bytes_of(taken, one).fill_(True)
+    return bool(_bytes_of(taken, other).any())
+
+
+def _bytes_of(storage: Tensor, tensor: Tensor) -> Tensor:
+    """Return the view of a storage's bytes that a tensor in it is made of."""
+    size = tensor.element_size()
+    strides = [size * stride for stride in tensor.stride()]
+    return storage.as_strided((*tensor.shape, size), (*strides, 1), size * tensor.storage_offset())
 
 
 def _copied(network: nn.Module, whose: str) -> nn.Module:
@@ -197,27 +215,55 @@ def _is_copyable(value: object) -> bool:
 
 
 def _check_own_tensors(network: nn.Module, trained: nn.Module, images: Tensor, spec: NetworkSpec) -> None:
-    """Check that a copy computes with its own parameters, and not with those of the network it is a copy of.
+    """Check that a copy computes with its own parameters, not with those it is a copy of, and how they move.
 
     Raises:
-        ValueError: If it does not: something that is not copied, such as a lambda, holds on to the network.
+        ValueError: If something that is not copied, such as a lambda, holds on to the network, a parameter is
+            frozen in one mode alone, or has a sparse gradient.
     """
     whose = f"network={spec.name}"
-    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
-
     with own_faults(f"{whose} fails in training mode:", spec.name), torch.enable_grad():
         returned = trained(images)
+    _check_freezing(network, trained, whose)
     logits = find_logits(whose, returned, (len(images), spec.num_classes))[1]
+    named = [
+        (each is network, name, parameter)
+        for each in (network, trained)
+        for name, parameter in each.named_parameters()
+        if parameter.requires_grad
+    ]
     if not (named and logits.requires_grad):
         return
     with own_faults(f"{whose} fails in its backward pass:", spec.name):
-        gradients = torch.autograd.grad(logits.sum(), [p for _, p in named], allow_unused=True)
-    foreign = [name for (name, _), gradient in zip(named, gradients, strict=True) if gradient is not None]
-    if foreign:
-        raise InputError(
-            f"{whose}: a copy of it computes with {foreign[0]} of the original: a lambda, closure, hook or "
-            "weakref there holds on to the module; call the module by its attribute in `forward` instead"
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+            logits.sum(), [p for _, _, p in named], allow_unused=True
         )
+    for (is_foreign, name, _), gradient in zip(named, gradients, strict=True):
+        if gradient is None:
+            continue
+        if is_foreign:
+            raise InputError(
+                f"{whose}: a copy of it computes with {name} of the original: a lambda, closure, hook or "
+                "weakref there holds on to the module; call the module by its attribute in `forward` instead"
+            )
+        if gradient.layout != torch.strided:
+            raise InputError(f"{whose}: the gradient of {name} is sparse; leave out `sparse=True` of its layer")
+
+
+def _check_freezing(network: nn.Module, trained: nn.Module, whose: str) -> None:
+    """Check that the same parameters are frozen in training and in evaluation mode.
+
+    Raises:
+        ValueError: If one is in one of them alone: what is pruned and measured would not be what moves.
+    """
+    in_training = dict(trained.named_parameters())
+    for name, parameter in network.named_parameters():
+        if name in in_training and in_training[name].requires_grad != parameter.requires_grad:
+            where = ("evaluation", "training")[parameter.requires_grad]
+            raise InputError(
+                f"{whose}: {name} is frozen in {where} mode only (requires_grad=False); freeze it in __init__, "
+                "or leave it free in both, and switch nothing in `train`, `eval` or `forward`"
+            )
 
 
 def _at(module: str) -> str:

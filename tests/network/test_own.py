@@ -8,6 +8,8 @@ import torch
 from own_networks import (
     BUFFERS,
     FAILING,
+    FROZEN_ALWAYS,
+    FROZEN_AT_TIMES,
     HARMLESS,
     HOLDING,
     REFUSED,
@@ -23,6 +25,7 @@ from torch import nn
 from lth.errors import InputError
 from lth.network import build_network
 from lth.network.folded import Folded
+from lth.network.parts import frozen_names
 from lth.network.weights import Weights
 from lth.setting.network import NetworkSpec
 
@@ -131,6 +134,16 @@ def test_buffers_of_every_type_and_layout_are_handed_on_as_they_are(build, made)
 def test_tensors_that_cannot_be_trained_or_stored_are_named(build, made, said):
     with pytest.raises(InputError, match=said):
         build(built(made=made))
+
+
+@pytest.mark.parametrize(("methods", "said"), FROZEN_AT_TIMES.values(), ids=FROZEN_AT_TIMES)
+def test_a_parameter_that_is_frozen_in_one_mode_alone_is_named(build, methods, said):
+    with pytest.raises(InputError, match=f"{said} only .*freeze it in __init__"):
+        build(built(**methods))
+
+
+def test_a_parameter_that_a_network_freezes_in_both_modes_is_frozen(build):
+    assert frozen_names(build(built(**FROZEN_ALWAYS))) == {"conv.weight"}
 
 
 def test_weights_of_a_finer_type_are_not_rounded_on_the_way_into_a_network(build):

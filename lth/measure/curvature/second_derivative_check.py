@@ -13,14 +13,15 @@ no ReLU lies on its kink, and no layer that starts at zero hides the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 from torch.nn.functional import cross_entropy
+from torch.overrides import TorchFunctionMode
 
 from lth.data import Examples
 from lth.errors import InputError
@@ -44,6 +45,7 @@ _STEPS: Final = (1e-7, 1e-6, 1e-8)
 # A network that computes in float32 alone: its loss can be followed, its gradient can't among kinks.
 _COARSE_BELIEVED, _COARSE_TOLERANCE = 3e-2, 1e-1
 _COARSE_STEPS: Final = (1e-3, 1e-2)
+_COARSE: Final = (torch.bfloat16, torch.float16)
 _ASYMMETRY = 1e-3  # of ‖Hu‖ + ‖Hv‖, in which float32 is far below it
 
 _NEEDED = "curvature needs the second derivative of the loss"
@@ -125,6 +127,12 @@ class _Probe:
         self.is_exact = dtype == torch.float64
         self._point, self._size = _away_from(weights, space)
         self._temperature: float | None = None
+        self._types = _Types()
+
+    @property
+    def coarse(self) -> torch.dtype | None:
+        """A type of fewer bits than float32 that something which depends on the weights was computed in."""
+        return self._types.coarse
 
     def draw(self, which: str) -> Tensor:
         """Return a direction in the space, standard normal in every coordinate, (dimension,)."""
@@ -143,7 +151,8 @@ class _Probe:
             parameters = {name: tensor + by_name[name] for name, tensor in point.parameters.items()}
             point = Weights(parameters, point.buffers)
         leaves = self._function.leaves(point, self._dtype)
-        logits = self._function(self._function.state(leaves), self._inputs)
+        with self._types:
+            logits = self._function(self._function.state(leaves), self._inputs)
         if self._temperature is None:
             self._temperature = max(1.0, float(logits.detach().abs().max()))
         loss = cross_entropy(logits.to(self._dtype) / self._temperature, self._labels)
@@ -175,6 +184,25 @@ class _Probe:
         return (ends[0] - ends[1]) / (2 * step * self._size)
 
 
+class _Types(TorchFunctionMode):
+    """Within it, notes the coarsest type that something with a gradient is computed in."""
+
+    coarse: torch.dtype | None = None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call `func` as it is."""
+        returned = func(*args, **(kwargs or {}))
+        if isinstance(returned, Tensor) and returned.requires_grad and returned.dtype in _COARSE:
+            self.coarse = returned.dtype
+        return returned
+
+
 @dataclass(frozen=True)
 class _Derivatives:
     """What PyTorch says of a probe, in the coordinates of the space and float64."""
@@ -183,6 +211,7 @@ class _Derivatives:
     gradient: Tensor
     products: tuple[Tensor, Tensor]  # with two directions
     own: str  # which functions with a backward of their own there are, the first to suspect; may be empty
+    idle: tuple[str, ...]  # parameters that are free, and that no gradient reaches
 
 
 def _check(probe: _Probe) -> None:
@@ -215,6 +244,11 @@ def _differentiated(probe: _Probe, directions: tuple[Tensor, Tensor]) -> _Deriva
     free = list(parameters.values())
     if not free or not loss.requires_grad:
         raise InputError(f"{_NEEDED}, but the loss depends on no parameter that is not frozen")
+    if coarse := probe.coarse:
+        raise InputError(
+            f"{_NEEDED}, but the network computes in {coarse} (autocast, half), whose rounding has none: "
+            "let it do so in training mode alone, or leave that to `precision`"
+        )
     try:
         slopes = torch.autograd.grad(loss, free, create_graph=True, allow_unused=True)
     except Exception as error:
@@ -236,7 +270,8 @@ def _differentiated(probe: _Probe, directions: tuple[Tensor, Tensor]) -> _Deriva
     except Exception as error:
         raise InputError(f"{_NEEDED}, but {_reason(error, _own_functions(loss))}") from error
     u, v = (probe.in_space(product) for product in products)
-    return _Derivatives(loss.detach().double(), probe.in_space(gradient), (u, v), _own_functions(loss))
+    idle = tuple(name for name, slope in zip(probe.names, slopes, strict=True) if slope is None)
+    return _Derivatives(loss.detach().double(), probe.in_space(gradient), (u, v), _own_functions(loss), idle)
 
 
 def _own_functions(loss: Tensor) -> str:
@@ -306,9 +341,17 @@ def _check_differences(probe: _Probe, found: _Derivatives, u: Tensor) -> None:
 
 
 def _not_its_gradient(found: _Derivatives, slope: Tensor, measured: Tensor) -> str:
-    return (
+    said = (
         f"{_NEEDED}, but the gradient is not that of the loss, whose slope is {float(measured):.4g} where the "
-        f"gradient says {float(slope):.4g}: rounding, detach, torch.no_grad or {found.own or _ANY} stands in "
+        f"gradient says {float(slope):.4g}: "
+    )
+    if found.idle:
+        return (
+            f"{said}none reaches {found.idle[0]} (detach, torch.no_grad), which is not frozen; freeze what is "
+            "to stay, by requires_grad_(False), or let the gradient reach it"
+        )
+    return (
+        f"{said}rounding, detach, torch.no_grad or {found.own or _ANY} stands in "
         "between; measure a network without it"
     )
 

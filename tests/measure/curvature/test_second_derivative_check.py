@@ -1,6 +1,7 @@
 """Curvature of any layer is right, or refused before it is computed, with what is the matter."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -122,6 +123,57 @@ def test_a_network_that_computes_in_another_type_than_its_weights_is_refused():
     middle = Called(lambda x, layer: layer(x.bfloat16()).to(x.dtype), half)
     network = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), middle, nn.Linear(8, NUM_CLASSES))
     assert "in float32, and there the forward pass fails (RuntimeError: " in message(network)
+
+
+def _autocast(x: Tensor, layer: nn.Linear) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return layer(x).float()
+
+
+def _by_hand(x: Tensor, layer: nn.Linear) -> Tensor:
+    return nn.functional.linear(x.half(), layer.weight.half()).to(x.dtype)
+
+
+def _rounded_input(x: Tensor, layer: nn.Linear) -> Tensor:
+    return layer(x.bfloat16().to(x.dtype))
+
+
+@pytest.mark.parametrize("call", [_autocast, _by_hand, _rounded_input])
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_a_network_that_computes_in_fewer_bits_of_itself_is_refused_at_every_point(call, activation):
+    middle = Called(call, nn.Linear(8, 8))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), activation(), middle, nn.Linear(8, NUM_CLASSES))
+    assert "computes in torch." in message(network)
+    assert "leave that to `precision`" in message(network)
+
+
+def test_images_that_are_rounded_are_no_fault():
+    rounded = Called(lambda x, layer: layer(x.bfloat16().to(x.dtype)), nn.Linear(36, NUM_CLASSES))
+    check(nn.Sequential(nn.Flatten(), rounded))
+
+
+def _under_no_grad(x: Tensor, layer: nn.Linear) -> Tensor:
+    with torch.no_grad():
+        return layer(x)
+
+
+def _frozen(call: Callable[[Tensor, nn.Linear], Tensor], *, by_hand: bool) -> nn.Module:
+    backbone = Called(call, nn.Linear(36, 8)).requires_grad_(not by_hand)
+    return nn.Sequential(nn.Flatten(), backbone, nn.Tanh(), nn.Linear(8, NUM_CLASSES))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        _under_no_grad,
+        lambda x, layer: layer(x).detach(),
+        lambda x, layer: nn.functional.linear(x, layer.weight.data, layer.bias.data),
+    ],
+)
+def test_a_part_that_no_gradient_reaches_is_to_be_frozen(call):
+    said = message(_frozen(call, by_hand=False))
+    assert ".weight (detach, torch.no_grad), which is not frozen; freeze what" in said
+    check(_frozen(call, by_hand=True))
 
 
 def test_a_fault_of_a_network_of_float32_alone_is_found():
