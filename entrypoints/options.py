@@ -156,10 +156,13 @@ def opened_replication(
 
 def tell_report(replication: Replication, run_id: str) -> None:
     """Say what was found, and where the report is."""
-    from lth.evidence.summary import text_table
+    from lth.evidence.summary import text_table, text_table_over_seeds
 
-    for study in replication.studies:
-        click.echo(f"\n{study.name}\n{text_table(study.rows())}")
+    tables = {study.problem.setting.seed: study.rows() for study in replication.studies}
+    for study, rows in zip(replication.studies, tables.values(), strict=True):
+        click.echo(f"\n{study.name}\n{text_table(rows)}")
+    if len(tables) > 1:
+        click.echo(f"\nmean ± standard deviation over {len(tables)} seeds\n{text_table_over_seeds(tables)}")
     click.echo(f"\n{replication.verdicts(run_id)}\n")
     click.echo(f"The report, report.html, is an artifact of run {run_id}.")
     click.echo("To look at everything: make ui (or: mlflow ui), http://127.0.0.1:5000")

@@ -87,6 +87,17 @@ class Evidence:
         return found
 
     @property
+    def sublevel_cutoff(self) -> float:
+        """The c of the sublevel set that Fig. 13 draws and R5 judges by, nats; not finite if a loss is not.
+
+        The largest loss of w(0) … w(N), over the examples that lines and the surface are measured on, plus the
+        `cutoff_margin` of basins.
+        """
+        markers = self.surface.surface.markers
+        losses = [marker.loss for marker in markers if marker.place.kind == "imp"]
+        return float(np.max(losses)) + self.setting.analysis.cutoff_margin
+
+    @property
     def distances(self) -> StudyDistances:
         """Distances between all solutions."""
         found: StudyDistances = self.measured[self._only(DistanceJob)]

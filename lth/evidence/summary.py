@@ -1,11 +1,16 @@
-"""What a study found, a row per solution: the table a run ends with."""
+"""What a study found, a row per solution: the table a run ends with, of one seed or over several.
+
+What is known of a number stands beside it: within how much log_eig_product is certain, the standard error of
+the mean radius over its directions, and Wilson's interval of an accuracy. Over seeds it is the deviation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lth.evidence.table import aligned, markdown
+from lth.evidence.binomial import interval_if_any, num_examples
+from lth.evidence.table import aligned, markdown, mean_and_deviation
 from lth.plan.place import Kind, Place
 
 
@@ -26,6 +31,8 @@ class LevelRow:
     radius_mean_projected: float | None = None
     barrier_loss: float | None = None  # to the level before, nats an example
     barrier_error: float | None = None  # share of test examples
+    log_eig_width: float | None = None  # of the interval that log_eig_product lies in
+    radius_standard_error: float | None = None  # of radius_mean, over the directions
     remarks: str = ""  # what a reader of the numbers must know
 
     @property
@@ -46,24 +53,59 @@ _HEADINGS = (
 _NUMBERS = range(1, len(_HEADINGS))
 
 
-def as_cells(row: LevelRow) -> tuple[str, ...]:
-    """Return the row as text, in the order of the table's headings."""
+def as_cells(row: LevelRow, examples: int | None = None) -> tuple[str, ...]:
+    """Return the row as text, in the order of the table's headings.
+
+    Args:
+        row: Of a solution.
+        examples: That its accuracy was counted on; with them, its interval of 95 % is given (Wilson).
+    """
+    interval = interval_if_any(row.test_accuracy, examples)
     return (
         row.name,
         f"{row.density:.1%}",
         f"{row.train_loss:.4g}",
-        f"{row.test_accuracy:.2%}",
-        _number(row.log_eig_product, ".3f"),
-        _number(row.radius_mean, ".4f"),
+        f"{row.test_accuracy:.2%}"
+        + (f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else ""),
+        _number(row.log_eig_product, ".3f", row.log_eig_width),
+        _number(row.radius_mean, ".4f", row.radius_standard_error),
         _number(row.barrier_loss, ".4g"),
+    )
+
+
+def text_table_over_seeds(studies: Mapping[int, Sequence[LevelRow]]) -> str:
+    """Return a row a solution for a terminal, each number its mean ± standard deviation over the seeds.
+
+    Args:
+        studies: The rows of each seed's study; a solution that one lacks is left out.
+    """
+    common = [row.name for row in next(iter(studies.values()))]
+    found = {seed: {row.name: row for row in rows} for seed, rows in studies.items()}
+    cells = [
+        _over_seeds({seed: rows[name] for seed, rows in found.items()})
+        for name in common
+        if all(name in rows for rows in found.values())
+    ]
+    return _ruled(_with_remarks(cells))
+
+
+def _over_seeds(rows: Mapping[int, LevelRow]) -> tuple[str, ...]:
+    given = list(rows.values())
+    return (
+        given[0].name,
+        f"{given[0].density:.1%}",
+        mean_and_deviation([row.train_loss for row in given]),
+        f"{mean_and_deviation([100 * row.test_accuracy for row in given])} %",
+        mean_and_deviation([row.log_eig_product for row in given]),
+        mean_and_deviation([row.radius_mean for row in given]),
+        mean_and_deviation([row.barrier_loss for row in given]),
+        "; ".join(f"seed {seed}: {row.remarks}" for seed, row in rows.items() if row.remarks),
     )
 
 
 def text_table(rows: Sequence[LevelRow]) -> str:
     """Return the rows as aligned columns for a terminal."""
-    headings, *others = aligned(_cells(rows), _NUMBERS)
-    lines = ["  ".join(cells).rstrip() for cells in (headings, *others)]
-    return "\n".join([lines[0], "  ".join("-" * len(cell) for cell in headings), *lines[1:]])
+    return _ruled(_cells(rows))
 
 
 def markdown_table(rows: Sequence[LevelRow]) -> str:
@@ -74,10 +116,24 @@ def markdown_table(rows: Sequence[LevelRow]) -> str:
 
 def _cells(rows: Sequence[LevelRow]) -> list[tuple[str, ...]]:
     """Return headings and rows as text; the remarks only where there are any."""
-    if not any(row.remarks for row in rows):
-        return [_HEADINGS, *map(as_cells, rows)]
-    return [(*_HEADINGS, "remarks"), *((*as_cells(row), row.remarks) for row in rows)]
+    examples = num_examples(row.test_accuracy for row in rows)
+    return _with_remarks([(*as_cells(row, examples), row.remarks) for row in rows])
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _with_remarks(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return headings and rows, whose last cell is remarks, which go where no row has any."""
+    if any(row[-1] for row in rows):
+        return [(*_HEADINGS, "remarks"), *rows]
+    return [_HEADINGS, *(row[:-1] for row in rows)]
+
+
+def _ruled(cells: Sequence[Sequence[str]]) -> str:
+    headings, *others = aligned(cells, _NUMBERS)
+    lines = ["  ".join(row).rstrip() for row in (headings, *others)]
+    return "\n".join([lines[0], "  ".join("-" * len(cell) for cell in headings), *lines[1:]])
+
+
+def _number(value: float | None, form: str, error: float | None = None) -> str:
+    if value is None:
+        return "-"
+    return format(value, form) if error is None else f"{value:{form}} ± {error:.1g}"

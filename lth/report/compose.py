@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from matplotlib.figure import Figure
@@ -21,23 +21,19 @@ from lth.evidence.claim.wording import (
     where_it_holds,
 )
 from lth.evidence.evidence import Evidence
-from lth.evidence.table import Table
-from lth.measure.kind.curvature import Curvature
-from lth.measure.radius import BasinRadii
-from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
-from lth.plan.place import Place, Point
+from lth.evidence.table import Table, over_seeds, with_seeds
 from lth.report.exhibit import BEYOND, EXHIBITS, Exhibit
 from lth.report.figure.claims import draw_claims
 from lth.report.figure.interactive_surface import surface_html
-from lth.report.page import Cell, ClaimEntry, ExhibitEntry, Page, Source, html, markdown
+from lth.report.page import ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
+from lth.report.solutions import solution_cells, solutions_over_seeds, solutions_table
 from lth.setting.preset import changes_from_preset
 
 _DOTS_PER_INCH = 110
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 SURFACE = "fig13_surface"
-_BLANK = Cell("", None)
 
 
 @dataclass(frozen=True)
@@ -76,11 +72,19 @@ def write_report(
     for evidence in ordered:
         for exhibit in (*EXHIBITS, *BEYOND):
             files |= _exhibit_files(exhibit, evidence)
-        files[f"{_folder(evidence)}/{SURFACE}.html"] = surface_html(evidence.surface).encode()
+        files[f"{_folder(evidence)}/{SURFACE}.html"] = _interactive(evidence)
+    files["solutions.csv"] = _of_seeds(solutions_table, ordered).csv().encode()
+    if len(ordered) > 1:
+        for exhibit in (*EXHIBITS, *BEYOND):
+            files |= _files_over_seeds(exhibit, ordered)
     page = _page(ordered, findings, undecided, files, link, resolved, declared)
     files["report.html"] = html(page).encode()
     files["report.md"] = markdown(page).encode()
     return Report(files, findings, undecided, declared)
+
+
+def _interactive(evidence: Evidence) -> bytes:
+    return surface_html(replace(evidence.surface, cutoff=evidence.sublevel_cutoff)).encode()
 
 
 def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
@@ -89,6 +93,17 @@ def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
     if exhibit.draw is not None:
         files[f"{path}.png"] = _png(exhibit.draw(evidence))
     return files
+
+
+def _files_over_seeds(exhibit: Exhibit, evidences: Sequence[Evidence]) -> dict[str, bytes]:
+    files = {f"{exhibit.file}.csv": _of_seeds(exhibit.numbers, evidences).csv().encode()}
+    if exhibit.draw_seeds is not None:
+        files[f"{exhibit.file}.png"] = _png(exhibit.draw_seeds(evidences))
+    return files
+
+
+def _of_seeds(numbers: Callable[[Evidence], Table], evidences: Sequence[Evidence]) -> Table:
+    return with_seeds({evidence.seed: numbers(evidence) for evidence in evidences})
 
 
 def _page(
@@ -110,7 +125,8 @@ def _page(
             for name, value in setting.flat().items()
             if name != "seed"
         ),
-        levels=tuple((evidence.seed, _level_cells(evidence, link)) for evidence in evidences),
+        levels=tuple((evidence.seed, solution_cells(evidence, link)) for evidence in evidences),
+        levels_over_seeds=solutions_over_seeds(evidences) if len(evidences) > 1 else None,
         judging=how_judged(findings),
         declared=declared,
         claims=tuple(_claim_entry(finding, evidences, undecided, link) for finding in findings),
@@ -165,18 +181,32 @@ def _exhibit_entry(
         return exhibit.numbers(evidence), exhibit.found(evidence)
 
     shown = {evidence.seed: watched(everything, evidence) for evidence in evidences}
-    path = f"{_folder(first)}/{exhibit.file}"
+    tables = {seed: table for seed, ((table, _), _) in shown.items()} if exhibit.draw is None else {}
+    path = exhibit.file if len(evidences) > 1 else f"{_folder(first)}/{exhibit.file}"
+    drawn = path if f"{path}.png" in files else f"{_folder(first)}/{exhibit.file}"
+    interactive = f"{_folder(first)}/{exhibit.file}.html"
     return ExhibitEntry(
         file=exhibit.file,
         path=path,
         title=exhibit.title,
         paper=exhibit.paper,
         found=tuple((seed, sentence) for seed, ((_, sentence), _) in shown.items()),
-        image=files.get(f"{path}.png"),
-        tables=tuple((seed, table) for seed, ((table, _), _) in shown.items() if exhibit.draw is None),
-        interactive=f"{path}.html" if f"{path}.html" in files else None,
+        image=files.get(f"{drawn}.png"),
+        drawn=drawn,
+        caption=_caption(exhibit, evidences),
+        over_seeds=over_seeds(tables) if len(tables) > 1 else None,
+        tables=tuple(tables.items()),
+        interactive=interactive if interactive in files else None,
         sources=tuple(_sources(evidence, shown[evidence.seed][1], link) for evidence in evidences),
     )
+
+
+def _caption(exhibit: Exhibit, evidences: Sequence[Evidence]) -> str:
+    """Return which seeds a picture shows, where it does not say so itself."""
+    if exhibit.draw is None or exhibit.draw_seeds is not None or len(evidences) == 1:
+        return ""
+    first, *others = (str(evidence.seed) for evidence in evidences)
+    return f"Of seed {first} alone; the same of seed {', '.join(others)} lies beside this report, in seed_…/."
 
 
 def _sources(
@@ -187,53 +217,6 @@ def _sources(
         for name in names
         if name in evidence.runs
     )
-
-
-def _level_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[Cell, ...], ...]:
-    """Return the table of the solutions, each number linked to the run it is from."""
-
-    def cell(value: float | None, form: str, name: str, doubt: str = "") -> Cell:
-        return Cell("–" if value is None else f"{value:{form}}{doubt}", link(evidence.runs[name]))
-
-    def row(place: Place) -> tuple[Cell, ...]:
-        reached, point = evidence.attained[place], Point.at(place)
-        curvature = CurvatureJob(point).name
-        cells = [
-            Cell(place.name, link(evidence.runs[place.name])),
-            cell(reached.density, ".1%", place.name),
-            cell(reached.train_loss, ".4g", place.name),
-            cell(reached.test_accuracy, ".2%", place.name),
-            cell(evidence.log_eig_product(point), ".3f", curvature, _doubt(evidence.curvature[point])),
-            cell(evidence.curvature[point].trace.estimate, ".4g", curvature),
-        ]
-        if place.kind != "imp":
-            return (*cells, _BLANK, _BLANK, _BLANK)
-        norm = evidence.setting.analysis.direction_norm
-        radii = RadiiJob(shared_space_points(place.level)[0], norm)
-        cells.append(
-            cell(evidence.radii[radii][point].mean, ".4f", radii.name, _bound(evidence.radii[radii][point]))
-        )
-        if place.level == 0:
-            return (*cells, _BLANK, _BLANK)
-        job: LineJob = successive_line(place.level)
-        line = evidence.lines[job].stored
-        loss, error = (line.barrier_loss, line.barrier_error) if line.is_finite else (None, None)
-        return (
-            *cells,
-            cell(loss, ".4g", job.name),
-            cell(error, ".2%", job.name),
-        )
-
-    everywhere = places(evidence.last, evidence.setting.analysis.every_level)
-    return tuple(row(place) for place in everywhere)
-
-
-def _doubt(found: Curvature) -> str:
-    return "" if found.spectrum.converged else " (not converged)"
-
-
-def _bound(radii: BasinRadii) -> str:
-    return f" (lower bound: {radii.num_censored} never cross)" if radii.num_censored else ""
 
 
 def _png(figure: Figure) -> bytes:

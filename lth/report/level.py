@@ -22,15 +22,15 @@ def draw_level(evidence: Evidence, level: int) -> dict[str, Figure]:
     """
     figures = {}
     if points := [point for point in _curved(level) if point in evidence.curvature]:
-        figures["spectra.png"] = spectra.draw_panels(evidence, [(f"level {level}", _looks(points, level))])
+        figures["spectra.png"] = spectra.draw_panels([evidence], [(f"level {level}", _looks(points, level))])
     norm = evidence.setting.analysis.direction_norm
     spaces = [points for points in shared_space_points(level) if RadiiJob(points, norm) in evidence.radii]
     if spaces:
         figures["radii.png"] = radii.draw_panels(
-            evidence, [(level, _looks(points, level)) for points in spaces]
+            [evidence], [(level, _looks(points, level)) for points in spaces]
         )
     if level > 0 and (between := successive_line(level)) in evidence.lines:
-        figures["interpolation.png"] = lines.draw_lines(lambda _: [between], evidence)
+        figures["interpolation.png"] = lines.draw_lines(lambda _: [between], [evidence])
     return figures
 
 

@@ -23,7 +23,7 @@ LEVEL_HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Cell:
+class Linked:
     """A number as text, and the run it is from."""
 
     text: str
@@ -74,7 +74,10 @@ class ExhibitEntry:
     title: str
     paper: str
     found: tuple[tuple[int, str], ...]  # a sentence a seed
-    image: bytes | None  # PNG, of the first seed
+    image: bytes | None  # PNG, of all seeds where they can be drawn together, else of the first
+    drawn: str  # path of the image, without the extension
+    caption: str  # which seeds the image shows, if it is not all of them
+    over_seeds: Table | None  # of a table: mean ± standard deviation, of several seeds
     tables: tuple[tuple[int, Table], ...]  # one a seed, of a table; none of a figure
     interactive: str | None  # path of a page to play with
     sources: Sources
@@ -87,7 +90,8 @@ class Page:
     title: str
     seeds: tuple[int, ...]
     setting: tuple[tuple[str, str], ...]
-    levels: tuple[tuple[int, tuple[tuple[Cell, ...], ...]], ...]
+    levels: tuple[tuple[int, tuple[tuple[Linked, ...], ...]], ...]
+    levels_over_seeds: Table | None  # of several seeds
     judging: str  # how claims are judged, at this look
     declared: str  # which findings were, before the study began
     claims: tuple[ClaimEntry, ...]

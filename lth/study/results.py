@@ -164,6 +164,8 @@ class StudyResults:
             radius_mean_projected=landscape.get("landscape/radius_mean_projected"),
             barrier_loss=landscape.get("landscape/barrier_loss"),
             barrier_error=landscape.get("landscape/barrier_error"),
+            log_eig_width=landscape.get("solver/log_eig_product_interval"),
+            radius_standard_error=landscape.get("solver/radius_standard_error"),
             remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),
         )
 

@@ -1,9 +1,11 @@
 """The table of a study: a row per solution, and what must be known of its numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 from lth.evidence.caveat import caveats
-from lth.evidence.summary import LevelRow, markdown_table, text_table
+from lth.evidence.summary import LevelRow, markdown_table, text_table, text_table_over_seeds
 from lth.setting.setting import AnalysisSetting
 
 ROW = LevelRow("level 1", "imp", 1, 0.8, 0.25, 0.9, log_eig_product=12.5)
@@ -82,3 +84,40 @@ def test_there_is_no_such_column_where_there_are_none():
     for table in (text_table([ROW]), markdown_table([ROW])):
         assert "remarks" not in table
         assert table.splitlines()[0].rstrip("| ").endswith("barrier to L-1")
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"log_eig_width": 0.0031}, "12.500 ± 0.003"),
+        ({"radius_mean": 0.2310, "radius_standard_error": 0.00042}, "0.2310 ± 0.0004"),
+        ({"test_accuracy": 348 / 360}, "96.67% [94.3, 98.1]"),
+        ({"radius_mean": 0.2310}, "0.2310"),
+    ],
+)
+def test_what_is_known_of_a_number_stands_beside_it(known, said):
+    rows = [replace(ROW, **known), replace(ROW, name="level 2", level=2, test_accuracy=349 / 360)]
+    for table in (text_table(rows), markdown_table(rows)):
+        assert said in table
+
+
+def test_over_seeds_each_number_is_a_mean_with_its_deviation():
+    seeds = {
+        seed: [replace(ROW, train_loss=0.25 + 0.01 * seed, test_accuracy=0.9 + 0.01 * seed)]
+        for seed in range(3)
+    }
+    headings, _, row = text_table_over_seeds(seeds).splitlines()
+    assert "0.260 ± 0.010" in row
+    assert "91.0 ± 1.0 %" in row
+    assert "12.5 ± 0" in row
+    assert "remarks" not in headings
+    flagged = {**seeds, 3: [replace(ROW, remarks="spectrum not converged", log_eig_product=None)]}
+    assert text_table_over_seeds(flagged).splitlines()[2].endswith("seed 3: spectrum not converged")
+    assert "12.5 ± 0 of 3" in text_table_over_seeds(flagged)
+
+
+def test_a_solution_that_a_seed_lacks_is_left_out_over_seeds():
+    other = replace(ROW, name="one_shot at level 1", kind="one_shot")
+    table = text_table_over_seeds({0: [ROW, other], 1: [ROW]})
+    assert "level 1" in table
+    assert "one_shot" not in table

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from lth.report.exhibit import Table
+from lth.errors import InputError
+from lth.evidence.table import Table, over_seeds, plus_minus, with_seeds
 
 
 def read(table):
@@ -46,3 +47,48 @@ def test_markdown_rounds_floats_and_keeps_counts_whole():
 def test_a_row_of_another_width_is_refused():
     with pytest.raises(ValueError, match="1 cells under 2 headings"):
         Table(("a", "b"), ((1,),))
+
+
+def seeds_of(*rows):
+    return {seed: Table(("L", "value", "note"), (row,)) for seed, row in enumerate(rows)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([(1, 1.0, None), (1, 2.0, None), (1, 3.0, None)], (1, "2.0 ± 1.0", None)),
+        ([(1, 5.0, None), (1, 5.0, "loose")], (1, 5.0, "seed 1: loose")),
+        ([(2, None, None), (2, 4.0, None), (2, 4.5, None)], (2, "4.25 ± 0.35 of 2", None)),
+        ([(2, None, None), (2, 4.0, None)], (2, "4 of 1", None)),
+        ([(0, 97.2, "a"), (1, 97.4, "a")], ("0.50 ± 0.71", "97.30 ± 0.14", "a")),
+        ([(1, math.inf, None), (1, 1.0, None)], (1, "not finite", None)),
+    ],
+)
+def test_over_seeds_numbers_are_mean_and_deviation_and_texts_are_told(rows, expected):
+    assert over_seeds(seeds_of(*rows)).rows == (expected,)
+
+
+def test_tables_of_different_rows_are_not_put_together():
+    one, two = Table(("a",), ((1,),)), Table(("a",), ((1,), (2,)))
+    with pytest.raises(InputError, match="different rows"):
+        over_seeds({0: one, 1: two})
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (12.3456, 0.0123, "12.346 ± 0.012"),
+        (-0.5, 0.25, "-0.50 ± 0.25"),
+        (3e8, 2e3, "3e+08 ± 2e+03"),
+        (1.0, 1e-9, "1 ± 1e-09"),
+        (7.0, 0.0, "7 ± 0"),
+        (1.0, math.nan, "1 ± nan"),
+    ],
+)
+def test_a_number_has_the_decimals_of_its_error(value, error, text):
+    assert plus_minus(value, error) == text
+
+
+def test_all_rows_of_all_seeds_can_be_in_one_table():
+    table = with_seeds({7: Table(("a",), ((1,), (2,))), 9: Table(("a",), ((3,), (4,)))})
+    assert table == Table(("seed", "a"), ((7, 1), (7, 2), (9, 3), (9, 4)))

@@ -1,4 +1,5 @@
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -9,8 +10,6 @@ from torch import Tensor
 from lth.measure.radius import (
     BasinRadii,
     basin_radii,
-    log_mean_power,
-    log_unit_ball_volume,
     random_directions,
 )
 from lth.network import build_network
@@ -195,42 +194,15 @@ def test_evaluations_are_counted():
     assert radii.num_evaluations == len(calls)
 
 
-@pytest.mark.parametrize(("dimension", "volume"), [(1, 2.0), (2, math.pi), (3, 4 / 3 * math.pi)])
-def test_volume_of_the_unit_ball(dimension, volume):
-    assert log_unit_ball_volume(dimension) == pytest.approx(math.log(volume), abs=1e-14)
+@pytest.mark.parametrize("radii", [[1.0, 2.0, 6.0], [0.25, 0.25], [3.0, 1.0, 4.0, 1.0, 5.0]])
+def test_the_standard_error_of_the_mean_is_over_the_directions(radii):
+    count = len(radii)
+    found = BasinRadii(np.array(radii), np.ones(count), np.zeros(count, dtype=bool), 1.0, 0.0, 9, 0)
+    assert found.standard_error == pytest.approx(statistics.stdev(radii) / math.sqrt(count), rel=1e-12)
 
 
-def test_log_mean_power_never_leaves_logarithms():
-    radii = np.array([0.5, 1.0, 2.0])
-    assert log_mean_power(radii, 3) == pytest.approx(math.log((0.125 + 1 + 8) / 3), rel=1e-14)
-    # 2^270,000 has no float64; the other two terms vanish beside it.
-    assert log_mean_power(radii, 270_000) == pytest.approx(270_000 * math.log(2) - math.log(3), rel=1e-14)
-
-
-@pytest.mark.parametrize("semi_axes", [(2.0, 0.5), (1.0, 2.0, 0.7)])
-def test_log_volume_of_an_ellipsoid_is_the_one_on_paper(semi_axes):
-    dimension, axes = len(semi_axes), torch.tensor(semi_axes, dtype=DOUBLE)
-    directions = unit_vectors(3000, dimension)
-    radii = basin_radii(
-        lambda x: float(((x / axes) ** 2).sum()),
-        torch.zeros(dimension, dtype=DOUBLE),
-        directions,
-        1.0,
-        dimension=dimension,
-        tolerance=1e-6,
-        growth=4.0,
-    )
-    closed = dimension / 2 * math.log(math.pi) - math.lgamma(dimension / 2 + 1) + math.log(math.prod(semi_axes))
-    powers = radii.radii**dimension
-    standard_error = powers.std(ddof=1) / math.sqrt(len(powers)) / powers.mean()  # of the logarithm
-    assert standard_error < 0.03
-    assert abs(radii.log_volume - closed) < 3 * standard_error
-
-
-def test_log_volume_does_not_depend_on_the_length_of_the_directions():
-    directions = unit_vectors(20, 4)
-    plain, scaled = measure(directions, tolerance=1e-9), measure([3 * u for u in directions], tolerance=1e-9)
-    assert scaled.log_volume == pytest.approx(plain.log_volume, rel=1e-7)
+def test_one_direction_has_no_standard_error():
+    assert BasinRadii(np.ones(1), np.ones(1), np.zeros(1, dtype=bool), 1.0, 0.0, 9, 0).standard_error is None
 
 
 def space(density: float = 1.0, seed: int = 0) -> LevelSpace:

@@ -109,7 +109,11 @@ def test_a_spectrum_without_any_positive_eigenvalue_can_be_saved(tmp_path):
 def test_panels_pair_the_points_of_one_space():
     figure = draw_level(WHOLE, 3)["radii.png"]
     for axes, points in zip(figure.axes, shared_space_points(3), strict=True):
-        expected = [f"{point.symbol}: mean {WHOLE.radii_at(3, point).mean:.4g}" for point in points]
+        found = {point: WHOLE.radii_at(3, point) for point in points}
+        expected = [
+            f"{point.symbol}: mean {radii.mean:.4g} ± {radii.radii.std(ddof=1) / len(radii.radii) ** 0.5:.1g}"
+            for point, radii in found.items()
+        ]
         assert legend_texts(axes) == expected
     assert len(draw_level(WHOLE, 0)["radii.png"].axes) == 1
 
@@ -129,7 +133,7 @@ def test_censored_directions_are_triangles_and_counted():
     triangles = [line for line in axes.lines if line.get_label() == "_censored"]
     assert [(line.get_marker(), list(line.get_ydata())) for line in triangles] == [("^", [50.0])] * 2
     assert 50.0 not in series(axes, "w(3)").get_ydata()
-    assert legend_texts(axes)[0] == "w(3): mean ≥ 2.785\n1 of 20 never cross (▲)"
+    assert legend_texts(axes)[0] == "w(3): mean ≥ 2.785 ± 2\n1 of 20 never cross (▲)"
     assert axes.get_yscale() == "log"
 
 

@@ -1,6 +1,7 @@
 """The report of made-up evidence: complete, self-contained, the same whenever it is drawn, and safe to open."""
 
 import re
+import statistics
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -10,6 +11,8 @@ from made_evidence import made_evidence
 
 from lth.evidence.claim import CLAIMS
 from lth.evidence.evidence import Evidence
+from lth.evidence.table import plus_minus
+from lth.plan.place import Place
 from lth.report import Report, write_report
 from lth.report.exhibit import BEYOND, EXHIBITS
 
@@ -47,6 +50,24 @@ def test_every_figure_and_table_of_every_seed_is_a_file_with_its_numbers_beside_
                 assert report.files[f"{path}.png"].startswith(b"\x89PNG"), path
     assert {"report.html", "report.md", "claims.png", "claims.csv"} <= set(report.files)
     assert "seed_0/fig13_surface.html" in report.files
+
+
+def test_every_exhibit_of_several_seeds_has_the_numbers_of_all_and_a_figure_where_they_can_be_drawn(report):
+    for exhibit in (*EXHIBITS, *BEYOND):
+        table = report.files[f"{exhibit.file}.csv"].decode().splitlines()
+        assert table[0].startswith("seed,")
+        assert {row.split(",")[0] for row in table[1:]} == {"0", "1"}, exhibit.file
+        drawn = exhibit.draw is not None and exhibit.file != "fig13_surface"
+        assert (f"{exhibit.file}.png" in report.files) == drawn, exhibit.file
+
+
+def test_tables_give_mean_and_deviation_over_the_seeds_before_each_seed(page, report):
+    assert page.count("Mean ± standard deviation over the seeds") == 7
+    assert page.index("Mean ± standard deviation over 2 seeds") < page.index("<h3>Seed 0</h3>")
+    losses = [quick(seed).attained[Place.imp(1)].train_loss for seed in (0, 1)]
+    expected = plus_minus(statistics.mean(losses), statistics.stdev(losses))
+    assert f"<td>{expected}</td>" in page
+    assert report.files["solutions.csv"].decode().count("level 1,") == 2
 
 
 def test_the_page_holds_22_figures_7_tables_and_every_claim_with_its_verdict(page):
@@ -125,6 +146,13 @@ def test_the_page_says_with_what_error_where_a_claim_holds_and_what_would_decide
     assert {each.claim for each in alone.deciding} == {claim.id for claim in CLAIMS}
 
 
+@pytest.fixture
+def without_exhibits(monkeypatch):
+    monkeypatch.setattr("lth.report.compose.EXHIBITS", ())
+    monkeypatch.setattr("lth.report.compose.BEYOND", ())
+
+
+@pytest.mark.usefixtures("without_exhibits")
 def test_a_report_after_others_is_judged_more_strictly_and_says_so():
     later = write_report([quick(0), quick(1), quick(2)], link, earlier=[[0, 1], [0, 1, 3]])
     assert {finding.look.number for finding in later.findings} == {3}
@@ -132,6 +160,7 @@ def test_a_report_after_others_is_judged_more_strictly_and_says_so():
     assert "this is look 3 at this study" in later.files["report.md"].decode()
 
 
+@pytest.mark.usefixtures("without_exhibits")
 def test_what_was_left_to_the_machine_is_shown_beside_what_it_came_to():
     evidence = quick(0)
     auto = replace(evidence.setting.training, precision="auto", compile="on")
@@ -144,5 +173,7 @@ def test_what_was_left_to_the_machine_is_shown_beside_what_it_came_to():
 def test_markdown_shows_the_same_figures_by_their_files(report):
     text = report.files["report.md"].decode()
     pictures = re.findall(r"!\[.*?\]\(([^)]*)\)", text)
-    assert len([path for path in pictures if "/fig" in path]) == 22
+    assert len([path for path in pictures if re.search("(^|/)fig", path)]) == 22
+    assert [path for path in pictures if path.startswith("seed_")] == ["seed_0/fig13_surface.png"]
+    assert text.count("Of seed 0 alone") == 1
     assert set(pictures) <= set(report.files)

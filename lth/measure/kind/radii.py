@@ -83,8 +83,11 @@ def numbers(found: Mapping[Point, BasinRadii]) -> dict[str, float]:
 
 def numbers_at(radii: BasinRadii) -> dict[str, float]:
     """Return what is read off the radii of one point, by metric name."""
-    return {
+    metrics = {
         "landscape/radius_mean": radii.mean,
         "solver/radius_censored": radii.num_censored,
         "solver/radius_cutoff": radii.cutoff,
     }
+    if radii.standard_error is not None:
+        metrics["solver/radius_standard_error"] = radii.standard_error
+    return metrics

@@ -8,10 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lth.evidence.binomial import accuracy_intervals
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import BASELINES, Place
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.all_seeds import as_rows, drawn_middle, explain_seeds, middle
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.figure.appearance import Appearance, appearance
 from lth.report.figure.style import (
@@ -24,10 +26,13 @@ from lth.report.figure.style import (
     use_log_y,
 )
 
+_SEEDS_BELOW = 0.28  # a row of dots
+ACCURACY = "Test accuracy"
+BINOMIAL = " (bars: binomial, 95 %)"
 Measure = Callable[[Attained], float]
 PANELS: tuple[tuple[str, str, Measure], ...] = (
     ("Training loss", "training loss (nats)", lambda attained: attained.train_loss),
-    ("Test accuracy", "test accuracy (%)", lambda attained: 100 * attained.test_accuracy),
+    (ACCURACY, "test accuracy (%)", lambda attained: 100 * attained.test_accuracy),
 )
 
 
@@ -37,14 +42,16 @@ def baselines(evidence: Evidence) -> list[Place]:
 
 
 def attained_table(evidence: Evidence, places: Sequence[Place]) -> Table:
-    """Return what each solution reached, a row each."""
+    """Return what each solution reached, a row each, with the binomial interval (95 %) of its accuracy."""
+    intervals = accuracy_intervals(evidence, places)
     rows: list[tuple[Cell, ...]] = []
     for place in places:
         attained = evidence.attained[place]
-        rows.append(
-            (place.kind, place.level, attained.density, attained.train_loss, float(attained.test_accuracy))
-        )
-    return Table(("kind", "level", "density", "train_loss", "test_accuracy"), tuple(rows))
+        interval = intervals[place] or (None, None)
+        accuracy = float(attained.test_accuracy)
+        rows.append((place.kind, place.level, attained.density, attained.train_loss, accuracy, *interval))
+    headings = ("kind", "level", "density", "train_loss", "test_accuracy")
+    return Table((*headings, "test_accuracy_low", "test_accuracy_high"), tuple(rows))
 
 
 def _levels_with_dense(evidence: Evidence) -> list[int]:
@@ -62,19 +69,37 @@ def _say_levels(evidence: Evidence) -> str:
     )
 
 
-def _draw_levels(evidence: Evidence) -> Figure:
-    levels = _levels_with_dense(evidence)
+def _draw_levels(evidences: Sequence[Evidence]) -> Figure:
+    levels = _levels_with_dense(evidences[0])
+    places = [Place.imp(level) for level in levels]
     figure = new_figure(9.6, 3.8)
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2), PANELS, strict=True):
-        values = [measure(evidence.attained[Place.imp(level)]) for level in levels]
-        begin_level_panel(axes, evidence, levels, title=title, quantity=quantity)
-        if title == "Training loss" and spans_a_decade(np.array(values)):
+        values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
+        errors = accuracy_errors(evidences[0], places) if title == ACCURACY else None
+        if errors is not None and len(evidences) == 1:
+            title += BINOMIAL
+        begin_level_panel(axes, evidences[0], levels, title=title, quantity=quantity)
+        if title == "Training loss" and spans_a_decade(values):
             use_log_y(axes)
-        plot_over_levels(axes, levels, values, Appearance(NEUTRAL_COLOUR, ""), "IMP")
-        for level, value in zip(levels, values, strict=True):
-            look = appearance(Place.imp(level))
-            axes.plot(level, value, color=look.colour, marker=look.marker, markersize=7, zorder=3)
+        plot_over_levels(axes, levels, values.tolist(), Appearance(NEUTRAL_COLOUR, ""), "IMP", errors=errors)
+        means = middle(values, logarithmic=axes.get_yscale() == "log").mean
+        for place, mean in zip(places, means, strict=True):
+            look = appearance(place)
+            axes.plot(place.level, mean, color=look.colour, marker=look.marker, markersize=7, zorder=3)
+    explain_seeds(figure, evidences)
     return figure
+
+
+def accuracy_errors(evidence: Evidence, places: Sequence[Place]) -> np.ndarray | None:
+    """Return how far below and above each accuracy its interval reaches, (2, places), %; None without one."""
+    intervals = [interval for interval in accuracy_intervals(evidence, places).values() if interval is not None]
+    if len(intervals) < len(places):
+        return None
+    accuracies = np.array([evidence.attained[place].test_accuracy for place in places])
+    low, high = np.array(intervals).T
+    # An accuracy of one is the end of its own interval, but for rounding.
+    errors: np.ndarray = 100 * np.maximum([accuracies - low, high - accuracies], 0)
+    return errors
 
 
 LEVELS = Exhibit(
@@ -85,7 +110,8 @@ LEVELS = Exhibit(
     numbers=lambda evidence: attained_table(
         evidence, [Place.imp(level) for level in _levels_with_dense(evidence)]
     ),
-    draw=_draw_levels,
+    draw=of_one(_draw_levels),
+    draw_seeds=_draw_levels,
 )
 
 
@@ -108,29 +134,42 @@ def _percent(attained: Attained) -> str:
     return f"{rounded(100 * attained.test_accuracy)} %"
 
 
-def _draw_baselines(evidence: Evidence) -> Figure:
-    places = [Place.imp(evidence.last), *baselines(evidence)]
+def _draw_baselines(evidences: Sequence[Evidence]) -> Figure:
+    last = evidences[0].last
+    places = [Place.imp(last), *baselines(evidences[0])]
     figure = new_figure(9.6, 1.4 + 0.34 * len(places))
-    names = [f"w({evidence.last})" if place.kind == "imp" else place.kind for place in places]
+    names = [f"w({last})" if place.kind == "imp" else place.kind for place in places]
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
-        dress(axes, title=f"{title} at level {evidence.last}", x=quantity, y="")
-        _draw_dots(axes, places, [measure(evidence.attained[place]) for place in places])
+        values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
+        errors = accuracy_errors(evidences[0], places) if title == ACCURACY and len(evidences) == 1 else None
+        dress(axes, title=f"{title} at level {last}{BINOMIAL if errors is not None else ''}", x=quantity, y="")
+        _draw_dots(axes, places, values, errors)
         axes.set_yticks(range(len(places)), names, fontsize=SMALL_TEXT_SIZE)
         axes.set_ylim(len(places) - 0.4, -0.6)  # w(N) on top
+    explain_seeds(figure, evidences)
     return figure
 
 
-def _draw_dots(axes: Axes, places: Sequence[Place], values: Sequence[float]) -> None:
-    if spans_a_decade(np.array(values)):
+def _draw_dots(axes: Axes, places: Sequence[Place], values: np.ndarray, errors: np.ndarray | None) -> None:
+    """Draw a row a place: the mean over seeds with its interval, or one seed's value, and each seed beneath."""
+    if spans_a_decade(values):
         use_log_x(axes)
-    axes.axvline(values[0], color=NEUTRAL_COLOUR, linewidth=0.8, linestyle="--", zorder=1)
-    for row, (place, value) in enumerate(zip(places, values, strict=True)):
+    found, low, high = drawn_middle(values, logarithmic=axes.get_xscale() == "log")
+    bars = (found.mean - low, high - found.mean) if errors is None else errors
+    axes.axvline(found.mean[0], color=NEUTRAL_COLOUR, linewidth=0.8, linestyle="--", zorder=1)
+    for row, (place, value) in enumerate(zip(places, found.mean, strict=True)):
         look = appearance(place)
         axes.plot(value, row, color=look.colour, marker=look.marker, markersize=7 * look.scale, zorder=3)
+        if len(values) > 1:
+            below = [row + _SEEDS_BELOW] * len(values)
+            axes.plot(values[:, row], below, color=look.colour, marker=".", markersize=3, linestyle="none")
+        if len(values) > 1 or errors is not None:
+            ends = [[bars[0][row]], [bars[1][row]]]
+            axes.errorbar(value, row, xerr=ends, color=look.colour, elinewidth=1, capsize=2, zorder=2)
         axes.annotate(
             rounded(value),
             xy=(value, row),
-            xytext=(8, 0),
+            xytext=(8, 6 if len(values) > 1 or errors is not None else 0),
             textcoords="offset points",
             va="center",
             fontsize=SMALL_TEXT_SIZE,
@@ -145,5 +184,6 @@ AGAINST_BASELINES = Exhibit(
     "baseline.",
     found=_say_baselines,
     numbers=lambda evidence: attained_table(evidence, [Place.imp(evidence.last), *baselines(evidence)]),
-    draw=_draw_baselines,
+    draw=of_one(_draw_baselines),
+    draw_seeds=_draw_baselines,
 )

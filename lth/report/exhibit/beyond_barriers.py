@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -9,7 +11,8 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
 from lth.measure.interpolation import barrier_over_mean
 from lth.plan.jobs import LineJob, successive_line
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.all_seeds import explain_seeds
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.lines import (
     TREATMENT_COLOURS,
@@ -45,19 +48,20 @@ def _numbers(evidence: Evidence) -> Table:
     return Table((*headings, "barrier_test_error"), tuple(rows))
 
 
-def _draw(evidence: Evidence) -> Figure:
-    figure, rows = new_figure(9.6, 4.2), _rows(evidence)
+def _draw(evidences: Sequence[Evidence]) -> Figure:
+    figure, evidence = new_figure(9.6, 4.2), evidences[0]
+    found = [_rows(one) for one in evidences]
     loss_axes, error_axes = figure.subplots(1, 2)
     analysis, levels = evidence.setting.analysis, list(evidence.levels)
     begin_level_panel(loss_axes, evidence, levels, title="", quantity="barrier of the training loss (nats)")
     begin_level_panel(error_axes, evidence, levels, title="", quantity="barrier of the test error (points)")
-    alone = len({treatment for _, treatment, *_ in rows}) == 1
-    for treatment in dict.fromkeys(treatment for _, treatment, *_ in rows):
+    drawn = list(dict.fromkeys(treatment for _, treatment, *_ in found[0]))
+    for treatment in drawn:
         look = Appearance(TREATMENT_COLOURS[treatment], TREATMENT_MARKERS[treatment])
-        label = "barrier" if alone else f"BatchNorm statistics {treatment}"
-        own = [row for row in rows if row[1] == treatment]
-        plot_over_levels(loss_axes, levels, [row[2] for row in own], look, label)
-        errors = [None if row[4] is None else 100 * row[4] for row in own]
+        label = "barrier" if len(drawn) == 1 else f"BatchNorm statistics {treatment}"
+        own = [[row for row in rows if row[1] == treatment] for rows in found]
+        plot_over_levels(loss_axes, levels, [[row[2] for row in rows] for rows in own], look, label)
+        errors = [[None if row[4] is None else 100 * row[4] for row in rows] for rows in own]
         plot_over_levels(error_axes, levels, errors, look, label)
     margins = ((loss_axes, analysis.loss_margin), (error_axes, 100 * analysis.error_margin))
     for (axes, margin), title in zip(margins, ("Training loss", "Test error"), strict=True):
@@ -66,6 +70,7 @@ def _draw(evidence: Evidence) -> Figure:
         )
         axes.set_ylim(bottom=0)
         legend_above(axes, f"{title}, from level L-1 to level L")
+    explain_seeds(figure, evidences)
     return figure
 
 
@@ -76,5 +81,6 @@ BARRIERS = Exhibit(
     "about on the line.",
     found=lambda evidence: say_successive_barriers(_jobs, evidence),
     numbers=_numbers,
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import BASELINES, Kind, Place, Point
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.all_seeds import said_of_seeds
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.spectra import say_not_converged
 from lth.report.exhibit.wording import count, sentence
 from lth.report.figure.appearance import Appearance, appearance
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure, spans_a_decade, use_log_y
 
+_SIDE_BY_SIDE = "Baselines stand side by side where they would hide each other"
 _DODGE = 0.06  # levels between the markers of two kinds
 _Measure = Callable[[Evidence, Place], float | None]
 _PANELS: tuple[tuple[str, str, _Measure], ...] = (
@@ -86,30 +88,28 @@ def _numbers(evidence: Evidence) -> Table:
     return Table(headings, tuple(rows))
 
 
-def _draw(evidence: Evidence) -> Figure:
-    figure = new_figure(12.0, 5.0)
+def _draw(evidences: Sequence[Evidence]) -> Figure:
+    figure, evidence = new_figure(12.0, 5.0), evidences[0]
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 3), _PANELS, strict=True):
         levels = list(evidence.levels)
-        solutions = [measure(evidence, Place.imp(level)) for level in levels]
-        plot_over_levels(axes, levels, solutions, Appearance(NEUTRAL_COLOUR, "o"), "IMP")
-        drawn = list(solutions)
+        series = [("IMP", Appearance(NEUTRAL_COLOUR, "o"), [Place.imp(level) for level in levels], 0.0)]
         for index, kind in enumerate(BASELINES):
             dodge = _DODGE * (index - (len(BASELINES) - 1) / 2)
-            places = _places(evidence, kind)
-            values = [measure(evidence, place) for place in places]
-            drawn += values
-            look = appearance(Place(kind, evidence.last))
-            plot_over_levels(axes, [place.level + dodge for place in places], values, look, kind)
-        exist = np.array([value for value in drawn if value is not None])
+            series.append((kind, appearance(Place(kind, evidence.last)), _places(evidence, kind), dodge))
+        found = [[[measure(one, place) for place in places] for one in evidences] for _, _, places, _ in series]
+        drawn = [value for values in found for row in values for value in row]
         begin_level_panel(axes, evidence, levels, title=_caveated(title, drawn), quantity=quantity)
+        exist = np.array([value for value in drawn if value is not None])
         if title == "Training loss" and spans_a_decade(exist):
             use_log_y(axes)
+        for (name, look, places, dodge), values in zip(series, found, strict=True):
+            plot_over_levels(axes, [place.level + dodge for place in places], values, look, name)
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="outside upper center",
         ncols=4,
         fontsize=SMALL_TEXT_SIZE,
-        title="Baselines stand side by side where they would hide each other",
+        title="\n".join(filter(None, (_SIDE_BY_SIDE, said_of_seeds(evidences)))),
         title_fontsize=SMALL_TEXT_SIZE,
     )
     return figure
@@ -126,5 +126,6 @@ EVERY_LEVEL = Exhibit(
     paper="The paper shows the baselines at one level alone.",
     found=_say,
     numbers=_numbers,
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

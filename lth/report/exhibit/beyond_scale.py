@@ -6,16 +6,17 @@ radii with ‖w‖: a solution that is merely shorter looks sharper.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import Point
+from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.comparison import PROJECTION, REVERSE, Comparison
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.spectra import ABSENT, say_not_converged
@@ -37,10 +38,20 @@ class _Measure:
     heading: str
     of: Callable[[Evidence, int, Point], float | None]
     larger_is_sharper: bool
+    error: Callable[[Evidence, int, Point], float | None] | None = None  # standard error over directions
 
 
 def _plain_radius(evidence: Evidence, level: int, point: Point) -> float:
     return evidence.radii_at(level, point, "plain").mean
+
+
+def _radius_error(evidence: Evidence, level: int, point: Point) -> float | None:
+    return evidence.radii_at(level, point, "plain").standard_error
+
+
+def _relative_error(evidence: Evidence, level: int, point: Point) -> float | None:
+    error = _radius_error(evidence, level, point)
+    return None if error is None else error / evidence.curvature[point].size.weight_norm
 
 
 def _relative_radius(evidence: Evidence, level: int, point: Point) -> float:
@@ -55,8 +66,10 @@ _MEASURES = (
         lambda e, _, point: e.scaled_log_eig_product(point),
         True,
     ),
-    _Measure("mean plain radius (L2)", "plain_radius_mean", _plain_radius, False),
-    _Measure("mean plain radius / ‖w‖", "plain_radius_over_weight_norm", _relative_radius, False),
+    _Measure("mean plain radius (L2)", "plain_radius_mean", _plain_radius, False, _radius_error),
+    _Measure(
+        "mean plain radius / ‖w‖", "plain_radius_over_weight_norm", _relative_radius, False, _relative_error
+    ),
 )
 _COMPARISONS = (("level L", PROJECTION), ("level L-1", REVERSE))
 
@@ -100,16 +113,29 @@ def _numbers(evidence: Evidence) -> Table:
     return Table(headings, tuple(rows))
 
 
-def _draw(evidence: Evidence) -> Figure:
-    figure = new_figure(11.0, 11.5)
+def _draw(evidences: Sequence[Evidence]) -> Figure:
+    figure, levels = new_figure(11.0, 11.5), list(evidences[0].levels)
     cells = figure.subplots(len(_MEASURES), len(_COMPARISONS))
     for row, measure in zip(cells, _MEASURES, strict=True):
         for axes, (space, comparison) in zip(row, _COMPARISONS, strict=True):
-            begin_level_panel(axes, evidence, list(evidence.levels), title="", quantity=measure.name)
-            for name, values in _series(evidence, measure, comparison).items():
-                plot_over_levels(axes, list(evidence.levels), values, _LOOKS[name], name)
+            begin_level_panel(axes, evidences[0], levels, title="", quantity=measure.name)
+            found = [_series(evidence, measure, comparison) for evidence in evidences]
+            errors = _errors(evidences[0], measure, comparison)
+            for name in found[0]:
+                values = [series[name] for series in found]
+                plot_over_levels(axes, levels, values, _LOOKS[name], name, errors=errors[name])
             legend_above(axes, f"{measure.name}, {space} space")
+    explain_seeds(figure, evidences)
     return figure
+
+
+def _errors(
+    evidence: Evidence, measure: _Measure, comparison: Comparison
+) -> Mapping[str, list[float | None] | None]:
+    """Return what is known of a measure's numbers at the two points; None for both of a log-product."""
+    if measure.error is None:
+        return {comparison.sharper: None, comparison.flatter: None}
+    return _series(evidence, replace(measure, of=measure.error), comparison)
 
 
 def _series(evidence: Evidence, measure: _Measure, comparison: Comparison) -> dict[str, list[float | None]]:
@@ -127,5 +153,6 @@ SCALE = Exhibit(
     "BatchNorm makes arbitrary.",
     found=_say,
     numbers=_numbers,
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

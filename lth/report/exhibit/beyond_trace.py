@@ -6,6 +6,7 @@ There the radius along a unit direction u is √(2 (cutoff - loss) / uᵀHu), an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -13,8 +14,9 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
 from lth.plan.place import Point
+from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.comparison import PROJECTION
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
@@ -32,9 +34,9 @@ class _Row:
     standard_error: float
     dimension: int
     radius: float
+    radius_error: float | None  # standard, over the directions
     num_censored: int
     expected_radius: float | None  # of a quadratic loss with this trace
-    log_volume: float
 
 
 def _row(evidence: Evidence, level: int, point: Point) -> _Row:
@@ -48,9 +50,9 @@ def _row(evidence: Evidence, level: int, point: Point) -> _Row:
         standard_error=float(found.trace.standard_error),
         dimension=dimension,
         radius=radii.mean,
+        radius_error=radii.standard_error,
         num_censored=radii.num_censored,
         expected_radius=expected,
-        log_volume=float(radii.log_volume),
     )
 
 
@@ -67,7 +69,6 @@ def _say(evidence: Evidence) -> str:
     together = list(zip(flatter, sharper, strict=True))
     traces = [Compared(flat.level, sharp.trace, flat.trace) for flat, sharp in together]
     radii = [Compared(flat.level, flat.radius, sharp.radius) for flat, sharp in together]
-    volumes = [Compared(flat.level, flat.log_volume, sharp.log_volume) for flat, sharp in together]
     names = PROJECTION.sharper, PROJECTION.flatter
     clear = sum(
         abs(flat.trace - sharp.trace) > 2 * math.hypot(flat.standard_error, sharp.standard_error)
@@ -78,7 +79,6 @@ def _say(evidence: Evidence) -> str:
             compare("The trace", *names, traces, absent=""),
             f"the traces differ by over two standard errors at {clear} of {len(together)}",
             compare("the mean plain radius", *names[::-1], radii, absent=""),
-            compare("the log volume", *names[::-1], volumes, absent=""),
         ]
     )
 
@@ -92,45 +92,53 @@ def _numbers(evidence: Evidence) -> Table:
             row.standard_error,
             row.dimension,
             row.radius,
+            row.radius_error,
             row.num_censored,
             row.expected_radius,
-            row.log_volume,
         )
         for rows in _rows(evidence).values()
         for row in rows
     ]
     headings = ("level", "point", "trace", "trace_standard_error", "dimension", "plain_radius_mean")
-    return Table((*headings, "num_censored", "quadratic_radius", "log_volume"), tuple(rows))
+    return Table((*headings, "plain_radius_standard_error", "num_censored", "quadratic_radius"), tuple(rows))
 
 
-def _draw(evidence: Evidence) -> Figure:
-    figure, levels = new_figure(12.0, 4.4), list(evidence.levels)
-    trace_axes, radius_axes, volume_axes = figure.subplots(1, 3)
-    quantities = ("trace of the Hessian (nats / L2²)", "mean plain radius (L2)", "log volume (ln L2ⁿ)")
-    for axes, quantity in zip((trace_axes, radius_axes, volume_axes), quantities, strict=True):
-        begin_level_panel(axes, evidence, levels, title="", quantity=quantity)
-    for (name, rows), look in zip(_rows(evidence).items(), (SOLUTION_LOOK, PROJECTION_LOOK), strict=True):
-        errors = [row.standard_error for row in rows]
-        plot_over_levels(trace_axes, levels, [row.trace for row in rows], look, name, errors=errors)
-        bounds = sum(row.num_censored > 0 for row in rows)
-        text = f"{name} ({bounds} of {len(rows)} are lower bounds)" if bounds else name
-        plot_over_levels(radius_axes, levels, [row.radius for row in rows], look, text)
+def _draw(evidences: Sequence[Evidence]) -> Figure:
+    figure, levels = new_figure(9.6, 4.4), list(evidences[0].levels)
+    trace_axes, radius_axes = figure.subplots(1, 2)
+    for axes, quantity in (
+        (trace_axes, "trace of the Hessian (nats / L2²)"),
+        (radius_axes, "mean plain radius (L2)"),
+    ):
+        begin_level_panel(axes, evidences[0], levels, title="", quantity=quantity)
+    found = [_rows(evidence) for evidence in evidences]
+    for name, look in ((PROJECTION.flatter, SOLUTION_LOOK), (PROJECTION.sharper, PROJECTION_LOOK)):
+        seeds = [rows[name] for rows in found]
+        traces = [[row.trace for row in rows] for rows in seeds]
+        plot_over_levels(
+            trace_axes, levels, traces, look, name, errors=[row.standard_error for row in seeds[0]]
+        )
+        bounds, total = sum(row.num_censored > 0 for rows in seeds for row in rows), len(seeds) * len(levels)
+        text = f"{name} ({bounds} of {total} are lower bounds)" if bounds else name
+        radii = [[row.radius for row in rows] for rows in seeds]
+        plot_over_levels(radius_axes, levels, radii, look, text, errors=[row.radius_error for row in seeds[0]])
+        expected = [[row.expected_radius for row in rows] for rows in seeds]
         faint = Appearance(look.colour, "x")
-        expected = [row.expected_radius for row in rows]
         plot_over_levels(radius_axes, levels, expected, faint, f"{name}, of a quadratic loss", line="")
-        plot_over_levels(volume_axes, levels, [row.log_volume for row in rows], look, name)
-    legend_above(trace_axes, "Trace, with its standard error")
-    legend_above(radius_axes, "Mean radius in plain directions")
-    legend_above(volume_axes, "Log volume of the basin")
+    known = ", with standard errors" if len(evidences) == 1 else ""
+    legend_above(trace_axes, f"Trace{known}")
+    legend_above(radius_axes, f"Mean radius in plain directions{known}")
+    explain_seeds(figure, evidences)
     return figure
 
 
 TRACE = Exhibit(
     file="beyond_trace",
-    title="Beyond the paper: the trace of the Hessian, plain radii and log volume at w(L) and at m(L)⊙w(L-1)",
+    title="Beyond the paper: the trace of the Hessian and plain radii at w(L) and at m(L)⊙w(L-1)",
     paper="The paper reads both the leading eigenvalues and the radii as volume; radii along random directions "
     "measure the trace instead.",
     found=_say,
     numbers=_numbers,
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -17,7 +17,7 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A figure or a table, drawn from the evidence of one seed."""
+    """A figure or a table, drawn from the evidence of one seed, and where it can be from that of several."""
 
     file: str  # stable name without extension
     title: str
@@ -25,6 +25,12 @@ class Exhibit:
     found: Callable[[Evidence], str]  # one sentence: what this study shows
     numbers: Callable[[Evidence], Table]  # of the figure in long format, or the table itself
     draw: Callable[[Evidence], Figure] | None  # None for a table
+    draw_seeds: Callable[[Sequence[Evidence]], Figure] | None = None  # one figure of all; None if there is none
+
+
+def of_one(draw_seeds: Callable[[Sequence[Evidence]], Figure]) -> Callable[[Evidence], Figure]:
+    """Return how one seed is drawn by what draws several."""
+    return lambda evidence: draw_seeds([evidence])
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,11 @@ class Template(Generic[Subject]):
     found: Callable[[Subject, Evidence], str]
     numbers: Callable[[Subject, Evidence], Table]
     draw: Callable[[Subject, Evidence], Figure] | None  # None for a table
+    draw_seeds: Callable[[Subject, Sequence[Evidence]], Figure] | None = None
 
     def of(self, file: str, title: str, paper: str, subject: Subject) -> Exhibit:
         """Return the figure or table of a subject."""
         draw = None if self.draw is None else partial(self.draw, subject)
-        return Exhibit(file, title, paper, partial(self.found, subject), partial(self.numbers, subject), draw)
+        draw_seeds = None if self.draw_seeds is None else partial(self.draw_seeds, subject)
+        numbers = partial(self.numbers, subject)
+        return Exhibit(file, title, paper, partial(self.found, subject), numbers, draw, draw_seeds)

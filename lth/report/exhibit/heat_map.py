@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -84,15 +84,19 @@ def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
     return Table(("first", "second", affinity.name), tuple(rows))
 
 
-def _draw(affinity: Affinity, evidence: Evidence) -> Figure:
-    matrix = affinity.matrix(evidence)
+def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
+    """Draw the mean over seeds, and beneath it the standard deviation of several."""
+    matrices = np.array([affinity.matrix(evidence) for evidence in evidences])
+    matrix, evidence = matrices.mean(axis=0), evidences[0]
+    spread = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else None
     names = [_short_name(place, evidence.last) for place in evidence.distances.places]
     side = _CELL_INCHES * len(names)
     figure = new_figure(side + 2.8, side + 1.8)
     axes = figure.add_subplot()
     unit = f" ({affinity.unit})" if affinity.unit else ""
+    over = "" if spread is None else f"\nmean ± standard deviation over {len(matrices)} seeds"
     axes.set_title(
-        f"{affinity.name.capitalize()}{unit} between solutions; baselines are at level {evidence.last}",
+        f"{affinity.name.capitalize()}{unit} between solutions; baselines are at level {evidence.last}{over}",
         fontsize=TEXT_SIZE + 1,
     )
     image = axes.imshow(matrix, cmap=affinity.colours)
@@ -104,6 +108,8 @@ def _draw(affinity: Affinity, evidence: Evidence) -> Figure:
             red, green, blue, _ = image.cmap(image.norm(matrix[i, j]))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
             text = format(matrix[i, j], affinity.written)
+            if spread is not None and i != j:
+                text += f"\n±{spread[i, j]:.1g}"
             colour = "white" if dark else "black"
             axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     bar = figure.colorbar(image, ax=axes, shrink=0.7)
@@ -116,4 +122,8 @@ def _short_name(place: Place, last: int) -> str:
     return place.kind if place.kind != "imp" and place.level == last else place.name
 
 
-HEAT_MAP = Template(_say, _numbers, _draw)  # of all pairs
+def _draw_one(affinity: Affinity, evidence: Evidence) -> Figure:
+    return _draw(affinity, [evidence])
+
+
+HEAT_MAP = Template(_say, _numbers, _draw_one, _draw)  # of all pairs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,10 +9,12 @@ from matplotlib.axes import Axes
 
 from lth.evidence.evidence import Evidence
 from lth.plan.place import Place
+from lth.report.exhibit.all_seeds import as_rows, draw_bars
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import dress, thinned
 
 _MOST_LABELS = 14
+_DODGE = 0.07  # levels between the bars of two series
 
 
 def begin_level_panel(
@@ -32,21 +33,35 @@ def begin_level_panel(
 def plot_over_levels(
     axes: Axes,
     levels: Sequence[float],
-    values: Sequence[float | None],
+    values: Sequence[Sequence[float | None]],
     look: Appearance,
     label: str,
     *,
-    errors: Sequence[float] | None = None,
+    errors: Sequence[float | None] | np.ndarray | None = None,
     line: str = "-",
 ) -> None:
-    """Draw a series over the levels; what does not exist leaves a gap, which the label counts."""
-    drawn = np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+    """Draw a series over the levels; what does not exist leaves a gap, which the label counts.
+
+    Args:
+        axes: Where.
+        levels: Of the values.
+        values: Those of each seed; several are drawn with their mean and its interval.
+        look: Of the series.
+        label: In the legend.
+        errors: Of one seed, for its bars; those of several are of the mean over them.
+        line: Style of the line.
+    """
+    drawn = as_rows(values)
     if missing := int((~np.isfinite(drawn)).sum()):
-        label += f" ({missing} of {len(drawn)} do not exist)"
+        label += f" ({missing} of {drawn.size} do not exist)"
+    if len(drawn) > 1:
+        dodge = _DODGE * ((len(axes.containers) + 1) // 2) * (-1) ** len(axes.containers)
+        draw_bars(axes, [level + dodge for level in levels], drawn, look, label, line)
+        return
     axes.errorbar(
         list(levels),
-        np.where(np.isfinite(drawn), drawn, np.nan),
-        yerr=errors,
+        np.where(np.isfinite(drawn[0]), drawn[0], np.nan),
+        yerr=None if errors is None else np.array(errors, dtype=np.float64),
         color=look.colour,
         marker=look.marker,
         markersize=5 * look.scale,

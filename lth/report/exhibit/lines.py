@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
-from lth.evidence.table import Cell, Table, rounded
+from lth.evidence.table import Cell, Table, mean_and_deviation, rounded
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
 from lth.measure.kind.line import Line
 from lth.plan.jobs import LineJob
+from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
 from lth.report.exhibit.wording import count, listed_levels, sentence
+from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, value_limits
 
 Jobs = Callable[[Evidence], Sequence[LineJob]]
@@ -127,23 +129,26 @@ def line_numbers(jobs: Jobs, evidence: Evidence) -> Table:
     return Table((*headings, "test_error", *barriers), tuple(rows))
 
 
-def draw_lines(jobs: Jobs, evidence: Evidence) -> Figure:
+def draw_lines(jobs: Jobs, evidences: Sequence[Evidence]) -> Figure:
     """Draw training loss and test error over α with their chords; the legend gives the barriers.
 
     The loss is logarithmic if it spans over a decade. A path with points that are not finite has gaps, and
-    the legend counts those points in place of a barrier.
+    the legend counts those points in place of a barrier. Of several seeds there are no chords, and the legend
+    gives the mean barrier with its standard deviation, of the seeds that have one.
     """
-    wanted = jobs(evidence)
+    wanted = jobs(evidences[0])
     figure, panels = _pages(len(wanted))
-    title = "Training loss and test error on straight lines, with barriers above the chord (dotted)"
-    if any(evidence.lines[job].anew is not None for job in wanted):
+    dotted = " (dotted)" if len(evidences) == 1 else ""
+    title = f"Training loss and test error on straight lines, with barriers above the chord{dotted}"
+    if any(evidences[0].lines[job].anew is not None for job in wanted):
         title += "\nBatchNorm statistics interpolated like the weights, or estimated anew at each point"
     figure.suptitle(title, fontsize=TEXT_SIZE + 1)
     for quantity, axes_of_lines in panels.items():
         for axes, job in zip(axes_of_lines, wanted, strict=True):
-            _draw_line(axes, evidence.lines[job], quantity)
+            _draw_line(axes, [evidence.lines[job] for evidence in evidences], quantity)
             axes.set_xticks([0, 0.5, 1], [job.start.symbol, "0.5", job.end.symbol])
             legend_above(axes, line_name(job))
+    explain_seeds(figure, evidences)
     return figure
 
 
@@ -174,15 +179,29 @@ def _axis_name(quantity: Quantity) -> str:
     return f"{quantity.name} ({quantity.unit})"
 
 
-def _draw_line(axes: Axes, line: Line, quantity: Quantity) -> None:
-    paths = {name: quantity.values(path) for name, path in treatments(line).items()}
-    together = np.concatenate(list(paths.values()))
+def _draw_line(axes: Axes, lines: Sequence[Line], quantity: Quantity) -> None:
+    """Draw the same line of each seed."""
+    seeds = [{name: quantity.values(path) for name, path in treatments(line).items()} for line in lines]
+    together = np.concatenate([values for paths in seeds for values in paths.values()])
     if quantity is LOSS and spans_a_decade(together):
         use_log_y(axes)
     else:
         axes.ticklabel_format(axis="y", useOffset=False)
         if (limits := value_limits(together)) is not None:
             axes.set_ylim(limits)
+    if len(lines) > 1:
+        for name in seeds[0]:
+            values = np.array([paths[name] for paths in seeds])
+            heights = [barrier_if_any(row) for row in values]
+            prefix = f"{name}: " if len(seeds[0]) > 1 else ""
+            text = f"{prefix}barrier {mean_and_deviation(heights)} {quantity.barrier_unit}"
+            look = Appearance(TREATMENT_COLOURS[name], TREATMENT_MARKERS[name])
+            draw_band(axes, lines[0].stored.alphas, values, look, text, size=2.8)
+    else:
+        _draw_alone(axes, lines[0], seeds[0], quantity)
+
+
+def _draw_alone(axes: Axes, line: Line, paths: Mapping[str, np.ndarray], quantity: Quantity) -> None:
     for name, values in paths.items():
         prefix = f"{name}: " if line.anew is not None else ""
         axes.plot(
@@ -214,7 +233,11 @@ def _barrier_text(values: np.ndarray, quantity: Quantity) -> str:
     return f"barrier {height:.3g} {quantity.barrier_unit}"
 
 
-LINES = Template(say_barriers, line_numbers, draw_lines)  # the loss and the error, two panels a line
+def _draw_one(jobs: Jobs, evidence: Evidence) -> Figure:
+    return draw_lines(jobs, [evidence])
+
+
+LINES = Template(say_barriers, line_numbers, _draw_one, draw_lines)  # the loss and the error, two panels a line
 SUCCESSIVE_LINES = Template(
-    say_successive_barriers, line_numbers, draw_lines
+    say_successive_barriers, line_numbers, _draw_one, draw_lines
 )  # barriers counted over the levels

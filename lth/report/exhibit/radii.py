@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
-from lth.evidence.table import Cell, Table, rounded, yes_no
+from lth.evidence.table import Cell, Table, mean_and_deviation, rounded, yes_no
 from lth.measure.radius import BasinRadii
 from lth.plan.place import Point
+from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.comparison import Comparison, Pair, looks
 from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import legend_above, panel_grid
@@ -29,11 +30,6 @@ def direction_norms(evidence: Evidence) -> tuple[DirectionNorm, ...]:
     """Return the kinds of direction, the one that the study draws first."""
     headline = evidence.setting.analysis.direction_norm
     return (headline, *[norm for norm in get_args(DirectionNorm) if norm != headline])
-
-
-def log_volume(norm: DirectionNorm, radii: BasinRadii) -> float | None:
-    """Return log V; None where directions are not plain, which it is defined for."""
-    return float(radii.log_volume) if norm == "plain" else None
 
 
 def say_radii(comparison: Comparison, evidence: Evidence) -> str:
@@ -57,7 +53,7 @@ def say_radii(comparison: Comparison, evidence: Evidence) -> str:
 
 
 def mean_radii_rows(comparison: Comparison, evidence: Evidence) -> Table:
-    """Return mean radii, how many radii are lower bounds, and log-volumes where directions are plain."""
+    """Return mean radii with their standard errors over the directions, and how many radii are lower bounds."""
     rows: list[tuple[Cell, ...]] = []
     for norm in direction_norms(evidence):
         for pair in comparison.pairs(evidence):
@@ -69,14 +65,14 @@ def mean_radii_rows(comparison: Comparison, evidence: Evidence) -> Table:
                     flatter.cutoff,
                     flatter.mean,
                     sharper.mean,
+                    flatter.standard_error,
+                    sharper.standard_error,
                     flatter.num_censored,
                     sharper.num_censored,
-                    log_volume(norm, flatter),
-                    log_volume(norm, sharper),
                 )
             )
     points = comparison.flatter, comparison.sharper
-    quantities = ("mean radius", "radii that are lower bounds", "log volume")
+    quantities = ("mean radius", "standard error", "radii that are lower bounds")
     columns = [f"{quantity} at {point}" for quantity in quantities for point in points]
     return Table(("L", "directions", "cutoff (nats)", *columns), tuple(rows))
 
@@ -88,7 +84,7 @@ def radii_numbers(comparison: Comparison, evidence: Evidence) -> Table:
         for pair in comparison.pairs(evidence):
             for point in _order(pair):
                 radii = evidence.radii_at(pair.level, point, norm)
-                shared = (radii.cutoff, radii.loss, radii.mean, log_volume(norm, radii))
+                shared = (radii.cutoff, radii.loss, radii.mean, radii.standard_error)
                 rows += [
                     (
                         pair.level,
@@ -103,36 +99,52 @@ def radii_numbers(comparison: Comparison, evidence: Evidence) -> Table:
                     for direction in range(len(radii.radii))
                 ]
     headings = ("level", "directions", "point", "direction", "radius", "direction_length", "censored")
-    return Table((*headings, "cutoff", "loss", "mean_radius", "log_volume"), tuple(rows))
+    return Table((*headings, "cutoff", "loss", "mean_radius", "mean_radius_standard_error"), tuple(rows))
 
 
-def draw_radii(comparison: Comparison, evidence: Evidence) -> Figure:
+def draw_radii(comparison: Comparison, evidences: Sequence[Evidence]) -> Figure:
     """Draw the radii of each point, a panel a pair."""
-    return draw_panels(evidence, [(pair.level, looks(pair)) for pair in comparison.pairs(evidence)])
+    return draw_panels(evidences, [(pair.level, looks(pair)) for pair in comparison.pairs(evidences[0])])
 
 
-def draw_panels(evidence: Evidence, panels: Sequence[tuple[int, Mapping[Point, Appearance]]]) -> Figure:
+def draw_panels(
+    evidences: Sequence[Evidence], panels: Sequence[tuple[int, Mapping[Point, Appearance]]]
+) -> Figure:
     """Draw the radii of each point in ascending order with their mean, a panel for each level and its points.
 
-    A censored direction is an upward triangle at its lower bound, and its mean is marked as a bound too.
+    A censored direction is an upward triangle at its lower bound, and its mean is marked as a bound too. Of
+    several seeds the means are told with their standard deviation.
     """
-    norm, *_ = direction_norms(evidence)
+    norm, *_ = direction_norms(evidences[0])
+    several = len(evidences) > 1
+    title = f"Basin radii in {DIRECTIONS[norm]} directions, up to the loss in each title"
     figure, cells = panel_grid(
         len(panels),
-        title=f"Basin radii in {DIRECTIONS[norm]} directions, up to the loss in each title (dashed: mean)",
+        title=title if several else f"{title} (dashed: mean, ± its standard error)",
         x="direction, by ascending radius",
         y=UNITS[norm],
     )
-    drawn = [{point: evidence.radii_at(level, point, norm) for point in points} for level, points in panels]
-    wide = spans_a_decade(np.concatenate([radii.radii for found in drawn for radii in found.values()]))
+    drawn = [
+        {point: [evidence.radii_at(level, point, norm) for evidence in evidences] for point in points}
+        for level, points in panels
+    ]
+    everything = [radii.radii for found in drawn for of_seeds in found.values() for radii in of_seeds]
+    wide = spans_a_decade(np.concatenate(everything))
     for axes, (level, points), found in zip(cells, panels, drawn, strict=True):
         if wide:
             use_log_y(axes)
         use_integer_x(axes)
-        for point, radii in found.items():
-            plot_radii(axes, radii, points[point], _label(radii, point), size=3.2)
-        cutoff = next(iter(found.values())).cutoff  # which all points of a panel share
-        legend_above(axes, f"level {level}, up to {cutoff:.3g} nats")
+        for point, of_seeds in found.items():
+            if several:
+                ascending = np.sort([radii.radii for radii in of_seeds], axis=1)
+                rank = np.arange(1, ascending.shape[1] + 1)
+                draw_band(axes, rank, ascending, points[point], _label_of_seeds(of_seeds, point), size=3.2)
+            else:
+                plot_radii(axes, of_seeds[0], points[point], _label(of_seeds[0], point), size=3.2)
+        cutoffs = [radii.cutoff for radii in next(iter(found.values()))]  # which all points of a panel share
+        upto = " to ".join(dict.fromkeys(f"{cutoff:.3g}" for cutoff in (min(cutoffs), max(cutoffs))))
+        legend_above(axes, f"level {level}, up to {upto} nats")
+    explain_seeds(figure, evidences)
     return figure
 
 
@@ -142,11 +154,23 @@ def _order(pair: Pair) -> Sequence[Point]:
 
 def _label(radii: BasinRadii, point: Point) -> str:
     bound = "≥ " if radii.num_censored else ""
-    label = f"{point.symbol}: mean {bound}{rounded(radii.mean)}"
+    error = "" if radii.standard_error is None else f" ± {radii.standard_error:.1g}"
+    label = f"{point.symbol}: mean {bound}{rounded(radii.mean)}{error}"
     if radii.num_censored:
         label += f"\n{radii.num_censored} of {len(radii.radii)} never cross (▲)"
     return label
 
 
-RADII = Template(say_radii, radii_numbers, draw_radii)  # a panel a pair
+def _label_of_seeds(of_seeds: Sequence[BasinRadii], point: Point) -> str:
+    censored, total = sum(radii.num_censored for radii in of_seeds), sum(len(radii.radii) for radii in of_seeds)
+    means = mean_and_deviation([radii.mean for radii in of_seeds])
+    label = f"{point.symbol}: mean {'≥ ' if censored else ''}{means}"
+    return f"{label}\n{censored} of {total} never cross" if censored else label
+
+
+def _draw_one(comparison: Comparison, evidence: Evidence) -> Figure:
+    return draw_radii(comparison, [evidence])
+
+
+RADII = Template(say_radii, radii_numbers, _draw_one, draw_radii)  # a panel a pair
 MEAN_RADII = Template(say_radii, mean_radii_rows, None)  # a row a pair and kind of direction

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import Place, Point
+from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.comparison import PROJECTION, REVERSE
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.spectra import ABSENT, flagged, say_not_converged
@@ -65,16 +68,17 @@ def _numbers(evidence: Evidence) -> Table:
     return Table(("level", "point", "num_eigenvalues", "log_eig_product", "converged"), tuple(rows))
 
 
-def _draw(evidence: Evidence) -> Figure:
-    figure = new_figure(9.6, 4.4)
+def _draw(evidences: Sequence[Evidence]) -> Figure:
+    figure, evidence = new_figure(9.6, 4.4), evidences[0]
     for axes, cut in zip(figure.subplots(1, 2), _cuts(evidence), strict=True):
         begin_level_panel(
             axes, evidence, range(evidence.last + 1), title="", quantity=f"log_eig_product of {cut} (Σ ln λ)"
         )
         for name, look, points in _series(evidence):
-            values = [evidence.log_eig_product(point, cut) for point in points.values()]
-            plot_over_levels(axes, list(points), values, look, flagged(name, evidence, points.values()))
+            values = [[one.log_eig_product(point, cut) for point in points.values()] for one in evidences]
+            plot_over_levels(axes, list(points), values, look, flagged(name, evidences, points.values()))
         legend_above(axes, f"{cut} leading eigenvalues")
+    explain_seeds(figure, evidences)
     return figure
 
 
@@ -84,5 +88,6 @@ SECOND_CUT = Exhibit(
     paper="The trend of the log-product is the same with another number of leading eigenvalues.",
     found=_say,
     numbers=_numbers,
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

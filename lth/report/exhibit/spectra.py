@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
-from lth.evidence.table import Cell, Table, yes_no
+from lth.evidence.table import Cell, Table, mean_and_deviation, yes_no
 from lth.plan.place import Point
+from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.comparison import Comparison, looks
 from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.panels import legend_above, panel_grid
@@ -38,6 +41,14 @@ def say_log_products(comparison: Comparison, evidence: Evidence) -> str:
     )
 
 
+def known_within(evidence: Evidence, point: Point) -> float | None:
+    """Return the width of the interval that log_eig_product lies in; None if there is none, or no product."""
+    if evidence.log_eig_product(point) is None:
+        return None
+    width = evidence.curvature[point].spectrum.log_eig_width
+    return width if math.isfinite(width) else None
+
+
 def caveat(evidence: Evidence, *points: Point) -> str:
     """Return the points whose spectra have not converged, or nothing."""
     loose = _not_converged(evidence, points)
@@ -50,9 +61,9 @@ def say_not_converged(evidence: Evidence, points: Iterable[Point]) -> str:
     return f"{number} of the spectra {'has' if number == 1 else 'have'} not converged" if number else ""
 
 
-def flagged(label: str, evidence: Evidence, points: Iterable[Point]) -> str:
-    """Return the label of a series, with the number of its spectra that have not converged."""
-    number = len(_not_converged(evidence, points))
+def flagged(label: str, evidences: Sequence[Evidence], points: Collection[Point]) -> str:
+    """Return the label of a series of some seeds, with the number of its spectra that have not converged."""
+    number = sum(len(_not_converged(evidence, points)) for evidence in evidences)
     return f"{label} ({number} NOT CONVERGED)" if number else label
 
 
@@ -62,7 +73,7 @@ def _not_converged(evidence: Evidence, points: Iterable[Point]) -> list[Point]:
 
 
 def log_product_rows(comparison: Comparison, evidence: Evidence) -> Table:
-    """Return level, both log-products and their difference, and what is wrong with them."""
+    """Return level, both log-products, their difference, how far it is known, and what is wrong with them."""
     rows: list[tuple[Cell, ...]] = []
     for pair in comparison.pairs(evidence):
         sharper, flatter = evidence.log_eig_product(pair.sharper), evidence.log_eig_product(pair.flatter)
@@ -73,12 +84,15 @@ def log_product_rows(comparison: Comparison, evidence: Evidence) -> Table:
         ]
         notes.append(caveat(evidence, pair.sharper, pair.flatter))
         difference = Compared(pair.level, sharper, flatter).difference
-        rows.append((pair.level, sharper, flatter, difference, "; ".join(filter(None, notes)) or None))
+        widths = [known_within(evidence, point) for point in (pair.sharper, pair.flatter)]
+        within = None if difference is None or None in widths else sum(width or 0.0 for width in widths)
+        rows.append((pair.level, sharper, flatter, difference, within, "; ".join(filter(None, notes)) or None))
     headings = (
         "L",
         f"log_eig_product at {comparison.sharper}",
         f"log_eig_product at {comparison.flatter}",
         "difference",
+        "known within ±",
         "note",
     )
     return Table(headings, tuple(rows))
@@ -118,16 +132,20 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
     return Table(headings, tuple(rows))
 
 
-def draw_spectra(comparison: Comparison, evidence: Evidence) -> Figure:
+def draw_spectra(comparison: Comparison, evidences: Sequence[Evidence]) -> Figure:
     """Draw eigenvalues against rank, a panel a pair."""
-    return draw_panels(evidence, [(f"level {pair.level}", looks(pair)) for pair in comparison.pairs(evidence)])
+    pairs = comparison.pairs(evidences[0])
+    return draw_panels(evidences, [(f"level {pair.level}", looks(pair)) for pair in pairs])
 
 
-def draw_panels(evidence: Evidence, panels: Sequence[tuple[str, Mapping[Point, Appearance]]]) -> Figure:
+def draw_panels(
+    evidences: Sequence[Evidence], panels: Sequence[tuple[str, Mapping[Point, Appearance]]]
+) -> Figure:
     """Draw eigenvalues against rank, a panel for each title and its points.
 
     The legend gives log_eig_product, or says why there is none, and marks what has not converged. An
-    eigenvalue that is not positive has no place on a logarithmic axis: it is a cross on the lower edge.
+    eigenvalue that is not positive has no place on a logarithmic axis: it is a cross on the lower edge of one
+    seed's figure, and a gap in that of several, whose legend gives mean and standard deviation.
     """
     figure, cells = panel_grid(
         len(panels),
@@ -139,10 +157,24 @@ def draw_panels(evidence: Evidence, panels: Sequence[tuple[str, Mapping[Point, A
         use_log_y(axes)
         use_integer_x(axes)
         for place, (point, look) in enumerate(points.items()):
-            spectrum, text = evidence.curvature[point].spectrum, _label(evidence, point)
-            plot_eigenvalues(axes, spectrum, look, text, edge=0.02 + 0.04 * place, size=2.6 * look.scale)
+            size = 2.6 * look.scale
+            found = [evidence.curvature[point].spectrum for evidence in evidences]
+            if len(evidences) == 1:
+                text = _label(evidences[0], point)
+                plot_eigenvalues(axes, found[0], look, text, edge=0.02 + 0.04 * place, size=size)
+            else:
+                values = np.array([spectrum.eigenvalues for spectrum in found])
+                ranks = np.arange(1, values.shape[1] + 1)
+                draw_band(axes, ranks, values, look, _label_of_seeds(evidences, point), size=size)
         legend_above(axes, title)
+    explain_seeds(figure, evidences)
     return figure
+
+
+def _label_of_seeds(evidences: Sequence[Evidence], point: Point) -> str:
+    products = [evidence.log_eig_product(point) for evidence in evidences]
+    text = f"{point.symbol}: {mean_and_deviation(products)}"
+    return flagged(text, evidences, [point])
 
 
 def _label(evidence: Evidence, point: Point) -> str:
@@ -156,5 +188,9 @@ def _label(evidence: Evidence, point: Point) -> str:
     return text if spectrum.converged else f"{text}\nNOT CONVERGED"
 
 
-SPECTRA = Template(say_log_products, spectra_numbers, draw_spectra)  # a panel a pair
+def _draw_one(comparison: Comparison, evidence: Evidence) -> Figure:
+    return draw_spectra(comparison, [evidence])
+
+
+SPECTRA = Template(say_log_products, spectra_numbers, _draw_one, draw_spectra)  # a panel a pair
 LOG_PRODUCTS = Template(say_log_products, log_product_rows, None)  # a row a pair

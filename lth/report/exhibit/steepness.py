@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
-from lth.evidence.table import Cell, Table, rounded
+from lth.evidence.table import Cell, Table, mean_and_deviation, rounded
 from lth.plan.place import Place
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.all_seeds import as_rows, draw_band, explain_seeds
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
-from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK
+from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK, Appearance
 from lth.report.figure.style import use_integer_x, use_log_y
 
 
@@ -44,32 +48,44 @@ def _numbers(evidence: Evidence) -> Table:
     return Table(("level", "trained_level", "epoch", "train_loss", "steepness"), tuple(rows))
 
 
-def _draw(evidence: Evidence) -> Figure:
+def _draw(evidences: Sequence[Evidence]) -> Figure:
     figure, panels = panel_grid(
-        evidence.last,
+        evidences[0].last,
         title="Training loss; the number is the fall of its logarithm an epoch, over the epochs both share",
         x="epoch",
         y="training loss (nats)",
     )
-    for axes, level in zip(panels, evidence.levels, strict=True):
+    for axes, level in zip(panels, evidences[0].levels, strict=True):
         use_log_y(axes)
         use_integer_x(axes)
-        for (trained, steepness), look in zip(
-            _of_pair(evidence, level), (PREVIOUS_LOOK, SOLUTION_LOOK), strict=True
-        ):
-            history = evidence.attained[Place.imp(trained)].history
-            number = "no steepness" if steepness is None else rounded(steepness)
-            axes.plot(
-                [record.epoch for record in history],
-                [record.train.loss if np.isfinite(record.train.loss) else np.nan for record in history],
-                color=look.colour,
-                marker=look.marker,
-                markersize=2.5,
-                linewidth=1.1,
-                label=f"level {trained}: {number}",
-            )
+        for trained, look in ((level - 1, PREVIOUS_LOOK), (level, SOLUTION_LOOK)):
+            _draw_training(axes, evidences, trained, level, look)
         legend_above(axes, f"level {level - 1} beside level {level}")
+    explain_seeds(figure, evidences)
     return figure
+
+
+def _draw_training(
+    axes: Axes, evidences: Sequence[Evidence], trained: int, level: int, look: Appearance
+) -> None:
+    beside = level - 1 if trained == level else level
+    steepness = [evidence.steepness(trained, beside=beside) for evidence in evidences]
+    histories = [evidence.attained[Place.imp(trained)].history for evidence in evidences]
+    losses = as_rows([[record.train.loss for record in history] for history in histories])
+    epochs = [record.epoch for record in histories[0]]
+    if len(evidences) > 1:
+        draw_band(axes, epochs, losses, look, f"level {trained}: {mean_and_deviation(steepness)}", size=2.5)
+        return
+    number = "no steepness" if steepness[0] is None else rounded(steepness[0])
+    axes.plot(
+        epochs,
+        np.where(np.isfinite(losses[0]), losses[0], np.nan),
+        color=look.colour,
+        marker=look.marker,
+        markersize=2.5,
+        linewidth=1.1,
+        label=f"level {trained}: {number}",
+    )
 
 
 STEEPNESS = Exhibit(
@@ -78,5 +94,6 @@ STEEPNESS = Exhibit(
     paper="The path that leads to w(L-1) is steeper than the path that leads to w(L).",
     found=_say,
     numbers=_numbers,
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

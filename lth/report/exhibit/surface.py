@@ -12,7 +12,7 @@ from lth.report.figure.surface import draw_surface
 
 
 def _say(evidence: Evidence) -> str:
-    cutoff = evidence.surface.cutoff
+    cutoff = evidence.sublevel_cutoff
     losses = {marker.place: marker.loss for marker in evidence.surface.surface.markers}
     own = {kind: losses[Place(kind, evidence.last)] for kind in BASELINES}
     # A loss that is not a number lies in no sublevel set.
@@ -20,8 +20,9 @@ def _say(evidence: Evidence) -> str:
     inside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if loss <= cutoff]
     farthest = max(marker.distance for marker in evidence.surface.surface.markers)
     return (
-        f"With {rounded(cutoff)} nats, the loss of the worst IMP solution on the examples drawn, as cutoff (so "
-        "all of IMP's lie in the set; claims allow a margin above it), "
+        f"With {rounded(cutoff)} nats as cutoff, {rounded(evidence.setting.analysis.cutoff_margin)} above the "
+        "loss of the worst IMP solution on the examples drawn, as for R5a and R5b (so all of IMP's lie in the "
+        "set), "
         f"{_listed(outside)} lie outside by their own loss and {_listed(inside)} inside; solutions lie up to "
         f"{rounded(farthest)} (L2) off the plane that is drawn."
     )
@@ -32,7 +33,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _numbers(evidence: Evidence) -> Table:
-    surface, cutoff = evidence.surface.surface, evidence.surface.cutoff
+    surface, cutoff = evidence.surface.surface, evidence.sublevel_cutoff
     rows: list[tuple[Cell, ...]] = [
         ("grid point", None, float(x), float(y), float(surface.loss[row, column]), None, None)
         for row, y in enumerate(surface.y)
@@ -48,7 +49,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 def _draw(evidence: Evidence) -> Figure:
     found = evidence.surface
-    return draw_surface(found.surface, found.corners, cutoff=found.cutoff)
+    return draw_surface(found.surface, found.corners, cutoff=evidence.sublevel_cutoff)
 
 
 SURFACE = Exhibit(

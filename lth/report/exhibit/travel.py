@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Table
-from lth.report.exhibit.exhibit import Exhibit
+from lth.report.exhibit.all_seeds import explain_seeds
+from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
@@ -27,14 +30,15 @@ def _say(evidence: Evidence) -> str:
     return sentence([compare("The L2 distance from m(L-1)⊙wk", "w(L-1)", "w(L)", found, absent="")])
 
 
-def _draw(evidence: Evidence) -> Figure:
+def _draw(evidences: Sequence[Evidence]) -> Figure:
     figure = new_figure(6.4, 4.2)
-    axes = figure.add_subplot()
-    begin_level_panel(axes, evidence, list(evidence.levels), title="", quantity="L2 distance from m(L-1)⊙wk")
-    levels, before, after = zip(*_rows(evidence), strict=True)
-    plot_over_levels(axes, levels, before, PREVIOUS_LOOK, "to w(L-1)")
-    plot_over_levels(axes, levels, after, SOLUTION_LOOK, "to w(L)")
+    axes, levels = figure.add_subplot(), list(evidences[0].levels)
+    begin_level_panel(axes, evidences[0], levels, title="", quantity="L2 distance from m(L-1)⊙wk")
+    found = [_rows(evidence) for evidence in evidences]
+    plot_over_levels(axes, levels, [[row[1] for row in rows] for rows in found], PREVIOUS_LOOK, "to w(L-1)")
+    plot_over_levels(axes, levels, [[row[2] for row in rows] for rows in found], SOLUTION_LOOK, "to w(L)")
     legend_above(axes, "How far training goes from the shared rewind point")
+    explain_seeds(figure, evidences)
     return figure
 
 
@@ -46,5 +50,6 @@ TRAVEL = Exhibit(
     numbers=lambda evidence: Table(
         ("level", "distance_to_previous", "distance_to_solution"), tuple(_rows(evidence))
     ),
-    draw=_draw,
+    draw=of_one(_draw),
+    draw_seeds=_draw,
 )

@@ -6,7 +6,7 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
 from lth.plan.place import Place, Point
 from lth.report.exhibit.exhibit import Exhibit
-from lth.report.exhibit.spectra import ABSENT, caveat, say_not_converged
+from lth.report.exhibit.spectra import ABSENT, caveat, known_within, say_not_converged
 from lth.report.exhibit.wording import Compared, compare, sentence
 
 _SPACES: tuple[tuple[int, Point, Point], ...] = (  # the one that the paper finds to be smaller first
@@ -37,8 +37,8 @@ def _numbers(evidence: Evidence) -> Table:
         for point in points:
             value = evidence.log_eig_product(point)
             note = "; ".join(filter(None, [ABSENT if value is None else "", caveat(evidence, point)]))
-            rows.append((f"level {space}", point.symbol, value, note or None))
-    return Table(("space", "solution", "log_eig_product", "note"), tuple(rows))
+            rows.append((f"level {space}", point.symbol, value, known_within(evidence, point), note or None))
+    return Table(("space", "solution", "log_eig_product", "known within ±", "note"), tuple(rows))
 
 
 TWO_SPACES = Exhibit(

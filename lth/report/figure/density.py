@@ -10,11 +10,12 @@ from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_
 
 _WIDTH = 0.005  # of a Gaussian, in multiples of the range of the eigenvalues
 _POINTS = 1200  # five a Gaussian's width
+_REACH = 10  # times the highest peak: how far up an interval is drawn
 _COLOUR = "#0072B2"
 
 
 def draw_density(found: SpectralDensity, name: str) -> Figure:
-    """Draw the density of eigenvalues, every one a Gaussian, with a band of two standard errors.
+    """Draw the density of eigenvalues, every one a Gaussian, with its interval of 95 %.
 
     The dotted line is the height of one eigenvalue alone.
 
@@ -29,18 +30,18 @@ def draw_density(found: SpectralDensity, name: str) -> Figure:
     least, most = float(found.nodes.min()), float(found.nodes.max())
     width = _WIDTH * (most - least or abs(most) or 1.0)
     at = np.linspace(least - 6 * width, most + 6 * width, _POINTS)
-    density, error = found.smoothed(at, width)
+    density, low, high = found.smoothed(at, width)
     alone = 1 / (found.dimension * width * np.sqrt(2 * np.pi))
     floor = alone / 10
     shown = np.maximum(density, floor)
     axes.fill_between(
         at,
-        np.maximum(density - 2 * error, floor),
-        np.maximum(density + 2 * error, floor),
+        np.maximum(low, floor),
+        np.clip(high, floor, _REACH * shown.max()),
         color=_COLOUR,
         alpha=0.25,
         linewidth=0,
-        label="± 2 standard errors",
+        label="interval of 95 %",
     )
     axes.plot(at, shown, color=_COLOUR, linewidth=1, label=f"mean over {len(found.nodes)} random vectors")
     axes.axhline(alone, color=NEUTRAL_COLOUR, linestyle=":", linewidth=1, label="one eigenvalue of all")

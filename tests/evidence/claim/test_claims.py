@@ -18,8 +18,9 @@ from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
-from lth.plan.jobs import LineJob, shared_space_points, successive_line
+from lth.plan.jobs import LineJob, SurfaceJob, shared_space_points, successive_line
 from lth.plan.place import BASELINES, Place, Point, parse_place
+from lth.report.exhibit import EXHIBITS
 
 LAST = 3
 LEVELS = range(1, LAST + 1)
@@ -414,9 +415,37 @@ def test_a_gap_in_curvature_is_the_difference_of_two_log_products(name, studies)
 
 
 def test_sublevel_set_reaches_a_margin_above_the_worst_solution(studies):
-    worst = max(studies[0].attained[Place.imp(level)].train_loss for level in range(LAST + 1))
+    losses = {marker.place: marker.loss for marker in studies[0].surface.surface.markers}
+    worst = max(losses[Place.imp(level)] for level in range(LAST + 1))
     peak = 0.01 + 0.03
     assert value_of("R5a", studies[0], "1") == pytest.approx(worst + 0.1 - peak)
+
+
+@pytest.mark.parametrize("margin", [0.1, 0.02, 1.5])
+def test_the_claims_and_the_figure_share_one_sublevel_set(studies, margin):
+    setting = studies[0].setting
+    wide = replace(setting, analysis=replace(setting.analysis, cutoff_margin=margin))
+    evidence = replace(studies[0], setting=wide)
+    path = evidence.lines[successive_line(2)].stored.train_loss
+    assert value_of("R5a", evidence, "2") == pytest.approx(evidence.sublevel_cutoff - path.max())
+    (figure,) = (one for one in EXHIBITS if one.file == "fig13_surface")
+    table = figure.numbers(evidence)
+    inside = {row[1]: row[-1] for row in table.rows if row[0] == "solution"}
+    for marker in evidence.surface.surface.markers:
+        assert inside[marker.place.name] == ("yes" if marker.loss <= evidence.sublevel_cutoff else "no")
+    assert f"{evidence.sublevel_cutoff:.4g} nats" in figure.found(evidence)
+
+
+def test_there_is_no_sublevel_set_without_the_losses_of_all_levels(studies):
+    found = studies[0].surface
+    markers = [
+        replace(marker, loss=math.nan) if marker.place == Place.imp(1) else marker
+        for marker in found.surface.markers
+    ]
+    diverged = replace(found, surface=replace(found.surface, markers=tuple(markers)))
+    assert value_of("R5a", with_results(studies[0], surface=diverged), "1") is None
+    without = {job: found for job, found in studies[0].measured.items() if not isinstance(job, SurfaceJob)}
+    assert value_of("R5a", replace(studies[0], measured=without), "1") is None
 
 
 def test_wider_margin_makes_a_barrier_harder_to_claim(studies):

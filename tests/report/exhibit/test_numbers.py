@@ -35,7 +35,8 @@ def test_tables_of_log_products_are_sums_of_logs(exhibit, evidence, file, pairs)
     for row, (sharper, flatter) in zip(rows, pairs, strict=True):
         first, second = log_product(evidence, sharper), log_product(evidence, flatter)
         assert row[1:4] == pytest.approx((first, second, first - second))
-        assert row[4] is None
+        widths = [evidence.curvature[point].spectrum.log_eig_width for point in (sharper, flatter)]
+        assert row[4:] == (pytest.approx(sum(widths)), None)
 
 
 def test_two_spaces_show_both_solutions_in_both(exhibit, evidence):
@@ -88,7 +89,8 @@ def test_radii_come_from_the_comparison_of_their_level(records, exhibit, evidenc
             radii = evidence.radii[job][point].radii
             assert [record["radius"] for record in own] == radii.tolist()
             assert own[0]["mean_radius"] == pytest.approx(statistics.mean(radii.tolist()))
-            assert (own[0]["log_volume"] is None) == (norm == "filter")
+            error = statistics.stdev(radii.tolist()) / math.sqrt(len(radii))
+            assert own[0]["mean_radius_standard_error"] == pytest.approx(error)
 
 
 def test_mean_radii_have_the_headline_directions_first(exhibit, evidence):
@@ -182,7 +184,8 @@ def test_surface_has_every_grid_point_and_solution(records, evidence):
     assert [record["loss"] for record in grid] == surface.loss.ravel().tolist()
     assert (grid[1]["x"], grid[1]["y"]) == (surface.x[1], surface.y[0])
     solutions = [record for record in own if record["what"] == "solution"]
-    inside = ["yes" if marker.loss <= 0.02 else "no" for marker in surface.markers]
+    worst = max(marker.loss for marker in surface.markers if marker.place.kind == "imp")
+    inside = ["yes" if marker.loss <= worst + 0.1 else "no" for marker in surface.markers]
     assert [record["in_sublevel_set"] for record in solutions] == inside
 
 

@@ -1,0 +1,164 @@
+"""The table of a study's solutions: of each seed with the runs its numbers are from, and over all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from lth.evidence.binomial import accuracy_intervals
+from lth.evidence.evidence import Evidence
+from lth.evidence.table import Cell, Table, over_seeds, plus_minus
+from lth.measure.kind.curvature import Curvature
+from lth.measure.radius import BasinRadii
+from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
+from lth.plan.place import Place, Point
+from lth.report.page import Linked
+
+_BLANK = Linked("", None)
+_NUMBERS = (
+    "density",
+    "train_loss",
+    "test_accuracy",
+    "log_eig_product",
+    "hessian_trace",
+    "mean_radius",
+    "loss_barrier",
+    "error_barrier",
+)
+_KNOWN = (
+    "test_accuracy_low",
+    "test_accuracy_high",
+    "log_eig_product_known_within",
+    "hessian_trace_standard_error",
+    "mean_radius_standard_error",
+    "radii_that_are_lower_bounds",
+    "spectrum_converged",
+)
+
+
+def solutions_table(evidence: Evidence) -> Table:
+    """Return what one seed found of each solution, and what is known of each number.
+
+    Accuracies have their binomial interval of 95 %, log_eig_product the width of the interval it lies in, trace
+    and mean radius their standard errors.
+    """
+    shown = _shown(evidence)
+    intervals = accuracy_intervals(evidence, shown)
+    rows = [
+        (place.name, *_numbers(evidence, place).values(), *_known(evidence, place, intervals[place]))
+        for place in shown
+    ]
+    return Table(("solution", *_NUMBERS, *_KNOWN), tuple(rows))
+
+
+def solutions_over_seeds(evidences: Sequence[Evidence]) -> Table:
+    """Return mean ± standard deviation over the seeds of each number of each solution."""
+    width = 1 + len(_NUMBERS)
+    tables = {evidence.seed: solutions_table(evidence) for evidence in evidences}
+    return over_seeds(
+        {
+            seed: Table(table.headings[:width], tuple(row[:width] for row in table.rows))
+            for seed, table in tables.items()
+        }
+    )
+
+
+def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[Linked, ...], ...]:
+    """Return the table of one seed for people, each number linked to the run it is from."""
+    shown = _shown(evidence)
+    intervals = accuracy_intervals(evidence, shown)
+
+    def cell(value: float | None, form: str, name: str, doubt: str = "") -> Linked:
+        return Linked("–" if value is None else f"{value:{form}}{doubt}", link(evidence.runs[name]))
+
+    def row(place: Place) -> tuple[Linked, ...]:
+        numbers, point = _numbers(evidence, place), Point.at(place)
+        found, curvature = evidence.curvature[point], CurvatureJob(point).name
+        cells = [
+            Linked(place.name, link(evidence.runs[place.name])),
+            cell(numbers["density"], ".1%", place.name),
+            cell(numbers["train_loss"], ".4g", place.name),
+            cell(numbers["test_accuracy"], ".2%", place.name, _interval(intervals[place])),
+            cell(numbers["log_eig_product"], ".3f", curvature, _within(found)),
+            Linked(
+                plus_minus(found.trace.estimate, found.trace.standard_error), link(evidence.runs[curvature])
+            ),
+        ]
+        if place.kind != "imp":
+            return (*cells, _BLANK, _BLANK, _BLANK)
+        job = _radii_job(evidence, place)
+        cells.append(cell(numbers["mean_radius"], ".4f", job.name, _bound(evidence.radii[job][point])))
+        if place.level == 0:
+            return (*cells, _BLANK, _BLANK)
+        between = successive_line(place.level).name
+        barriers = cell(numbers["loss_barrier"], ".4g", between), cell(numbers["error_barrier"], ".2%", between)
+        return (*cells, *barriers)
+
+    return tuple(row(place) for place in shown)
+
+
+def _shown(evidence: Evidence) -> list[Place]:
+    return places(evidence.last, evidence.setting.analysis.every_level)
+
+
+def _numbers(evidence: Evidence, place: Place) -> Mapping[str, float | None]:
+    """Return what is known of a solution; None for what is not measured there or does not exist."""
+    reached, point = evidence.attained[place], Point.at(place)
+    radius = loss = error = None
+    if place.kind == "imp":
+        radius = evidence.radii[_radii_job(evidence, place)][point].mean
+        if place.level > 0:
+            job: LineJob = successive_line(place.level)
+            line = evidence.lines[job].stored
+            loss, error = (line.barrier_loss, line.barrier_error) if line.is_finite else (None, None)
+    numbers = (
+        reached.density,
+        reached.train_loss,
+        float(reached.test_accuracy),
+        evidence.log_eig_product(point),
+        evidence.curvature[point].trace.estimate,
+        radius,
+        loss,
+        error,
+    )
+    return dict(zip(_NUMBERS, numbers, strict=True))
+
+
+def _known(evidence: Evidence, place: Place, interval: tuple[float, float] | None) -> tuple[Cell, ...]:
+    found = evidence.curvature[Point.at(place)]
+    radii = evidence.radii[_radii_job(evidence, place)][Point.at(place)] if place.kind == "imp" else None
+    return (
+        *(interval or (None, None)),
+        _width(found),
+        float(found.trace.standard_error),
+        None if radii is None else radii.standard_error,
+        None if radii is None else radii.num_censored,
+        "yes" if found.spectrum.converged else "no",
+    )
+
+
+def _radii_job(evidence: Evidence, place: Place) -> RadiiJob:
+    return RadiiJob(shared_space_points(place.level)[0], evidence.setting.analysis.direction_norm)
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def _width(found: Curvature) -> float | None:
+    spectrum = found.spectrum
+    if spectrum.num_positive < len(spectrum.eigenvalues) or not np.isfinite(spectrum.log_eig_width):
+        return None
+    return spectrum.log_eig_width
+
+
+def _within(found: Curvature) -> str:
+    width = _width(found)
+    known = "" if width is None else f" ± {width:.1g}"
+    return known if found.spectrum.converged else f"{known} (not converged)"
+
+
+def _bound(radii: BasinRadii) -> str:
+    error = "" if radii.standard_error is None else f" ± {radii.standard_error:.1g}"
+    return f"{error} (lower bound: {radii.num_censored} never cross)" if radii.num_censored else error
