@@ -42,7 +42,9 @@ K = 6
 
 def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence:
     """Return evidence with noise of its own for each seed, small against every effect."""
-    setting = with_overrides(PRESETS["digits"], {"seed": seed, "levels": last, "k": K, **overrides})
+    setting = with_overrides(
+        PRESETS["digits"], {"seed": seed, "levels": last, "k": K, "directions": 20, **overrides}
+    )
     stream = np.random.default_rng(seed)
     jobs = study_jobs(last, setting.analysis)
     everywhere = places(last)
