@@ -29,6 +29,7 @@ from lth.errors import InputError
 from lth.setting.reference import load_reference
 
 _IMPORTING = frozenset(["import_module", "__import__"])
+_FROM_FILES = frozenset(["SourceFileLoader", "exec", "run_module", "run_path", "spec_from_file_location"])
 _MODULES_SHOWN = 5
 _looked_at: dict[str, str] = {}  # the digest of each module's file, when this process last saw it
 
@@ -40,7 +41,7 @@ class OwnCode:
     digest: str  # SHA-256 over the files
     files: Mapping[str, str]  # the SHA-256 of each module's file, by the name of the module
     installed: Mapping[str, str]  # versions of what it imports and does not count, by the distribution's name
-    computing: tuple[str, ...] = ()  # modules that import by names they compute: what those are is not seen
+    computing: tuple[str, ...] = ()  # modules that import by names they compute, or run files: not seen
 
 
 def own_code(name: str) -> OwnCode:
@@ -76,8 +77,9 @@ def described(code: OwnCode) -> str:
     shown = ", ".join(modules[:_MODULES_SHOWN])
     more = f" and {len(modules) - _MODULES_SHOWN} more" if len(modules) > _MODULES_SHOWN else ""
     versions = ", ".join(f"{name} {version}" for name, version in code.installed.items())
+    modules_unseen = ", ".join(code.computing)
     unseen = (
-        f"; what {', '.join(code.computing)} imports by a computed name is not seen" if code.computing else ""
+        modules_unseen and f"; what {modules_unseen} imports by a computed name or runs from a file is not seen"
     )
     return (
         f"results are told apart by the code of {shown}{more} (digest {code.digest[:12]}), neither by files "
@@ -250,14 +252,21 @@ def _imported(tree: ast.AST, spec: ModuleSpec) -> Iterator[str]:
 
 
 def _computes_imports(tree: ast.AST) -> bool:
-    """Say whether a module imports by a name that is not written in it."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_import(node))
-    return any(_argument(node, 0, "name") is None for node in calls)
+    """Say whether a module imports by a name that is not written in it, or runs a file."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return any(
+        _called(call) in _FROM_FILES or (_is_import(call) and _argument(call, 0, "name") is None)
+        for call in calls
+    )
 
 
 def _is_import(call: ast.Call) -> bool:
     """Say whether a call is of `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
-    return (getattr(call.func, "attr", None) or getattr(call.func, "id", None)) in _IMPORTING
+    return _called(call) in _IMPORTING
+
+
+def _called(call: ast.Call) -> str | None:
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", None)
 
 
 def _argument(call: ast.Call, position: int, name: str) -> str | None:

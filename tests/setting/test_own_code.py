@@ -250,7 +250,23 @@ def test_what_decides_is_said_and_what_can_not_be_seen_too(root):
     assert own_code(NAME).digest[:12] in line
     assert "neither by files that it opens nor by installed packages" in line
     assert f"torch {version('torch')}" in line
-    assert "what made_net.sizes imports by a computed name is not seen" in line
+    assert "what made_net.sizes imports by a computed name or runs from a file is not seen" in line
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import runpy\nWIDTH = runpy.run_path(__file__.replace('sizes', 'other'))['WIDTH']\n",
+        "exec(open(__file__.replace('sizes', 'other')).read())\n",
+        "from importlib.util import module_from_spec, spec_from_file_location\n"
+        "spec = spec_from_file_location('other', __file__.replace('sizes', 'other'))\n"
+        "module = module_from_spec(spec)\nspec.loader.exec_module(module)\nWIDTH = module.WIDTH\n",
+    ],
+)
+def test_that_files_a_module_runs_are_not_seen_is_said(root, source):
+    (root / "made_net/other.py").write_text("WIDTH = 8\n")
+    (root / "made_net/sizes.py").write_text(source)
+    assert "what made_net.sizes imports by a computed name or runs from a file" in described(own_code(NAME))
 
 
 def test_many_modules_are_said_in_one_short_line(root):
