@@ -22,6 +22,8 @@ from lth.errors import InputError
 
 _NAMED = 10  # images that can't be used, in one message
 _GIB = 2**30
+_SOME_COLOURED = "coloured, so that the others, which are grey, are read as RGB too"
+_SOME_GREY = "grey, read as RGB because the others are coloured"
 _IN_SEVERAL = "classes with images in several folders, all of them of the one class"
 
 
@@ -64,6 +66,8 @@ def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tupl
     refused: list[str] = []
     sizes: dict[Path, tuple[int, int]] = {}
     remarks: list[tuple[str, str]] = []
+    grey: list[Path] = []
+    coloured: list[Path] = []
     with decoder.attending(), ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the lock
         results = progress(pool.map(decoder.read, paths), "reading images", total=len(paths))
         for position, (path, decoded) in enumerate(zip(paths, results, strict=True)):
@@ -73,11 +77,15 @@ def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tupl
             elif decoded.size is not None:
                 sizes[path] = decoded.size
             if (pixels := decoded.pixels) is not None and not refused:
+                (grey if pixels.ndim == 2 else coloured).append(path)
                 images = _room(images, len(paths), pixels)
                 images[position] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     if refused or len(set(sizes.values())) > 1:
         raise InputError(_why_not(root, sizes, refused, len(paths)))
     assert images is not None, "there are images, and none of them was refused"
+    if images.shape[1] > 1 and grey:
+        few, what = (coloured, _SOME_COLOURED) if 2 * len(coloured) <= len(paths) else (grey, _SOME_GREY)
+        remarks += [(what, shown(path.relative_to(root))) for path in few]
     warned = [(text, shown(path.relative_to(root))) for text, path in decoder.warned]
     return torch.from_numpy(images), grouped([*remarks, *warned])
 

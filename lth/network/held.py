@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 _TORCHS_OWN = frozenset(vars(nn.Module()))  # attributes that torch keeps in every module
-_OPAQUE = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+_OPAQUE = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType, fx.Graph)
 _DEEPEST = 6
 
 

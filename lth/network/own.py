@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import combinations
 
 import torch
@@ -226,28 +228,33 @@ def _check_own_tensors(network: nn.Module, trained: nn.Module, images: Tensor, s
         returned = trained(images)
     _check_freezing(network, trained, whose)
     logits = find_logits(whose, returned, (len(images), spec.num_classes))[1]
-    named = [
-        (each is network, name, parameter)
-        for each in (network, trained)
-        for name, parameter in each.named_parameters()
-        if parameter.requires_grad
-    ]
-    if not (named and logits.requires_grad):
+    foreign = _with_gradient(network)
+    if not (foreign and logits.requires_grad):
         return
     with own_faults(f"{whose} fails in its backward pass:", spec.name):
-        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
-            logits.sum(), [p for _, _, p in named], allow_unused=True
-        )
-    for (is_foreign, name, _), gradient in zip(named, gradients, strict=True):
-        if gradient is None:
-            continue
-        if is_foreign:
+        gradients = _gradients(logits, foreign)
+    for name, gradient in gradients.items():
+        if gradient is not None:
             raise InputError(
                 f"{whose}: a copy of it computes with {name} of the original: a lambda, closure, hook or "
                 "weakref there holds on to the module; call the module by its attribute in `forward` instead"
             )
-        if gradient.layout != torch.strided:
+    with suppress(Exception):  # what fails in a backward pass is told, with its line, when a step is tried
+        gradients = _gradients(logits, _with_gradient(trained))
+    for name, gradient in gradients.items():
+        if gradient is not None and gradient.layout != torch.strided:
             raise InputError(f"{whose}: the gradient of {name} is sparse; leave out `sparse=True` of its layer")
+
+
+def _with_gradient(network: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+
+
+def _gradients(logits: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor | None]:
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        logits.sum(), list(parameters.values()), retain_graph=True, allow_unused=True
+    )
+    return dict(zip(parameters, found, strict=True))
 
 
 def _check_freezing(network: nn.Module, trained: nn.Module, whose: str) -> None:

@@ -1,9 +1,10 @@
 """A digest of the user's own code behind `package.module:function`: other code, other results.
 
 It is of the module that defines the function and of every module that one imports, and so on, as their `import`
-statements and their `import_module("name")` name them, packages on the way included. Python's own modules,
-installed packages and `lth` do not count, unless the function itself is of that package. What is imported by a
-name that is computed, and files that the code opens, are not seen; `described` says so.
+statements and their `import_module("name")` name them, packages on the way included; where a name is
+computed, of every module right in the package it is computed in. Python's own modules, installed packages and
+`lth` do not count, unless the function itself is of that package. What is imported by a computed name outside
+any package, and files that the code runs or opens, are not seen; `described` says so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import spec_from_file_location
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +32,7 @@ from lth.errors import InputError
 from lth.setting.reference import load_reference
 
 _IMPORTING = frozenset(["import_module", "__import__"])
+_FROM_FILES = frozenset(["SourceFileLoader", "exec", "run_module", "run_path", "spec_from_file_location"])
 _MODULES_SHOWN = 5
 _MODULES_REMEMBERED = 1000
 _looked_at: dict[str, str] = {}  # the digest of each module's file, when this process last saw it
@@ -42,7 +45,7 @@ class OwnCode:
     digest: str  # SHA-256 over the files
     files: Mapping[str, str]  # the SHA-256 of each module's file, by the name of the module
     installed: Mapping[str, str]  # versions of what it imports and does not count, by the distribution's name
-    computing: tuple[str, ...] = ()  # modules that import by names they compute: what those are is not seen
+    computing: tuple[str, ...] = ()  # modules that import by names they compute, or run files: not seen
 
 
 def own_code(name: str) -> OwnCode:
@@ -78,8 +81,9 @@ def described(code: OwnCode) -> str:
     shown = ", ".join(modules[:_MODULES_SHOWN])
     more = f" and {len(modules) - _MODULES_SHOWN} more" if len(modules) > _MODULES_SHOWN else ""
     versions = ", ".join(f"{name} {version}" for name, version in code.installed.items())
+    modules_unseen = ", ".join(code.computing)
     unseen = (
-        f"; what {', '.join(code.computing)} imports by a computed name is not seen" if code.computing else ""
+        modules_unseen and f"; what {modules_unseen} imports by a computed name or runs from a file is not seen"
     )
     return (
         f"results are told apart by the code of {shown}{more} (digest {code.digest[:12]}), neither by files "
@@ -135,7 +139,7 @@ def _read(module: str, spec: ModuleSpec, found: _Found) -> list[str]:
     """Note one module, and return what it may import."""
     content = _content(spec)
     imports = _imports(content)
-    if _computes_imports(imports):
+    if _computes_imports(imports, spec):
         found.computing.append(module)
     if _is_imported(module):
         found.digests[module] = hashlib.sha256(content).hexdigest()
@@ -241,7 +245,11 @@ def _imports(content: bytes) -> tuple[ast.AST, ...]:
         nodes = ast.walk(ast.parse(content))
     except (SyntaxError, ValueError):
         return ()
-    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) or _is_import(node))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) or _loads(node))
+
+
+def _loads(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _called(node) in _IMPORTING | _FROM_FILES
 
 
 def _imported(imports: Sequence[ast.AST], spec: ModuleSpec) -> Iterator[str]:
@@ -255,22 +263,51 @@ def _imported(imports: Sequence[ast.AST], spec: ModuleSpec) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
             if any(alias.name == "*" for alias in node.names):
                 yield from (f"{origin}.{name}" for name in getattr(sys.modules.get(origin), "__all__", ()))
-        elif isinstance(node, ast.Call):
+        elif isinstance(node, ast.Call) and _is_import(node):
             name, package = _argument(node, 0, "name"), _argument(node, 1, "package")
             if name is not None:
                 yield _absolute(name, package or spec.parent)
+            else:  # any of them, then
+                yield from _modules_in(_package_of(node, spec))
 
 
-def _computes_imports(imports: Sequence[ast.AST]) -> bool:
-    """Say whether a module imports by a name that is not written in it."""
-    return any(isinstance(node, ast.Call) and _argument(node, 0, "name") is None for node in imports)
+def _computes_imports(imports: Sequence[ast.AST], spec: ModuleSpec) -> bool:
+    """Say whether a module imports what its source does not tell, or runs a file."""
+    return any(
+        not _is_import(node) or (_argument(node, 0, "name") is None and not _package_of(node, spec))
+        for node in imports
+        if isinstance(node, ast.Call)
+    )
 
 
-def _is_import(node: ast.AST) -> bool:
-    """Say whether a node calls `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
-    if not isinstance(node, ast.Call):
-        return False
-    return (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in _IMPORTING
+def _package_of(call: ast.Call, spec: ModuleSpec) -> str:
+    """Return the package that a name is computed in: `a.b` of f"a.b.{name}", else that of the module itself."""
+    name = call.args[0] if call.args else next((w.value for w in call.keywords if w.arg == "name"), None)
+    while isinstance(name, ast.BinOp):
+        name = name.left
+    start = name.values[0] if isinstance(name, ast.JoinedStr) and name.values else name
+    written = start.value if isinstance(start, ast.Constant) and isinstance(start.value, str) else ""
+    package, dot, _ = written.rpartition(".")
+    if dot and package.strip("."):
+        return _absolute(package, spec.parent)
+    above = len(package) if dot else 0  # of `.name` none, of `..name` one
+    return ".".join((spec.parent or "").split(".")[: -above or None])
+
+
+def _modules_in(package: str) -> list[str]:
+    """Return the modules that lie right in a package; none if there is no such package."""
+    spec = _spec(package) if package else None
+    folders = None if spec is None else spec.submodule_search_locations
+    return sorted(module.name for module in iter_modules(folders, f"{package}.")) if folders else []
+
+
+def _is_import(call: ast.Call) -> bool:
+    """Say whether a call is of `import_module(…)`, `importlib.import_module(…)` or `__import__(…)`."""
+    return _called(call) in _IMPORTING
+
+
+def _called(call: ast.Call) -> str | None:
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", None)
 
 
 def _argument(call: ast.Call, position: int, name: str) -> str | None:

@@ -68,6 +68,23 @@ def test_one_coloured_image_makes_all_of_them_rgb(tree):
     assert data.train_images[3, :, -1, -1].tolist() == [90, 90, 90]
 
 
+@pytest.mark.parametrize("coloured", [["train/b/2.png"], ["test/a/w.png"], ["train/a/x.png", "train/c/y.png"]])
+def test_that_a_few_coloured_images_make_all_rgb_is_said_with_their_names(tree, coloured):
+    for name in coloured:
+        save(tree, name, COLOURS)
+    said = f"read as RGB too: {len(coloured)} ({', '.join(coloured)})"
+    assert said in said_of(load_images("imagefolder", tree))
+
+
+def test_that_a_few_grey_images_are_read_as_rgb_is_said_with_their_names(tree):
+    for path in tree.rglob("*.png"):
+        save(tree, str(path.relative_to(tree)), COLOURS)
+    assert "RGB" not in said_of(load_images("imagefolder", tree))
+    save(tree, "train/b/2.png", GREYS)
+    said = "grey, read as RGB because the others are coloured: 1 (train/b/2.png)"
+    assert said in said_of(load_images("imagefolder", tree))
+
+
 def test_channels_keep_their_order(tree):
     red = np.zeros((4, 5, 3), dtype=np.uint8)
     red[..., 0] = 200

@@ -240,9 +240,7 @@ def test_a_module_that_only_a_call_loads_is_loaded_again_too(root):
 
 
 def test_what_decides_is_said_and_what_can_not_be_seen_too(root):
-    (root / "made_net/sizes.py").write_text(
-        "import importlib, torch\nimportlib.import_module('made_' + 'net.data')\n"
-    )
+    (root / "beside_net.py").write_text("import importlib, torch\nimportlib.import_module('un' + 'related')\n")
     line = described(own_code(NAME))
     assert all(
         name.removesuffix(".py").replace("/", ".") in line for name in ["beside_net.py", "made_net/build.py"]
@@ -250,7 +248,49 @@ def test_what_decides_is_said_and_what_can_not_be_seen_too(root):
     assert own_code(NAME).digest[:12] in line
     assert "neither by files that it opens nor by installed packages" in line
     assert f"torch {version('torch')}" in line
-    assert "what made_net.sizes imports by a computed name is not seen" in line
+    assert "what beside_net imports by a computed name or runs from a file is not seen" in line
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("beside_net", "name = 'data'\nimport_module(f'made_net.{name}')\n"),
+        ("beside_net", "name = 'data'\nimport_module('made_net.' + name)\n"),
+        ("beside_net", "name = 'data'\nimport_module(name=f'made_net.{name}' + '')\n"),
+        ("made_net.sizes", "name = 'data'\nimport_module(f'.{name}', __package__)\n"),
+        ("made_net.sizes", "name = 'data'\nimport_module(__package__ + '.' + name)\n"),
+        ("made_net.sizes", "import pkgutil\nfor m in pkgutil.iter_modules(__path__): import_module(m.name)\n"),
+        ("made_net.inner.deep", "name = 'data'\nimport_module(f'..{name}', __package__)\n"),
+        ("made_net.inner.deep", "name = 'data'\n__import__(f'made_net.{name}')\n"),
+    ],
+)
+def test_where_a_name_is_computed_all_modules_of_the_package_count(root, module, source):
+    path = root / f"{module.replace('.', '/')}.py"
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / "__init__.py").touch()
+    path.write_text("from importlib import import_module\ndef later():\n    " + source.replace("\n", "\n    "))
+    (root / "made_net/blocks.py").write_text(f"import {module}\ndef block(): ...\n")
+    before = own_code(NAME)
+    assert "made_net.data" in before.files
+    assert before.computing == ()
+    change(root / "made_net/data.py")
+    assert code_digest(NAME) != before.digest
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import runpy\nWIDTH = runpy.run_path(__file__.replace('sizes', 'other'))['WIDTH']\n",
+        "exec(open(__file__.replace('sizes', 'other')).read())\n",
+        "from importlib.util import module_from_spec, spec_from_file_location\n"
+        "spec = spec_from_file_location('other', __file__.replace('sizes', 'other'))\n"
+        "module = module_from_spec(spec)\nspec.loader.exec_module(module)\nWIDTH = module.WIDTH\n",
+    ],
+)
+def test_that_files_a_module_runs_are_not_seen_is_said(root, source):
+    (root / "made_net/other.py").write_text("WIDTH = 8\n")
+    (root / "made_net/sizes.py").write_text(source)
+    assert "what made_net.sizes imports by a computed name or runs from a file" in described(own_code(NAME))
 
 
 def test_many_modules_are_said_in_one_short_line(root):

@@ -243,7 +243,10 @@ def _differentiated(probe: _Probe, directions: tuple[Tensor, Tensor]) -> _Deriva
     loss, parameters = probe.at()
     free = list(parameters.values())
     if not free or not loss.requires_grad:
-        raise InputError(f"{_NEEDED}, but the loss depends on no parameter that is not frozen")
+        raise InputError(
+            f"{_NEEDED}, but the loss depends on no parameter that is not frozen; switch gradients off neither "
+            "in `forward` nor in evaluation mode (torch.no_grad, inference_mode, detach)"
+        )
     if coarse := probe.coarse:
         raise InputError(
             f"{_NEEDED}, but the network computes in {coarse} (autocast, half), whose rounding has none: "

@@ -169,6 +169,8 @@ def load_by_place(
     """
     if preset not in PRESETS:
         raise InputError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+    if kind not in get_args(Kind):
+        raise InputError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}")
     store = Store(adopts=False, creates=False, experiment=experiment)
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():

@@ -152,6 +152,16 @@ def test_images_that_are_rounded_are_no_fault():
     check(nn.Sequential(nn.Flatten(), rounded))
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode, lambda: torch.set_grad_enabled(False)])
+def test_gradients_that_are_off_in_evaluation_mode_are_said(off):
+    class Off(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            with off():
+                return super().forward(x.flatten(1))
+
+    assert "switch gradients off neither in `forward` nor in evaluation mode" in message(Off(36, NUM_CLASSES))
+
+
 def _under_no_grad(x: Tensor, layer: nn.Linear) -> Tensor:
     with torch.no_grad():
         return layer(x)

@@ -95,3 +95,9 @@ def test_a_run_that_mlflow_run_put_elsewhere_says_what_is_not_used(tracking, mon
     folder, experiment = Store().unused()
     assert f"{elsewhere}/mlflow.db, is not used" in folder
     assert "--experiment-name=lth chooses the other" in experiment
+
+
+@pytest.mark.parametrize("kind", ["nope", "dense", ""])
+def test_a_kind_that_there_is_not_is_said_with_those_there_are(nowhere, kind):
+    with pytest.raises(InputError, match=f"kind='{kind}' is unknown; choose one of imp, "):
+        lth.load_solution(level=0, kind=kind)

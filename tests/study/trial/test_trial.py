@@ -9,7 +9,7 @@ import pytest
 import tiny_problem
 import torch
 from own_networks import BUFFERS, COUNTED, FAILING_BACKWARD, LOST, REMEMBERED, RETURNS, assert_told, built
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.functional import dropout
 
 from lth.errors import InputError
@@ -139,6 +139,19 @@ def test_parameters_that_no_module_registers_are_warned_of(trial, said, value):
 
 def test_a_list_of_registered_parameters_is_no_matter(trial, said):
     attempt(trial(made=lambda self: setattr(self, "odd", [self.fc, self.conv.weight])), "training")
+    assert warned(said) == ""
+
+
+@pytest.mark.parametrize("part", ["", "bn", "fc"])
+def test_a_traced_graph_changes_nothing(said, monkeypatch, part):
+    def traced() -> nn.Module:
+        network = own_networks.Net()
+        if part:
+            setattr(network, part, fx.symbolic_trace(nn.Sequential(network.get_submodule(part))))
+        return network if part else fx.symbolic_trace(network)
+
+    monkeypatch.setattr(own_networks, "chosen", traced)
+    attempt(Trial(tiny_problem.make_problem(network="own_networks:under_test"), said.append), "training")
     assert warned(said) == ""
 
 
