@@ -448,8 +448,9 @@ def is_active(run: Run) -> bool:
 
 
 def is_busy(run: Run) -> bool:
-    """Say whether another process that is alive is at the task of a run."""
-    return not is_finished(run) and is_alive(run.data.tags) is True and not is_own(run.data.tags)
+    """Say whether another process that is alive is at the task of a run; at one that it finished, it is not."""
+    is_done = run.info.status == "FINISHED"  # though what it held may be lost
+    return not is_done and is_alive(run.data.tags) is True and not is_own(run.data.tags)
 
 
 def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:

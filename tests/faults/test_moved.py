@@ -12,7 +12,7 @@ from tiny_problem import OPTIONS
 import lth
 from entrypoints import analyze, imp_level, relocate, report, study, train_dense
 from lth.errors import InputError
-from lth.tracking.store import LOST, FoundRun, Store
+from lth.tracking.store import KEY, LOST, FoundRun, Store
 
 pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
 
@@ -118,6 +118,18 @@ def test_a_store_whose_artifacts_were_all_deleted_computes_again_once_their_fold
 
 
 # Results whose files are gone
+
+
+def test_a_process_that_is_alive_is_not_waited_for_where_what_it_finished_is_lost(store, child):
+    with store.open("level 1", {KEY: "key"}) as run:
+        pass
+    for name, value in child.tags.items():
+        MlflowClient().set_tag(run.run_id, name, value)
+    store.mark_lost(run.run_id, "where it was")
+    assert store.alive("key") is None
+    with store.open_alone("level 1", {KEY: "key"}) as again:
+        assert again is not None
+        assert again.run_id != run.run_id
 
 
 def test_a_solution_whose_checkpoint_is_gone_is_trained_again_where_it_is_needed(finished):
