@@ -1,4 +1,4 @@
-"""Every figure and table of a study, each from the frozen evidence of one seed: its numbers, then its drawing.
+"""Every figure and table of a study, from frozen evidence: a seed's numbers, then its drawing, alone or of all.
 
 `EXHIBITS` are the paper's, in its order; `BEYOND` are what this project adds.
 """

@@ -22,7 +22,7 @@ from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import TEXT_SIZE
 
 _ALPHA = 0.025  # at each end of an interval
-_REACH = 0.5  # times what all seeds of a curve span: how far beyond them an interval is drawn
+_REACH = 1.0  # times what all seeds of a curve span: how far beyond them an interval is drawn
 _SEED_STYLE: Mapping[str, Any] = {"linewidth": 0.8, "alpha": 0.55}
 
 
@@ -82,9 +82,8 @@ def draw_bars(
         line: Style of the line between means; without one the seeds have none either.
     """
     found, low, high = drawn_middle(values, logarithmic=axes.get_yscale() == "log")
-    style = (
-        {**_SEED_STYLE, "linestyle": "-"} if line else {"linestyle": "none", "marker": ".", "markersize": 2.5}
-    )
+    dots: Mapping[str, Any] = {"linestyle": "none", "marker": ".", "markersize": 3}
+    style = _SEED_STYLE if line and len(x) > 1 else dots
     for row in values:
         axes.plot(x, _finite(row), color=look.colour, label="_seed", **style)
     axes.errorbar(
@@ -97,7 +96,6 @@ def draw_bars(
         linewidth=1.4,
         elinewidth=1.0,
         linestyle=line,
-        capsize=2,
         label=label,
     )
     for ends, whole, caret in ((low, found.low, 7), (high, found.high, 6)):  # tips on the cut

@@ -94,7 +94,8 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
         levels = list(evidence.levels)
         series = [("IMP", Appearance(NEUTRAL_COLOUR, "o"), [Place.imp(level) for level in levels], 0.0)]
         for index, kind in enumerate(BASELINES):
-            dodge = _DODGE * (index - (len(BASELINES) - 1) / 2)
+            # Series of several seeds are set apart already.
+            dodge = 0.0 if len(evidences) > 1 else _DODGE * (index - (len(BASELINES) - 1) / 2)
             series.append((kind, appearance(Place(kind, evidence.last)), _places(evidence, kind), dodge))
         found = [[[measure(one, place) for place in places] for one in evidences] for _, _, places, _ in series]
         drawn = [value for values in found for row in values for value in row]
