@@ -71,7 +71,8 @@ def write_report(
     files = {"claims.csv": as_table(findings).csv().encode(), "claims.png": _png(draw_claims(findings))}
     for evidence in ordered:
         for exhibit in (*EXHIBITS, *BEYOND):
-            files |= _exhibit_files(exhibit, evidence)
+            # A picture takes half a second: where one is of all seeds, those of each would be a minute's wait.
+            files |= _exhibit_files(exhibit, evidence, drawn=len(ordered) == 1 or exhibit.draw_seeds is None)
         files[f"{_folder(evidence)}/{SURFACE}.html"] = _interactive(evidence)
     files["solutions.csv"] = _of_seeds(solutions_table, ordered).csv().encode()
     if len(ordered) > 1:
@@ -87,10 +88,10 @@ def _interactive(evidence: Evidence) -> bytes:
     return surface_html(replace(evidence.surface, cutoff=evidence.sublevel_cutoff)).encode()
 
 
-def _exhibit_files(exhibit: Exhibit, evidence: Evidence) -> dict[str, bytes]:
+def _exhibit_files(exhibit: Exhibit, evidence: Evidence, *, drawn: bool) -> dict[str, bytes]:
     path = f"{_folder(evidence)}/{exhibit.file}"
     files = {f"{path}.csv": exhibit.numbers(evidence).csv().encode()}
-    if exhibit.draw is not None:
+    if drawn and exhibit.draw is not None:
         files[f"{path}.png"] = _png(exhibit.draw(evidence))
     return files
 

@@ -51,7 +51,7 @@ PRESETS: dict[str, Setting] = {
             epoch_examples=ALL,
         ),
         pruning=PruningSetting(0.2, levels=4),
-        analysis=AnalysisSetting(k=20, hessian_examples=Amount(256), directions=12, points=21, grid=21),
+        analysis=AnalysisSetting(k=20, hessian_examples=Amount(0.1), directions=12, points=21, grid=21),
     ),
     "resnet20-cifar10": Setting(
         preset="resnet20-cifar10",

@@ -127,15 +127,17 @@ def deciding(findings: Sequence[Finding], evidences: Sequence[Evidence]) -> tupl
 
 
 def as_lines(decidings: Sequence[Deciding]) -> list[str]:
-    """Return what would decide as lines of text: each command, fewest seeds first, and what it decides."""
+    """Return what would decide as lines of text: the command of the fewest seeds, and what how many decide."""
     blocks = []
-    by_command = sorted((each for each in decidings if each.command), key=lambda each: len(each.seeds))
-    for command, group in groupby(by_command, key=lambda each: each.command):
-        together = list(group)
-        blocks.append((f"{command}{together[0].duration}:", together))
+    if more := sorted((each for each in decidings if each.command), key=lambda each: len(each.seeds)):
+        others = ", and the same with more seeds" if len({each.command for each in more}) > 1 else ""
+        blocks.append((f"{more[0].command}{others}:", more))
     if rest := [each for each in decidings if not each.command]:
         blocks.append(("More seeds do not decide:", rest))
-    lines = [["", heading, *(f"- {each.name}: {each.reason}" for each in group)] for heading, group in blocks]
+    lines = [
+        ["", heading, *(f"- {each.name}: {each.reason}{each.duration}" for each in group)]
+        for heading, group in blocks
+    ]
     return [line for block in lines for line in block][1:]
 
 

@@ -157,17 +157,20 @@ def test_what_no_seeds_decide_says_why(by_case, reason, studies):
     assert as_lines([remedy]) == ["More seeds do not decide:", f"- T1: {reason}"]
 
 
-def test_claims_that_the_same_seeds_decide_stand_under_one_command(studies):
+def test_the_command_of_the_fewest_seeds_stands_first_and_each_line_says_how_many_its_claim_takes(studies):
     claims = [claim_of(0.01), claim_of(0.015), claim_of(0.01)]
-    lines = as_lines(deciding(evaluate(claims, studies), studies))
-    assert [line.startswith("mlflow run . -e study") for line in lines] == [
-        True,
-        False,
-        False,
-        True,
-        False,
-        False,
-    ]
+    found = sorted(deciding(evaluate(claims, studies), studies), key=lambda each: len(each.seeds))
+    command, *lines = as_lines(found)
+    assert command == f"{found[0].command}, and the same with more seeds:"
+    assert len(lines) == len(claims)
+    assert [f"by {len(each.seeds)} seeds" in line for each, line in zip(found, lines, strict=True)] == [
+        True
+    ] * 3
+
+
+def test_a_command_that_decides_all_is_said_to_do_so(studies):
+    found = deciding(evaluate([claim_of(0.01), claim_of(0.01)], studies), studies)
+    assert as_lines(found)[0] == f"{found[0].command}:"
 
 
 @pytest.mark.parametrize(
