@@ -64,7 +64,7 @@ def test_default_preset_fits_its_data():
     schedule = resolve_schedule(setting.training, setting.data.train_examples.of(len(data.train_labels)))
     build_network(NetworkSpec(setting.network, data.input_shape, data.num_classes), 0)
     assert schedule.iterations_per_epoch == 23
-    assert setting.analysis.hessian_examples.of(len(data.train_labels)) == 256
+    assert setting.analysis.hessian_examples.of(len(data.train_labels)) == 144
 
 
 def test_an_unknown_preset_raises_and_lists_those_that_exist():
