@@ -31,7 +31,7 @@ from entrypoints.options import (
 @click.option(
     "--declare",
     default=None,
-    help="true: write down claims, seeds, margins and settings first. [default: false]",
+    help="true: write down claims, seeds, margins and settings first; only: nothing else. [default: false]",
 )
 @study_options
 def main(seeds: str | None, workers: int | None, declare: str | None, **options: str | None) -> None:
@@ -42,8 +42,10 @@ def main(seeds: str | None, workers: int | None, declare: str | None, **options:
         if number := crew.number():
             replication.take_part(number)
             return
-        if is_true("declare", declare):
+        if declare == "only" or is_true("declare", declare):
             replication.declare()
+        if declare == "only":
+            return
         count = replication.worthwhile_workers if workers is None else workers
         with crew.working(count, ["entrypoints.study", *sys.argv[1:]], click.echo):
             run_id = replication.complete()

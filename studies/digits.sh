@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # The reference: handwritten digits under twenty seeds, with every parameter of it. Interrupted, the same line goes on.
-# SEEDS=0,1,2 bash studies/digits.sh does a part of it; the seeds are declared before the first of them begins.
+# The twenty are declared before the first begins; SEEDS=0,1,2 bash studies/digits.sh does and publishes a part of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seeds=${SEEDS:-0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19}
+all=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19
 source studies/store.sh digits
 study=(
-    --preset=digits --seeds="$seeds"
+    --preset=digits
     --network=resnet8-w8 --dataset=digits --train_examples=all --augmentation=crop
     --epochs=30 --batch_size=64 --lr=0.1 --momentum=0.9 --weight_decay=1e-4 --milestones=15ep,23ep
     --rewind_step=2ep --fine_tune_epochs=8 --fine_tune_lr=last --precision=fp32 --compile=off
     --epoch_examples=all --trajectory=log --prune_fraction=0.2 --levels=5
-    --k=30 --second_k=0.5 --trace_probes=20 --density_probes=10 --density_steps=80 --hessian_examples=256 --directions=20 --direction_norm=filter
+    --k=30 --second_k=0.5 --trace_probes=20 --density_probes=10 --density_steps=80
+    --hessian_examples=256 --directions=20 --direction_norm=filter
     --cutoff_margin=0.1 --points=31 --grid=25 --plane=0,last,random_init --every_level=none
     --loss_margin=0.01 --error_margin=0.02
 )
-"$PYTHON" -m entrypoints.study "${study[@]}" "${DECLARE:---declare=true}"
-"$PYTHON" -m studies.publish results/digits "${study[@]}"
+seeds=${SEEDS:-$all}
+"$PYTHON" -m entrypoints.study --seeds=$all "${study[@]}" --declare=only
+"$PYTHON" -m entrypoints.study --seeds="$seeds" "${study[@]}"
+"$PYTHON" -m studies.publish results/digits --seeds="$seeds" "${study[@]}"

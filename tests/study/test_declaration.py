@@ -4,15 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
-from tiny_problem import make_study
+from tiny_problem import OPTIONS, make_study
 
+from entrypoints import study
 from lth.errors import InputError
 from lth.evidence.claim import CLAIMS
 from lth.plan.place import Place
 from lth.study.record.declaration import DOCUMENT, declarations
 from lth.study.record.report import earlier_reports
 from lth.study.replication import Replication
+from lth.tracking.store import Store
 
 
 def artifact(run_id: str, path: str) -> str:
@@ -51,3 +54,9 @@ def test_a_report_says_which_of_its_findings_were_declared(finished):
     page = artifact(run_id, "report.md")
     assert "Nothing was declared before this study began" in page
     assert "Nothing was declared before this study began" in Replication([study], print).verdicts(run_id)
+
+
+def test_a_study_can_be_declared_and_left_for_later(tracking):
+    result = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only"])
+    assert result.exit_code == 0, result.output
+    assert [run.data.tags["kind"] for run in Store().search("tags.kind != ''")] == ["declaration"]
