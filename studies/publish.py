@@ -23,7 +23,7 @@ from lth.tracking.store import COMPUTED_BY
 
 _COMMIT = "mlflow.source.git.commit"
 _PACKAGES = ("lth", "torch", "torchvision", "numpy", "scipy", "mlflow")
-_LEFT_OUT = {".html"}  # pages that repeat every picture
+_LEFT_OUT = {".html", ".md"}  # pages that repeat every picture
 
 
 @click.command()
@@ -48,11 +48,10 @@ def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -
     store = replication.studies[0].store
     fetched.mkdir()
     report = store.download(run_id, "", str(fetched))
-    for file in sorted(report.rglob("*")):
+    folder.mkdir()
+    for file in sorted(report.glob("*")):  # of all seeds; what is below is of each
         if file.is_file() and file.suffix not in _LEFT_OUT:
-            target = folder / file.relative_to(report)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target)
+            shutil.copy(file, folder)
     (folder / "claims.md").write_text(f"# {replication.name}\n\n{replication.verdicts(run_id)}\n")
     evidences = [study.evidence() for study in replication.studies]
     content = _study(replication, run_id, evidences)
