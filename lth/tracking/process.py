@@ -48,8 +48,7 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
     if len(identity) != 3 or not identity[1].isdecimal():
         return None
     machine, pid, started = identity
-    seen = datetime.fromisoformat(tags.get(HEARTBEAT, datetime.min.replace(tzinfo=UTC).isoformat()))
-    heard_of = datetime.now(UTC) - seen <= _SILENCE
+    heard_of = is_heard_of(tags)
     if machine != _machine():
         return heard_of
     try:
@@ -61,6 +60,12 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
         return False
     except psutil.AccessDenied:
         return heard_of
+
+
+def is_heard_of(tags: Mapping[str, str]) -> bool:
+    """Say whether the process that writes a run with these tags gave a sign of life in five minutes."""
+    seen = datetime.fromisoformat(tags.get(HEARTBEAT, datetime.min.replace(tzinfo=UTC).isoformat()))
+    return datetime.now(UTC) - seen <= _SILENCE
 
 
 def described(tags: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.process import PROCESS, described, is_alive, is_own, ownership
+from lth.tracking.process import PROCESS, described, is_alive, is_heard_of, is_own, ownership
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,
     experiment_of,
@@ -448,9 +448,14 @@ def is_active(run: Run) -> bool:
 
 
 def is_busy(run: Run) -> bool:
-    """Say whether another process that is alive is at the task of a run; at one that it finished, it is not."""
-    is_done = run.info.status == "FINISHED"  # though what it held may be lost
-    return not is_done and is_alive(run.data.tags) is True and not is_own(run.data.tags)
+    """Say whether another process that is alive is at the task of a run.
+
+    At one that it finished it is not, though what it held may be lost. One that failed or was killed may be
+    kept up a while longer; a process that lives on long after that, as a notebook does, is at other things.
+    """
+    tags, status = run.data.tags, run.info.status
+    at_it = status in ("RUNNING", "SCHEDULED") or (status != "FINISHED" and is_heard_of(tags))
+    return at_it and is_alive(tags) is True and not is_own(tags)
 
 
 def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:

@@ -1,6 +1,7 @@
 """A store that was moved or copied, and results whose files were deleted: each has a way out, and it works."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tiny_problem import OPTIONS
 import lth
 from entrypoints import analyze, imp_level, relocate, report, study, train_dense
 from lth.errors import InputError
+from lth.tracking.process import HEARTBEAT
 from lth.tracking.store import KEY, LOST, FoundRun, Store
 
 pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
@@ -200,3 +202,19 @@ def test_a_solution_of_another_study_that_shares_it_is_trained_again_where_it_is
     told = said(CliRunner().invoke(train_dense.main, [*OPTIONS, "--levels=1", "--prune_fraction=0.5"]))
     assert f"what run {run.info.run_id} held is gone" in told
     assert trained(0).info.run_id != run.info.run_id
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+@pytest.mark.parametrize(("silent_minutes", "waited_for"), [(1, True), (6, False), (600, False)])
+def test_a_process_that_lives_on_long_after_it_gave_a_task_up_is_not_waited_for(
+    store, child, status, silent_minutes, waited_for
+):
+    with store.open("level 1", {KEY: "key"}) as run:
+        pass
+    client = MlflowClient()
+    seen = (datetime.now(UTC) - timedelta(minutes=silent_minutes)).isoformat(timespec="seconds")
+    for name, value in {**child.tags, HEARTBEAT: seen}.items():
+        client.set_tag(run.run_id, name, value)
+    client.set_terminated(run.run_id, status)
+    with store.open_alone("level 1", {KEY: "key"}) as again:
+        assert (again is None) == waited_for
