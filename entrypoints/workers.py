@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import click
 
-NUMBER = "LTH_WORKER"  # of this process among those of a command; the first is the command itself, 0
+# Of this process among those of a command, the command itself being 0. Far from LTH_WORKERS, which users set.
+NUMBER = "_LTH_NUMBER_AMONG_PROCESSES"
 _LAUNCHED_BY_MLFLOW = "MLFLOW_RUN_ID"  # whose run is the first process's
 _MOST = 256
 _SECONDS_TO_END = 60  # in which a worker keeps its progress
