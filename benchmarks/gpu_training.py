@@ -43,7 +43,7 @@ def peak(problem: Problem, found: dict[str, Any]) -> None:
     a, b = torch.randn(2, _SIDE, _SIDE, generator=stream).to(problem.device)
     with full_float32():
         for name, (x, y) in {"fp32": (a, b), "bf16": (a.bfloat16(), b.bfloat16())}.items():
-            found[f"{name}_tflops"] = 2e-12 * _SIDE**3 * rate(partial(torch.mm, x, y))
+            found[f"{name}_tflops"] = _tflops(x, y)
     source, target = torch.empty(2, 2**28, device=problem.device)
     found["copy_gb_a_second"] = 2e-9 * source.nbytes * rate(partial(target.copy_, source))
     small = torch.zeros(1, device=problem.device)
@@ -57,11 +57,15 @@ def peak(problem: Problem, found: dict[str, Any]) -> None:
         say(name, f"{value:.4g}")
 
 
+def _tflops(x: torch.Tensor, y: torch.Tensor) -> float:
+    return 2e-12 * _SIDE**3 * rate(partial(torch.mm, x, y))
+
+
 def training(problem: Problem, found: dict[str, Any]) -> None:
     """Measure one training in every way a step is taken."""
     fix_workspaces([problem.device])
     best = torch.randn(2, _SIDE, _SIDE, device=problem.device).bfloat16()
-    bf16 = 2e-3 * _SIDE**3 * rate(partial(torch.mm, *best)) / 1e6  # GFLOP/s
+    bf16 = 1e3 * _tflops(*best)  # GFLOP/s
     ways: list[tuple[str, Format, bool, bool, int]] = [
         ("bf16, captured", "bf16", False, True, 4),
         ("fp32, captured", "fp32", False, True, 2),

@@ -97,10 +97,8 @@ class Folded:
                 continue
             if (given.dtype, given.shape) != (own.dtype, own.shape):
                 own.data = given.detach().clone()
-            else:
-                own.copy_(
-                    given
-                )  # so that a graph of what was there raises, instead of reading what is there now
+            else:  # in place, so that a graph of what was there raises instead of reading what is there now
+                own.copy_(given)
 
     def _fold(self, network: fx.GraphModule) -> fx.GraphModule:
         modules = dict(network.named_modules())

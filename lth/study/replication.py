@@ -135,8 +135,7 @@ class Replication:
                 if lost.run_id in given_up:
                     raise
                 given_up.add(lost.run_id)
-                self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}")
-                self._store.mark_lost(lost.run_id, lost.sought)
+                self._give_up(lost)
                 self._complete()
 
     def _stored(self) -> list[Evidence]:
@@ -144,9 +143,13 @@ class Replication:
         try:
             return self._read()
         except LostResultError as lost:
-            self._store.mark_lost(lost.run_id, lost.sought)
-            self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}")
+            self._give_up(lost)
             return self._read()
+
+    def _give_up(self, lost: LostResultError) -> None:
+        """Take a result whose files are gone for one that is not there."""
+        self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}")
+        self._store.mark_lost(lost.run_id, lost.sought)
 
     def _read(self) -> list[Evidence]:
         self._say(f"reading what {len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'} found")

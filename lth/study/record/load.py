@@ -92,13 +92,10 @@ def _usable(store: Store, run_id: str, directory: str) -> Iterator[None]:
     try:
         yield
     except (TrackingError, OSError, CheckpointError) as error:
-        run = store.run(run_id)
-        if not store.files(run_id, CHECKPOINT):
-            sought = store.missing(run_id, f"{CHECKPOINT}/{MANIFEST}")
-            raise LostResultError(run, sought or CHECKPOINT) from error
+        check_kept(store, run_id)
         found = str(error).replace(directory, store.artifacts_of(run_id))  # no user knows our copy of it
         raise CheckpointError(
-            f"the checkpoint of run {run_id} is not usable: {found}; {_again(run)}"
+            f"the checkpoint of run {run_id} is not usable: {found}; {_again(store.run(run_id))}"
         ) from error
 
 
