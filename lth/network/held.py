@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-_TORCHS_OWN = frozenset(vars(nn.Module()))  # attributes that torch keeps in every module
+TORCHS_OWN = frozenset(vars(nn.Module()))  # attributes that torch keeps in every module
 _OPAQUE = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType, fx.Graph)
 _DEEPEST = 6
 
@@ -29,7 +29,7 @@ def prints(network: nn.Module) -> dict[str, str]:
     for module_name, module in network.named_modules():
         where = f" of {module_name}" if module_name else ""
         for name, value in vars(module).items():
-            if name not in _TORCHS_OWN:
+            if name not in TORCHS_OWN:
                 found[f"attribute {name}{where}"] = _digest(value)
         for name, value in _class_values(type(module)):
             found[f"class attribute {type(module).__name__}.{name}"] = _digest(value)
@@ -48,7 +48,7 @@ def parameters_in_attributes(network: nn.Module) -> dict[str, list[nn.Parameter]
     found = {}
     for module_name, module in network.named_modules():
         for name, value in vars(module).items():
-            if name not in _TORCHS_OWN and (parameters := list(_parameters(value, 0))):
+            if name not in TORCHS_OWN and (parameters := list(_parameters(value, 0))):
                 found[f"attribute {name}{f' of {module_name}' if module_name else ''}"] = parameters
     return found
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lth.errors import InputError
+from lth.network.held import TORCHS_OWN
 from lth.network.layout import is_ours
 from lth.network.output import Logits, find_logits
 from lth.network.parts import prunable_names
@@ -27,7 +28,6 @@ from lth.setting.network import NetworkSpec
 from lth.setting.own_fault import described, own_faults
 
 _COMPILED = "_orig_mod"  # what torch.compile calls the module that it wraps
-_NO_STATE = frozenset(vars(nn.Module()))  # what torch itself keeps in every module
 
 
 class Unwrapped(nn.Module):
@@ -199,7 +199,7 @@ def _copied(network: nn.Module, whose: str) -> nn.Module:
     except Exception as error:
         for module_name, module in network.named_modules():
             for name, value in vars(module).items():
-                if name not in _NO_STATE and not _is_copyable(value):
+                if name not in TORCHS_OWN and not _is_copyable(value):
                     raise InputError(
                         f"{whose} can't be copied: attribute {name}{_at(module_name)} is a "
                         f"{type(value).__name__} ({described(error)}); make it where it is used, or leave it "
