@@ -23,7 +23,8 @@ from lth.tracking.store import Store
 ROOT = Path(__file__).parent.parent.parent
 
 pytestmark = pytest.mark.usefixtures("without_models")  # each takes a second, and none is compared
-LONGEST_WAIT = 2.0  # seconds from the first step to a kill
+EPOCHS = 40  # for each signal: two levels have 160 steps for each
+STEPS = (20, 150)  # that a process takes, and is then in the midst of them: the trial before takes a few
 Numbers = set[tuple[str, int, float]]
 
 
@@ -32,39 +33,17 @@ def options(epochs: int) -> list[str]:
     return ["--level=1", *(f"--{name}={value}" for name, value in parameters.items())]
 
 
-def begin(epochs: int) -> subprocess.Popen[str]:
-    """Start a process that keeps its progress after every step, and return it once it trains."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "entrypoints.imp_level", *options(epochs), "--keep_every=0"],
+def end(number: signal.Signals, steps: int, epochs: int) -> tuple[int, str]:
+    """Begin a process that ends by a signal after so many steps; return its status and what it said."""
+    command = [sys.executable, ROOT / "tests" / "ends_itself.py", str(number.value), str(steps)]
+    process = subprocess.run(
+        [*command, *options(epochs), "--keep_every=0"],
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if line.startswith("training"):
-            return process
-    raise AssertionError(f"it ended before it trained: {''.join(said)}")
-
-
-def wait_for_progress(process: subprocess.Popen[str], store: Path) -> None:
-    """Return when the store holds a training's progress."""
-    while not list(store.rglob(f"{PROGRESS}/*")):
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.1)
-
-
-def stop(process: subprocess.Popen[str], number: signal.Signals, wait: float) -> tuple[int, str]:
-    """Send a signal after so many seconds, or do nothing if it ended before; its status and what it said."""
-    try:
-        process.wait(wait)
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
-    return process.returncode, said
+    return process.returncode, process.stdout
 
 
 def finish(epochs: int) -> str:
@@ -115,7 +94,7 @@ def stop_and_compare(
     empty_database: Path,
 ) -> None:
     """Stop one process after another by these signals, and compare with what none stopped."""
-    epochs = 40 * len(numbers)
+    epochs = EPOCHS * len(numbers)
     stores = [tmp_path / "undisturbed", tmp_path / "stopped"]
     for store in stores:
         store.mkdir()
@@ -123,12 +102,9 @@ def stop_and_compare(
     finish(epochs)
     undisturbed = outcome()
     use_fresh_store(monkeypatch, stores[1], empty_database)
-    waits = random.Random(seed)
-    for count, number in enumerate(numbers):
-        process = begin(epochs)
-        if count > 0 or number != signal.SIGKILL:
-            wait_for_progress(process, stores[1])
-        status, said = stop(process, number, waits.uniform(0, LONGEST_WAIT) if number == signal.SIGKILL else 0)
+    steps = random.Random(seed)
+    for number in numbers:
+        status, said = end(number, steps.randint(*STEPS), epochs)
         if number == signal.SIGKILL:
             assert status == -signal.SIGKILL, f"it was to be killed in the middle of its work: {said}"
             assert Store().search("attributes.status = 'RUNNING'"), "a killed process leaves its run as it was"
