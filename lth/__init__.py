@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lth.study.replication import Replication
     from lth.study.study import Study
 
+__version__ = "0.2.0"
+
 _ROOMS = (
     "data",
     "evidence",
@@ -34,6 +36,7 @@ _ROOMS = (
 )
 
 __all__ = [
+    "__version__",
     "data",
     "evidence",
     "load_solution",

@@ -1,20 +1,48 @@
-"""Progress bars for work of more than two seconds; silent where nobody is watching a terminal."""
+"""Progress of work that takes more than two seconds: a bar on a terminal, elsewhere a line a minute."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 
+_DELAY = 2.0  # seconds before a bar appears
+_LINE_EVERY = 60.0  # seconds
+_LINE = "  {desc}: {n_fmt} of {total_fmt}{unit} in {elapsed}, {remaining} to go{postfix}"
 
-def progress(items: Iterable[T], label: str, *, total: int | None = None, initial: int = 0) -> tqdm[T]:
-    """Return `items` with a bar on standard error that appears after two seconds, on a terminal only.
 
-    `initial` items were done before.
+class _Lines(tqdm):  # type: ignore[misc]
+    """A bar that is a line of its own whenever it is drawn, as a log wants it."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # noqa: ARG002
+        """Write the line; there is nothing to wipe out when the work is done."""
+        if msg is None:
+            self.fp.write(f"{self}\n")
+            self.fp.flush()
+        return True
+
+
+def progress(
+    items: Iterable[T], label: str, *, total: int | None = None, initial: int = 0, unit: str = "step"
+) -> tqdm[T]:
+    """Return `items` with a bar on standard error after two seconds; if that is no terminal, a line a minute.
+
+    What is known of the work so far is shown behind it: `set_postfix_str` of what is returned.
+
+    Args:
+        items: What is gone through.
+        label: What is done.
+        total: How many items there are, where they don't tell.
+        initial: How many were done before.
+        unit: What an item is.
     """
-    return tqdm(
-        items, desc=label, total=total, initial=initial, delay=2, disable=None, leave=False, dynamic_ncols=True
+    common: dict[str, Any] = {"desc": label, "total": total, "initial": initial, "unit": f" {unit}"}
+    if sys.stderr.isatty():
+        return tqdm(items, **common, delay=_DELAY, leave=False, dynamic_ncols=True)
+    return _Lines(
+        items, **common, delay=_LINE_EVERY, mininterval=_LINE_EVERY, miniters=1, bar_format=_LINE, leave=False
     )

@@ -13,6 +13,7 @@ from lth.measure.kind.take import read
 from lth.plan.jobs import CurvatureJob, Job, level_jobs, study_jobs
 from lth.plan.place import Place, Point
 from lth.plan.tasks import StudyTasks, Task
+from lth.setting.door import command_line
 from lth.solution.problem import Problem
 from lth.study.index import COMPLETE, StudyIndex
 from lth.study.record.load import load_measurement, load_outcome
@@ -77,7 +78,7 @@ class StudyResults:
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
             raise MissingEvidenceError(
                 f"{self._runs.name} lacks {shown}; "
-                "`mlflow run . -e study` with the same parameters completes it"
+                f"`{command_line('study')}` with the same parameters completes it"
             )
         runs = {name: run_id for name, run_id in found.items() if run_id is not None}
         setting = self._problem.setting

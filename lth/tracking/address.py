@@ -8,8 +8,9 @@ that one whose making was interrupted is none.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -43,6 +44,27 @@ def check_address(uri: str) -> None:
         raise InputError(
             f"MLFLOW_TRACKING_URI={without_password(uri)!r} names no file, and what it got would be lost; "
             "write sqlite:////path/to/mlflow.db"
+        )
+
+
+def check_sound() -> None:
+    """Check an SQLite store by its own means; of any other, its server keeps the database sound.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    database = database_of(get_tracking_uri())
+    if database is None or is_missing(get_tracking_uri()):
+        return
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as store:
+            found = [str(row[0]) for row in store.execute("PRAGMA integrity_check(3)")]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    if found != ["ok"]:
+        raise InputError(
+            f"{store_name()} is damaged ({'; '.join(found)}); take a copy of it from before, or save what can "
+            f"be read: sqlite3 {database} .recover"
         )
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import mlflow
 import torch
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
-from torch import nn
+from mlflow.models import Model, infer_signature
+from torch import Tensor, nn
 
+from lth.errors import InputError
+from lth.tracking.client import one_line
 from lth.tracking.run import RunLog
 
 
@@ -84,6 +89,43 @@ def _log(
             return _untraceable(error)
         mlflow.log_metrics(dict(metrics), model_id=info.model_id)
     return None
+
+
+class ModelError(InputError):
+    """A logged model is gone, or damaged."""
+
+
+def models_of(run_id: str, experiment_id: str) -> list[str]:
+    """Return the models that a run logged."""
+    found = MlflowClient().search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
+    return [str(model.model_id) for model in found]
+
+
+def read_weights(model_id: str, directory: Path) -> dict[str, Tensor]:
+    """Return parameters and buffers of a model's program by name; nothing of it is run.
+
+    Args:
+        model_id: Of the model.
+        directory: Empty; for its files.
+
+    Raises:
+        ModelError: If its files are gone or damaged.
+    """
+    try:
+        files = Path(download_artifacts(f"models:/{model_id}", dst_path=str(directory)))
+        Model.load(str(files))
+        program = next(files.glob("data/*.pt2"))
+        with ZipFile(program) as archive:
+            if (odd := archive.testzip()) is not None:
+                raise ModelError(f"is damaged: {odd} in {program.name} differs from its checksum")
+        state = torch.export.load(program).state_dict
+    except ModelError:
+        raise
+    except StopIteration:
+        raise ModelError("has no program: it is gone from data") from None
+    except Exception as error:  # whatever MLflow, zipfile and torch raise of damaged files
+        raise ModelError(f"can't be loaded ({one_line(error)})") from error
+    return {name: tensor.detach() for name, tensor in state.items()}
 
 
 def why_no_model(network: nn.Module, input_shape: Sequence[int]) -> str | None:

@@ -17,7 +17,6 @@ from mlflow import get_tracking_uri
 from lth.errors import InputError
 from lth.tracking.address import database_of, local_folder, opening, store_name
 
-COMMAND = "`mlflow run . -e relocate`"
 # Where MLflow writes down the place of artifacts: table, its key, column.
 _ADDRESSES = (
     ("experiments", "experiment_id", "artifact_location"),

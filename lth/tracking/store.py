@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from lth.errors import InputError
+from lth.setting.door import command_line
 from lth.tracking.address import check_address, database_of, is_missing, local_folder, opening, store_name
 from lth.tracking.client import (
     LAST_WORDS_SECONDS,
@@ -32,7 +33,7 @@ from lth.tracking.project.experiment import (
     named_experiment,
 )
 from lth.tracking.project.silent import never_started
-from lth.tracking.relocation import COMMAND, moved_to
+from lth.tracking.relocation import moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
@@ -135,7 +136,7 @@ class Store:
         elif now is not None and database is not None and not said.is_relative_to(database.parent):
             self._say(
                 f"the artifacts of experiment {self._experiment.name} are in {said}, although {now} is there: "
-                f"if this store is a copy, let {COMMAND} give it its own"
+                f"if this store is a copy, let `{command_line('relocate')}` give it its own"
             )
 
     @property
@@ -242,7 +243,12 @@ class Store:
 
     def steps(self, run_id: str, metric: str) -> set[int]:
         """Return the steps at which a run has a metric."""
-        return {point.step for point in self._client.get_metric_history(run_id, metric)}
+        return set(self.history(run_id, metric))
+
+    def history(self, run_id: str, metric: str) -> dict[int, float]:
+        """Return the values of a metric of a run by step, the last one of each."""
+        points = self._client.get_metric_history(run_id, metric)
+        return {point.step: point.value for point in sorted(points, key=lambda point: point.timestamp)}
 
     @contextmanager
     def open(
@@ -337,6 +343,14 @@ class Store:
     def files(self, run_id: str, path: str) -> list[str]:
         """Return the paths of the files right in an artifact folder of a run; empty if there is none."""
         return [str(file.path) for file in self._client.list_artifacts(run_id, path) if not file.is_dir]
+
+    def every_file(self, run_id: str, folder: str = "") -> Iterator[str]:
+        """Yield the path of every artifact of a run, also of those in folders."""
+        for file in self._client.list_artifacts(run_id, folder):
+            if file.is_dir:
+                yield from self.every_file(run_id, str(file.path))
+            else:
+                yield str(file.path)
 
     def missing(self, run_id: str, path: str) -> str | None:
         """Return where an artifact of a finished run was looked for in vain; None if it is there.
@@ -508,11 +522,12 @@ def is_for_us(run: Run) -> bool:
 
 def _lost_folder(of: str, said: Path, now: Path | None) -> str:
     """Return what is known of artifacts that are not where the store says, and what to do."""
+    command = f"`{command_line('relocate')}`"
     sought = f"the artifacts of {of} are not in {said}, where the tracking store {store_name()} says they are"
     if now is not None:
-        return f"{sought}, but in {now}: {COMMAND} corrects that"
+        return f"{sought}, but in {now}: {command} corrects that"
     return (
-        f"{sought}; if they were moved, {COMMAND} with -P folder=… of the folder that has them now corrects "
+        f"{sought}; if they were moved, {command} with -P folder=… of the folder that has them now corrects "
         f"that; if they were deleted, `mkdir -p {said}`, and what is needed is computed again"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,6 +12,7 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.power import MOST_SEEDS, POWER, SeedsNeeded
 from lth.evidence.table import rounded
 from lth.plan.place import BASELINES
+from lth.setting.door import command_line
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting
 
@@ -153,7 +153,7 @@ def study_command(setting: Setting, seeds: Sequence[int]) -> str:
         if name != "seed" and (name == "preset" or value != standard[name])
     ]
     given = [*changed, f"seeds={','.join(map(str, seeds))}"]
-    return " ".join(["mlflow run . -e study", *(f"-P {shlex.quote(each)}" for each in given)])
+    return command_line("study", *given)
 
 
 def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bool) -> Deciding:

@@ -11,6 +11,7 @@ from lth.errors import InputError
 from lth.measure.packed import Packed, PackedResultError
 from lth.plan.place import Kind
 from lth.sealed import CheckpointError
+from lth.setting.door import command_line
 from lth.setting.preset import PRESETS
 from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
 from lth.solution.solution import Solution
@@ -138,11 +139,13 @@ def _again(run: FoundRun) -> str:
     kind, level = run.data.tags.get("kind", ""), run.data.tags.get("level", "")
     if not _is_solution(run):
         return "the command that measured it measures it again"
-    words = {"imp": f"imp_level -P level={level}"}.get(kind, f"baseline -P kind={kind} -P level={level}")
-    command = "train_dense" if level == "0" else words
-    return (
-        f"train it again with fresh=true: `mlflow run . -e {command} -P fresh=true` and its study's parameters"
-    )
+    if level == "0":
+        words = ["train_dense"]
+    else:
+        words = ["imp_level"] if kind == "imp" else ["baseline", f"kind={kind}"]
+        words.append(f"level={level}")
+    line = command_line(*words, "fresh=true")
+    return f"train it again with fresh=true: `{line}` and its study's parameters"
 
 
 def load_by_run(run_id: str) -> Solution:

@@ -114,7 +114,7 @@ def log_made_of(run: RunLog, problem: Problem, data: Mapping[str, Any]) -> None:
 
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
     """Log losses and accuracies at `step=epoch`."""
-    run.metrics(_evaluations(record), record.epoch)
+    run.metrics(evaluations(record), record.epoch)
 
 
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
@@ -163,7 +163,7 @@ def solution_trend(place: Place) -> str:
 def log_solution_trend(study: RunLog, place: Place, density: float, last: EpochRecord) -> None:
     """Add a solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
     if place.kind == "imp":
-        numbers = {**_evaluations(last), "density": density}
+        numbers = {**evaluations(last), "density": density}
     else:
         attained = {"train_loss": last.train.loss, "test_accuracy": last.test.accuracy}
         numbers = {f"versus/{place.kind}_{name}": value for name, value in attained.items()}
@@ -209,7 +209,8 @@ def log_results(study: RunLog, rows: Sequence[LevelRow]) -> None:
     study.figure(draw_trend(rows), "trend.png")
 
 
-def _evaluations(record: EpochRecord) -> dict[str, float]:
+def evaluations(record: EpochRecord) -> dict[str, float]:
+    """Return what is logged of an epoch, by metric name."""
     return {
         "train/loss": record.train.loss,
         "train/accuracy": record.train.accuracy,

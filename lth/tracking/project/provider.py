@@ -21,7 +21,8 @@ class LthExperimentProvider(DefaultExperimentProvider):  # type: ignore[misc]
 
     def in_context(self) -> bool:
         """Return whether what is run is a checkout of lth: the project of `mlflow run`, else where we are."""
-        from lth.tracking.project.silent import directory_of, is_checkout
+        from lth.setting.door import is_checkout
+        from lth.tracking.project.silent import directory_of
 
         program, *words = sys.argv
         if Path(program).name.startswith("mlflow") and words[:1] == ["run"]:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow.entities import Run
 
+from lth.setting.door import is_checkout
 from lth.tracking.process import PROCESS
 
 _ENTRY_POINT = "mlflow.project.entryPoint"  # on every run that `mlflow run` made
@@ -30,12 +31,6 @@ def never_started(run: Run) -> str | None:
         return None  # of another project, or on another machine
     hours = age / timedelta(hours=1)
     return f"{tags[_ENTRY_POINT]} was launched {hours:.0f} hours ago and gave no sign of life since"
-
-
-def is_checkout(directory: Path) -> bool:
-    """Say whether a directory is a checkout of lth."""
-    project = directory / "MLproject"
-    return project.is_file() and project.read_text().startswith("name: lth\n")
 
 
 def _age(run: Run) -> timedelta:
