@@ -98,7 +98,7 @@ def _foreign_folders() -> tuple[Path, ...]:
     python = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
     installed = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     package = Path(__file__).parents[1]
-    return (*map(Path, [*python, *installed]), package, package.parent / "entrypoints")
+    return (*map(Path, [*python, *installed]), package)
 
 
 def _package_folder(name: str) -> Path | None:

@@ -129,7 +129,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "seed",
         "setting",
-        reader.whole,
+        reader.seed,
         "Of initialisation, data order, augmentation, draws and directions.",
         decides=("solutions", *_ON_EXAMPLES),
         default=0,

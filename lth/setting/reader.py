@@ -15,6 +15,16 @@ def whole(written: object) -> int:
     return parse_whole(str(written))
 
 
+def seed(written: object) -> int:
+    """Read one seed, and say of several where they go."""
+    try:
+        return parse_whole(str(written))
+    except ValueError as error:
+        if "," in str(written):
+            raise InputError(f"{error}; several are given as seeds, to study and report") from error
+        raise
+
+
 def number(written: object) -> float:
     """Read a finite number."""
     value = parse_number(str(written))

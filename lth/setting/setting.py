@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lth.errors import InputError
 from lth.setting.amount import Amount
+from lth.setting.misspelt import check_known
 from lth.setting.parameter import (
     BY_NAME,
     PARAMETERS,
@@ -217,9 +218,7 @@ def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting
     Raises:
         ValueError: If a name is unknown, or a value can't be read or is out of range.
     """
-    for name in overrides:
-        if name not in BY_NAME:
-            raise InputError(f"{name!r} is not a parameter; known are {', '.join(BY_NAME)}")
+    check_known(overrides, BY_NAME)
     changes = _by_stage(overrides)
     top = changes.pop("setting", {})
     stages = {stage: replace(getattr(setting, stage), **fields) for stage, fields in changes.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -14,8 +14,10 @@ from lth.data.description import headline, particulars
 from lth.data.source import is_public
 from lth.errors import InputError
 from lth.network.parts import described as parts_described
+from lth.setting.misspelt import check_known
 from lth.setting.numeral import parse_number
 from lth.setting.own_code import described
+from lth.setting.parameter import BY_NAME
 from lth.setting.preset import DEFAULT_PRESET, resolve
 from lth.setting.setting import Setting, with_overrides
 from lth.solution.problem import set_up
@@ -60,6 +62,8 @@ class Opening:
             ValueError: If a parameter is unknown, or a value can't be read, is out of range or not here.
         """
         written = {name: _written(value) for name, value in given.items() if value is not None}
+        own = [field.name for field in fields(cls) if field.name != "parameters"]
+        check_known(written, [*BY_NAME, *own])
         opening = cls(
             preset=written.pop("preset", None),
             data_dir=written.pop("data_dir", None),
