@@ -17,7 +17,7 @@ from typing import Any
 import click
 from PIL import Image
 
-from entrypoints.options import opened_replication, study_options
+from lth.command.options import opened_replication, study_options
 from lth.evidence.evidence import Evidence
 from lth.study.replication import Replication
 from lth.tracking.store import COMPUTED_BY

@@ -8,7 +8,7 @@ import pytest
 from conftest import log_no_models
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from entrypoints import imp_level
+from lth.command import imp_level
 
 
 def main() -> None:

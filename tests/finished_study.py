@@ -47,7 +47,7 @@ def copy_store(source: Path, target: Path) -> None:
 
 def run_study(folder: Path) -> FinishedStudy:
     """Train one level and then complete the study, in the present store, which lies in `folder`."""
-    from entrypoints import imp_level, study
+    from lth.command import imp_level, study
     from lth.tracking.store import Store
 
     first = CliRunner().invoke(imp_level.main, ["--level=1", *OPTIONS])

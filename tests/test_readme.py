@@ -13,7 +13,7 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from entrypoints import imp_level
+from lth.command import imp_level
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, resolve
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +94,7 @@ def test_an_own_network_is_measured_as_the_readme_shows(tmp_path, monkeypatch, c
 def test_a_command_of_the_readme_names_an_entry_point_and_parameters_it_takes(command):
     entry_point, parameters = parsed(command)
     assert entry_point in ENTRY_POINTS
-    main = importlib.import_module(f"entrypoints.{entry_point}").main
+    main = importlib.import_module(f"lth.command.{entry_point}").main
     assert isinstance(main, click.Command)
     with main.make_context(entry_point, [f"--{name}={value}" for name, value in parameters.items()]):
         pass
@@ -117,5 +117,5 @@ def test_the_readme_lists_every_entry_point():
 def test_every_link_and_every_path_of_a_page_leads_to_a_file(page):
     text = page.read_text()  # that table names modules its own way
     links = [page.parent / link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
-    paths = [ROOT / path for path in re.findall(r"`((?:lth|tests|entrypoints|benchmarks|docs)/[\w/.]+)`", text)]
+    paths = [ROOT / path for path in re.findall(r"`((?:lth|tests|benchmarks|docs)/[\w/.]+)`", text)]
     assert [str(path) for path in links + paths if not path.exists()] == []

@@ -1,1 +1,1 @@
-"""The commands behind the MLproject's entry points: they parse, call the library, and say what was found."""
+"""The commands: they parse what a user types, call the library, and say what was found."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
+from lth.command.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
 from lth.plan.jobs import Measure, chosen, level_jobs, parse_measures
 
 _OF_A_LEVEL = "spectra,radii,lines"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import (
+from lth.command.options import (
     ProjectCommand,
     is_fresh,
     opened_study,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrypoints.study import main
+from lth.command.study import main
 
 if __name__ == "__main__":
     main()

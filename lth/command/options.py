@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from entrypoints import workers
+from lth.command import workers
+from lth.command.help import write_options
+from lth.command.typed import hinted, spelled_out
 from lth.errors import InputError, MendableError
 from lth.setting.parameter import PARAMETERS
+from lth.setting.preset import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
     from lth.study.open import Opening
@@ -32,14 +35,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # How and where a study runs: name, what --help says. What it is of is in lth.setting.parameter.
 _RUNNING_OPTIONS = {
-    "preset": "digits, resnet20-cifar10, vgg16-cifar10 or resnet20-fashion-mnist. [default: digits]",
+    "preset": f"Which default each parameter has: {', '.join(PRESETS)}. [{DEFAULT_PRESET}]",
     "data_dir": "Where the data set's files are; downloaded into ./data if left out.",
     "device": "auto, cpu, cuda or cuda:N; of several, as cuda:0,cuda:1, the first does all but share curvature "
-    "with the others. [default: auto]",
+    "with the others. [auto]",
     "from_run": "Run of the level before (for analyze: of the level itself), instead of this study's own.",
     "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
-    "[default: 30]",
-    "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [default: 300]",
+    "[30]",
+    "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [300]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
@@ -48,7 +51,11 @@ _LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
 
 
 class ProjectCommand(click.Command):
-    """A command whose errors are also written on the run that `mlflow run` made for it."""
+    """A command whose errors are also written on the run that `mlflow run` made for it.
+
+    Its help is in groups, a misspelt option gets a hint, and `-P name=value` is `--name value`, as `mlflow run`
+    takes it.
+    """
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command, and explain a failure before it is reported."""
@@ -57,8 +64,12 @@ class ProjectCommand(click.Command):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         """Parse the command line, and explain what is wrong with it before it is reported."""
-        with self._explained():
-            return super().parse_args(context, args)
+        with self._explained(), hinted(self.params):
+            return super().parse_args(context, spelled_out(args))
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in groups: the command's own, how it runs, and the parameters by their stage."""
+        write_options(self.get_params(context), _RUNNING_OPTIONS, formatter)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

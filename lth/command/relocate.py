@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from entrypoints.options import ProjectCommand, is_true, told_as
+from lth.command.options import ProjectCommand, is_true, told_as
 
 
 @click.command(cls=ProjectCommand)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import ProjectCommand, is_fresh, opened_replication, study_options, tell_report
+from lth.command.options import ProjectCommand, is_fresh, opened_replication, study_options, tell_report
 
 
 @click.command(cls=ProjectCommand)

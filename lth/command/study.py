@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from entrypoints import workers as crew
-from entrypoints.options import (
+from lth.command import workers as crew
+from lth.command.options import (
     ProjectCommand,
     is_fresh,
     is_true,
@@ -47,7 +47,7 @@ def main(seeds: str | None, workers: int | None, declare: str | None, **options:
         if declare == "only":
             return
         count = replication.worthwhile_workers if workers is None else workers
-        with crew.working(count, ["entrypoints.study", *sys.argv[1:]], click.echo):
+        with crew.working(count, ["lth.command.study", *sys.argv[1:]], click.echo):
             run_id = replication.complete()
         tell_report(replication, run_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.options import ProjectCommand, is_fresh, opened_study, study_options
+from lth.command.options import ProjectCommand, is_fresh, opened_study, study_options
 from lth.plan.place import Place
 
 

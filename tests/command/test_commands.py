@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import ExecutionException
 from tiny_problem import OPTIONS, PARAMETERS
 
-from entrypoints import analyze, baseline, imp_level, report, study, train_dense
+from lth.command import analyze, baseline, imp_level, report, study, train_dense
 from lth.plan.place import BASELINES
 from lth.setting.preset import PRESETS
 from lth.tracking.store import Store
@@ -126,7 +126,7 @@ def runs_without_torch_or_mlflow(code: str) -> bool:
 
 def test_help_answers_without_importing_torch_or_mlflow():
     assert runs_without_torch_or_mlflow(
-        "from entrypoints import analyze, baseline, imp_level, main, train_dense"
+        "from lth.command import analyze, baseline, imp_level, main, train_dense"
     )
 
 
@@ -141,7 +141,7 @@ def test_help_answers_without_importing_torch_or_mlflow():
 def test_a_misspelt_task_is_refused_without_importing_torch_or_mlflow(command, arguments, told):
     assert runs_without_torch_or_mlflow(
         "from click.testing import CliRunner\n"
-        f"from entrypoints import {command}\n"
+        f"from lth.command import {command}\n"
         f"result = CliRunner().invoke({command}.main, {arguments!r})\n"
         f"assert result.exit_code == 2 and {told!r} in ' '.join(result.output.split()), result.output"
     )

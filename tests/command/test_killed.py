@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from problems import assert_same_weights
 from tiny_problem import PARAMETERS
 
-from entrypoints import imp_level
+from lth.command import imp_level
 from lth.solution.solution import Solution
 from lth.study.record.load import load_solution
 from lth.tracking.folder import PROGRESS

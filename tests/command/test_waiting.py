@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 def test_a_command_lets_waiting_threads_leave_their_core_before_torch_is_loaded(given, expected):
     """OpenMP reads it when torch is loaded, and never again; what the user says stays."""
     program = (
-        "import os, sys; from entrypoints.options import _given; _given({});"
+        "import os, sys; from lth.command.options import _given; _given({});"
         "print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}

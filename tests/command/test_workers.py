@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 import pytest
 
-from entrypoints import workers
-from entrypoints.workers import number, parse, working
+from lth.command import workers
+from lth.command.workers import number, parse, working
 
 PROGRAM = """
 import os, sys
-from entrypoints.workers import number
+from lth.command.workers import number
 print("number", number(), sys.argv[1], "MLFLOW_RUN_ID" in os.environ, flush=True)
 sys.exit(int(sys.argv[2]))
 """
@@ -71,11 +71,11 @@ def test_a_worker_stops_when_the_command_it_belongs_to_is_killed(tmp_path, progr
     """The command starts one, says its pid, and is killed."""
     (tmp_path / "follower.py").write_text(
         "import os, signal\n"
-        "from entrypoints.options import _follow_launcher\n"
+        "from lth.command.options import _follow_launcher\n"
         "_follow_launcher()\nprint(os.getpid(), flush=True)\nsignal.pause()\n"
     )
     (tmp_path / "command.py").write_text(
-        "from entrypoints.workers import working\n"
+        "from lth.command.workers import working\n"
         "with working(2, ['follower'], lambda line: print(line, flush=True)):\n    input()\n"
     )
     command = subprocess.Popen(

@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
 import lth
-from entrypoints import analyze, imp_level, train_dense
+from lth.command import analyze, imp_level, train_dense
 from lth.sealed import CheckpointError
 from lth.solution.checkpoint import _manifest_digest, read_solution, write_solution
 from lth.tracking.store import Store

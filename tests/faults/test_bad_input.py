@@ -9,7 +9,7 @@ from bad_input import EARLY, LATE, BadInput, table
 from click.testing import CliRunner, Result
 from tiny_problem import OPTIONS
 
-from entrypoints import analyze, imp_level
+from lth.command import analyze, imp_level
 from lth.tracking.store import Store
 
 pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 def call(case: BadInput, folder: Path) -> Result:
     """Run the command with the tiny problem's parameters; the wrong one comes last, so that it wins."""
     folder.mkdir()
-    command = importlib.import_module(f"entrypoints.{case.command}")
+    command = importlib.import_module(f"lth.command.{case.command}")
     return CliRunner().invoke(command.main, [*OPTIONS, *case.line(folder)])
 
 

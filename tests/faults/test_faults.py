@@ -21,7 +21,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from tiny_problem import OPTIONS, make_problem, make_study
 
 import lth
-from entrypoints import analyze, imp_level, train_dense
+from lth.command import analyze, imp_level, train_dense
 from lth.evidence.summary import text_table
 from lth.plan.place import Place
 from lth.sealed import step_of

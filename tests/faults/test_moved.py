@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
 import lth
-from entrypoints import analyze, imp_level, relocate, report, study, train_dense
+from lth.command import analyze, imp_level, relocate, report, study, train_dense
 from lth.errors import InputError
 from lth.tracking.process import HEARTBEAT
 from lth.tracking.store import KEY, LOST, FoundRun, Store

@@ -9,7 +9,7 @@ from own_networks import FAILING, FAILING_BACKWARD, assert_told, built
 from tiny_problem import OPTIONS
 from torch import Tensor, nn
 
-from entrypoints import train_dense
+from lth.command import train_dense
 from lth.errors import InputError
 from lth.training.train import TrainingDivergedError
 

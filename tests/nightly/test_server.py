@@ -33,7 +33,7 @@ def dying(*arguments, **named):
     return solution
 
 training_task.solve = dying
-from entrypoints.train_dense import main
+from lth.command.train_dense import main
 main()
 """
 

@@ -30,7 +30,7 @@ _WORKER = """
 import os, random, sys
 from pathlib import Path
 from click.testing import CliRunner
-from entrypoints import imp_level
+from lth.command import imp_level
 Path(f"ready-{os.getpid()}").touch()
 seeds = list(range(int(sys.argv[2])))
 random.Random(int(sys.argv[1])).shuffle(seeds)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from tiny_problem import OPTIONS, make_study
 
-from entrypoints import study
+from lth.command import study
 from lth.errors import InputError
 from lth.evidence.claim import CLAIMS
 from lth.plan.place import Place

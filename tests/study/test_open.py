@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from tiny_problem import OPTIONS, PARAMETERS
 
 import lth
-from entrypoints import imp_level
+from lth.command import imp_level
 from lth.errors import InputError
 from lth.plan.place import Place
 from lth.study.replication import Replication

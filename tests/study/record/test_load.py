@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from tiny_problem import OPTIONS
 
 import lth
-from entrypoints import report
+from lth.command import report
 from lth.errors import InputError
 from lth.tracking.project.provider import LthExperimentProvider
 from lth.tracking.store import Store

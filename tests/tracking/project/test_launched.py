@@ -11,7 +11,7 @@ from processes import Child, dead_tags
 from tiny_problem import OPTIONS
 
 import lth
-from entrypoints import imp_level, train_dense
+from lth.command import imp_level, train_dense
 from lth.errors import InputError
 from lth.tracking.lease import CLAIMED
 from lth.tracking.project.killed import _main

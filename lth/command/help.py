@@ -1,0 +1,79 @@
+"""What `--help` lists: a command's own options, the parameters with the default of each preset, how it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import click
+
+from lth.setting.parameter import BY_NAME, StageName
+from lth.setting.preset import PRESETS
+
+_OWN, _RUNNING = "Of this command", "How it runs"
+_GROUPS: dict[StageName, str] = {
+    "setting": "What is studied",
+    "data": "Data",
+    "training": "Training",
+    "pruning": "Pruning",
+    "analysis": "Measuring and judging",
+}
+
+
+def write_options(
+    parameters: Sequence[click.Parameter], running: Collection[str], formatter: click.HelpFormatter
+) -> None:
+    """Write options in groups, those of a study with what each preset takes where nothing is said.
+
+    Args:
+        parameters: Of a command, with its `--help`.
+        running: The names of those that say how a study runs.
+        formatter: Of click.
+    """
+    for group in (_OWN, *_GROUPS.values(), _RUNNING):
+        rows = [_row(each) for each in parameters if _group(str(each.name), running) == group]
+        if rows:
+            with formatter.section(group):
+                formatter.write_dl(rows)
+    if any(parameter.name in BY_NAME for parameter in parameters):
+        formatter.write_paragraph()
+        formatter.write_text(
+            "In brackets is the default; where presets differ, that of each. Names are written with _ or -."
+        )
+
+
+def defaults(name: str) -> str:
+    """Return the default of a parameter by preset, in a few words.
+
+    >>> defaults("momentum"), defaults("epochs")
+    ('0.9', 'digits 30, others 160')
+
+    Args:
+        name: Of the parameter.
+    """
+    by_preset = {preset: setting.flat()[name] for preset, setting in PRESETS.items()}
+    values = list(by_preset.values())
+    common = max(reversed(values), key=values.count)
+    if values.count(common) == len(values):
+        return common
+    others = [f"{preset} {value}" for preset, value in by_preset.items() if value != common]
+    return ", ".join([*others, f"others {common}"])
+
+
+def _group(name: str, running: Collection[str]) -> str:
+    if name == "preset":
+        return _GROUPS["setting"]
+    if name in BY_NAME:
+        return _GROUPS[BY_NAME[name].stage]
+    return _RUNNING if name in running else _OWN
+
+
+def _row(parameter: click.Parameter) -> tuple[str, str]:
+    """Return how an option is written, and what it does."""
+    name, text = str(parameter.name), getattr(parameter, "help", None) or ""
+    if not name.isidentifier() or name.startswith("_"):  # click's own
+        return parameter.opts[-1], text
+    if name in BY_NAME:
+        text = f"{text} [{defaults(name)}]"
+    elif parameter.required:
+        text = f"{text} [required]"
+    return f"--{name}", text
