@@ -11,6 +11,7 @@ from lth.evidence.claim import CLAIMS
 from lth.evidence.declaration import as_declared
 from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
+from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, write_report
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
@@ -71,6 +72,7 @@ class Replication:
         Args:
             number: Of this process: each begins at another study.
         """
+        self._count()
         first = number % len(self.studies)
         for study in (*self.studies[first:], *self.studies[:first]):
             study.complete()
@@ -122,8 +124,18 @@ class Replication:
         return report_name([study.problem for study in self.studies])
 
     def _complete(self) -> None:
+        self._count()
         for study in self.studies:
             study.complete()
+
+    def _count(self) -> None:
+        """Let all studies count their tasks together."""
+        predicted: dict[str, float] = {}
+        for study in self.studies:
+            predicted |= study.predicted(study.tasks.results())
+        rest = Rest(predicted, [key for study in self.studies for key in study.finished()])
+        for study in self.studies:
+            study.rest = rest
 
     def _computed(self) -> list[Evidence]:
         """Return what was found; what is gone since is computed again."""

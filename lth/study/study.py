@@ -8,7 +8,7 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,8 +29,10 @@ from lth.plan.jobs import (
     surface_job,
 )
 from lth.plan.place import Place, Point
+from lth.plan.rest import Rest, roughly
 from lth.plan.tasks import StudyTasks, Task
 from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger
+from lth.study.forecast import forecast, hardware_of
 from lth.study.index import COMPLETE, StudyIndex
 from lth.study.record.solution import study_name
 from lth.study.results import StudyResults
@@ -69,8 +71,9 @@ class Study:
         self._index = StudyIndex(store, problem.keys, self.tasks.by_key, pinned)
         self._runs = StudyRuns(problem, store, self._index, say, pinned)
         self._results = StudyResults(problem, store, self._index, self._runs, self.tasks)
+        self.rest: Rest | None = None  # of what was asked for at once, with other studies or alone
         self._worker = TaskWorker(
-            problem, store, self._index, self._runs, self._results, say, keep_every, unsent
+            problem, store, self._index, self._runs, self._results, self._counted, say, keep_every, unsent
         )
         self._scheduler = Scheduler(self._index, self._worker, say)
 
@@ -115,6 +118,7 @@ class Study:
     def measure_all(self, measures: Sequence[Measure] = MEASURES) -> str:
         """Measure every level, the baselines and the study as a whole; return the study's run."""
         every = self.tasks.measurements(measures)
+        self.rest = Rest(self.predicted([*self.tasks.trainings(), *every]), self.finished())
         self._scheduler.finish([*self.tasks.of_levels(measures), *every], quiet=set(every))
         self._worker.release()
         return self._runs.parent()
@@ -136,13 +140,35 @@ class Study:
                 self._say(f"{self.name}: complete in run {parent}, nothing to compute")
                 return parent
             self.store.append(parent).tags({COMPLETE: ""})  # until it is again
-        self._say(f"{self.name}: {len(missing)} of {len(results)} trainings and measurements to do")
+        predicted = self.predicted(missing)
+        self._say(
+            f"{self.name}: {len(missing)} of {len(results)} trainings and measurements to do, "
+            f"{roughly(sum(predicted.values()))} by the rates of {hardware_of(self.problem).name}"
+        )
+        if self.rest is None:
+            self.rest = Rest(self.predicted(results), self.finished())
         measurements = self.tasks.measurements()
         targets = [*self.tasks.trainings(), *self.tasks.of_levels(), *measurements, summary]
         with self.store.resume(parent):
             self._scheduler.finish(targets, quiet={*measurements, summary})
         self._worker.release()
         return self._runs.parent()
+
+    def predicted(self, tasks: Iterable[Task]) -> dict[str, float]:
+        """Return how many seconds tasks may take, by their keys."""
+        seconds = forecast(self.problem)
+        return {task.key: seconds(task) for task in tasks}
+
+    def finished(self) -> list[str]:
+        """Return the keys of what is known to be trained and measured already; asks nobody."""
+        return [task.key for task in self.tasks.results() if self._index.known(task.key) is not None]
+
+    def _counted(self) -> str:
+        """Return what to say of the rest of what was asked for, behind a task that is begun."""
+        if self.rest is None:
+            return ""
+        self.rest.note(self.finished())
+        return f" ({self.rest})"
 
     def first_result(self) -> tuple[str, str] | None:
         """Return name and run of a training that is there already; None if there is none, and so no result."""

@@ -44,6 +44,7 @@ class TaskWorker:
         index: Of the study's runs.
         runs: Opens them.
         results: Of the study, which its summary is made of.
+        counted: Returns what to say of the rest behind a task that is begun.
         say: Tells the user.
         keep_every: Seconds between two times that a task keeps its progress, at the least.
         unsent: Where finished results are kept that can't be logged.
@@ -56,12 +57,14 @@ class TaskWorker:
         index: StudyIndex,
         runs: StudyRuns,
         results: StudyResults,
+        counted: Callable[[], str],
         say: Callable[[str], None],
         keep_every: float,
         unsent: Path,
     ) -> None:
         self._problem, self._store, self._index, self._runs = problem, store, index, runs
-        self._results, self._say, self._keep_every, self._unsent = results, say, keep_every, unsent
+        self._results, self._counted, self._say = results, counted, say
+        self._keep_every, self._unsent = keep_every, unsent
         self._trial = Trial(problem, say)
         self._recent: dict[str, Solution] = {}  # by run, the one used last at the end
 
@@ -150,7 +153,7 @@ class TaskWorker:
                 return None
             of_all = start.mask.density_of_all(start.state.weights)
             shown = f"{density:.1%} ({of_all:.1%} of all parameters)"
-            self._say(f"training {task.name}, density {shown}, in run {run.run_id}")
+            self._say(f"training {task.name}, density {shown}, in run {run.run_id}{self._counted()}")
             with self._own_faults():  # for the run to say it too
                 solution = train_on(
                     run,
@@ -181,7 +184,7 @@ class TaskWorker:
         ):
             if run is None:
                 return None
-            self._say(f"measuring {task.name}, in run {run.run_id}")
+            self._say(f"measuring {task.name}, in run {run.run_id}{self._counted()}")
             with self._own_faults():
                 measure_on(
                     run,
