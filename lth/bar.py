@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 _DELAY = 2.0  # seconds before a bar appears
 _LINE_EVERY = 60.0  # seconds
-_LINE = "  {desc}: {n_fmt} of {total_fmt}{unit} in {elapsed}, {remaining} to go{postfix}"
+_LINE = "  {desc}: {n_fmt} of {total_fmt}{unit}s, {elapsed} gone, {remaining} to go{postfix}"
+_LINE_WITHOUT_END = "  {desc}: {n_fmt}{unit}s, {elapsed} gone{postfix}"
 
 
 class _Lines(tqdm):  # type: ignore[misc]
@@ -27,22 +28,22 @@ class _Lines(tqdm):  # type: ignore[misc]
 
 
 def progress(
-    items: Iterable[T], label: str, *, total: int | None = None, initial: int = 0, unit: str = "step"
+    items: Iterable[T] | None, label: str, *, total: int | None = None, initial: int = 0, unit: str = "step"
 ) -> tqdm[T]:
     """Return `items` with a bar on standard error after two seconds; if that is no terminal, a line a minute.
 
     What is known of the work so far is shown behind it: `set_postfix_str` of what is returned.
 
     Args:
-        items: What is gone through.
+        items: What is gone through; None where what is returned is told by `update()`.
         label: What is done.
-        total: How many items there are, where they don't tell.
+        total: How many items there are, where they don't tell; unknown if neither does.
         initial: How many were done before.
         unit: What an item is.
     """
     common: dict[str, Any] = {"desc": label, "total": total, "initial": initial, "unit": f" {unit}"}
     if sys.stderr.isatty():
         return tqdm(items, **common, delay=_DELAY, leave=False, dynamic_ncols=True)
-    return _Lines(
-        items, **common, delay=_LINE_EVERY, mininterval=_LINE_EVERY, miniters=1, bar_format=_LINE, leave=False
-    )
+    lines = _Lines(items, **common, delay=_LINE_EVERY, mininterval=_LINE_EVERY, miniters=1, leave=False)
+    lines.bar_format = _LINE_WITHOUT_END if lines.total is None else _LINE
+    return lines

@@ -69,7 +69,7 @@ def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tupl
     grey: list[Path] = []
     coloured: list[Path] = []
     with decoder.attending(), ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the lock
-        results = progress(pool.map(decoder.read, paths), "reading images", total=len(paths))
+        results = progress(pool.map(decoder.read, paths), "reading images", total=len(paths), unit="image")
         for position, (path, decoded) in enumerate(zip(paths, results, strict=True)):
             remarks += [(remark, shown(path.relative_to(root))) for remark in decoded.remarks]
             if decoded.refusal is not None:

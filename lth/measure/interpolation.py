@@ -88,7 +88,7 @@ def interpolate(
         raise InputError(f"a line needs at least 2 points, got {points}")
     alphas = np.linspace(0, 1, points)
     evaluations = []
-    for alpha in progress(alphas, label):
+    for alpha in progress(alphas, label, unit="point"):
         if float(alpha) in known:
             evaluations.append(known[float(alpha)])
             continue

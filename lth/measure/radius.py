@@ -178,7 +178,7 @@ def basin_radii(
     if at_point > cutoff:
         raise InputError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
     found, lengths = [], []
-    for direction in progress(directions, label):
+    for direction in progress(directions, label, unit="direction"):
         found.append(_crossing(partial(excess, direction), tolerance, smallest, growth, largest))
         lengths.append(float(direction.double().norm()))
     return BasinRadii(

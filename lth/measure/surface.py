@@ -146,7 +146,7 @@ def loss_surface(
         _through(np.linspace(low[axis] - margin, high[axis] + margin, grid), plane.corner_coordinates[:, axis])
         for axis in (0, 1)
     )
-    cells = progress([(x, y) for y in ys for x in xs], label)
+    cells = progress([(x, y) for y in ys for x in xs], label, unit="point")
     losses = np.array([loss(plane.weights_at(float(x), float(y))) for x, y in cells]).reshape(grid, grid)
     markers = tuple(
         Marker(place, float(xy[0]), float(xy[1]), distance, loss(solutions[place]))

@@ -201,7 +201,9 @@ def _train(
         first, into_epoch = divmod(run.step, schedule.iterations_per_epoch)
         if into_epoch == 0 and not (history and history[-1].epoch == first):
             record(first)  # else the start belongs to no epoch's end, or was recorded before it was kept
-        for epoch in progress(range(first, schedule.num_epochs), label):
+        epochs = range(first, schedule.num_epochs)
+        bar = progress(epochs, label, total=schedule.num_epochs, initial=first, unit="epoch")
+        for epoch in bar:
             order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch))
             batches = torch.split(order.to(device), schedule.batch_size)
             draws = augmenter.epoch(epoch)
@@ -219,6 +221,10 @@ def _train(
                         keep()
             run.check()
             record(epoch + 1)
+            last = history[-1]
+            bar.set_postfix_str(
+                f"loss {last.train.loss:.3g}, test accuracy {last.test.accuracy:.1%}", refresh=False
+            )
     except KeyboardInterrupt as interruption:
         try:
             keep()

@@ -120,7 +120,7 @@ def spectral_density(
             f"steps={steps} of a matrix of side {matrix.dimension}; take from 1 to {matrix.dimension}"
         )
     nodes, weights = np.zeros((probes, steps)), np.zeros((probes, steps))
-    with progress(range(probes * steps), label) as bar:
+    with progress(range(probes * steps), label, unit="product") as bar:
         for probe in range(probes):
             basis = KrylovBasis(matrix, stream_seed(seed, "density", probe), max(3, steps))
             for _ in range(steps):

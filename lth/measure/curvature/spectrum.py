@@ -209,12 +209,13 @@ def search(
     limit = 10 * k + 100 if max_products is None else max_products
     if limit < k:
         raise InputError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")
-    with progress(range(limit), label, initial=basis.num_products) as bar:
+    with progress(None, label, initial=basis.num_products, unit="product") as bar:
         while True:
             spent, informed = basis.num_products, basis.is_informed
             is_last = spent >= limit or basis.is_complete
             if len(basis) >= k and (is_last or (informed and spent % _CHECK_EVERY == 0)):
                 found = _spectrum(basis.projection(), k, spent, tolerance)
+                bar.set_postfix_str(_certainty(found, tolerance), refresh=False)
                 confirmed = basis.is_complete or (claimed is not None and _within(found, claimed))
                 if is_last or (found.converged and confirmed):
                     certain = confirmed and (informed or basis.is_complete)
@@ -251,6 +252,14 @@ def _spectrum(known: Projection, k: int, num_products: int, tolerance: float) ->
             upper = np.full(k, np.inf)
     found = Spectrum(ritz, upper, residuals[:k], known.noise, num_products, converged=False)
     return replace(found, converged=found.meets(tolerance))
+
+
+def _certainty(found: Spectrum, tolerance: float) -> str:
+    """Return how far a spectrum is known, and how far it is asked for."""
+    if found.num_positive < len(found.eigenvalues):
+        return f"{found.num_positive} of {len(found.eigenvalues)} eigenvalues known to be positive"
+    asked = tolerance * max(1.0, abs(found.log_eig_product))
+    return f"log_eig_product within {found.log_eig_width:.2g}, asked {asked:.2g}"
 
 
 def _share(values: np.ndarray) -> float:

@@ -79,7 +79,7 @@ def deflated_trace(
         return Trace(float(np.trace(basis.inside)), np.zeros(probes))
     matrix = basis.matrix
     drawn = list(samples)
-    for index in progress(range(len(drawn), probes), label, total=probes, initial=len(drawn)):
+    for index in progress(range(len(drawn), probes), label, total=probes, initial=len(drawn), unit="probe"):
         stream = generator(seed, "trace", index)
         bits = torch.randint(2, (matrix.dimension,), generator=stream, dtype=torch.int8)
         probe = basis.outside((2 * bits - 1).double().to(matrix.device))
