@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lth.brief import brief
 from lth.data.images import ImageData
 from lth.randomness import generator
 from lth.setting.amount import Amount
@@ -20,6 +21,8 @@ class Examples:
     labels: Tensor  # (n,), int64
     mean: Tensor  # (channels, 1, 1), float32
     std: Tensor  # (channels, 1, 1), float32
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,6 +49,8 @@ class TrainingData:
     train: Examples
     test: Examples
     positions: Tensor  # (len(train),), int64: positions in the full training split, ascending
+
+    __repr__ = brief
 
 
 def sample(total: int, amount: Amount, seed: int, purpose: str) -> Tensor:

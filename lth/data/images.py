@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from lth.brief import brief
 from lth.data.arrays import image_tensor, label_tensor
 from lth.data.reading import SPLITS, Reading
 from lth.data.repeats import Repeats, count_repeats
@@ -31,6 +32,8 @@ class ImageData:
     source: str = "in memory"
     class_names: tuple[str, ...] = ()  # in the order of their numbers; empty if they have none
     reading: Reading = field(default_factory=Reading)  # what became of the files, if there were any
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         for what, text in (("name", self.name), ("source", self.source)):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from lth.brief import brief
 from lth.errors import InputError
 from lth.measure.distance import Travel
 from lth.measure.kind.curvature import Curvature
@@ -32,6 +33,8 @@ class Attained:
     density: float
     history: tuple[EpochRecord, ...]  # in order of epoch
 
+    __repr__ = brief
+
     @property
     def train_loss(self) -> float:
         """Training loss of the solution, nats an example."""
@@ -54,6 +57,8 @@ class Evidence:
     runs: Mapping[str, str]  # run id by the name of a solution or a job
     former: frozenset[str] = frozenset()  # names of what an earlier version of lth stored
     seconds: float | None = None  # that all of it took, one task after the other; None if it is not known
+
+    __repr__ = brief
 
     @property
     def seed(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lth.brief import brief
 from lth.errors import InputError
 from lth.network.weights import Weights
 
@@ -18,6 +19,8 @@ class Distances:
     names: tuple[str, ...]  # (n,)
     euclidean: np.ndarray  # (n, n), L2, zero on the diagonal
     cosine: np.ndarray  # (n, n), in [-1, 1], one on the diagonal
+
+    __repr__ = brief
 
 
 def distance(a: Weights, b: Weights) -> float:
@@ -92,6 +95,8 @@ class Travel:
     level: np.ndarray  # (levels,), int64
     to_previous: np.ndarray  # (levels,): ‖w(L-1) - m(L-1) ⊙ wk‖
     to_solution: np.ndarray  # (levels,): ‖w(L) - m(L-1) ⊙ wk‖
+
+    __repr__ = brief
 
 
 def travel(starts: Sequence[Weights], solutions: Sequence[Weights]) -> Travel:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.errors import InputError
 from lth.network.weights import Weights, affine_combination
 from lth.training.evaluate import Evaluation
@@ -23,6 +24,8 @@ class Interpolation:
     train_error: np.ndarray  # (points,), share of examples
     test_loss: np.ndarray
     test_error: np.ndarray
+
+    __repr__ = brief
 
     @property
     def is_finite(self) -> bool:

@@ -23,6 +23,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.errors import InputError
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
@@ -46,6 +47,8 @@ class BasinRadii:
     loss: float  # at the point itself
     dimension: int  # of the space
     num_evaluations: int
+
+    __repr__ = brief
 
     @property
     def mean(self) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.errors import InputError
 from lth.network.weights import Weights
 from lth.plan.place import Place
@@ -25,6 +26,8 @@ class Plane:
     origin: Tensor  # a, (full_dimension,), float64
     axes: Tensor  # (2, full_dimension), orthonormal, float64
     corner_coordinates: np.ndarray  # (3, 2)
+
+    __repr__ = brief
 
     def coordinates(self, weights: Weights) -> tuple[np.ndarray, float]:
         """Return the (x, y) nearest to `weights`, and their L2 distance from the plane."""
@@ -77,6 +80,8 @@ class Surface:
     y: np.ndarray  # (grid,), L2
     loss: np.ndarray  # (grid, grid), row by y, column by x; NaN or infinite where the network's output is
     markers: tuple[Marker, ...]
+
+    __repr__ = brief
 
 
 def plane_through(a: Weights, b: Weights, c: Weights) -> Plane:

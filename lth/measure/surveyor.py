@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lth.brief import brief
 from lth.data import Examples, TrainingData
 from lth.data.examples import sample
 from lth.measure.curvature.hessian import HessianOperator
@@ -31,6 +32,8 @@ class MaskedPoint:
 
     weights: Weights
     mask: Mask
+
+    __repr__ = brief
 
     @property
     def space(self) -> LevelSpace:

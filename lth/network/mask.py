@@ -37,6 +37,9 @@ class Mask:
         if both := self.frozen & self.keep.keys():
             raise InputError(f"{min(both)} is frozen, so it can't be pruned; leave it out of keep")
 
+    def __repr__(self) -> str:
+        return f"<Mask: {self.num_kept:,} of {self.num_prunable:,} weights kept, {self.density:.1%}>"
+
     @classmethod
     def dense(cls, network: nn.Module) -> Mask:
         """Return the mask of level 0, which keeps everything."""

@@ -25,6 +25,10 @@ class Weights:
     parameters: Mapping[str, Tensor]
     buffers: Mapping[str, Tensor]
 
+    def __repr__(self) -> str:
+        tensors = [*self.parameters.values(), *self.buffers.values()]
+        return f"<Weights: {sum(tensor.numel() for tensor in tensors):,} numbers in {len(tensors)} tensors>"
+
     @classmethod
     def of(cls, network: nn.Module) -> Weights:
         """Return a copy of the network's present state, detached from it and contiguous."""

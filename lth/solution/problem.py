@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from lth.brief import brief
 from lth.data import ImageData, TrainingData, prepare
 from lth.errors import InputError
 from lth.network import build_network
@@ -48,6 +49,8 @@ class Problem:
     keys: TaskKeys
     others: tuple[torch.device, ...] = ()  # devices that share the examples of a curvature with the data's
     code: OwnCode | None = None  # what the user's own network is made of, as it was when it was built
+
+    __repr__ = brief
 
     @property
     def devices(self) -> tuple[torch.device, ...]:

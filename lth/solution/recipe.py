@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lth.brief import brief
 from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
@@ -33,6 +34,8 @@ class Start:
     state: TrainingState
     schedule: Schedule
     capture_at: int | None = None
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,11 @@ class Solution:
     ancestors: tuple[str, ...] = ()  # keys of w(0), w(1), …, w(L-1)
     trajectory: Mapping[int, Weights] = field(default_factory=dict)  # weights after an epoch
 
+    def __repr__(self) -> str:
+        of = f"{self.spec.name} on {self.setting.data.dataset}, seed {self.setting.seed}"
+        attained = f", test accuracy {self.history[-1].test.accuracy:.2%}" if self.history else ""
+        return f"<Solution {self.name}: {of}, density {self.density:.1%}{attained}, key {self.key[:8]}>"
+
     @property
     def weights(self) -> Weights:
         """The final weights, w(L)."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import sample
@@ -54,6 +55,8 @@ class TrainingState:
     momentum: Mapping[str, Tensor]  # by parameter name; empty: all zero
     step: int  # iterations of the schedule already taken
 
+    __repr__ = brief
+
     def masked(self, mask: Mask) -> TrainingState:
         """Return the state with the pruned weights and their momentum exactly zero."""
         momentum = {name: mask.apply_to(name, buffer) for name, buffer in self.momentum.items()}
@@ -77,6 +80,8 @@ class Progress:
     captured: TrainingState | None
     history: tuple[EpochRecord, ...]
 
+    __repr__ = brief
+
 
 class Keeper(Protocol):
     """Keeps the progress of a training, for it to go on from."""
@@ -95,6 +100,8 @@ class Training:
     final: Weights
     captured: TrainingState | None
     history: tuple[EpochRecord, ...]
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import chdtri  # quantiles of the chi-square
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
 from lth.randomness import stream_seed
@@ -38,6 +39,8 @@ class SpectralDensity:
     nodes: np.ndarray  # (probes, steps)
     weights: np.ndarray  # (probes, steps): a row sums to one
     dimension: int
+
+    __repr__ = brief
 
     def mean(self, f: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
         """Return an estimate of tr f(A) / n, the mean of f over the eigenvalues, and its standard error.

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth.brief import brief
 from lth.errors import InputError
 from lth.randomness import generator
 
@@ -57,6 +58,8 @@ class Projection:
     leaving: np.ndarray  # (e, m): C, in an orthonormal basis of where AV leaves V
     outside: float  # estimate of the largest eigenvalue of A on all that is orthogonal to V; ∞ if none yet
     noise: float  # largest difference between two entries of VᵀAV that should be equal: rounding of products
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

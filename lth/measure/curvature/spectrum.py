@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis, Projection, SymmetricOperator
 
@@ -48,6 +49,8 @@ class Spectrum:
     noise: float  # rounding seen in the products; bounds are meant up to it
     num_products: int
     converged: bool  # the bounds were as close as asked
+
+    __repr__ = brief
 
     @property
     def num_positive(self) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from lth.bar import progress
+from lth.brief import brief
 from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.randomness import generator
@@ -24,6 +25,8 @@ class Trace:
 
     inside: float  # tr(VᵀAV) of the basis V, exact
     samples: np.ndarray  # (probes,): zᵀPAPz with P = I - VVᵀ
+
+    __repr__ = brief
 
     @property
     def estimate(self) -> float:

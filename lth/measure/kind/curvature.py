@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lth.brief import brief
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, basis_capacity, search
 from lth.measure.curvature.trace import Trace, deflated_trace
@@ -38,6 +39,8 @@ class Curvature:
     spectrum: Spectrum
     trace: Trace
     size: Size
+
+    __repr__ = brief
 
 
 def curvature_at(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lth.brief import brief
 from lth.measure.distance import Distances, Travel, pairwise, travel
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
@@ -28,6 +29,8 @@ class StudyDistances:
     euclidean: np.ndarray  # (n, n), L2, zero on the diagonal
     cosine: np.ndarray  # (n, n), in [-1, 1], one on the diagonal
     travel: Travel
+
+    __repr__ = brief
 
 
 def take(job: DistanceJob, site: Site, _analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:

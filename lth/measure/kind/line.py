@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lth.brief import brief
 from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.interpolation import Interpolation, barrier_over_mean, interpolate
 from lth.measure.kind.site import Site
@@ -28,6 +29,8 @@ class Line:
 
     stored: Interpolation  # interpolated like the weights
     anew: Interpolation | None  # estimated anew at each point; None if the network has none
+
+    __repr__ = brief
 
 
 def line_between(

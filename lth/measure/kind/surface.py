@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
+from lth.brief import brief
 from lth.data import Examples
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
@@ -30,6 +31,8 @@ class LevelSurface:
     surface: Surface
     corners: tuple[Place, Place, Place]
     cutoff: float  # loss of the worst IMP solution drawn: its sublevel set holds all of them
+
+    __repr__ = brief
 
 
 def surface_over(
