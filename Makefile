@@ -2,14 +2,18 @@
 # make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
 # make nightly the tests that take minutes        make matrix the tests with the lowest versions allowed
 # make house   draw the tree of docs/house.md again  make gpu    what only a GPU shows: right, how fast, how wide
+# make lock    write uv.lock anew, with uv           make wheel  build dist/lth-….whl
+# make CPU=1 … sets up torch without CUDA, which a machine without an NVIDIA GPU has no use for
 
 PYTHON ?= python3
 SEEDS ?= 0,1,2
+UV ?= uv
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venv-lowest
 
-.PHONY: study test nightly matrix ui check house gpu setup clean
+.PHONY: study test nightly matrix ui check house gpu lock wheel setup clean
 
 study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local -P seeds=$(SEEDS)
@@ -41,15 +45,29 @@ ui: setup
 	@test -n "$$MLFLOW_TRACKING_URI" || test -e mlflow.db || { echo "lth: no mlflow.db here yet: run make study, or set MLFLOW_TRACKING_URI" >&2; exit 1; }
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 $${MLFLOW_TRACKING_URI:+--backend-store-uri "$$MLFLOW_TRACKING_URI"}
 
+lock:
+	$(UV) lock
+
+wheel: setup
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 setup: $(READY)
 	@$(BIN)/python -m lth.tracking.project.environment
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lth needs Python 3.11 or newer: make PYTHON=python3.12 …")'
-	@echo "setting up .venv (torch is large: this can take minutes)"
+ifdef CPU
+	@echo "setting up .venv with the CPU's torch of $(CPU_INDEX) (2 GB: this can take minutes)"
 	$(PYTHON) -m venv .venv
+	@# Both from there: a torchvision that was built for CUDA can't be imported beside this torch.
+	@$(BIN)/python -m pip install --quiet --index-url $(CPU_INDEX) 'torch<3' 'torchvision<1' || { echo "lth: $(CPU_INDEX) has no CPU build of torch and torchvision for this Python: name another index, as in make CPU=1 CPU_INDEX=…, or leave CPU=1 out" >&2; exit 1; }
+	$(BIN)/python -m pip freeze | grep '^torch' > .venv/cpu.txt
+else
+	@echo "setting up .venv (6.5 GB: this can take minutes; where there is no GPU, make CPU=1 takes 2 GB)"
+	$(PYTHON) -m venv .venv
+endif
 	@# compat: a folder called lth beside a program must not hide the package, as it hides setuptools' finder.
-	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet $(if $(CPU),--constraint .venv/cpu.txt) --config-settings editable_mode=compat --editable '.[dev]'
 	@touch $(READY)
 
 # The lowest versions have no wheels for newer Pythons.

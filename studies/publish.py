@@ -17,13 +17,14 @@ from typing import Any
 import click
 from PIL import Image
 
+from lth import __version__
 from lth.command.options import opened_replication, study_options
 from lth.evidence.evidence import Evidence
 from lth.study.replication import Replication
 from lth.tracking.store import COMPUTED_BY
 
 _COMMIT = "mlflow.source.git.commit"
-_PACKAGES = ("lth", "torch", "torchvision", "numpy", "scipy", "mlflow")
+_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "mlflow")
 _COLOURS = 64  # of a picture, which is a quarter as large so, and looks the same
 _LEFT_OUT = {".html", ".md"}  # pages that repeat every picture
 
@@ -77,7 +78,7 @@ def _study(replication: Replication, run_id: str, evidences: list[Evidence]) -> 
         "evidence_keys": {str(study.problem.setting.seed): study.problem.keys.evidence() for study in studies},
         "computed_by": sorted({each[COMPUTED_BY] for each in tags if COMPUTED_BY in each}),
         "commits": sorted({each[_COMMIT] for each in tags if _COMMIT in each}),
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {"lth": __version__, **{name: version(name) for name in _PACKAGES}},
         "hours_of_all_tasks": sum(hours) if len(hours) == len(evidences) else None,
     }
 

@@ -46,7 +46,12 @@ _RUNNING_OPTIONS = {
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
+# Of a parameter that is `true` where nothing is said of it: `--fresh` as well as `-P fresh=true`.
+OPTIONAL: dict[str, Any] = {"is_flag": False, "flag_value": "true"}
+
 _FAULTS = "lth-faults.log"  # in the working directory
+_TYPED = "lth.typed"  # in the context of a command
+REPORT = "report.html"  # the artifact of a report
 _LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
 
 
@@ -64,8 +69,10 @@ class ProjectCommand(click.Command):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         """Parse the command line, and explain what is wrong with it before it is reported."""
+        spelled = spelled_out(args)
+        context.meta[_TYPED] = tuple(spelled)
         with self._explained(), hinted(self.params):
-            return super().parse_args(context, spelled_out(args))
+            return super().parse_args(context, spelled)
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in groups: the command's own, how it runs, and the parameters by their stage."""
@@ -86,15 +93,23 @@ class ProjectCommand(click.Command):
             raise
 
 
+def typed_arguments() -> tuple[str, ...]:
+    """Return what was typed behind the name of the present command, for other processes to do the same."""
+    typed: tuple[str, ...] = click.get_current_context().meta[_TYPED]
+    return typed
+
+
 def study_options(command: Command) -> Command:
     """Add every parameter of a study to a click command, spelled with `_` or `-`."""
     options = [
-        click.option(f"--{name}", f"--{name.replace('_', '-')}", name, default=None, help=text)
-        if "_" in name
-        else click.option(f"--{name}", name, default=None, help=text)
+        click.option(*_spellings(name), name, default=None, help=text, **(OPTIONAL if name == "fresh" else {}))
         for name, text in {**_RUNNING_OPTIONS, **{row.name: row.help for row in PARAMETERS}}.items()
     ]
     return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def _spellings(name: str) -> list[str]:
+    return list(dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"]))
 
 
 def parse_level(_context: click.Context | None, _parameter: click.Parameter | None, value: str) -> int:
@@ -163,6 +178,19 @@ def opened_replication(
             replication = build_replication(opening, several, store, _say)
         with told_as(click.ClickException):
             yield replication
+
+
+def open_report(replication: Replication, run_id: str) -> None:
+    """Show a report in a browser: the file of a store on this machine, else a copy of it."""
+    import webbrowser
+    from tempfile import mkdtemp
+
+    store = replication.studies[0].store
+    page = store.local_file(run_id, REPORT) or store.download(run_id, REPORT, mkdtemp(prefix="lth-report-"))
+    if webbrowser.open(page.as_uri()):
+        click.echo(f"Opened {page}")
+    else:
+        click.echo(f"There is no browser here; the report is {page}")
 
 
 def tell_report(replication: Replication, run_id: str) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from lth.command.options import ProjectCommand, is_true, told_as
+from lth.command.options import OPTIONAL, ProjectCommand, is_true, told_as
 
 
 @click.command(cls=ProjectCommand)
-@click.option("--folder", default=None, help="Where the artifacts are. [default: beside the store]")
-@click.option("--dry_run", "--dry-run", default=None, help="true: say what would be changed, change nothing.")
+@click.option("--folder", default=None, help="Where the artifacts are. [beside the store]")
+@click.option(
+    "--dry_run", "--dry-run", default=None, **OPTIONAL, help="true: say what would be changed, change nothing."
+)
 def main(folder: str | None, dry_run: str | None) -> None:
     """Correct the places of artifacts that an SQLite store has written down; MLFLOW_TRACKING_URI says which."""
     only_look = is_true("dry_run", dry_run)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from lth.command import workers as crew
 from lth.command.options import (
+    OPTIONAL,
     ProjectCommand,
     is_fresh,
     is_true,
     opened_replication,
     study_options,
     tell_report,
+    typed_arguments,
 )
 
 
@@ -23,15 +23,14 @@ from lth.command.options import (
     default="auto",
     envvar="LTH_WORKERS",
     callback=crew.parse,
-    help="Processes that share the tasks; auto: as many as a CPU's cores have threads for. [default: auto]",
+    help="Processes that share the tasks; auto: as many as a CPU's cores have threads for. [auto]",
 )
-@click.option(
-    "--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [default: seed]"
-)
+@click.option("--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [seed]")
 @click.option(
     "--declare",
     default=None,
-    help="true: write down claims, seeds, margins and settings first; only: nothing else. [default: false]",
+    **OPTIONAL,
+    help="true: write down claims, seeds, margins and settings first; only: nothing else. [false]",
 )
 @study_options
 def main(seeds: str | None, workers: int | None, declare: str | None, **options: str | None) -> None:
@@ -47,7 +46,7 @@ def main(seeds: str | None, workers: int | None, declare: str | None, **options:
         if declare == "only":
             return
         count = replication.worthwhile_workers if workers is None else workers
-        with crew.working(count, ["lth.command.study", *sys.argv[1:]], click.echo):
+        with crew.working(count, ["lth.command.study", *typed_arguments()], click.echo):
             run_id = replication.complete()
         tell_report(replication, run_id)
 

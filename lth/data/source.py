@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from filelock import FileLock, Timeout
@@ -87,24 +88,18 @@ def _digits(data_dir: Path | None) -> ImageData:
 
 
 def _cifar10(data_dir: Path | None) -> ImageData:
-    from torchvision.datasets import CIFAR10
-
-    return _from_torchvision("cifar10", CIFAR10, data_dir)
+    return _from_torchvision("cifar10", "CIFAR10", data_dir)
 
 
 def _cifar100(data_dir: Path | None) -> ImageData:
-    from torchvision.datasets import CIFAR100
-
-    return _from_torchvision("cifar100", CIFAR100, data_dir)
+    return _from_torchvision("cifar100", "CIFAR100", data_dir)
 
 
 def _fashion_mnist(data_dir: Path | None) -> ImageData:
     """Return Fashion-MNIST from the four idx files in `data_dir`, else through torchvision."""
-    from torchvision.datasets import FashionMNIST
-
     files = find_idx_files(data_dir) if data_dir is not None else None
     if files is None:
-        return _from_torchvision("fashion-mnist", FashionMNIST, data_dir)
+        return _from_torchvision("fashion-mnist", "FashionMNIST", data_dir)
     train_images, train_labels, test_images, test_labels = map(read_idx, files)
     return ImageData(
         "fashion-mnist",
@@ -131,8 +126,9 @@ _SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
 }
 
 
-def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path | None) -> ImageData:
+def _from_torchvision(name: str, dataset_class: str, data_dir: Path | None) -> ImageData:
     root = DEFAULT_DATA_DIR if data_dir is None else data_dir
+    dataset = getattr(_datasets(name), dataset_class)
     try:
         with _one_at_a_time(root, name):
             train, test = (dataset(root=str(root), train=train, download=True) for train in (True, False))
@@ -143,6 +139,23 @@ def _from_torchvision(name: str, dataset: Callable[..., object], data_dir: Path 
         ) from error
     names = tuple(getattr(train, "classes", ()))
     return ImageData(name, *_split(train), *_split(test), str(root), names)
+
+
+def _datasets(name: str) -> ModuleType:
+    """Return torchvision's data sets.
+
+    Raises:
+        InputError: If it can't be imported, as one that was built for another torch.
+    """
+    try:
+        from torchvision import datasets
+    except Exception as error:  # whatever its loader raises
+        raise InputError(
+            f"dataset={name} is read by torchvision, which can't be imported beside torch {torch.__version__} "
+            f"({type(error).__name__}: {' '.join(str(error).split())}); install both from one index"
+        ) from error
+    assert isinstance(datasets, ModuleType)
+    return datasets
 
 
 @contextmanager

@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -27,6 +26,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from lth import __version__
 from lth.errors import InputError
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
@@ -66,7 +66,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
     manifest = {
         "format": "lth-solution",
         "version": FORMAT_VERSION,
-        "written_by": f"lth {version('lth')}",
+        "written_by": f"lth {__version__}",
         "kind": solution.kind,
         "level": solution.level,
         "density": solution.density,

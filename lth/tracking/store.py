@@ -373,6 +373,11 @@ class Store:
         location = self._client.artifact_uri(run_id)
         return without_password(str(local_folder(location) or location))
 
+    def local_file(self, run_id: str, path: str) -> Path | None:
+        """Return the file of an artifact, if it is one of this machine."""
+        folder = local_folder(self._client.artifact_uri(run_id))
+        return folder / path if folder is not None and (folder / path).is_file() else None
+
     def download(self, run_id: str, path: str, directory: str) -> Path:
         """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
         return self._client.download(run_id, path, directory)
