@@ -21,9 +21,10 @@ class _Lines(tqdm):  # type: ignore[misc]
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # noqa: ARG002
         """Write the line; there is nothing to wipe out when the work is done."""
-        if msg is None:
-            self.fp.write(f"{self}\n")
-            self.fp.flush()
+        if msg is not None:
+            return False
+        self.fp.write(f"{self}\n")
+        self.fp.flush()
         return True
 
 

@@ -70,10 +70,8 @@ def _group(name: str, running: Collection[str]) -> str:
 def _row(parameter: click.Parameter) -> tuple[str, str]:
     """Return how an option is written, and what it does."""
     name, text = str(parameter.name), getattr(parameter, "help", None) or ""
-    if not name.isidentifier() or name.startswith("_"):  # click's own
-        return parameter.opts[-1], text
     if name in BY_NAME:
         text = f"{text} [{defaults(name)}]"
     elif parameter.required:
         text = f"{text} [required]"
-    return f"--{name}", text
+    return next(option for option in parameter.opts if option.startswith("--")), text
