@@ -38,6 +38,7 @@ from lth.study.record.solution import evaluations
 from lth.tracking.model import ModelError, models_of, read_weights
 from lth.tracking.store import KEY, REUSED, STUDY, FoundRun, Store, is_finished
 
+_THINGS = ("checkpoints", "models", "measurements", "numbers", "files")
 _SAME = 1e-9  # relative: how far a number that is read off again may lie from the stored one
 
 
@@ -66,7 +67,8 @@ class Verified:
     @property
     def described(self) -> str:
         """What was looked at, for a person."""
-        return ", ".join(f"{count:,} {what}" for what, count in self.counts.items()) or "nothing"
+        counted = [(self.counts[what], what) for what in _THINGS if self.counts.get(what)]
+        return ", ".join(f"{n:,} {what if n > 1 else what[:-1]}" for n, what in counted) or "nothing"
 
 
 def verify(store: Store, tell: Callable[[Damage], None]) -> Verified:
