@@ -50,7 +50,7 @@ def change_metric(tracking: Path, run: str, metric: str, *, step: int | None = N
     with sqlite3.connect(tracking / "mlflow.db") as database:
         for table in ("metrics", "latest_metrics") if step is None else ("metrics",):
             changed = database.execute(
-                f"UPDATE {table} SET value = value + 1 WHERE run_uuid = ? AND key = ? AND step = ifnull(?, step)",
+                f"UPDATE {table} SET value = 9 WHERE run_uuid = ? AND key = ? AND step = IFNULL(?, step)",
                 (run_called(run).info.run_id, metric, step),
             )
             assert changed.rowcount
