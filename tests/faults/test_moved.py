@@ -60,7 +60,7 @@ def test_a_store_that_was_moved_is_told_with_both_places_and_one_command_mends_i
     refused = said(call(imp_level, "--level=1"), 2)
     assert f"are not in {tracking}/mlruns/" in refused
     assert f"but in {moved}/mlruns/" in refused
-    assert "`mlflow run . -e relocate` corrects that" in refused
+    assert "`lth relocate` corrects that" in refused
     looked = said(call(relocate, "--dry_run=true"))
     assert "would be given their new place" in looked
     assert said(call(imp_level, "--level=1"), 2) == refused, "looking changes nothing"
@@ -88,7 +88,7 @@ def test_a_copy_of_a_store_is_given_its_own_artifacts(finished, tracking, monkey
     shutil.copytree(tracking / "mlruns", copy / "mlruns")
     monkeypatch.chdir(copy)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}/mlflow.db")
-    assert "if this store is a copy, let `mlflow run . -e relocate` give it its own" in said(call(train_dense))
+    assert "if this store is a copy, let `lth relocate` give it its own" in said(call(train_dense))
     said(call(relocate))
     assert artifacts(trained(0)).is_relative_to(copy)
     assert "is a copy" not in said(call(train_dense))
@@ -170,7 +170,7 @@ def test_numbers_that_are_gone_are_missing_in_a_report_and_a_study_measures_them
     (artifacts(the("tags.measure = 'surface'")) / "measurement.npz").unlink()
     told = said(call(report), 1)
     assert "lacks surface through dense" in told
-    assert "`mlflow run . -e study` with the same parameters completes it" in told
+    assert "`lth study` with the same parameters completes it" in told
     assert "measuring surface through dense" in said(call(study))
 
 
@@ -180,7 +180,7 @@ def test_a_solution_that_is_gone_is_refused_with_its_place_and_the_command_that_
     with pytest.raises(InputError) as refused:
         lth.load_solution(run.info.run_id)
     assert f"{artifacts(run)}/checkpoint" in str(refused.value)
-    assert "`mlflow run . -e imp_level -P level=1 -P fresh=true`" in str(refused.value)
+    assert "`lth imp_level -P level=1 -P fresh=true`" in str(refused.value)
     assert "held is gone" in said(call(imp_level, "--level=2", f"--from_run={run.info.run_id}"), 2)
 
 
@@ -193,7 +193,7 @@ def test_a_checkpoint_that_lacks_a_file_is_refused_with_that_file_and_the_comman
     told = str(refused.value)
     assert f"{artifacts(run)}/checkpoint" in told
     assert name in told
-    assert "`mlflow run . -e imp_level -P level=1 -P fresh=true`" in told
+    assert "`lth imp_level -P level=1 -P fresh=true`" in told
 
 
 def test_a_solution_of_another_study_that_shares_it_is_trained_again_where_it_is_gone(finished):

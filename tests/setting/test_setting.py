@@ -292,8 +292,8 @@ def test_every_parameter_but_the_preset_can_be_overridden():
 
 
 def test_an_unknown_parameter_raises_and_lists_those_that_exist():
-    with pytest.raises(ValueError, match=r"'learning_rate' is not a parameter; known are seed, .*\blr\b"):
-        with_overrides(DIGITS, {"learning_rate": 1})
+    with pytest.raises(ValueError, match=r"'qwertz' is not a parameter; known are seed, .*\blr\b"):
+        with_overrides(DIGITS, {"qwertz": 1})
 
 
 def test_overrides_leave_everything_else_alone():

@@ -186,7 +186,5 @@ def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothin
 
 
 def test_a_report_of_what_is_not_measured_names_it_and_the_remedy(whole):
-    with pytest.raises(
-        MissingEvidenceError, match=r"lacks curvature at dense, .* and \d+ more; `mlflow run . -e study`"
-    ):
+    with pytest.raises(MissingEvidenceError, match=r"lacks curvature at dense, .* and \d+ more; `lth study`"):
         make_study(k="2").evidence()
