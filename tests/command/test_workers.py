@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from lth.command import workers
+from lth.command.line import main
 from lth.command.workers import number, parse, working
 
 PROGRAM = """
@@ -25,7 +29,7 @@ def program(tmp_path, monkeypatch):
     """Return the module of a program that workers can run."""
     (tmp_path / "worked.py").write_text(PROGRAM)
     (tmp_path / "waiting.py").write_text("print('waiting', flush=True); import signal; signal.pause()")
-    path = os.pathsep.join([str(tmp_path), str(Path(workers.__file__).parent.parent)])
+    path = os.pathsep.join([str(tmp_path), str(Path(workers.__file__).parents[2])])
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.setenv("MLFLOW_RUN_ID", "of the command itself")
     return "worked"
@@ -89,3 +93,27 @@ def test_a_worker_stops_when_the_command_it_belongs_to_is_killed(tmp_path, progr
     command.communicate()
     gone, alive = psutil.wait_procs([worker], timeout=30)
     assert (gone, alive) == ([worker], [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        (["study", "--workers=2", "--levels", "1"], ["--workers=2", "--levels", "1"]),
+        (["study", "-P", "workers=2", "-P", "k=3"], ["--workers=2", "--k=3"]),
+        (["main", "--workers", "2"], ["--workers", "2"]),
+    ],
+)
+def test_workers_are_given_what_was_typed_behind_the_command_whatever_it_was_called(typed, given, monkeypatch):
+    handed: list[list[str]] = []
+
+    @contextmanager
+    def nobody(_count, arguments, _say):
+        handed.append(list(arguments))
+        yield
+
+    monkeypatch.setattr(workers, "working", nobody)
+    monkeypatch.setattr("lth.command.study.opened_replication", lambda *_, **__: nullcontext(MagicMock()))
+    monkeypatch.setattr("lth.command.study.tell_report", lambda *_: None)
+    done = CliRunner().invoke(main, typed)
+    assert done.exit_code == 0, done.output
+    assert handed == [["lth.command.study", *given]]

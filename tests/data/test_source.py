@@ -1,6 +1,8 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from problems import image_data
 
 from lth.data import ImageData, load_images
 
+VERSION = re.escape(torch.__version__)
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -74,6 +77,24 @@ def test_torchvision_sets_that_cannot_be_had_raise_and_say_where_they_belong(tmp
     monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
     with pytest.raises(ValueError, match=r"cifar10 is not in .* could not be downloaded \(no network\); put"):
         load_images("cifar10", tmp_path)
+
+
+class _OfAnotherTorch(ModuleType):
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion-mnist"])
+@pytest.mark.parametrize(
+    "torchvision", [None, _OfAnotherTorch("torchvision")], ids=["none", "of another torch"]
+)
+def test_a_torchvision_that_cannot_be_imported_is_told_with_the_torch_beside_it(
+    name, torchvision, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "torchvision", torchvision)
+    with pytest.raises(ValueError, match=f"dataset={name} is read by torchvision, .* beside torch {VERSION}"):
+        load_images(name, tmp_path)
+    assert len(load_images("digits").train_labels) == 1437  # which needs none
 
 
 # A data set of torchvision's that can't be opened twice at once; the first who does waits for a line.

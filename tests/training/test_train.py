@@ -21,6 +21,7 @@ from problems import (
 )
 from torch import nn
 from torch.nn.functional import cross_entropy
+from tqdm import tqdm
 
 from lth.data import TrainingData
 from lth.data.examples import sample
@@ -77,6 +78,22 @@ def test_kept_weights_of_every_layer_move_while_pruned_ones_end_at_zero():
     for name, kept in mask.keep.items():
         assert not final.parameters[name][~kept].any()
         assert (final.parameters[name] != start.weights.parameters[name])[kept].all()
+
+
+def test_the_bar_of_a_training_counts_epochs_and_shows_the_last_loss(monkeypatch):
+    asked, texts = [], []
+
+    def shown(epochs, label, **options):
+        asked.append((label, options))
+        bar = tqdm(epochs, disable=True)
+        bar.set_postfix_str = lambda text, **_: texts.append(text)
+        return bar
+
+    monkeypatch.setattr("lth.training.train.progress", shown)
+    start, mask = masked_start()
+    last = run(start, mask, label="level 1").history[-1]
+    assert asked == [("level 1", {"total": 4, "initial": 1, "unit": "epoch"})]
+    assert texts[-1] == f"loss {last.train.loss:.3g}, test accuracy {last.test.accuracy:.1%}"
 
 
 def test_pruned_weights_stay_zero_in_bf16():

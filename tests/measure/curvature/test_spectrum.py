@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -16,10 +18,12 @@ from problems import (
     training_data,
 )
 from torch import Tensor
+from tqdm import tqdm
 
 from lth.errors import InputError
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.matrix import MatrixOperator
 from lth.measure.curvature.spectrum import (
     Spectrum,
     TooFewPositiveEigenvaluesError,
@@ -459,3 +463,24 @@ def test_eigenvalues_of_a_principal_submatrix_interlace(eigenvalues, dropped, se
     slack = 1e-5 * max(1.0, np.abs(eigenvalues).max())
     assert (part.eigenvalues <= whole.eigenvalues[:k] + slack).all()
     assert (whole.eigenvalues[dropped:] <= part.eigenvalues + slack).all()
+
+
+@pytest.mark.parametrize(
+    ("signs", "told"),
+    [
+        (1, r"log_eig_product within [\d.e-]+, asked 0\.0\d+$"),
+        (-1, "^0 of 3 eigenvalues known to be positive$"),
+    ],
+)
+def test_the_bar_of_a_spectrum_shows_how_far_it_is_known(signs, told, monkeypatch):
+    texts = []
+
+    def shown(*_: object, **__: object) -> tqdm:
+        bar = tqdm(disable=True)
+        bar.set_postfix_str = lambda text, **_: texts.append(text)
+        return bar
+
+    monkeypatch.setattr("lth.measure.curvature.spectrum.progress", shown)
+    matrix = MatrixOperator(torch.diag(signs * (torch.arange(40.0) + 1)))
+    assert leading_spectrum(matrix, 3, seed=0).converged
+    assert re.search(told, texts[-1])
