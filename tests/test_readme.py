@@ -14,6 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from lth.command import imp_level
+from lth.command.line import main as lth_command
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, resolve
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +102,13 @@ def test_a_command_of_the_readme_names_an_entry_point_and_parameters_it_takes(co
     known = PRESETS[DEFAULT_PRESET].flat().keys() - {"preset"}
     overrides = {name: value for name, value in parameters.items() if name in known}
     assert resolve(parameters.get("preset", DEFAULT_PRESET), overrides)
+
+
+@pytest.mark.parametrize("command", commands(PAGES, "lth"))
+def test_an_lth_line_of_the_readme_is_one_that_is_understood(command):
+    arguments = ["--help"] if command == "lth" else [*shlex.split(command)[1:], "--help"]
+    done = CliRunner().invoke(lth_command, arguments)
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("command", commands(PAGES, "make"))

@@ -29,8 +29,9 @@ def write_options(
         running: The names of those that say how a study runs.
         formatter: Of click.
     """
+    options = [parameter for parameter in parameters if isinstance(parameter, click.Option)]
     for group in (_OWN, *_GROUPS.values(), _RUNNING):
-        rows = [_row(each) for each in parameters if _group(str(each.name), running) == group]
+        rows = [_row(each) for each in options if _group(str(each.name), running) == group]
         if rows:
             with formatter.section(group):
                 formatter.write_dl(rows)
@@ -67,9 +68,9 @@ def _group(name: str, running: Collection[str]) -> str:
     return _RUNNING if name in running else _OWN
 
 
-def _row(parameter: click.Parameter) -> tuple[str, str]:
+def _row(parameter: click.Option) -> tuple[str, str]:
     """Return how an option is written, and what it does."""
-    name, text = str(parameter.name), getattr(parameter, "help", None) or ""
+    name, text = str(parameter.name), parameter.help or ""
     if name in BY_NAME:
         text = f"{text} [{defaults(name)}]"
     elif parameter.required:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-_TRUST = 0.1  # share of all that was predicted, by which a prediction counts as much as what was seen
+# So much of what was predicted counts as seen: a share of all, and what starting takes.
+_TRUST, _TRUST_SECONDS = 0.1, 30.0
 
 
 class Rest:
@@ -13,8 +14,8 @@ class Rest:
 
         rest = Σ predicted, of what is left · (p + elapsed) / (p + Σ predicted, of what was done meanwhile)
 
-    with p a tenth of all that was predicted. Elapsed is wall time: what other processes do of the tasks, and
-    whatever else keeps the machine busy, is in the estimate.
+    with p a tenth of all that was predicted and half a minute. Elapsed is wall time: what other processes do of the
+    tasks, and whatever else keeps the machine busy, is in the estimate.
 
     >>> rest = Rest({"a": 60.0, "b": 60.0, "c": 120.0}, done=["a"], clock=iter([0.0, 0.0]).__next__)
     >>> str(rest)
@@ -57,10 +58,8 @@ class Rest:
         total = sum(self._predicted.values())
         left = total - sum(self._predicted[key] for key in self._done)
         seen = sum(self._predicted[key] for key in self._done - self._found)
-        trust = _TRUST * (total - sum(self._predicted[key] for key in self._found))
-        if left <= 0 or trust <= 0:
-            return 0.0
-        return left * (trust + self._clock() - self._began) / (trust + seen)
+        trust = _TRUST_SECONDS + _TRUST * (total - sum(self._predicted[key] for key in self._found))
+        return max(0.0, left) * (trust + self._clock() - self._began) / (trust + seen)
 
     def __str__(self) -> str:
         return f"{self.num_done} of {len(self._predicted)} done, {roughly(self.seconds)} to go"

@@ -84,6 +84,12 @@ def test_presets_are_shown_side_by_side_and_one_by_itself():
     assert "resnet20-fashion-mnist" not in shown
 
 
+@pytest.mark.parametrize("typed", [["--help"], ["show"], ["show", "--help"], ["show", "preset", "--help"]])
+def test_help_is_there_wherever_it_is_asked_for(typed):
+    assert "Usage: lth" in CliRunner().invoke(main, typed, prog_name="lth").output
+    assert CliRunner().invoke(main, [*typed, *(["--help"] * (typed == ["show"]))]).exit_code == 0
+
+
 def test_a_preset_that_there_is_not_is_refused():
     assert "did you mean resnet20-cifar10?" in said("show", "preset", "resnet20-cifar", status=2)
 

@@ -24,7 +24,7 @@ def test_the_rest_follows_what_tasks_take_here(times):
     rest.note(["a", "b"])
     between = sorted((60, 60 * times))
     assert between[0] <= rest.seconds <= between[1]
-    assert rest.seconds == pytest.approx(60 * (10 + 40 * times) / 50)
+    assert rest.seconds == pytest.approx(60 * (40 + 40 * times) / 80)
 
 
 def test_what_was_there_before_says_nothing_of_how_fast_it_goes():

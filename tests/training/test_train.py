@@ -89,8 +89,8 @@ def test_the_bar_of_a_training_counts_epochs_and_shows_the_last_loss(monkeypatch
         bar.set_postfix_str = lambda text, **_: texts.append(text)
         return bar
 
-    monkeypatch.setattr("lth.training.train.progress", shown)
     start, mask = masked_start()
+    monkeypatch.setattr("lth.training.train.progress", shown)
     last = run(start, mask, label="level 1").history[-1]
     assert asked == [("level 1", {"total": 4, "initial": 1, "unit": "epoch"})]
     assert texts[-1] == f"loss {last.train.loss:.3g}, test accuracy {last.test.accuracy:.1%}"
