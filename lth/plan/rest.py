@@ -14,8 +14,8 @@ class Rest:
 
         rest = Σ predicted, of what is left · (p + elapsed) / (p + Σ predicted, of what was done meanwhile)
 
-    with p a tenth of all that was predicted and half a minute. Elapsed is wall time: what other processes do of the
-    tasks, and whatever else keeps the machine busy, is in the estimate.
+    with p a tenth of all that was predicted and half a minute. Elapsed is wall time: what other processes do of
+    the tasks, and whatever else keeps the machine busy, is in the estimate.
 
     >>> rest = Rest({"a": 60.0, "b": 60.0, "c": 120.0}, done=["a"], clock=iter([0.0, 0.0]).__next__)
     >>> str(rest)

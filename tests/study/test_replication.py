@@ -17,6 +17,13 @@ class Named:
     def __init__(self, name: str, done: list[str], problem: object = None) -> None:
         self.name, self.store, self.problem = name, None, problem
         self._done = done
+        self.tasks = SimpleNamespace(results=list)
+
+    def predicted(self, tasks: list[object]) -> dict[str, float]:
+        return {str(task): 1.0 for task in tasks}
+
+    def finished(self) -> list[str]:
+        return []
 
     def complete(self) -> None:
         self._done.append(self.name)
