@@ -1,3 +1,4 @@
+import importlib
 import re
 import subprocess
 import sys
@@ -46,6 +47,12 @@ def test_a_misspelt_command_is_told_by_the_one_it_is_near(typed, command):
 
 def test_the_version_is_told():
     assert said("--version") == f"lth {lth.__version__}"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "main"])
+def test_a_command_has_an_entry_point(command):
+    entry = importlib.import_module(f"entrypoints.{command}")
+    assert entry.main is importlib.import_module(f"lth.command.{command}").main
 
 
 def test_a_command_is_the_same_by_module_and_by_its_other_name():

@@ -80,7 +80,7 @@ def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environm
     }
     project = tmp_path / "project"
     project.mkdir()
-    for name in ("MLproject", "python_env.yaml", "entrypoints.py", "lth"):
+    for name in ("MLproject", "python_env.yaml", "entrypoints", "lth"):
         (project / name).symlink_to(ROOT / name)
     register = [sys.executable, "-m", "lth.tracking.project.environment"]
     subprocess.run(register, cwd=project, env=environment, check=True, capture_output=True)
