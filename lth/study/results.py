@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lth.errors import InputError
@@ -16,6 +16,7 @@ from lth.plan.tasks import StudyTasks, Task
 from lth.solution.problem import Problem
 from lth.study.index import COMPLETE, StudyIndex
 from lth.study.record.load import load_measurement, load_outcome
+from lth.study.record.row import MEASURING, geometry, jobs_of_baseline, log_row
 from lth.study.record.solution import (
     ANALYSIS_TREND,
     log_analysis_trend,
@@ -24,7 +25,7 @@ from lth.study.record.solution import (
     measuring,
     solution_trend,
 )
-from lth.study.runs import MEASURING, StudyRuns
+from lth.study.runs import StudyRuns
 from lth.tracking.run import RunLog
 from lth.tracking.store import FAILURE, Store
 
@@ -105,9 +106,22 @@ class StudyResults:
             if FAILURE in found.data.tags:  # of one that was interrupted beside us
                 study.remove_tag(FAILURE)
             self._mend_trends(study)
+            for place in self._places():
+                self.show(place, self._geometry(place))
             log_results(study, self.rows())
             study.tags({COMPLETE: task.key})
         return parent
+
+    def show(self, place: Place, numbers: Mapping[str, float]) -> None:
+        """Put what was measured of a solution on its own run, beside what it attains.
+
+        Args:
+            place: Of the solution, which is there.
+            numbers: By their names on a row, of the landscape and of how sure it is.
+        """
+        run_id = self._index.find(self._tasks.training(place).key)
+        if run_id is not None:
+            log_row(self._store.append(run_id), self._index.run(run_id), numbers, self._problem)
 
     def fits_trends(self) -> bool:
         """Say whether the study's trends are of measurements like these; the first to come decide."""
@@ -168,6 +182,17 @@ class StudyResults:
             radius_standard_error=landscape.get("solver/radius_standard_error"),
             remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),
         )
+
+    def _geometry(self, place: Place) -> dict[str, float]:
+        """Return what was measured of a solution, by metric name on its row."""
+        if place.kind == "imp":
+            return geometry(self._landscape(place))
+        found: dict[str, float] = {}
+        for job, ending in jobs_of_baseline(place, self._problem.setting.pruning.levels).items():
+            run_id = self._index.known(self._tasks.measurement(job).key)
+            if run_id is not None:
+                found |= geometry(self._index.run(run_id).data.metrics, ending)
+        return found
 
     def _landscape(self, place: Place) -> dict[str, float]:
         """Return the numbers at a solution, of a level's analysis or a baseline's curvature, if any."""

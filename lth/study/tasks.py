@@ -23,6 +23,7 @@ from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
 from lth.study.record.load import check_kept, load_solution
+from lth.study.record.row import baseline_of, geometry, jobs_of_baseline
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns
@@ -183,7 +184,7 @@ class TaskWorker:
                 return None
             self._say(f"measuring {task.name}, in run {run.run_id}")
             with self._own_faults():
-                measure_on(
+                metrics = measure_on(
                     run,
                     self._problem,
                     job,
@@ -195,6 +196,9 @@ class TaskWorker:
                     say=self._say,
                 )
         clear_progress(run)
+        last = self._problem.setting.pruning.levels
+        if (baseline := baseline_of(job, last)) is not None:
+            self._results.show(baseline, geometry(metrics, jobs_of_baseline(baseline, last)[job]))
         return run.run_id
 
     def _analyse(self, task: Task, node: Analysis, *, adopt: bool, fresh: bool) -> str | None:
@@ -206,6 +210,7 @@ class TaskWorker:
             if run is None:
                 return None
             numbers = log_analysis(run, evidence, node.level)
+        self._results.show(here, geometry(numbers))
         if self._results.fits_trends():
             log_analysis_trend(self._store.append(self._runs.parent()), numbers, node.level)
         else:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlflow import MlflowClient, get_tracking_uri
-from mlflow.entities import DatasetInput, Experiment, FileInfo, Metric, Param, Run, RunTag
+from mlflow.entities import (
+    DatasetInput,
+    Experiment,
+    FileInfo,
+    LoggedModelInput,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -146,9 +155,11 @@ class PatientClient:
         """Log numbers, parameters and tags at once."""
         self.persist(self.at_once.log_batch, run_id, metrics=metrics, params=params, tags=tags)
 
-    def log_inputs(self, run_id: str, datasets: Sequence[DatasetInput]) -> None:
-        """Link data sets to a run."""
-        self.persist(self.at_once.log_inputs, run_id, datasets)
+    def log_inputs(
+        self, run_id: str, datasets: Sequence[DatasetInput], models: Sequence[LoggedModelInput] = ()
+    ) -> None:
+        """Link data sets and models to a run, as what it reads."""
+        self.persist(self.at_once.log_inputs, run_id, datasets, models)
 
     def get_metric_history(self, run_id: str, name: str) -> list[Metric]:
         """Return every value of a metric of a run."""

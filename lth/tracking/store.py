@@ -442,6 +442,12 @@ def is_finished(run: Run) -> bool:
     return bool(run.info.status == "FINISHED") and LOST not in run.data.tags
 
 
+def model_of(run: Run) -> str | None:
+    """Return the id of the model that a run logged last; None if it logged none."""
+    logged = run.outputs.model_outputs if run.outputs is not None else []
+    return str(logged[-1].model_id) if logged else None
+
+
 def is_active(run: Run) -> bool:
     """Say whether a run was not deleted."""
     return bool(run.info.lifecycle_stage == "active")

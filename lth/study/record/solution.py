@@ -26,6 +26,8 @@ from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
+from lth.study.record.card import model_card, model_name, model_parameters
+from lth.study.record.data_splits import splits_of_metrics, test_split, training_split
 from lth.study.record.load import CHECKPOINT
 from lth.tracking.model import log_model
 from lth.tracking.run import RunLog
@@ -71,21 +73,36 @@ def task_tags(problem: Problem, kind: str, level: int, density: float | None, ke
 
 
 def log_setting(
-    run: RunLog, problem: Problem, level: int | None, density: float | None, *, one_seed: bool = True
+    run: RunLog,
+    problem: Problem,
+    level: int | None,
+    density: float | None,
+    *,
+    one_seed: bool = True,
+    models: Sequence[str] = (),
 ) -> None:
-    """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
+    """Log every parameter as it is in force, level and density as metrics too, and what the run reads.
+
+    Args:
+        run: Any of a study, or of a report.
+        problem: The study's.
+        level: Of the run's task, if it has one.
+        density: Of its solution, if it has one.
+        one_seed: Whether the run is of the problem's seed alone.
+        models: Ids of the logged models that its task starts from or measures.
+    """
     place = {} if level is None else {"level": str(level)}
     setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
     run.params(
         {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
     )
-    numbers = {"seed": float(problem.setting.seed)} if one_seed else {}
+    numbers = {}
     if level is not None:
         numbers["level"] = float(level)
     if density is not None:
         numbers["density"] = density
     run.metrics(numbers)
-    run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
+    run.inputs([training_split(problem), test_split(problem)], models)
 
 
 def _sizes(network: nn.Module) -> dict[str, str]:
@@ -134,24 +151,18 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Prob
     )
 
 
-def log_solution_model(run: RunLog, solution: Solution, network: nn.Module) -> str | None:
-    """Log the network with the final weights as a model, last of all; return why there is none, or None.
-
-    Args:
-        run: Of the solution.
-        solution: What to log.
-        network: Gives the structure.
-    """
-    network = copy.deepcopy(network).eval()
+def log_solution_model(run: RunLog, solution: Solution, problem: Problem) -> str | None:
+    """Log the network with the final weights as a model, last of all; return why there is none, or None."""
+    network = copy.deepcopy(problem.network).eval()
     solution.final.load_into(network)
-    last = solution.history[-1]
     return log_model(
         run,
         network,
         solution.spec.input_shape,
-        name=solution.name.replace(" ", "_"),
-        parameters={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
-        metrics={"final/train_loss": last.train.loss, "final/test_accuracy": last.test.accuracy},
+        name=model_name(problem, solution.place),
+        parameters=model_parameters(problem, solution),
+        card=model_card(problem, solution, run.run_id),
+        attained=splits_of_metrics(problem),
     )
 
 
