@@ -126,6 +126,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
         with told_as(click.ClickException):
             yield study
+            _tell_where(store)
 
 
 @contextmanager
@@ -152,6 +153,7 @@ def opened_replication(
             replication = build_replication(opening, several, store, _say)
         with told_as(click.ClickException):
             yield replication
+            _tell_where(store)
 
 
 def tell_report(replication: Replication, run_id: str) -> None:
@@ -164,8 +166,13 @@ def tell_report(replication: Replication, run_id: str) -> None:
     if len(tables) > 1:
         click.echo(f"\nmean ± standard deviation over {len(tables)} seeds\n{text_table_over_seeds(tables)}")
     click.echo(f"\n{replication.verdicts(run_id)}\n")
-    click.echo(f"The report, report.html, is an artifact of run {run_id}.")
-    click.echo("To look at everything: make ui (or: mlflow ui), http://127.0.0.1:5000")
+    click.echo(f"The report: {replication.where(run_id, 'report.html')}")
+
+
+def _tell_where(store: Store) -> None:
+    """Say last of all where the runs are to be seen."""
+    if not workers.number():
+        _say(f"The runs: {store.runs_address}" + ("" if store.is_served else " (make ui opens it)"))
 
 
 def _given(options: Options) -> dict[str, str]:

@@ -15,6 +15,8 @@ from lth.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pandas import DataFrame
+
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
@@ -42,6 +44,7 @@ __all__ = [
     "open_study",
     "plan",
     "report",
+    "results",
     "setting",
     "solution",
     "study",
@@ -154,3 +157,23 @@ def load_solution(
     return load_by_place(
         level=level, kind=kind, preset=preset, seed=seed, changes=changes, experiment=experiment
     )
+
+
+def results(experiment: str | None = None, **where: object) -> DataFrame:
+    """Return every finished solution of an experiment as a pandas DataFrame, a row a solution.
+
+    `lth.results()`, `lth.results(preset="digits", seed=[0, 1, 2], kind="imp")`, `lth.results(lr=0.05)`. Columns
+    are its place (preset, changes, seed, solution, kind, level), each parameter in which the rows differ, and
+    all that is known of it, such as `test_accuracy`, `log_eig_product`, `radius_mean` and `barrier_loss`:
+    docs/results.md lists them. What was not measured is NaN. One search finds them all; no data set is read.
+
+    Args:
+        experiment: The MLflow experiment; by default what the environment says, else `lth`.
+        **where: A parameter and its value, or several values, of those solutions that are wanted.
+
+    Raises:
+        InputError: If there is no such store or experiment, or a name is no parameter.
+    """
+    from lth.study.query import results as found  # here: importing lth must not import mlflow
+
+    return found(experiment, **where)

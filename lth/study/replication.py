@@ -112,6 +112,10 @@ class Replication:
         """Return the run that holds the finished report; None if there is none."""
         return self._store.find(self.task().key)
 
+    def where(self, run_id: str, path: str) -> str:
+        """Return where a person finds a file of a report."""
+        return self._store.where(run_id, path)
+
     def verdicts(self, run_id: str) -> str:
         """Return the claims and their verdicts, as the run of a report states them."""
         return self._store.note(run_id)

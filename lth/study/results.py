@@ -9,6 +9,7 @@ from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.summary import LevelRow
+from lth.evidence.table import Table
 from lth.measure.kind.take import read
 from lth.plan.jobs import CurvatureJob, Job, level_jobs, study_jobs
 from lth.plan.place import Place, Point
@@ -25,6 +26,7 @@ from lth.study.record.solution import (
     measuring,
     solution_trend,
 )
+from lth.study.record.tidy import tidy, tidy_row
 from lth.study.runs import StudyRuns
 from lth.tracking.run import RunLog
 from lth.tracking.store import FAILURE, Store
@@ -108,7 +110,7 @@ class StudyResults:
             self._mend_trends(study)
             for place in self._places():
                 self.show(place, self._geometry(place))
-            log_results(study, self.rows())
+            log_results(study, self.rows(), self._table())
             study.tags({COMPLETE: task.key})
         return parent
 
@@ -181,6 +183,16 @@ class StudyResults:
             log_eig_width=landscape.get("solver/log_eig_product_interval"),
             radius_standard_error=landscape.get("solver/radius_standard_error"),
             remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),
+        )
+
+    def _table(self) -> Table:
+        found = [(place, self._index.find(self._tasks.training(place).key)) for place in self._places()]
+        return tidy(
+            [
+                tidy_row(self._index.run(run_id), self._geometry(place))
+                for place, run_id in found
+                if run_id is not None
+            ]
         )
 
     def _geometry(self, place: Place) -> dict[str, float]:

@@ -34,6 +34,7 @@ from lth.tracking.project.experiment import (
 from lth.tracking.project.silent import never_started
 from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
+from lth.tracking.ui import is_served, run_address, runs_address
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
 STUDY = "lth.study"  # on every run of a study: its key
@@ -365,9 +366,22 @@ class Store:
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the UI: of the tracking server, else of one that `make ui` starts."""
-        uri = get_tracking_uri()
-        server = without_password(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
-        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return run_address(self.experiment_id, run_id)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the store is behind a tracking server, which has the UI."""
+        return is_served(get_tracking_uri())
+
+    @property
+    def runs_address(self) -> str:
+        """The address in the UI that shows the runs of the experiment."""
+        return runs_address(self.experiment_id)
+
+    def where(self, run_id: str, path: str) -> str:
+        """Return where a person finds an artifact: its file on this machine, else its address in the UI."""
+        folder = local_folder(self._client.artifact_uri(run_id))
+        return f"{self.link(run_id)}/artifacts/{path}" if folder is None else str(folder / path)
 
     def _create(self, name: str, tags: Mapping[str, str]) -> RunLog:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them

@@ -52,8 +52,9 @@ def model_card(problem: Problem, solution: Solution, run_id: str) -> str:
     setting = problem.setting
     trained = (
         f"{solution.history[-1].epoch} epochs of SGD on {len(problem.data.train):,} images, batches of "
-        f"{training.batch_size}, learning rate {_rate(problem, solution.kind)}, momentum {training.momentum:g}, "
-        f"weight decay {training.weight_decay:g}, augmentation {setting.data.augmentation}, seed {setting.seed}"
+        f"{training.batch_size}, learning rate {_rate(problem, solution.kind)}, momentum "
+        f"{training.momentum:g}, weight decay {training.weight_decay:g}, augmentation "
+        f"{setting.data.augmentation}, seed {setting.seed}"
     )
     lines = [
         f"# {solution.name} of {setting.network} on {problem.images.name}",

@@ -1,4 +1,4 @@
-"""The splits of a study's data set as MLflow shows them: what a network was trained and what it was tested on."""
+"""The splits of a study's data set as MLflow shows them: what networks are trained and tested on."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def baseline_of(job: Job, last: int) -> Place | None:
 
 
 def geometry(numbers: Mapping[str, float], ending: str = "") -> dict[str, float]:
-    """Return those of a run's metrics that are of the landscape, or say how sure it is, by their names on a row."""
+    """Return those of a run's metrics that are of the landscape or how sure it is, by their names on a row."""
     return {f"{name}{ending}": value for name, value in numbers.items() if name.startswith(_GEOMETRY)}
 
 

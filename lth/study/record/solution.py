@@ -16,6 +16,7 @@ from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
+from lth.evidence.table import Table
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
 from lth.plan.place import Place
 from lth.report.figure.trajectory import draw_trajectory
@@ -212,11 +213,18 @@ def log_analysis_trend(study: RunLog, metrics: Mapping[str, float], level: int) 
     study.flush()
 
 
-def log_results(study: RunLog, rows: Sequence[LevelRow]) -> None:
-    """Show the table of a study in its description, and the trends as a figure."""
+def log_results(study: RunLog, rows: Sequence[LevelRow], every: Table) -> None:
+    """Show the table of a study in its description, all that is known of its solutions, and the trends.
+
+    Args:
+        study: The study's run.
+        rows: The headline numbers.
+        every: A row a solution, a column a number.
+    """
     study.note(markdown_table(rows))
     study.file("results.md", markdown_table(rows).encode())
-    study.json([vars(row) for row in rows], "results.json")
+    study.file("results.csv", every.csv().encode())
+    study.json([dict(zip(every.headings, row, strict=True)) for row in every.rows], "results.json")
     study.figure(draw_trend(rows), "trend.png")
 
 

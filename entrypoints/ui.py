@@ -1,0 +1,31 @@
+"""MLflow's UI, opened where the runs are."""
+
+from __future__ import annotations
+
+import webbrowser
+
+import click
+
+from entrypoints.options import ProjectCommand, is_true, told_as
+
+
+@click.command(cls=ProjectCommand)
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, help="Of this machine. [default: 5000]")
+@click.option("--browser", default="true", help="false: only print the address. [default: true]")
+def main(port: int, browser: str) -> None:
+    """Show the runs of the experiment in MLflow's UI: a tracking server's, else one that is started here."""
+    opens = is_true("browser", browser)
+    with told_as(click.ClickException):
+        from lth.tracking.ui import experiment_id, runs_address, served
+
+        address = runs_address(experiment_id(), port)
+        with served(port) as process:
+            click.echo(f"the runs are at {address}" + (" (Ctrl-C ends it)" if process is not None else ""))
+            if opens:
+                webbrowser.open(address)
+            if process is not None:
+                process.wait()
+
+
+if __name__ == "__main__":
+    main()
