@@ -11,12 +11,15 @@ from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
 from lth.measure.kind.take import read
+from lth.network.mask import Mask
 from lth.plan.jobs import CurvatureJob, Job, level_jobs, study_jobs
 from lth.plan.place import Place, Point
 from lth.plan.tasks import StudyTasks, Task
+from lth.report.figure.mask import LayerShares, layer_shares
 from lth.solution.problem import Problem
 from lth.study.index import COMPLETE, StudyIndex
-from lth.study.record.load import load_measurement, load_outcome
+from lth.study.record.layers import MASK, layer_metrics, layer_sizes, layers_in
+from lth.study.record.load import load_measurement, load_outcome, load_solution
 from lth.study.record.row import MEASURING, geometry, jobs_of_baseline, log_row
 from lth.study.record.solution import (
     ANALYSIS_TREND,
@@ -54,6 +57,7 @@ class StudyResults:
     ) -> None:
         self._problem, self._store, self._index = problem, store, index
         self._runs, self._tasks = runs, tasks
+        self._masks: dict[str, dict[str, float]] = {}  # the density of each layer of a run's solution
         self._read: dict[str, Any] = {}  # what a measurement's run holds: analyses and the report show the same
 
     def attained(self, place: Place) -> Attained:
@@ -109,8 +113,8 @@ class StudyResults:
                 study.remove_tag(FAILURE)
             self._mend_trends(study)
             for place in self._places():
-                self.show(place, self._geometry(place))
-            log_results(study, self.rows(), self._table())
+                self.show(place, {**self._geometry(place), **self._layers(place)})
+            log_results(study, self.rows(), self._table(), self._layer_shares())
             study.tags({COMPLETE: task.key})
         return parent
 
@@ -143,7 +147,7 @@ class StudyResults:
             run_id = self._index.find(self._tasks.training(place).key)
             if run_id is not None and place.level not in logged[solution_trend(place)]:
                 density, history = load_outcome(self._store, run_id)
-                log_solution_trend(study, place, density, history[-1])
+                log_solution_trend(study, place, density, history[-1], self._layers(place))
         if not self.fits_trends():
             return
         there = self._store.steps(study.run_id, ANALYSIS_TREND)
@@ -184,6 +188,22 @@ class StudyResults:
             radius_standard_error=landscape.get("solver/radius_standard_error"),
             remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),
         )
+
+    def _layer_shares(self) -> LayerShares:
+        sizes = layer_sizes(Mask.dense(self._problem.network))
+        found = {place: layers_in(self._layers(place)) for place in self._places()}
+        return layer_shares(sizes, {place: shares for place, shares in found.items() if shares})
+
+    def _layers(self, place: Place) -> dict[str, float]:
+        """Return the density of each layer of a solution, by metric name; of one of before, by its checkpoint."""
+        run_id = self._index.find(self._tasks.training(place).key)
+        if run_id is None:
+            return {}
+        if run_id not in self._masks:
+            metrics = self._index.run(run_id).data.metrics
+            found = {name: value for name, value in metrics.items() if name.startswith(MASK)}
+            self._masks[run_id] = found or layer_metrics(load_solution(self._store, run_id).mask)
+        return self._masks[run_id]
 
     def _table(self) -> Table:
         found = [(place, self._index.find(self._tasks.training(place).key)) for place in self._places()]

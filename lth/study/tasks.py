@@ -22,6 +22,7 @@ from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
+from lth.study.record.layers import layer_metrics
 from lth.study.record.load import check_kept, load_solution
 from lth.study.record.row import baseline_of, geometry, jobs_of_baseline
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
@@ -167,7 +168,7 @@ class TaskWorker:
         clear_progress(run)
         last = solution.history[-1]
         study = self._store.append(self._runs.parent_now().info.run_id)
-        log_solution_trend(study, place, solution.density, last)
+        log_solution_trend(study, place, solution.density, last, layer_metrics(solution.mask))
         return run.run_id
 
     def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:

@@ -24,6 +24,7 @@ def log_model(
     input_shape: Sequence[int],
     *,
     name: str,
+    step: int,
     parameters: Mapping[str, str],
     card: str,
     attained: Mapping[str, DataSplit | None],
@@ -38,6 +39,7 @@ def log_model(
         network: What to log.
         input_shape: Of one example.
         name: Of the model.
+        step: Of its training. MLflow takes every metric of this step for the model's, so let none have it.
         parameters: Of the model.
         card: What a person reads of the model, in Markdown.
         attained: Metrics of the run that are the model's too, each with the split it is on.
@@ -52,7 +54,7 @@ def log_model(
         if not first:
             _remove_models(run.run_id)
         first = False
-        return _log(run, network, input_shape, name, parameters, card, attained)
+        return _log(run, network, input_shape, name, step, parameters, card, attained)
 
     return run.patiently(log)
 
@@ -62,6 +64,7 @@ def _log(
     network: nn.Module,
     input_shape: Sequence[int],
     name: str,
+    step: int,
     parameters: Mapping[str, str],
     card: str,
     attained: Mapping[str, DataSplit | None],
@@ -82,6 +85,7 @@ def _log(
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
                 params=dict(parameters),
                 tags={NOTE: card},
+                step=step,
             )
         except (MlflowException, OSError):
             raise

@@ -34,6 +34,7 @@ from lth.tracking.project.experiment import (
 from lth.tracking.project.silent import never_started
 from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
+from lth.tracking.server import check_server
 from lth.tracking.ui import is_served, run_address, runs_address
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
@@ -88,6 +89,7 @@ class Store:
         """Find the experiment, and return the run that `mlflow run` created, or that is named as if it had."""
         uri = get_tracking_uri()
         check_address(uri)
+        check_server(uri)
         is_new = is_missing(uri)
         if is_new and not creates:
             raise InputError(
@@ -381,7 +383,7 @@ class Store:
     def where(self, run_id: str, path: str) -> str:
         """Return where a person finds an artifact: its file on this machine, else its address in the UI."""
         folder = local_folder(self._client.artifact_uri(run_id))
-        return f"{self.link(run_id)}/artifacts/{path}" if folder is None else str(folder / path)
+        return run_address(self.experiment_id, run_id, path) if folder is None else str(folder / path)
 
     def _create(self, name: str, tags: Mapping[str, str]) -> RunLog:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them

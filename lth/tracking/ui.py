@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.error import URLError
+from urllib.parse import quote
 from urllib.request import urlopen
 
 from mlflow import MlflowClient, get_tracking_uri
@@ -44,9 +45,10 @@ def runs_address(experiment_id: str, port: int = PORT) -> str:
     return f"{server_address(port)}/#/experiments/{experiment_id}/runs?{_RUNS}"
 
 
-def run_address(experiment_id: str, run_id: str) -> str:
-    """Return the address of a run."""
-    return f"{server_address()}/#/experiments/{experiment_id}/runs/{run_id}"
+def run_address(experiment_id: str, run_id: str, artifact: str | None = None) -> str:
+    """Return the address of a run, or of one of its artifacts."""
+    shown = "" if artifact is None else f"/artifacts/{quote(artifact)}"
+    return f"{server_address()}/#/experiments/{experiment_id}/runs/{run_id}{shown}?{_RUNS}"
 
 
 def experiment_id() -> str:

@@ -23,7 +23,7 @@ def splits_of_metrics(problem: Problem) -> dict[str, DataSplit | None]:
     """Return on which split each metric is that a solution attains; None for those of the mask alone."""
     train, test = training_split(problem), test_split(problem)
     measured = {f"{split}/{name}": on for split, on in (("train", train), ("test", test)) for name in _ATTAINED}
-    return {**measured, "density": None, "level": None}
+    return {**measured, "density": None, "density_of_all_parameters": None}
 
 
 _ATTAINED = ("loss", "accuracy")

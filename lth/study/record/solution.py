@@ -19,6 +19,7 @@ from lth.evidence.summary import LevelRow, markdown_table
 from lth.evidence.table import Table
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
 from lth.plan.place import Place
+from lth.report.figure.mask import LayerShares, draw_mask
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
 from lth.report.level import draw_level
@@ -29,6 +30,7 @@ from lth.solution.problem import Problem
 from lth.solution.solution import Solution
 from lth.study.record.card import model_card, model_name, model_parameters
 from lth.study.record.data_splits import splits_of_metrics, test_split, training_split
+from lth.study.record.layers import layer_metrics
 from lth.study.record.load import CHECKPOINT
 from lth.tracking.model import log_model
 from lth.tracking.run import RunLog
@@ -138,7 +140,8 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
     """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
     of_all = solution.mask.density_of_all(solution.final)
-    run.metrics({"time/training_seconds": seconds, "density_of_all_parameters": of_all})
+    numbers = {"time/training_seconds": seconds, "density_of_all_parameters": of_all}
+    run.metrics({**numbers, **layer_metrics(solution.mask)})
     run.json(problem.data.positions.tolist(), "train_examples.json")
     run.json([vars(part) for part in parts(problem.network)], "parameters.json")
     run.directory(directory, CHECKPOINT)
@@ -152,8 +155,15 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Prob
     )
 
 
-def log_solution_model(run: RunLog, solution: Solution, problem: Problem) -> str | None:
-    """Log the network with the final weights as a model, last of all; return why there is none, or None."""
+def log_solution_model(run: RunLog, solution: Solution, problem: Problem, step: int) -> str | None:
+    """Log the network with the final weights as a model, last of all; return why there is none, or None.
+
+    Args:
+        run: Of the solution.
+        solution: What to log.
+        problem: Gives the structure, and what a person is told of it.
+        step: The SGD step after which these are the weights.
+    """
     network = copy.deepcopy(problem.network).eval()
     solution.final.load_into(network)
     return log_model(
@@ -161,6 +171,7 @@ def log_solution_model(run: RunLog, solution: Solution, problem: Problem) -> str
         network,
         solution.spec.input_shape,
         name=model_name(problem, solution.place),
+        step=step,
         parameters=model_parameters(problem, solution),
         card=model_card(problem, solution, run.run_id),
         attained=splits_of_metrics(problem),
@@ -172,10 +183,20 @@ def solution_trend(place: Place) -> str:
     return "train/loss" if place.kind == "imp" else f"versus/{place.kind}_train_loss"
 
 
-def log_solution_trend(study: RunLog, place: Place, density: float, last: EpochRecord) -> None:
-    """Add a solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
+def log_solution_trend(
+    study: RunLog, place: Place, density: float, last: EpochRecord, layers: Mapping[str, float]
+) -> None:
+    """Add a solution's end to the trends of the study, `step=level`; a baseline's under its own name.
+
+    Args:
+        study: The study's run.
+        place: Of the solution.
+        density: Of its mask.
+        last: What it attained.
+        layers: The density of each layer, by metric name.
+    """
     if place.kind == "imp":
-        numbers = {**_evaluations(last), "density": density}
+        numbers = {**_evaluations(last), "density": density, **layers}
     else:
         attained = {"train_loss": last.train.loss, "test_accuracy": last.test.accuracy}
         numbers = {f"versus/{place.kind}_{name}": value for name, value in attained.items()}
@@ -213,19 +234,22 @@ def log_analysis_trend(study: RunLog, metrics: Mapping[str, float], level: int) 
     study.flush()
 
 
-def log_results(study: RunLog, rows: Sequence[LevelRow], every: Table) -> None:
+def log_results(study: RunLog, rows: Sequence[LevelRow], every: Table, layers: LayerShares) -> None:
     """Show the table of a study in its description, all that is known of its solutions, and the trends.
 
     Args:
         study: The study's run.
         rows: The headline numbers.
         every: A row a solution, a column a number.
+        layers: What each layer keeps.
     """
     study.note(markdown_table(rows))
     study.file("results.md", markdown_table(rows).encode())
     study.file("results.csv", every.csv().encode())
     study.json([dict(zip(every.headings, row, strict=True)) for row in every.rows], "results.json")
     study.figure(draw_trend(rows), "trend.png")
+    study.figure(draw_mask(layers), "mask.png")
+    study.file("mask.csv", layers.table().csv().encode())
 
 
 def _evaluations(record: EpochRecord) -> dict[str, float]:
