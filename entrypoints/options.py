@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lth.study.open import Opening
     from lth.study.replication import Replication
     from lth.study.study import Study
+    from lth.study.sweep import Sweep
     from lth.tracking.store import Store
 
 Options = dict[str, str | None]
@@ -153,6 +154,27 @@ def opened_replication(
             replication = build_replication(opening, several, store, _say)
         with told_as(click.ClickException):
             yield replication
+            _tell_where(store)
+
+
+@contextmanager
+def opened_sweep(options: Options, seeds: str | None) -> Iterator[Sweep]:
+    """Build the studies of all settings that the options combine to; user errors end the command likewise."""
+    given = _given(options)
+    with ExitStack() as attended:
+        with told_as(click.UsageError):
+            if seeds is not None and "seed" in given:
+                raise InputError("seed and seeds both say which; leave one of them out")
+            from lth.setting.grid import grid
+            from lth.study.open import Opening, parse_seeds
+            from lth.study.sweep import Sweep
+
+            several = [] if seeds is None else parse_seeds(seeds)
+            opening = Opening.read(grid(given)[1][0])
+            store = _open_store(opening, attended)
+            sweep = Sweep(given, several, store, _say)
+        with told_as(click.ClickException):
+            yield sweep
             _tell_where(store)
 
 

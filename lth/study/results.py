@@ -32,7 +32,7 @@ from lth.study.record.solution import (
 from lth.study.record.tidy import tidy, tidy_row
 from lth.study.runs import StudyRuns
 from lth.tracking.run import RunLog
-from lth.tracking.store import FAILURE, Store
+from lth.tracking.store import FAILURE, Store, model_of
 
 _SECONDS = ("time/training_seconds", "time/measuring_seconds")
 
@@ -114,7 +114,7 @@ class StudyResults:
             self._mend_trends(study)
             for place in self._places():
                 self.show(place, {**self._geometry(place), **self._layers(place)})
-            log_results(study, self.rows(), self._table(), self._layer_shares())
+            log_results(study, self.rows(), self.table(), self._layer_shares())
             study.tags({COMPLETE: task.key})
         return parent
 
@@ -195,7 +195,7 @@ class StudyResults:
         return layer_shares(sizes, {place: shares for place, shares in found.items() if shares})
 
     def _layers(self, place: Place) -> dict[str, float]:
-        """Return the density of each layer of a solution, by metric name; of one of before, by its checkpoint."""
+        """Return the density of each layer of a solution, by metric name; of before, from its checkpoint."""
         run_id = self._index.find(self._tasks.training(place).key)
         if run_id is None:
             return {}
@@ -205,7 +205,23 @@ class StudyResults:
             self._masks[run_id] = found or layer_metrics(load_solution(self._store, run_id).mask)
         return self._masks[run_id]
 
-    def _table(self) -> Table:
+    def models(self) -> dict[str, str]:
+        """Return the logged model of every solution there is by its alias, and of the best pruned level."""
+        found: dict[Place, tuple[float, str]] = {}
+        for place in self._places():
+            run_id = self._index.find(self._tasks.training(place).key)
+            run = None if run_id is None else self._index.run(run_id)
+            if run is not None and (model := model_of(run)) is not None:
+                found[place] = run.data.metrics["test/accuracy"], model
+        models = {place.name.replace(" ", "-"): model for place, (_, model) in found.items()}
+        pruned = [place for place in found if place.kind == "imp" and place.level > 0]
+        if pruned:
+            best = max(pruned, key=lambda place: (found[place][0], place.level))
+            models["best"] = found[best][1]
+        return models
+
+    def table(self) -> Table:
+        """Return a row a solution with all that is known of it."""
         found = [(place, self._index.find(self._tasks.training(place).key)) for place in self._places()]
         return tidy(
             [

@@ -62,6 +62,11 @@ def tidy(rows: Sequence[Row]) -> Table:
     return Table(headings, tuple(tuple(row.get(name) for name in headings) for row in rows))
 
 
+def joined(tables: Sequence[Table]) -> Table:
+    """Return the rows of several tables as one."""
+    return tidy([dict(zip(table.headings, row, strict=True)) for table in tables for row in table.rows])
+
+
 def rows_of(runs: Iterable[FoundRun]) -> list[Row]:
     """Return a row for each solution among some runs, the latest of those that are equal, studies together.
 
