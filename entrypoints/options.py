@@ -41,9 +41,11 @@ _RUNNING_OPTIONS = {
     "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
     "[default: 30]",
     "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [default: 300]",
+    "system_metrics": "true: log what processor, memory and GPU do, every ten seconds. [default: false]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 
+_SWITCHES = ("fresh", "system_metrics")  # of the process, and no part of a study
 _FAULTS = "lth-faults.log"  # in the working directory
 _LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
 
@@ -203,7 +205,9 @@ def _given(options: Options) -> dict[str, str]:
     signal.signal(signal.SIGTERM, _interrupt)
     _follow_launcher()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
-    given = {name: value for name, value in options.items() if value is not None and name != "fresh"}
+    given = {name: value for name, value in options.items() if value is not None and name not in _SWITCHES}
+    if is_true("system_metrics", options.get("system_metrics")):
+        os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "true"
     for name, value in given.items():
         if len(value) > _LONGEST_VALUE:
             raise click.UsageError(

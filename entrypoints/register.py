@@ -8,9 +8,7 @@ from entrypoints.options import ProjectCommand, is_fresh, opened_replication, st
 
 
 @click.command(cls=ProjectCommand)
-@click.option(
-    "--name", default=None, help="Of the registered model. [default: lth-<preset>; -seed-<n> of several]"
-)
+@click.option("--name", default=None, help="Of the registered model. [default: lth-<preset>]")
 @click.option("--seeds", default=None, help="Such as 0,1,2, each a registered model. [default: seed]")
 @study_options
 def main(name: str | None, seeds: str | None, **options: str | None) -> None:

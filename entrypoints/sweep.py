@@ -24,7 +24,7 @@ def main(seeds: str | None, workers: int | None, **options: str | None) -> None:
     """Complete a study of each combination of parameters with several values (lr=0.05,0.1), and compare them.
 
     A parameter that is a list itself has its values between semicolons (milestones=80ep,120ep;60ep).
-    Interrupted, the same line goes on; study and report with the parameters of one setting find everything of it.
+    Interrupted, the same line goes on; study and report with the parameters of one setting find all of it.
     """
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")

@@ -114,7 +114,7 @@ class Replication:
         return self._store.find(self.task().key)
 
     def register(self, name: str | None = None) -> list[str]:
-        """Make the trained solutions versions of a registered model a seed, under aliases; return what was done.
+        """Make the trained solutions versions of a registered model a seed, under aliases; say which.
 
         Args:
             name: Of the registered model; of several seeds, the start of it.
@@ -131,7 +131,8 @@ class Replication:
             models = study.models()
             if not models:
                 raise InputError(
-                    f"{study.name} has no models yet; `mlflow run . -e study` with the same parameters trains it"
+                    f"{study.name} has no models yet; `mlflow run . -e study` with the same parameters makes "
+                    "them"
                 )
             versions = register(own, models)
             said += [f"models:/{own}@{alias} is version {version}" for alias, version in versions.items()]

@@ -73,7 +73,11 @@ def _log(
     with torch.no_grad():
         signature = infer_signature(example.numpy(), network(example).numpy())
     # Traced without gradients, a program is the same and takes a third less time.
-    with mlflow.start_run(run_id=run.run_id, nested=True), torch.no_grad(), warnings.catch_warnings():
+    with (
+        mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=False),
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
         try:
             info = mlflow.pytorch.log_model(

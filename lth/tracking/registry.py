@@ -24,6 +24,8 @@ def register(name: str, models: Mapping[str, str]) -> dict[str, int]:
     Raises:
         InputError: If the registry takes no such name.
     """
+    if not name.strip() or {"'", '"', "/", ":"} & set(name):
+        raise InputError(f"name={name!r} can't name a registered model; write letters, digits, - and _")
     client = MlflowClient()
     _make(client, name)
     there = {found.source: int(found.version) for found in client.search_model_versions(f"name = '{name}'")}

@@ -17,7 +17,7 @@ from mlflow.entities import LoggedModelInput, Metric, Param, RunTag
 from lth.errors import InputError
 from lth.tracking.client import PatientClient
 from lth.tracking.dataset import DataSplit
-from lth.tracking.process import BEAT_SECONDS, PROCESS, described, heartbeat, is_own
+from lth.tracking.process import BEAT_SECONDS, described, heartbeat, is_own, names_process
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,13 +88,12 @@ class RunLog:
         )
 
     def bind(self, model: str, splits: Mapping[str, DataSplit | None]) -> None:
-        """Say of metrics, as they were logged last, that they are of a model on a split: one call.
+        """Say, soon, of metrics as they were logged last that they are of a model on a split.
 
         MLflow takes a metric of the same time, step and value for the same.
         """
         known = {name: split for name, split in splits.items() if name in self._last}
-        bound = [self._bound(self._last[name], model, split) for name, split in known.items()]
-        self._client.log_batch(self.run_id, metrics=bound)
+        self._buffer += [self._bound(self._last[name], model, split) for name, split in known.items()]
 
     def _bound(self, metric: Metric, model: str | None, split: DataSplit | None) -> Metric:
         where = (None, None) if split is None else (split.name, split.short_digest)
@@ -119,7 +118,7 @@ class RunLog:
             LostRunError: If one has.
         """
         tags = self._client.get_run(self.run_id).data.tags
-        if PROCESS in tags and not is_own(tags):
+        if names_process(tags) and not is_own(tags):
             raise LostRunError(f"run {self.run_id} was taken over by {described(tags)}, which took us for dead")
 
     def flush(self) -> None:

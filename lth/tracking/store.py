@@ -23,7 +23,15 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.process import PROCESS, described, is_alive, is_heard_of, is_own, ownership
+from lth.tracking.process import (
+    PROCESS,
+    described,
+    is_alive,
+    is_heard_of,
+    is_own,
+    names_process,
+    ownership,
+)
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,
     experiment_of,
@@ -35,6 +43,7 @@ from lth.tracking.project.silent import never_started
 from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.tracking.server import check_server
+from lth.tracking.system import measured_system
 from lth.tracking.ui import is_served, run_address, runs_address
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
@@ -209,7 +218,7 @@ class Store:
             note = f"**KILLED**: {reason}. The same command goes on from what it kept."
             RunLog(self._client, run.info.run_id, "").tags({FAILURE: reason, NOTE: note, PROCESS: _NOBODY})
             self._client.set_terminated(run.info.run_id, "KILLED")
-            left = "by a process that is gone" if PROCESS in run.data.tags else f"({reason})"
+            left = "by a process that is gone" if names_process(run.data.tags) else f"({reason})"
             self._say(f"{run.info.run_name} was left running {left}: marked KILLED")
             closed.append(str(run.info.run_name))
         return closed
@@ -434,7 +443,7 @@ class Store:
     def _ended(self, run: RunLog) -> Iterator[RunLog]:
         """Give a run its status when the work on it ends, however it ends."""
         try:
-            with run.beating():
+            with run.beating(), measured_system(run.run_id):
                 yield run
             run.flush()
         except LostRunError:
