@@ -12,7 +12,7 @@ from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
-from lth.study.record.row import MEASURING
+from lth.study.record.row import COLUMNS, MEASURING
 from lth.study.record.solution import (
     data_document,
     log_made_of,
@@ -122,6 +122,7 @@ class StudyRuns:
                 if run is not None:
                     log_setting(run, self._problem, None, None)
                     if kind == "study":
+                        self._store.offer_columns(COLUMNS)
                         log_made_of(run, self._problem, self._data)
                     self._common[key] = run.run_id
             self._index.refresh()

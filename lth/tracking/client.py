@@ -87,6 +87,10 @@ class PatientClient:
         """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
         return str(self.persist(self.at_once.create_experiment, name, artifact_location))
 
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        """Set a tag of an experiment."""
+        self.persist(self.at_once.set_experiment_tag, experiment_id, name, value)
+
     def create_run(self, experiment_id: str, *, tags: Mapping[str, str], run_name: str) -> str:
         """Make a run that is RUNNING, and return its id."""
         run = self.persist(self.at_once.create_run, experiment_id, tags=dict(tags), run_name=run_name)

@@ -44,7 +44,7 @@ from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.tracking.server import check_server
 from lth.tracking.system import measured_system
-from lth.tracking.ui import is_served, run_address, runs_address
+from lth.tracking.ui import VIEW_TAG, is_served, run_address, runs_address, view_with
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
 STUDY = "lth.study"  # on every run of a study: its key
@@ -387,7 +387,13 @@ class Store:
     @property
     def runs_address(self) -> str:
         """The address in the UI that shows the runs of the experiment."""
-        return runs_address(self.experiment_id)
+        return runs_address(self._experiment)
+
+    def offer_columns(self, columns: Sequence[str]) -> None:
+        """Let the address of the runs show some columns, unless the experiment says already which; once."""
+        if VIEW_TAG not in self._experiment.tags:
+            self._client.set_experiment_tag(self.experiment_id, VIEW_TAG, view_with(columns))
+            self._experiment = self._client.get_experiment(self.experiment_id)
 
     def where(self, run_id: str, path: str) -> str:
         """Return where a person finds an artifact: its file on this machine, else its address in the UI."""

@@ -6,17 +6,19 @@ where nothing of ours is; an address ends here with what lands on the runs.
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
 from mlflow import MlflowClient, get_tracking_uri
+from mlflow.entities import Experiment
 
 from lth.errors import InputError
 from lth.tracking.address import check_address, is_missing, opening, store_name
@@ -27,6 +29,8 @@ HOST, PORT = "127.0.0.1", 5000
 _SECONDS_TO_START = 120.0
 _POLL_SECONDS = 0.2
 _RUNS = "workflowType=machine_learning"
+_VIEW = "lth"
+VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"  # of an experiment
 
 
 def is_served(uri: str) -> bool:
@@ -40,9 +44,21 @@ def server_address(port: int = PORT) -> str:
     return without_password(uri).rstrip("/") if is_served(uri) else f"http://{HOST}:{port}"
 
 
-def runs_address(experiment_id: str, port: int = PORT) -> str:
-    """Return the address that shows the runs of an experiment."""
-    return f"{server_address(port)}/#/experiments/{experiment_id}/runs?{_RUNS}"
+def runs_address(experiment: Experiment, port: int = PORT) -> str:
+    """Return the address that shows the runs of an experiment, with the columns it says, if it says some."""
+    view = f"&viewStateShareKey={_VIEW}" if VIEW_TAG in experiment.tags else ""
+    return f"{server_address(port)}/#/experiments/{experiment.experiment_id}/runs?{_RUNS}{view}"
+
+
+def view_with(columns: Sequence[str]) -> str:
+    """Return the tag of an experiment that lets the UI show some columns of its runs.
+
+    It is what the button `Share` writes. A UI that knew no such tag would show its own columns.
+
+    Args:
+        columns: Such as "metrics.`test/accuracy`".
+    """
+    return json.dumps({"selectedColumns": list(columns)})
 
 
 def run_address(experiment_id: str, run_id: str, artifact: str | None = None) -> str:
@@ -51,7 +67,7 @@ def run_address(experiment_id: str, run_id: str, artifact: str | None = None) ->
     return f"{server_address()}/#/experiments/{experiment_id}/runs/{run_id}{shown}?{_RUNS}"
 
 
-def experiment_id() -> str:
+def experiment() -> Experiment:
     """Return the experiment that a command without parameters logs to.
 
     Raises:
@@ -64,7 +80,7 @@ def experiment_id() -> str:
             f"there is no tracking store {store_name()} yet; run `make study`, or set MLFLOW_TRACKING_URI"
         )
     with opening(uri):
-        return str(experiment_of(MlflowClient(), None, creates=False).experiment_id)
+        return experiment_of(MlflowClient(), None, creates=False)
 
 
 @contextmanager
