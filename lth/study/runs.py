@@ -16,6 +16,7 @@ from lth.study.record.row import COLUMNS, MEASURING
 from lth.study.record.solution import (
     data_document,
     log_made_of,
+    log_place,
     log_setting,
     measuring,
     study_name,
@@ -85,11 +86,13 @@ class StudyRuns:
         with self._store.open_alone(task.name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
                 models = self._index.models(need.key for need in task.needs if isinstance(need.node, Place))
-                log_setting(run, self._problem, task.level, density, models=models)
+                log_setting(run, self._problem, task.level, models=models)
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
                 if isinstance(task.node, Place):
                     log_made_of(run, self._problem, self._data)
+                else:
+                    log_place(run, task.level, density)
             yield run
 
     def parent(self) -> str:
@@ -120,7 +123,7 @@ class StudyRuns:
                 break
             with self._store.open_alone(name, tags, parent=parent) as run:
                 if run is not None:
-                    log_setting(run, self._problem, None, None)
+                    log_setting(run, self._problem, None)
                     if kind == "study":
                         self._store.offer_columns(COLUMNS)
                         log_made_of(run, self._problem, self._data)

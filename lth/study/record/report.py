@@ -55,7 +55,7 @@ def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]
 
 def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
     """Log every file of a report, `claims.csv` among them, and the verdicts as a table in the description."""
-    log_setting(run, problems[0], None, None, one_seed=len(problems) == 1)
+    log_setting(run, problems[0], None, one_seed=len(problems) == 1)
     with tempfile.TemporaryDirectory() as directory:
         for path, content in report.files.items():
             local = Path(directory, path)

@@ -79,18 +79,16 @@ def log_setting(
     run: RunLog,
     problem: Problem,
     level: int | None,
-    density: float | None,
     *,
     one_seed: bool = True,
     models: Sequence[str] = (),
 ) -> None:
-    """Log every parameter as it is in force, level and density as metrics too, and what the run reads.
+    """Log every parameter as it is in force, and what the run reads.
 
     Args:
         run: Any of a study, or of a report.
         problem: The study's.
         level: Of the run's task, if it has one.
-        density: Of its solution, if it has one.
         one_seed: Whether the run is of the problem's seed alone.
         models: Ids of the logged models that its task starts from or measures.
     """
@@ -99,13 +97,15 @@ def log_setting(
     run.params(
         {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
     )
-    numbers = {}
-    if level is not None:
-        numbers["level"] = float(level)
-    if density is not None:
-        numbers["density"] = density
-    run.metrics(numbers)
     run.inputs([training_split(problem), test_split(problem)], models)
+
+
+def log_place(run: RunLog, level: int, density: float | None) -> None:
+    """Log level and density as metrics, which searches compare as numbers.
+
+    MLflow's page that compares runs opens on the metric that came first: in a training, let others.
+    """
+    run.metrics({"level": level} if density is None else {"density": density, "level": level})
 
 
 def _sizes(network: nn.Module) -> dict[str, str]:
@@ -140,6 +140,7 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
     """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
     of_all = solution.mask.density_of_all(solution.final)
+    log_place(run, solution.level, solution.density)
     numbers = {"time/training_seconds": seconds, "density_of_all_parameters": of_all}
     run.metrics({**numbers, **layer_metrics(solution.mask)})
     run.json(problem.data.positions.tolist(), "train_examples.json")
@@ -254,8 +255,8 @@ def log_results(study: RunLog, rows: Sequence[LevelRow], every: Table, layers: L
 
 def _evaluations(record: EpochRecord) -> dict[str, float]:
     return {
+        "test/accuracy": record.test.accuracy,  # first, where MLflow compares runs
         "train/loss": record.train.loss,
         "train/accuracy": record.train.accuracy,
         "test/loss": record.test.loss,
-        "test/accuracy": record.test.accuracy,
     }
