@@ -195,8 +195,11 @@ def tell_report(replication: Replication, run_id: str) -> None:
 
 def _tell_where(store: Store) -> None:
     """Say last of all where the runs are to be seen."""
+    from lth.study.record.views import RUNS, SOLUTIONS
+
     if not workers.number():
-        _say(f"The runs: {store.runs_address}" + ("" if store.is_served else " (make ui opens it)"))
+        _say(f"The solutions, a row each: {store.runs_address(SOLUTIONS)}")
+        _say(f"The runs: {store.runs_address(RUNS)}" + ("" if store.is_served else " (make ui opens it)"))
 
 
 def _given(options: Options) -> dict[str, str]:

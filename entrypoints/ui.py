@@ -16,9 +16,10 @@ def main(port: int, browser: str) -> None:
     """Show the runs of the experiment in MLflow's UI: a tracking server's, else one that is started here."""
     opens = is_true("browser", browser)
     with told_as(click.ClickException):
+        from lth.study.record.views import RUNS
         from lth.tracking.ui import experiment, runs_address, served
 
-        address = runs_address(experiment(), port)
+        address = runs_address(experiment(), RUNS, port)
         with served(port) as process:
             click.echo(f"the runs are at {address}" + (" (Ctrl-C ends it)" if process is not None else ""))
             if opens:

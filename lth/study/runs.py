@@ -12,7 +12,7 @@ from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
-from lth.study.record.row import COLUMNS, MEASURING
+from lth.study.record.row import MEASURING
 from lth.study.record.solution import (
     data_document,
     log_made_of,
@@ -23,6 +23,7 @@ from lth.study.record.solution import (
     study_tags,
     task_tags,
 )
+from lth.study.record.views import views
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
 
@@ -125,7 +126,7 @@ class StudyRuns:
                 if run is not None:
                     log_setting(run, self._problem, None)
                     if kind == "study":
-                        self._store.offer_columns(COLUMNS)
+                        self._store.offer_views(views())
                         log_made_of(run, self._problem, self._data)
                     self._common[key] = run.run_id
             self._index.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.tracking.server import check_server
 from lth.tracking.system import measured_system
-from lth.tracking.ui import VIEW_TAG, is_served, run_address, runs_address, view_with
+from lth.tracking.ui import has_view, is_served, run_address, runs_address, view_tag
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
 STUDY = "lth.study"  # on every run of a study: its key
@@ -384,15 +385,16 @@ class Store:
         """Whether the store is behind a tracking server, which has the UI."""
         return is_served(get_tracking_uri())
 
-    @property
-    def runs_address(self) -> str:
-        """The address in the UI that shows the runs of the experiment."""
-        return runs_address(self._experiment)
+    def runs_address(self, view: str) -> str:
+        """Return the address in the UI that shows the runs of the experiment, as a view where it has that."""
+        return runs_address(self._experiment, view)
 
-    def offer_columns(self, columns: Sequence[str]) -> None:
-        """Let the address of the runs show some columns, unless the experiment says already which; once."""
-        if VIEW_TAG not in self._experiment.tags:
-            self._client.set_experiment_tag(self.experiment_id, VIEW_TAG, view_with(columns))
+    def offer_views(self, views: Mapping[str, Mapping[str, object]]) -> None:
+        """Give the experiment those views of its runs that it has not, by name; once."""
+        missing = [view for view in views if not has_view(self._experiment, view)]
+        for view in missing:
+            self._client.set_experiment_tag(self.experiment_id, view_tag(view), json.dumps(views[view]))
+        if missing:
             self._experiment = self._client.get_experiment(self.experiment_id)
 
     def where(self, run_id: str, path: str) -> str:

@@ -6,12 +6,11 @@ where nothing of ours is; an address ends here with what lands on the runs.
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.error import URLError
 from urllib.parse import quote
@@ -29,8 +28,6 @@ HOST, PORT = "127.0.0.1", 5000
 _SECONDS_TO_START = 120.0
 _POLL_SECONDS = 0.2
 _RUNS = "workflowType=machine_learning"
-_VIEW = "lth"
-VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"  # of an experiment
 
 
 def is_served(uri: str) -> bool:
@@ -44,21 +41,20 @@ def server_address(port: int = PORT) -> str:
     return without_password(uri).rstrip("/") if is_served(uri) else f"http://{HOST}:{port}"
 
 
-def runs_address(experiment: Experiment, port: int = PORT) -> str:
-    """Return the address that shows the runs of an experiment, with the columns it says, if it says some."""
-    view = f"&viewStateShareKey={_VIEW}" if VIEW_TAG in experiment.tags else ""
-    return f"{server_address(port)}/#/experiments/{experiment.experiment_id}/runs?{_RUNS}{view}"
+def runs_address(experiment: Experiment, view: str | None = None, port: int = PORT) -> str:
+    """Return the address that shows the runs of an experiment, as one of its views where it has that."""
+    shown = f"&viewStateShareKey={view}" if view is not None and has_view(experiment, view) else ""
+    return f"{server_address(port)}/#/experiments/{experiment.experiment_id}/runs?{_RUNS}{shown}"
 
 
-def view_with(columns: Sequence[str]) -> str:
-    """Return the tag of an experiment that lets the UI show some columns of its runs.
+def has_view(experiment: Experiment, view: str) -> bool:
+    """Say whether an experiment has a view of this name; an address with one that it has not shows an error."""
+    return view_tag(view) in experiment.tags
 
-    It is what the button `Share` writes. A UI that knew no such tag would show its own columns.
 
-    Args:
-        columns: Such as "metrics.`test/accuracy`".
-    """
-    return json.dumps({"selectedColumns": list(columns)})
+def view_tag(view: str) -> str:
+    """Return the tag of an experiment under which the UI finds a view of its runs, as JSON."""
+    return f"mlflow.sharedViewState.{view}"
 
 
 def run_address(experiment_id: str, run_id: str, artifact: str | None = None) -> str:

@@ -17,15 +17,6 @@ from lth.tracking.run import RunLog
 from lth.tracking.store import FoundRun, model_of
 
 MEASURING = "lth.measuring"  # on a run: what the numbers of measurements on it were measured with
-# That a person sees first of the runs, in the UI.
-COLUMNS = (
-    "params.`seed`",
-    "metrics.`density`",
-    "metrics.`test/accuracy`",
-    "metrics.`landscape/log_eig_product`",
-    "metrics.`landscape/radius_mean`",
-    "metrics.`landscape/barrier_loss`",
-)
 _GEOMETRY = ("landscape/", "solver/")
 
 
