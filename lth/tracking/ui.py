@@ -6,6 +6,7 @@ where nothing of ours is; an address ends here with what lands on the runs.
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from mlflow.entities import Experiment
 
 from lth.errors import InputError
 from lth.tracking.address import check_address, is_missing, opening, store_name
-from lth.tracking.client import without_password
 from lth.tracking.project.experiment import experiment_of
 
 HOST, PORT = "127.0.0.1", 5000
@@ -36,9 +36,12 @@ def is_served(uri: str) -> bool:
 
 
 def server_address(port: int = PORT) -> str:
-    """Return the address of the tracking server, else of the UI that is started on this machine."""
+    """Return the address of the tracking server, else of the UI that is started on this machine.
+
+    User and password are left out, which the browser asks for.
+    """
     uri = get_tracking_uri()
-    return without_password(uri).rstrip("/") if is_served(uri) else f"http://{HOST}:{port}"
+    return re.sub(r"//[^/]*@", "//", uri).rstrip("/") if is_served(uri) else f"http://{HOST}:{port}"
 
 
 def runs_address(experiment: Experiment, view: str | None = None, port: int = PORT) -> str:
