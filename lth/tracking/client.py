@@ -241,11 +241,14 @@ class PatientClient:
 
 
 def set_request_defaults() -> None:
-    """Let MLflow ask a server few times and show no bars, unless the user wants it otherwise.
+    """Let MLflow ask a server few times and show neither bars nor addresses, unless the user wants it otherwise.
 
     `patience` waits longer, and says so.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    os.environ.setdefault(
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"
+    )  # of each run, without its runs' page
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
