@@ -241,7 +241,7 @@ class PatientClient:
 
 
 def set_request_defaults() -> None:
-    """Let MLflow ask a server few times and show neither bars nor addresses, unless the user wants it otherwise.
+    """Let MLflow ask a server few times and show no bars and addresses, unless the user wants it otherwise.
 
     `patience` waits longer, and says so.
     """
