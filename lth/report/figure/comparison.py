@@ -78,14 +78,16 @@ def _draw(axes: Axes, name: str, studies: Studies, measure: Measure, *, colour: 
 
 def _finish(axes: Axes, settings: Mapping[str, Studies]) -> None:
     """Let the weights kept fall to the right, as levels rise; labelled are those of the longest study."""
+    if not any(np.size(line.get_xdata()) for line in axes.lines):
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center")
+        axes.set_xticks([])
+        return
     every = [rows for studies in settings.values() for rows in studies.values()]
     densities = max(([100 * row.density for row in rows if row.kind == "imp"] for rows in every), key=len)
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_xticks(densities, [f"{density:.3g}" for density in densities], rotation=45)
     axes.xaxis.set_minor_locator(NullLocator())
-    if not any(np.size(line.get_xdata()) for line in axes.lines):
-        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center")
 
 
 def _colour(place: int, count: int) -> str:

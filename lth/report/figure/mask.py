@@ -65,7 +65,7 @@ def draw_mask(found: LayerShares) -> Figure:
     if norm.vmin == norm.vmax:
         norm = LogNorm(_FLOOR, 1.0)
     shown = np.clip(found.shares, norm.vmin, 1.0)
-    image = axes.imshow(shown, cmap="viridis", norm=norm, aspect="auto")
+    axes.imshow(shown, cmap="viridis", norm=norm, aspect="auto")
     for (row, column), share in np.ndenumerate(found.shares):
         text = "?" if np.isnan(share) else f"{100 * share:.3g}"
         dark = np.isfinite(share) and float(norm(shown[row, column])) < _DARK_BELOW
@@ -82,9 +82,6 @@ def draw_mask(found: LayerShares) -> Figure:
     last_level = sum(place.kind == "imp" for place in found.places)
     if 0 < last_level < columns:
         axes.axvline(last_level - 0.5, color="white", linewidth=3)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("share kept", fontsize=TEXT_SIZE)
-    bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
     return figure
 
 
