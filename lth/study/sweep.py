@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -85,8 +86,8 @@ class Sweep:
         return self._compare(settings, keys)
 
     def comparison(self, run_id: str) -> str:
-        """Return the comparison, as the run of a sweep states it."""
-        return self._store.note(run_id)
+        """Return the comparison for a terminal: as the run of a sweep states it, without its links."""
+        return re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", self._store.note(run_id))
 
     def where(self, run_id: str, path: str) -> str:
         """Return where a person finds a file of the comparison."""

@@ -1,5 +1,7 @@
 """What the machine does is measured on request alone, and only while a run is written."""
 
+from typing import ClassVar
+
 import pytest
 
 from lth.tracking import system
@@ -9,7 +11,7 @@ from lth.tracking.store import KEY, Store
 class Monitor:
     """Notes of which run it was started and ended."""
 
-    said: list[str] = []
+    said: ClassVar[list[str]] = []
 
     def __init__(self, run_id: str, **_: object) -> None:
         self.run_id = run_id

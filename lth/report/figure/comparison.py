@@ -85,7 +85,7 @@ def _finish(axes: Axes, settings: Mapping[str, Studies]) -> None:
     every = [rows for studies in settings.values() for rows in studies.values()]
     densities = max(([100 * row.density for row in rows if row.kind == "imp"] for rows in every), key=len)
     axes.set_xscale("log")
-    axes.invert_xaxis()
+    axes.set_xlim(1.05 * max(densities), 0.95 * min(densities))
     axes.set_xticks(densities, [f"{density:.3g}" for density in densities], rotation=45)
     axes.xaxis.set_minor_locator(NullLocator())
 
