@@ -102,6 +102,8 @@ class StudyIndex:
 
     def run(self, run_id: str) -> FoundRun:
         """Return a run of the index, its tags and last metrics as of the last refresh; else as it is now."""
+        if run_id in self._done.values():  # what was seen of it may be of an attempt before ours
+            return self._store.run(run_id)
         every = [run for runs in (*(self._own or {}).values(), *self._others.values()) for run in runs]
         every += [run for key in self._tasks if (run := self._former_run(key)) is not None]
         return next((run for run in every if run.info.run_id == run_id), None) or self._store.run(run_id)
