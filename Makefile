@@ -43,7 +43,7 @@ gpu: setup
 
 ui: setup
 	@test -n "$$MLFLOW_TRACKING_URI" || test -e mlflow.db || { echo "lth: no mlflow.db here yet: run make study, or set MLFLOW_TRACKING_URI" >&2; exit 1; }
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 $${MLFLOW_TRACKING_URI:+--backend-store-uri "$$MLFLOW_TRACKING_URI"}
+	$(BIN)/python -m entrypoints.ui
 
 lock:
 	$(UV) lock

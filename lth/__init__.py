@@ -11,16 +11,19 @@ from types import ModuleType
 from typing import TYPE_CHECKING, overload
 
 from lth.errors import InputError
+from lth.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from pandas import DataFrame
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
 
-__version__ = "0.2.0"
+__version__ = VERSION
 
 _ROOMS = (
     "data",
@@ -45,6 +48,7 @@ __all__ = [
     "open_study",
     "plan",
     "report",
+    "results",
     "setting",
     "solution",
     "study",
@@ -157,3 +161,23 @@ def load_solution(
     return load_by_place(
         level=level, kind=kind, preset=preset, seed=seed, changes=changes, experiment=experiment
     )
+
+
+def results(experiment: str | None = None, **where: object) -> DataFrame:
+    """Return every finished solution of an experiment as a pandas DataFrame, a row a solution.
+
+    `lth.results()`, `lth.results(preset="digits", seed=[0, 1, 2], kind="imp")`, `lth.results(lr=0.05)`. Columns
+    are its place (preset, changes, seed, solution, kind, level), each parameter in which the rows differ, and
+    all that is known of it, such as `test_accuracy`, `log_eig_product`, `radius_mean` and `barrier_loss`:
+    docs/results.md lists them. What was not measured is NaN. One search finds them all; no data set is read.
+
+    Args:
+        experiment: The MLflow experiment; by default what the environment says, else `lth`.
+        **where: A parameter and its value, or several values, of those solutions that are wanted.
+
+    Raises:
+        InputError: If there is no such store or experiment, or a name is no parameter.
+    """
+    from lth.study.query import results as found  # here: importing lth must not import mlflow
+
+    return found(experiment, **where)

@@ -7,16 +7,32 @@ from typing import Final
 import click
 
 import lth
-from lth.command import analyze, baseline, imp_level, relocate, report, show, study, train_dense, verify
+from lth.command import (
+    analyze,
+    baseline,
+    imp_level,
+    register,
+    relocate,
+    report,
+    show,
+    study,
+    sweep,
+    train_dense,
+    ui,
+    verify,
+)
 from lth.setting.misspelt import parameter_meant
 
 COMMANDS: Final = {  # in the order in which they are listed
     "study": study.main,
+    "sweep": sweep.main,
     "report": report.main,
+    "ui": ui.main,
     "train_dense": train_dense.main,
     "imp_level": imp_level.main,
     "baseline": baseline.main,
     "analyze": analyze.main,
+    "register": register.main,
     "verify": verify.main,
     "relocate": relocate.main,
     "show": show.main,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lth.study.open import Opening
     from lth.study.replication import Replication
     from lth.study.study import Study
+    from lth.study.sweep import Sweep
     from lth.tracking.store import Store
 
 Options = dict[str, str | None]
@@ -43,8 +44,11 @@ _RUNNING_OPTIONS = {
     "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
     "[30]",
     "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [300]",
+    "system_metrics": "true: log what processor, memory and GPU do, every ten seconds. [false]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
+
+_SWITCHES = ("fresh", "system_metrics")  # of the process, and no part of a study
 
 # Of a parameter that is `true` where nothing is said of it: `--fresh` as well as `-P fresh=true`.
 OPTIONAL: dict[str, Any] = {"is_flag": False, "flag_value": "true"}
@@ -152,6 +156,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
         with told_as(click.ClickException):
             yield study
+            _tell_where(store)
 
 
 @contextmanager
@@ -178,6 +183,28 @@ def opened_replication(
             replication = build_replication(opening, several, store, _say)
         with told_as(click.ClickException):
             yield replication
+            _tell_where(store)
+
+
+@contextmanager
+def opened_sweep(options: Options, seeds: str | None) -> Iterator[Sweep]:
+    """Build the studies of all settings that the options combine to; user errors end the command likewise."""
+    given = _given(options)
+    with ExitStack() as attended:
+        with told_as(click.UsageError):
+            if seeds is not None and "seed" in given:
+                raise InputError("seed and seeds both say which; leave one of them out")
+            from lth.setting.grid import grid
+            from lth.study.open import Opening, parse_seeds
+            from lth.study.sweep import Sweep
+
+            several = [] if seeds is None else parse_seeds(seeds)
+            opening = Opening.read(grid(given)[1][0])
+            store = _open_store(opening, attended)
+            sweep = Sweep(given, several, store, _say)
+        with told_as(click.ClickException):
+            yield sweep
+            _tell_where(store)
 
 
 def open_report(replication: Replication, run_id: str) -> None:
@@ -203,8 +230,16 @@ def tell_report(replication: Replication, run_id: str) -> None:
     if len(tables) > 1:
         click.echo(f"\nmean ± standard deviation over {len(tables)} seeds\n{text_table_over_seeds(tables)}")
     click.echo(f"\n{replication.verdicts(run_id)}\n")
-    click.echo(f"The report, report.html, is an artifact of run {run_id}.")
-    click.echo("To look at everything: make ui (or: mlflow ui), http://127.0.0.1:5000")
+    click.echo(f"The report: {replication.where(run_id, 'report.html')}")
+
+
+def _tell_where(store: Store) -> None:
+    """Say last of all where the runs are to be seen."""
+    from lth.study.record.views import RUNS, SOLUTIONS
+
+    if not workers.number():
+        _say(f"The solutions, a row each: {store.runs_address(SOLUTIONS)}")
+        _say(f"The runs: {store.runs_address(RUNS)}" + ("" if store.is_served else " (make ui opens it)"))
 
 
 def _given(options: Options) -> dict[str, str]:
@@ -213,7 +248,9 @@ def _given(options: Options) -> dict[str, str]:
     signal.signal(signal.SIGTERM, _interrupt)
     _follow_launcher()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
-    given = {name: value for name, value in options.items() if value is not None and name != "fresh"}
+    given = {name: value for name, value in options.items() if value is not None and name not in _SWITCHES}
+    if is_true("system_metrics", options.get("system_metrics")):
+        os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "true"
     for name, value in given.items():
         if len(value) > _LONGEST_VALUE:
             raise click.UsageError(

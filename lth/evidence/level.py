@@ -11,20 +11,7 @@ from collections.abc import Mapping
 
 from lth.evidence.evidence import Evidence
 from lth.measure.kind import curvature, line, radii
-from lth.plan.jobs import RadiiJob, shared_space_points, successive_line
-from lth.plan.place import Place, Point
-
-
-def suffixes(level: int) -> dict[Point, str]:
-    """Return what the metrics of each point of a level end in; those of w(L), in its own space, in nothing."""
-    solution = {Point.at(Place.imp(level)): ""}
-    if level == 0:
-        return solution
-    return solution | {
-        Point.projection(level): "_projected",
-        Point.reverse(level): "_reverse",
-        Point.at(Place.imp(level - 1)): "_previous",
-    }
+from lth.plan.jobs import CurvatureJob, RadiiJob, shared_space_points, successive_line, suffixes
 
 
 def level_numbers(evidence: Evidence, level: int) -> dict[str, float]:
@@ -39,13 +26,14 @@ def level_numbers(evidence: Evidence, level: int) -> dict[str, float]:
     of_level = [point for point in suffix if point.place.level == level]  # w(L-1) has an analysis of its own
     for point in of_level:
         if point in evidence.curvature:
-            numbers |= _suffixed(curvature.numbers(evidence.curvature[point]), suffix[point])
+            found = curvature.numbers(evidence.curvature[point], CurvatureJob(point))
+            numbers |= _suffixed(found, suffix[point])
     for shared in shared_space_points(level):
         if (job := RadiiJob(shared, norm)) in evidence.radii:
             for point in shared:
                 numbers |= _suffixed(radii.numbers_at(evidence.radii[job][point]), suffix[point])
     if level > 0 and (between := successive_line(level)) in evidence.lines:
-        numbers |= line.numbers(evidence.lines[between])
+        numbers |= line.numbers(evidence.lines[between], between)
     return numbers
 
 

@@ -170,6 +170,18 @@ def shared_space_points(level: int) -> tuple[tuple[Point, ...], ...]:
     )
 
 
+def suffixes(level: int) -> dict[Point, str]:
+    """Return what the metrics of each point of a level end in; those of w(L), in its own space, in nothing."""
+    solution = {Point.at(Place.imp(level)): ""}
+    if level == 0:
+        return solution
+    return solution | {
+        Point.projection(level): "_projected",
+        Point.reverse(level): "_reverse",
+        Point.at(Place.imp(level - 1)): "_previous",
+    }
+
+
 def successive_line(level: int) -> LineJob:
     """Return the line from w(L-1) to w(L)."""
     return LineJob(Point.at(Place.imp(level - 1)), Point.at(Place.imp(level)))

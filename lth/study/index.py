@@ -8,13 +8,13 @@ begins with, is looked for by its key, and only where the task would else be don
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lth.errors import InputError
 from lth.plan.keys import TaskKeys
 from lth.plan.tasks import Task
 from lth.study.former import FormerRuns
-from lth.tracking.store import KEY, STUDY, FoundRun, Store, is_busy, is_finished
+from lth.tracking.store import KEY, STUDY, FoundRun, Store, is_busy, is_finished, model_of
 
 COMPLETE = "lth.complete"  # on the study's own run: the key of the evidence that it holds
 
@@ -36,6 +36,7 @@ class StudyIndex:
         self._former = FormerRuns(store, keys)
         self._own: dict[str, list[FoundRun]] | None = None  # by key, latest first
         self._others: dict[str, list[FoundRun]] = {}  # the same, of keys that were looked for by themselves
+        self._models: dict[str, str | None] = {}  # by run, of those that were asked for
         self._done: dict[str, str] = {}  # run by key, of what this process did since
 
     def refresh(self) -> None:
@@ -101,9 +102,21 @@ class StudyIndex:
 
     def run(self, run_id: str) -> FoundRun:
         """Return a run of the index, its tags and last metrics as of the last refresh; else as it is now."""
+        if run_id in self._done.values():  # what was seen of it may be of an attempt before ours
+            return self._store.run(run_id)
         every = [run for runs in (*(self._own or {}).values(), *self._others.values()) for run in runs]
         every += [run for key in self._tasks if (run := self._former_run(key)) is not None]
         return next((run for run in every if run.info.run_id == run_id), None) or self._store.run(run_id)
+
+    def models(self, keys: Iterable[str]) -> list[str]:
+        """Return the logged models of the solutions of some keys, of those that have one."""
+        found = []
+        for key in keys:
+            run_id = self.known(key)
+            if run_id is not None and run_id not in self._models:
+                self._models[run_id] = model_of(self.run(run_id))
+            found.append(None if run_id is None else self._models[run_id])
+        return [model for model in found if model is not None]
 
     def _former_run(self, key: str) -> FoundRun | None:
         return self._former.of(self._tasks[key]) if key in self._tasks else None

@@ -33,8 +33,8 @@ def measure_on(
     keep_every: float,
     unsent: Unsent,
     say: Callable[[str], None],
-) -> None:
-    """Take a measurement, keeping its progress on `run` as it goes, and log what came of it.
+) -> dict[str, float]:
+    """Take a measurement, keeping its progress on `run`, and log what came of it; return what is read off it.
 
     Args:
         run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
@@ -63,8 +63,9 @@ def measure_on(
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)
     run.check_owner()
-    log_measurement(run, job, content, surveyor.positions, seconds)
+    metrics = log_measurement(run, job, content, surveyor.positions, seconds)
     say(f"  {seconds:.0f} s")
+    return metrics
 
 
 def _read(directory: Path) -> bytes:

@@ -129,12 +129,26 @@ def build_study(
 
 
 def build_replication(
-    opening: Opening, seeds: Sequence[str], store: Store, say: Callable[[str], None]
+    opening: Opening,
+    seeds: Sequence[str],
+    store: Store,
+    say: Callable[[str], None],
+    *,
+    sibling: Study | None = None,
 ) -> Replication:
-    """Return the same study under several seeds; without any, under that of the opening."""
+    """Return the same study under several seeds; without any, under that of the opening.
+
+    Args:
+        opening: What the user said.
+        seeds: In writing.
+        store: Where it is tracked.
+        say: Tells the user.
+        sibling: Of the same data set, which it lends.
+    """
     studies: list[Study] = []
     for each in [opening.with_seed(seed) for seed in seeds] or [opening]:
-        studies.append(build_study(each, store, say, sibling=studies[0] if studies else None))
+        lender = studies[0] if studies else sibling
+        studies.append(build_study(each, store, say, sibling=lender))
     return Replication(studies, say)
 
 

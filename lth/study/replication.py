@@ -18,6 +18,7 @@ from lth.study.record.declaration import declaration_name, declaration_tags, dec
 from lth.study.record.load import LostResultError
 from lth.study.record.report import earlier_reports, log_report, report_name, report_tags
 from lth.study.study import Study
+from lth.tracking.registry import register
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
 
@@ -113,6 +114,35 @@ class Replication:
     def report_run(self) -> str | None:
         """Return the run that holds the finished report; None if there is none."""
         return self._store.find(self.task().key)
+
+    def register(self, name: str | None = None) -> list[str]:
+        """Make the trained solutions versions of a registered model a seed, under aliases; say which.
+
+        Args:
+            name: Of the registered model; of several seeds, the start of it.
+
+        Raises:
+            InputError: If nothing was trained, or it has no models.
+        """
+        said = []
+        for study in self.studies:
+            setting = study.problem.setting
+            own = name or f"lth-{setting.preset}"
+            if len(self.studies) > 1 or (name is None and setting.seed):
+                own = f"{own}-seed-{setting.seed}"
+            models = study.models()
+            if not models:
+                raise InputError(
+                    f"{study.name} has no models yet; `mlflow run . -e study` with the same parameters makes "
+                    "them"
+                )
+            versions = register(own, models)
+            said += [f"models:/{own}@{alias} is version {version}" for alias, version in versions.items()]
+        return said
+
+    def where(self, run_id: str, path: str) -> str:
+        """Return where a person finds a file of a report."""
+        return self._store.where(run_id, path)
 
     def verdicts(self, run_id: str) -> str:
         """Return the claims and their verdicts, as the run of a report states them."""

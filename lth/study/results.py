@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.summary import LevelRow
+from lth.evidence.table import Table
 from lth.measure.kind.take import read
+from lth.network.mask import Mask
 from lth.plan.jobs import CurvatureJob, Job, level_jobs, study_jobs
 from lth.plan.place import Place, Point
 from lth.plan.tasks import StudyTasks, Task
+from lth.report.figure.mask import LayerShares, layer_shares
 from lth.setting.door import command_line
 from lth.solution.problem import Problem
 from lth.study.index import COMPLETE, StudyIndex
-from lth.study.record.load import load_measurement, load_outcome
+from lth.study.record.layers import MASK, layer_metrics, layer_sizes, layers_in
+from lth.study.record.load import load_measurement, load_outcome, load_solution
+from lth.study.record.row import MEASURING, geometry, jobs_of_baseline, log_row
 from lth.study.record.solution import (
     ANALYSIS_TREND,
     log_analysis_trend,
@@ -25,9 +30,10 @@ from lth.study.record.solution import (
     measuring,
     solution_trend,
 )
-from lth.study.runs import MEASURING, StudyRuns
+from lth.study.record.tidy import tidy, tidy_row
+from lth.study.runs import StudyRuns
 from lth.tracking.run import RunLog
-from lth.tracking.store import FAILURE, Store
+from lth.tracking.store import FAILURE, Store, model_of
 
 _SECONDS = ("time/training_seconds", "time/measuring_seconds")
 
@@ -52,6 +58,7 @@ class StudyResults:
     ) -> None:
         self._problem, self._store, self._index = problem, store, index
         self._runs, self._tasks = runs, tasks
+        self._masks: dict[str, dict[str, float]] = {}  # the density of each layer of a run's solution
         self._read: dict[str, Any] = {}  # what a measurement's run holds: analyses and the report show the same
 
     def attained(self, place: Place) -> Attained:
@@ -106,9 +113,22 @@ class StudyResults:
             if FAILURE in found.data.tags:  # of one that was interrupted beside us
                 study.remove_tag(FAILURE)
             self._mend_trends(study)
-            log_results(study, self.rows())
+            for place in self._places():
+                self.show(place, {**self._geometry(place), **self._layers(place)})
+            log_results(study, self.rows(), self.table(), self._layer_shares())
             study.tags({COMPLETE: task.key})
         return parent
+
+    def show(self, place: Place, numbers: Mapping[str, float]) -> None:
+        """Put what was measured of a solution on its own run, beside what it attains.
+
+        Args:
+            place: Of the solution, which is there.
+            numbers: By their names on a row, of the landscape and of how sure it is.
+        """
+        run_id = self._index.find(self._tasks.training(place).key)
+        if run_id is not None:
+            log_row(self._store.append(run_id), self._index.run(run_id), numbers, self._problem)
 
     def fits_trends(self) -> bool:
         """Say whether the study's trends are of measurements like these; the first to come decide."""
@@ -128,7 +148,7 @@ class StudyResults:
             run_id = self._index.find(self._tasks.training(place).key)
             if run_id is not None and place.level not in logged[solution_trend(place)]:
                 density, history = load_outcome(self._store, run_id)
-                log_solution_trend(study, place, density, history[-1])
+                log_solution_trend(study, place, density, history[-1], self._layers(place))
         if not self.fits_trends():
             return
         there = self._store.steps(study.run_id, ANALYSIS_TREND)
@@ -169,6 +189,59 @@ class StudyResults:
             radius_standard_error=landscape.get("solver/radius_standard_error"),
             remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),
         )
+
+    def _layer_shares(self) -> LayerShares:
+        sizes = layer_sizes(Mask.dense(self._problem.network))
+        found = {place: layers_in(self._layers(place)) for place in self._places()}
+        return layer_shares(sizes, {place: shares for place, shares in found.items() if shares})
+
+    def _layers(self, place: Place) -> dict[str, float]:
+        """Return the density of each layer of a solution, by metric name; of before, from its checkpoint."""
+        run_id = self._index.find(self._tasks.training(place).key)
+        if run_id is None:
+            return {}
+        if run_id not in self._masks:
+            metrics = self._index.run(run_id).data.metrics
+            found = {name: value for name, value in metrics.items() if name.startswith(MASK)}
+            self._masks[run_id] = found or layer_metrics(load_solution(self._store, run_id).mask)
+        return self._masks[run_id]
+
+    def models(self) -> dict[str, str]:
+        """Return the logged model of every solution there is by its alias, and of the best pruned level."""
+        found: dict[Place, tuple[float, str]] = {}
+        for place in self._places():
+            run_id = self._index.find(self._tasks.training(place).key)
+            run = None if run_id is None else self._index.run(run_id)
+            if run is not None and (model := model_of(run)) is not None:
+                found[place] = run.data.metrics["test/accuracy"], model
+        models = {place.name.replace(" ", "-"): model for place, (_, model) in found.items()}
+        pruned = [place for place in found if place.kind == "imp" and place.level > 0]
+        if pruned:
+            best = max(pruned, key=lambda place: (found[place][0], place.level))
+            models["best"] = found[best][1]
+        return models
+
+    def table(self) -> Table:
+        """Return a row a solution with all that is known of it."""
+        found = [(place, self._index.find(self._tasks.training(place).key)) for place in self._places()]
+        return tidy(
+            [
+                tidy_row(self._index.run(run_id), self._geometry(place))
+                for place, run_id in found
+                if run_id is not None
+            ]
+        )
+
+    def _geometry(self, place: Place) -> dict[str, float]:
+        """Return what was measured of a solution, by metric name on its row."""
+        if place.kind == "imp":
+            return geometry(self._landscape(place))
+        found: dict[str, float] = {}
+        for job, ending in jobs_of_baseline(place, self._problem.setting.pruning.levels).items():
+            run_id = self._index.known(self._tasks.measurement(job).key)
+            if run_id is not None:
+                found |= geometry(self._index.run(run_id).data.metrics, ending)
+        return found
 
     def _landscape(self, place: Place) -> dict[str, float]:
         """Return the numbers at a solution, of a level's analysis or a baseline's curvature, if any."""

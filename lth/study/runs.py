@@ -12,19 +12,20 @@ from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
+from lth.study.record.row import MEASURING
 from lth.study.record.solution import (
     data_document,
     log_made_of,
+    log_place,
     log_setting,
     measuring,
     study_name,
     study_tags,
     task_tags,
 )
+from lth.study.record.views import views
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
-
-MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 
 
 def origin_of(problem: Problem, pinned: Mapping[str, str]) -> str:
@@ -85,11 +86,14 @@ class StudyRuns:
         parent = self.measurements() if task.kind == "measurement" else self.parent()
         with self._store.open_alone(task.name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
-                log_setting(run, self._problem, task.level, density)
+                models = self._index.models(need.key for need in task.needs if isinstance(need.node, Place))
+                log_setting(run, self._problem, task.level, models=models)
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
                 if isinstance(task.node, Place):
                     log_made_of(run, self._problem, self._data)
+                else:
+                    log_place(run, task.level, density)
             yield run
 
     def parent(self) -> str:
@@ -120,8 +124,9 @@ class StudyRuns:
                 break
             with self._store.open_alone(name, tags, parent=parent) as run:
                 if run is not None:
-                    log_setting(run, self._problem, None, None)
+                    log_setting(run, self._problem, None)
                     if kind == "study":
+                        self._store.offer_views(views())
                         log_made_of(run, self._problem, self._data)
                     self._common[key] = run.run_id
             self._index.refresh()

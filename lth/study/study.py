@@ -15,6 +15,7 @@ from types import MappingProxyType
 from lth.errors import InputError
 from lth.evidence.evidence import Evidence
 from lth.evidence.summary import LevelRow
+from lth.evidence.table import Table
 from lth.plan.jobs import (
     MEASURES,
     DensityJob,
@@ -200,6 +201,19 @@ class Study:
         """Return what the store knows of every level, and of the baselines at the last one."""
         self._index.refresh()
         return self._results.rows()
+
+    def models(self) -> dict[str, str]:
+        """Return the logged model of every solution there is by what it is called, as `level-3`.
+
+        `best` is that of the pruned level with the highest test accuracy; of equals, the sparsest.
+        """
+        self._index.refresh()
+        return self._results.models()
+
+    def table(self) -> Table:
+        """Return a row a solution with all that the store knows of it, as docs/results.md lists it."""
+        self._index.refresh()
+        return self._results.table()
 
     @property
     def name(self) -> str:

@@ -22,7 +22,9 @@ from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
+from lth.study.record.layers import layer_metrics
 from lth.study.record.load import check_kept, load_solution
+from lth.study.record.row import baseline_of, geometry, jobs_of_baseline
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns
@@ -169,7 +171,7 @@ class TaskWorker:
         clear_progress(run)
         last = solution.history[-1]
         study = self._store.append(self._runs.parent_now().info.run_id)
-        log_solution_trend(study, place, solution.density, last)
+        log_solution_trend(study, place, solution.density, last, layer_metrics(solution.mask))
         return run.run_id
 
     def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:
@@ -186,7 +188,7 @@ class TaskWorker:
                 return None
             self._say(f"measuring {task.name}, in run {run.run_id}{self._counted()}")
             with self._own_faults():
-                measure_on(
+                metrics = measure_on(
                     run,
                     self._problem,
                     job,
@@ -198,6 +200,9 @@ class TaskWorker:
                     say=self._say,
                 )
         clear_progress(run)
+        last = self._problem.setting.pruning.levels
+        if (baseline := baseline_of(job, last)) is not None:
+            self._results.show(baseline, geometry(metrics, jobs_of_baseline(baseline, last)[job]))
         return run.run_id
 
     def _analyse(self, task: Task, node: Analysis, *, adopt: bool, fresh: bool) -> str | None:
@@ -209,6 +214,7 @@ class TaskWorker:
             if run is None:
                 return None
             numbers = log_analysis(run, evidence, node.level)
+        self._results.show(here, geometry(numbers))
         if self._results.fits_trends():
             log_analysis_trend(self._store.append(self._runs.parent()), numbers, node.level)
         else:

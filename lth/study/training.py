@@ -70,7 +70,7 @@ def train_on(
     run.check_owner()
     log_solution(run, solution, directory, problem, seconds)
     run.flush()
-    if (reason := log_solution_model(run, solution, problem.network)) is not None:
+    if (reason := log_solution_model(run, solution, problem, start.schedule.num_iterations)) is not None:
         run.tags({"lth.warnings": reason})
         say(f"  warning: {reason}")
     run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlflow import MlflowClient, get_tracking_uri
-from mlflow.entities import DatasetInput, Experiment, FileInfo, Metric, Param, Run, RunTag
+from mlflow.entities import (
+    DatasetInput,
+    Experiment,
+    FileInfo,
+    LoggedModelInput,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -77,6 +86,10 @@ class PatientClient:
     def create_experiment(self, name: str, artifact_location: str | None = None) -> str:
         """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
         return str(self.persist(self.at_once.create_experiment, name, artifact_location))
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        """Set a tag of an experiment."""
+        self.persist(self.at_once.set_experiment_tag, experiment_id, name, value)
 
     def create_run(self, experiment_id: str, *, tags: Mapping[str, str], run_name: str) -> str:
         """Make a run that is RUNNING, and return its id."""
@@ -146,9 +159,11 @@ class PatientClient:
         """Log numbers, parameters and tags at once."""
         self.persist(self.at_once.log_batch, run_id, metrics=metrics, params=params, tags=tags)
 
-    def log_inputs(self, run_id: str, datasets: Sequence[DatasetInput]) -> None:
-        """Link data sets to a run."""
-        self.persist(self.at_once.log_inputs, run_id, datasets)
+    def log_inputs(
+        self, run_id: str, datasets: Sequence[DatasetInput], models: Sequence[LoggedModelInput] = ()
+    ) -> None:
+        """Link data sets and models to a run, as what it reads."""
+        self.persist(self.at_once.log_inputs, run_id, datasets, models)
 
     def get_metric_history(self, run_id: str, name: str) -> list[Metric]:
         """Return every value of a metric of a run."""
@@ -226,11 +241,14 @@ class PatientClient:
 
 
 def set_request_defaults() -> None:
-    """Let MLflow ask a server few times and show no bars, unless the user wants it otherwise.
+    """Let MLflow ask a server few times and show no bars and addresses, unless the user wants it otherwise.
 
     `patience` waits longer, and says so.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    os.environ.setdefault(
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"
+    )  # of each run, without its runs' page
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from lth.errors import InputError
 from lth.tracking.client import one_line
-from lth.tracking.run import RunLog
+from lth.tracking.dataset import DataSplit
+from lth.tracking.run import NOTE, RunLog
 
 
 def log_model(
@@ -28,8 +29,10 @@ def log_model(
     input_shape: Sequence[int],
     *,
     name: str,
+    step: int,
     parameters: Mapping[str, str],
-    metrics: Mapping[str, float],
+    card: str,
+    attained: Mapping[str, DataSplit | None],
 ) -> str | None:
     """Log a network in evaluation mode, exported by torch.export, and what it attains.
 
@@ -41,8 +44,10 @@ def log_model(
         network: What to log.
         input_shape: Of one example.
         name: Of the model.
+        step: Of its training. MLflow takes every metric of this step for the model's, so let none have it.
         parameters: Of the model.
-        metrics: Of the model.
+        card: What a person reads of the model, in Markdown.
+        attained: Metrics of the run that are the model's too, each with the split it is on.
 
     Returns:
         Why there is no model, or None.
@@ -54,24 +59,30 @@ def log_model(
         if not first:
             _remove_models(run.run_id)
         first = False
-        return _log(run.run_id, network, input_shape, name, parameters, metrics)
+        return _log(run, network, input_shape, name, step, parameters, card, attained)
 
     return run.patiently(log)
 
 
 def _log(
-    run_id: str,
+    run: RunLog,
     network: nn.Module,
     input_shape: Sequence[int],
     name: str,
+    step: int,
     parameters: Mapping[str, str],
-    metrics: Mapping[str, float],
+    card: str,
+    attained: Mapping[str, DataSplit | None],
 ) -> str | None:
     example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
     with torch.no_grad():
         signature = infer_signature(example.numpy(), network(example).numpy())
     # Traced without gradients, a program is the same and takes a third less time.
-    with mlflow.start_run(run_id=run_id, nested=True), torch.no_grad(), warnings.catch_warnings():
+    with (
+        mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=False),
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
         try:
             info = mlflow.pytorch.log_model(
@@ -82,12 +93,14 @@ def _log(
                 **_as_exported_program(),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
                 params=dict(parameters),
+                tags={NOTE: card},
+                step=step,
             )
         except (MlflowException, OSError):
             raise
         except Exception as error:  # torch.export fails with whatever its tracer meets
             return _untraceable(error)
-        mlflow.log_metrics(dict(metrics), model_id=info.model_id)
+        run.bind(info.model_id, attained)
     return None
 
 

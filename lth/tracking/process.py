@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psutil
 
-HOST = "lth.host"
-PID = "lth.pid"
-PROCESS = "lth.process"  # its machine, pid and start time
-HEARTBEAT = "lth.heartbeat"  # when it was last known to be alive
+# Of a name that begins with `mlflow.` the UI shows no tag. Earlier versions had none of that before theirs.
+_HIDDEN = "mlflow."
+HOST = f"{_HIDDEN}lth.host"
+PID = f"{_HIDDEN}lth.pid"
+PROCESS = f"{_HIDDEN}lth.process"  # its machine, pid and start time
+HEARTBEAT = f"{_HIDDEN}lth.heartbeat"  # when it was last known to be alive
 
 BEAT_SECONDS = 20.0
 _SILENCE = timedelta(minutes=5)  # after which a process on another machine is taken for dead
@@ -32,9 +34,14 @@ def heartbeat() -> dict[str, str]:
     return {HEARTBEAT: datetime.now(UTC).isoformat(timespec="seconds")}
 
 
+def names_process(tags: Mapping[str, str]) -> bool:
+    """Say whether these tags name a process."""
+    return bool(_said(tags, PROCESS))
+
+
 def is_own(tags: Mapping[str, str]) -> bool:
     """Say whether a run with these tags is written by this process."""
-    return tags.get(PROCESS) == _identity(os.getpid())
+    return _said(tags, PROCESS) == _identity(os.getpid())
 
 
 def is_alive(tags: Mapping[str, str]) -> bool | None:
@@ -44,7 +51,7 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
     another (the pid was given out again, or the clock was set), is alive if its last heartbeat is at most five
     minutes old, by this machine's clock.
     """
-    identity = tags.get(PROCESS, "").rsplit(" ", 2)
+    identity = _said(tags, PROCESS).rsplit(" ", 2)
     if len(identity) != 3 or not identity[1].isdecimal():
         return None
     machine, pid, started = identity
@@ -64,13 +71,19 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
 
 def is_heard_of(tags: Mapping[str, str]) -> bool:
     """Say whether the process that writes a run with these tags gave a sign of life in five minutes."""
-    seen = datetime.fromisoformat(tags.get(HEARTBEAT, datetime.min.replace(tzinfo=UTC).isoformat()))
+    said = _said(tags, HEARTBEAT)
+    seen = datetime.fromisoformat(said) if said else datetime.min.replace(tzinfo=UTC)
     return datetime.now(UTC) - seen <= _SILENCE
 
 
 def described(tags: Mapping[str, str]) -> str:
     """Return what a person calls the process that writes a run with these tags."""
-    return f"process {tags.get(PID, '?')} on {tags.get(HOST, '?')}"
+    return f"process {_said(tags, PID) or '?'} on {_said(tags, HOST) or '?'}"
+
+
+def _said(tags: Mapping[str, str], name: str) -> str:
+    """Return what tags say under a name, or what an earlier version wrote under its own; empty if nothing."""
+    return tags.get(name) or tags.get(name.removeprefix(_HIDDEN), "")
 
 
 @cache

@@ -7,18 +7,17 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import LoggedModelInput, Metric, Param, RunTag
 
 from lth.errors import InputError
 from lth.tracking.client import PatientClient
-from lth.tracking.process import BEAT_SECONDS, PROCESS, described, heartbeat, is_own
+from lth.tracking.dataset import DataSplit
+from lth.tracking.process import BEAT_SECONDS, described, heartbeat, is_own, names_process
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 NOTE = "mlflow.note.content"  # the description that the UI shows on top of a run
 _METRICS_A_CALL = 1000  # the REST limit
 _LAST_BEAT_SECONDS = 2.0  # that a beat under way may take when the work has ended
-_DIGEST_LENGTH = 32  # MLflow stores 36 characters
 
 Found = TypeVar("Found")
 
@@ -62,16 +60,48 @@ class RunLog:
         self._folders: set[str] = set()  # of artifacts, that this process wrote to
         self._logged = logged
         self._buffer: list[Metric] = []
+        self._last: dict[str, Metric] = {}  # by name, sent or not
         self._sending = threading.Lock()
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log numbers at `step`, soon: a call costs 24 ms whatever it carries, so they travel together."""
         now = int(time.time() * 1000)
+        made = [Metric(name, float(value), now, step) for name, value in values.items()]
+        self._last |= {metric.key: metric for metric in made}
         self._buffer += [
-            Metric(name, float(value), now, step)
-            for name, value in values.items()
-            if (name, step, float(value)) not in self._logged
+            metric for metric in made if (metric.key, metric.step, metric.value) not in self._logged
         ]
+
+    def metrics_of_model(
+        self,
+        values: Mapping[str, float],
+        model: str | None,
+        split: DataSplit,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Log numbers at once, as those of a model on a split if there is one, and set tags: one call."""
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
+        marks = [RunTag(name, value) for name, value in tags.items()]
+        self._client.log_batch(
+            self.run_id, metrics=[self._bound(metric, model, split) for metric in metrics], tags=marks
+        )
+
+    def bind(self, model: str, splits: Mapping[str, DataSplit | None]) -> None:
+        """Say, soon, of metrics as they were logged last that they are of a model on a split.
+
+        MLflow takes a metric of the same time, step and value for the same.
+        """
+        known = {name: split for name, split in splits.items() if name in self._last}
+        self._buffer += [self._bound(self._last[name], model, split) for name, split in known.items()]
+
+    def _bound(self, metric: Metric, model: str | None, split: DataSplit | None) -> Metric:
+        where = (None, None) if split is None else (split.name, split.short_digest)
+        if model is None:
+            return metric
+        return Metric(
+            metric.key, metric.value, metric.timestamp, metric.step, model, *where, run_id=self.run_id
+        )
 
     def patiently(self, call: Callable[[], Found]) -> Found:
         """Return what `call` returns, which writes to this run by itself; waits as all calls here do."""
@@ -88,7 +118,7 @@ class RunLog:
             LostRunError: If one has.
         """
         tags = self._client.get_run(self.run_id).data.tags
-        if PROCESS in tags and not is_own(tags):
+        if names_process(tags) and not is_own(tags):
             raise LostRunError(f"run {self.run_id} was taken over by {described(tags)}, which took us for dead")
 
     def flush(self) -> None:
@@ -187,9 +217,8 @@ class RunLog:
         """Attach every file under `local`."""
         self._client.log_artifacts(self.run_id, str(local), path or None)
 
-    def data(self, name: str, digest: str, source: str, context: str) -> None:
-        """Link a data set, by name and digest, as an input of the run."""
-        origin = CodeDatasetSource(tags={"lth.source": source, "lth.digest": digest})
-        dataset = MetaDataset(origin, name=name, digest=digest[:_DIGEST_LENGTH])
-        tags = [InputTag("mlflow.data.context", context)]
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset._to_mlflow_entity(), tags)])
+    def inputs(self, splits: Sequence[DataSplit], models: Sequence[str] = ()) -> None:
+        """Link what the run reads: splits of a data set, and logged models by their id."""
+        self._client.log_inputs(
+            self.run_id, [split.as_input() for split in splits], [LoggedModelInput(model) for model in models]
+        )

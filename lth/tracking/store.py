@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -24,7 +25,15 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.process import PROCESS, described, is_alive, is_heard_of, is_own, ownership
+from lth.tracking.process import (
+    PROCESS,
+    described,
+    is_alive,
+    is_heard_of,
+    is_own,
+    names_process,
+    ownership,
+)
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,
     experiment_of,
@@ -35,6 +44,9 @@ from lth.tracking.project.experiment import (
 from lth.tracking.project.silent import never_started
 from lth.tracking.relocation import moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
+from lth.tracking.server import check_server
+from lth.tracking.system import measured_system
+from lth.tracking.ui import has_view, is_served, run_address, runs_address, view_tag
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
 STUDY = "lth.study"  # on every run of a study: its key
@@ -88,6 +100,7 @@ class Store:
         """Find the experiment, and return the run that `mlflow run` created, or that is named as if it had."""
         uri = get_tracking_uri()
         check_address(uri)
+        check_server(uri)
         is_new = is_missing(uri)
         if is_new and not creates:
             raise InputError(
@@ -207,7 +220,7 @@ class Store:
             note = f"**KILLED**: {reason}. The same command goes on from what it kept."
             RunLog(self._client, run.info.run_id, "").tags({FAILURE: reason, NOTE: note, PROCESS: _NOBODY})
             self._client.set_terminated(run.info.run_id, "KILLED")
-            left = "by a process that is gone" if PROCESS in run.data.tags else f"({reason})"
+            left = "by a process that is gone" if names_process(run.data.tags) else f"({reason})"
             self._say(f"{run.info.run_name} was left running {left}: marked KILLED")
             closed.append(str(run.info.run_name))
         return closed
@@ -384,9 +397,29 @@ class Store:
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the UI: of the tracking server, else of one that `make ui` starts."""
-        uri = get_tracking_uri()
-        server = without_password(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
-        return f"{server}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return run_address(self.experiment_id, run_id)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the store is behind a tracking server, which has the UI."""
+        return is_served(get_tracking_uri())
+
+    def runs_address(self, view: str) -> str:
+        """Return the address in the UI that shows the runs of the experiment, as a view where it has that."""
+        return runs_address(self._experiment, view)
+
+    def offer_views(self, views: Mapping[str, Mapping[str, object]]) -> None:
+        """Give the experiment those views of its runs that it has not, by name; once."""
+        missing = [view for view in views if not has_view(self._experiment, view)]
+        for view in missing:
+            self._client.set_experiment_tag(self.experiment_id, view_tag(view), json.dumps(views[view]))
+        if missing:
+            self._experiment = self._client.get_experiment(self.experiment_id)
+
+    def where(self, run_id: str, path: str) -> str:
+        """Return where a person finds an artifact: its file on this machine, else its address in the UI."""
+        folder = local_folder(self._client.artifact_uri(run_id))
+        return run_address(self.experiment_id, run_id, path) if folder is None else str(folder / path)
 
     def _create(self, name: str, tags: Mapping[str, str]) -> RunLog:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them
@@ -437,7 +470,7 @@ class Store:
     def _ended(self, run: RunLog) -> Iterator[RunLog]:
         """Give a run its status when the work on it ends, however it ends."""
         try:
-            with run.beating():
+            with run.beating(), measured_system(run.run_id):
                 yield run
             run.flush()
         except LostRunError:
@@ -459,6 +492,12 @@ class Store:
 def is_finished(run: Run) -> bool:
     """Say whether a run holds the whole result of its task."""
     return bool(run.info.status == "FINISHED") and LOST not in run.data.tags
+
+
+def model_of(run: Run) -> str | None:
+    """Return the id of the model that a run logged last; None if it logged none."""
+    logged = run.outputs.model_outputs if run.outputs is not None else []
+    return str(logged[-1].model_id) if logged else None
 
 
 def is_active(run: Run) -> bool:

@@ -39,9 +39,13 @@ def test_imp_level_trains_the_chain_and_the_second_call_finds_it(tracking):
 def test_study_ends_with_a_row_per_solution_the_verdicts_and_how_to_open_the_ui(finished):
     for name in ("dense", "level 1", "level 2", "one_shot at level 2", "prune_larger at level 2"):
         assert f"\n{name}" in finished.said
-    assert "make ui" in finished.said
     assert "| R4b " in finished.said
-    assert "report.html, is an artifact of run" in " ".join(finished.said.split())
+    (told,) = [line for line in finished.said.splitlines() if line.startswith("The report: ")]
+    assert Path(told.removeprefix("The report: ")).name == "report.html"
+    *_, solutions, last = finished.said.splitlines()
+    assert "/runs?workflowType=machine_learning&viewStateShareKey=solutions" in solutions
+    assert last.startswith("The runs: http://127.0.0.1:5000/#/experiments/")
+    assert last.endswith("/runs?workflowType=machine_learning&viewStateShareKey=runs (make ui opens it)")
     assert "drawing the report" in call(report, "--seeds", "0").output
     assert "nothing to compute" in call(study, "--seeds", "0").output
 

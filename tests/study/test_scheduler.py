@@ -10,6 +10,7 @@ from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.study import scheduler as module
 from lth.study.scheduler import Scheduler
+from lth.tracking.process import HOST, PID
 
 DENSE = Task("w0", Place.imp(0), ())
 ONE = Task("w1", Place.imp(1), (DENSE,))
@@ -39,7 +40,7 @@ class Index:
     def busy(self, key: str) -> object:
         if key not in self.others:
             return None
-        tags = {"lth.pid": self.others[key], "lth.host": "lab"}
+        tags = {PID: self.others[key], HOST: "lab"}
         return SimpleNamespace(info=SimpleNamespace(run_id=f"run-{key}"), data=SimpleNamespace(tags=tags))
 
 

@@ -141,11 +141,12 @@ def test_which_examples_were_drawn_is_logged(tracking):
     assert drawn == sorted(drawn)
 
 
-def test_the_data_set_is_an_input_with_its_digest(tracking):
-    run = MlflowClient().get_run(make_study().solution(Place.imp(0)))
-    (dataset,) = run.inputs.dataset_inputs
-    assert dataset.dataset.name == "tiny"
-    assert tiny_problem.images(None).digest.startswith(dataset.dataset.digest)
+def test_the_splits_of_the_data_set_are_inputs_with_its_digest(tracking):
+    for amount, names in (("all", {"tiny-train", "tiny-test"}), ("34", {"tiny-train-34", "tiny-test"})):
+        run = MlflowClient().get_run(make_study(train_examples=amount).solution(Place.imp(0)))
+        datasets = [found.dataset for found in run.inputs.dataset_inputs]
+        assert {dataset.name for dataset in datasets} == names
+        assert all(tiny_problem.images(None).digest.startswith(dataset.digest) for dataset in datasets)
 
 
 def test_what_was_read_and_what_the_network_is_made_of_are_on_the_trainings_and_the_study(tracking):

@@ -20,7 +20,7 @@ from lth.study.study import Study
 from lth.tracking import run as run_module
 from lth.tracking import store as store_module
 from lth.tracking.client import PatientClient
-from lth.tracking.process import HEARTBEAT, PID, PROCESS, heartbeat, is_alive, ownership
+from lth.tracking.process import HEARTBEAT, HOST, PID, PROCESS, heartbeat, is_alive, ownership
 from lth.tracking.run import NOTE, LostRunError, RunLog
 from lth.tracking.store import COMPUTED_BY, FAILURE, FRESH, KEY, REUSED, Store
 
@@ -70,7 +70,7 @@ def test_the_run_of_a_dead_process_is_closed_as_killed_with_reason_and_note(stor
     assert store.close_dead() == ["of key"]
     run = look(run_id)
     assert run.info.status == "KILLED"
-    assert run.data.tags[FAILURE] == f"process {dead_tags()[PID]} on {dead_tags()['lth.host']} is gone"
+    assert run.data.tags[FAILURE] == f"process {dead_tags()[PID]} on {dead_tags()[HOST]} is gone"
     assert run.data.tags[NOTE].startswith("**KILLED**: process")
     assert "The same command goes on" in run.data.tags[NOTE]
     assert run.data.tags[KEY] == "key", "by which it is taken over"
@@ -483,7 +483,7 @@ def test_a_task_that_another_process_is_at_is_waited_for_and_its_result_taken(ex
     assert len(time.waited) == 3
     assert len(study.store.search("")) == before
     assert said == [
-        f"dense: process {child.pid} on {child.tags['lth.host']} is at it, in run {run_id}; waiting",
+        f"dense: process {child.pid} on {child.tags[HOST]} is at it, in run {run_id}; waiting",
         f"dense: found in run {run_id}, nothing to compute",
     ]
 

@@ -1,8 +1,11 @@
 """A whole study of a tiny problem: what its runs hold, seen through MLflow's own client."""
 
+import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import use_fresh_store
 from finished_study import FinishedStudy
@@ -10,6 +13,8 @@ from mlflow import MlflowClient
 from store_calls import StoreCalls
 from tiny_problem import make_study
 
+import lth
+from lth.errors import InputError
 from lth.plan.jobs import study_jobs, successive_line
 from lth.plan.place import BASELINES, Place, Point
 from lth.study.replication import Replication
@@ -39,7 +44,8 @@ def test_every_run_carries_its_place_as_tags_and_numbers_as_metrics(whole):
         tags, metrics = run.data.tags, run.data.metrics
         assert (tags["seed"], tags["network"], tags["dataset"]) == ("0", "tiny_problem:network", "tiny")
         assert metrics["level"] == level
-        assert metrics["seed"] == 0
+        assert "seed" not in metrics  # MLflow would draw its first chart over it
+        assert run.data.params["seed"] == "0"
         assert metrics["density"] == pytest.approx({0: 1.0, 1: 38 / 48, 2: 30 / 48}[level])
         assert run.info.status == "FINISHED"
 
@@ -99,6 +105,73 @@ def test_what_a_finished_study_holds_is_found_by_one_search(whole, monkeypatch):
     assert calls.total <= 2 + len(results), calls.counts  # a download for the numbers of each
 
 
+def test_a_solution_has_all_that_is_known_of_it_on_its_own_run(whole):
+    for kind, level, known in [
+        ("imp", 0, ["landscape/log_eig_product", "landscape/radius_mean"]),
+        ("imp", 2, ["landscape/log_eig_product_reverse", "landscape/barrier_loss", "solver/radius_cutoff"]),
+        ("one_shot", 2, ["landscape/log_eig_product", "landscape/hessian_trace"]),
+        ("random_init", 2, ["landscape/log_eig_product", "landscape/barrier_error_from_imp"]),
+    ]:
+        (run,) = Store().search(f"tags.kind = '{kind}' AND tags.level = '{level}'")
+        assert {*known, "test/accuracy", "density", "mask/0", "mask/5"} <= run.data.metrics.keys()
+    (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '2'")
+    (level,) = Store().search("tags.kind = 'imp' AND tags.level = '2'")
+    for name, value in analysis.data.metrics.items():
+        assert level.data.metrics[name] == value, name
+
+
+def test_no_metric_is_named_by_a_level_or_has_a_space_and_claims_are_a_table(whole):
+    runs = Store().search(f"tags.`{KEY}` LIKE '%'")
+    names = {name for run in runs for name in run.data.metrics}
+    assert not [name for name in names if " " in name or "level-" in name or name.startswith("claims")]
+    assert {"landscape/filter_radius_mean_projected", "landscape/plain_radius_mean_previous"} <= names
+    (report,) = Store().search("tags.kind = 'report'")
+    assert report.data.metrics == {}
+    assert "claims.csv" in artifacts(report.info.run_id)
+
+
+def test_results_are_a_row_a_solution_with_what_its_run_says(whole, tmp_path):
+    frame = lth.results()
+    assert list(frame["solution"][:3]) == ["dense", "level 1", "level 2"]
+    assert len(frame) == 3 + len(BASELINES)
+    for row in frame.to_dict("records"):
+        metrics = Store().run(row["run_id"]).data.metrics
+        assert row["test_accuracy"] == metrics["test/accuracy"]
+        assert row["log_eig_product"] == metrics["landscape/log_eig_product"]
+        assert row["radius_mean"] == pytest.approx(metrics.get("landscape/radius_mean", np.nan), nan_ok=True)
+    assert list(lth.results(kind="imp", level=[1, 2])["level"]) == [1, 2]
+    assert list(lth.results(lr="0.10", seed=0, kind=["one_shot"])["solution"]) == ["one_shot at level 2"]
+    assert len(lth.results(seed=7)) == 0
+    client, stored = MlflowClient(), {}
+    for name in ("results.csv", "results.json"):
+        stored[name] = Path(client.download_artifacts(whole, name, str(tmp_path))).read_text()
+    rows = list(csv.DictReader(stored["results.csv"].splitlines()))
+    assert [row["solution"] for row in rows[:3]] == ["dense", "level 1", "level 2"]
+    for row, column, found in zip(rows, json.loads(stored["results.json"]), make_study().rows(), strict=True):
+        assert float(row["test_accuracy"]) == column["test_accuracy"] == found.test_accuracy
+        assert column["log_eig_product"] == found.log_eig_product
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "solutions", "Seed"])
+def test_results_can_be_chosen_by_parameters_alone(whole, name):
+    with pytest.raises(InputError, match=f"{name} is no parameter"):
+        lth.results(**{name: 1})
+
+
+def test_what_each_layer_keeps_is_a_trend_and_a_table(whole, tmp_path):
+    assert {m.step for m in MlflowClient().get_metric_history(whole, "mask/5")} == {0, 1, 2}
+    table = Path(MlflowClient().download_artifacts(whole, "mask.csv", str(tmp_path))).read_text()
+    rows = list(csv.DictReader(table.splitlines()))
+    assert len(rows) == 2 * (3 + len(BASELINES))
+    kept = {
+        name: sum(
+            float(row["density"]) * int(row["prunable_weights"]) for row in rows if row["solution"] == name
+        )
+        for name in ("dense", "level 1", "level 2")
+    }
+    assert [round(weights, 3) for weights in kept.values()] == [48, 38, 30]
+
+
 def test_the_table_has_every_level_with_its_geometry_and_every_baseline(whole):
     rows = make_study().rows()
     assert [row.name for row in rows[:3]] == ["dense", "level 1", "level 2"]
@@ -128,7 +201,7 @@ def test_plots_and_raw_numbers_are_artifacts(whole):
     found = artifacts(analysis.info.run_id) | artifacts(surface.info.run_id) | artifacts(whole)
     expected = {"spectra.png", "radii.png", "interpolation.png"}
     expected |= {"measurement.npz", "surface.png", "surface.html"}
-    expected |= {"trend.png", "results.md", "results.json"}
+    expected |= {"trend.png", "results.md", "results.json", "results.csv", "mask.png", "mask.csv"}
     assert all(found[name] > 0 for name in expected)
 
 

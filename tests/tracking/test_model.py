@@ -1,13 +1,22 @@
 """Models are exported without pickles, and a network that can't be has a checkpoint all the same."""
 
+import json
+
 import mlflow
+import pytest
 import tiny_problem
 import torch
 from mlflow import MlflowClient
-from tiny_problem import make_study
+from tiny_problem import make_problem, make_study
 
 import lth
-from lth.plan.place import Place
+from lth.errors import InputError
+from lth.plan.jobs import CurvatureJob
+from lth.plan.place import Place, Point
+from lth.study.record.card import model_name
+from lth.study.replication import Replication
+from lth.tracking.registry import register
+from lth.tracking.run import NOTE
 from lth.tracking.store import Store
 
 
@@ -24,6 +33,69 @@ def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(t
     with torch.no_grad():
         # The same float32 graph, exported: equal up to the fusing of operations.
         torch.testing.assert_close(loaded(images), network(images))
+
+
+def test_a_model_has_a_card_and_metrics_on_splits_and_what_measures_it_has_it_as_input(tracking):
+    study = make_study()
+    measured = study.measurement(CurvatureJob(Point.at(Place.imp(0))))
+    client, experiment = MlflowClient(), Store().experiment_id
+    (model,) = client.search_logged_models(
+        [experiment], "params.kind = 'imp' AND params.level = '0' AND metrics.`test/accuracy` >= 0"
+    )
+    assert model.name == "digits-seed-0-dense"
+    assert (model.params["seed"], model.params["lr"], model.params["changes"][:10]) == (
+        "0",
+        "0.1",
+        "batch_size",
+    )
+    card = model.tags[NOTE]
+    assert f'load_model("runs:/{model.source_run_id}/digits-seed-0-dense")' in card
+    assert "95 % interval" in card
+    on = {metric.key: metric.dataset_name for metric in model.metrics}
+    assert (on["train/loss"], on["test/accuracy"], on["density"]) == ("tiny-train", "tiny-test", None)
+    attained = {metric.key: metric.value for metric in model.metrics}
+    run = client.get_run(model.source_run_id)
+    assert attained["test/accuracy"] == run.data.metrics["test/accuracy"], "of the end, not of the beginning"
+    history = [point.step for point in client.get_metric_history(run.info.run_id, "test/accuracy")]
+    assert history == sorted(set(history)), "what is bound to the model is no second point"
+    inputs = client.get_run(measured).inputs
+    assert [found.model_id for found in inputs.model_inputs] == [model.model_id]
+    profiles = {one.dataset.name: json.loads(one.dataset.profile) for one in inputs.dataset_inputs}
+    assert (profiles["tiny-train"]["num_examples"], profiles["tiny-test"]["num_examples"]) == (48, 24)
+    schema = inputs.dataset_inputs[0].dataset.schema
+    assert json.loads(json.loads(schema)["mlflow_tensorspec"]["features"])[0]["tensor-spec"]["shape"][1:] == [
+        1,
+        6,
+        6,
+    ]
+    assert Replication([study], print).register() == ["models:/lth-digits@dense is version 1"]
+    assert Replication([study], print).register("mine") == ["models:/mine@dense is version 1"]
+    assert Replication([study], print).register("mine") == ["models:/mine@dense is version 1"], "once"
+    assert client.get_model_version_by_alias("mine", "dense").run_id == model.source_run_id
+
+
+@pytest.mark.parametrize("name", ["", " ", "it's", "a/b", "a:b"])
+def test_a_name_that_no_registered_model_can_have_is_refused(tracking, name):
+    with pytest.raises(InputError, match="can't name a registered model"):
+        register(name, {})
+
+
+def test_models_of_seeds_and_solutions_have_names_of_their_own():
+    problems = [make_problem(seed="0"), make_problem(seed="1")]
+    places = [Place.imp(0), Place.imp(2), Place("one_shot", 2)]
+    names = [model_name(problem, place) for problem in problems for place in places]
+    assert len(set(names)) == len(names)
+    assert names[2] == "digits-seed-0-one_shot-at-level-2"
+
+
+def test_the_best_model_is_of_the_pruned_level_that_is_most_accurate(finished, monkeypatch):
+    monkeypatch.setattr("lth.study.results.model_of", lambda run: f"m-{run.data.tags['level']}")
+    study = make_study()
+    accuracies = {row.level: row.test_accuracy for row in study.rows() if row.kind == "imp" and row.level}
+    best = max(accuracies, key=lambda level: (accuracies[level], level))
+    models = study.models()
+    assert models["best"] == models[f"level-{best}"] == f"m-{best}"
+    assert {"dense", "level-1", "level-2", "one_shot-at-level-2"} <= models.keys()
 
 
 def test_a_network_that_cannot_be_exported_keeps_its_checkpoint_and_says_so(tracking):

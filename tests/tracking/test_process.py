@@ -41,6 +41,15 @@ def test_this_process_is_alive_and_its_own():
     assert ownership()[PROCESS] == ownership()[PROCESS], "the same whenever it is asked for"
 
 
+def test_tags_of_a_process_are_hidden_in_the_ui_and_those_of_before_are_read():
+    former = {name.removeprefix("mlflow."): value for name, value in ownership().items()}
+    assert all(name.startswith("mlflow.") for name in ownership())
+    assert is_own(former)
+    assert is_alive(former) is True
+    assert described(former) == described(ownership())
+    assert not is_own({**former, PROCESS: "nobody any more"}), "what was written last counts"
+
+
 def test_a_child_is_alive_until_it_ends():
     with waiting_child() as child:
         assert is_alive(child.tags) is True

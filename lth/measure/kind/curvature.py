@@ -100,7 +100,7 @@ def read(stored: Packed, _job: CurvatureJob) -> Curvature:
     return Curvature(stored.read(Spectrum, "spectrum"), stored.read(Trace, "trace"), stored.read(Size, "size"))
 
 
-def numbers(found: Curvature) -> dict[str, float]:
+def numbers(found: Curvature, _job: CurvatureJob) -> dict[str, float]:
     """Return what is read off a curvature, by metric name; without a log-product where there is none."""
     spectrum = found.spectrum
     metrics = {

@@ -35,7 +35,7 @@ def read(stored: Packed, _job: DensityJob) -> SpectralDensity:
     return stored.read(SpectralDensity, "density")
 
 
-def numbers(found: SpectralDensity) -> dict[str, float]:
+def numbers(found: SpectralDensity, _job: DensityJob) -> dict[str, float]:
     """Return how many eigenvalues stand out, and the trace, each with its standard error, by metric name."""
     threshold = _STANDING_OUT * float(found.nodes.max())
     count, count_error = found.count_above(threshold)

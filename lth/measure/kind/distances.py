@@ -58,6 +58,6 @@ def read(stored: Packed, job: DistanceJob) -> StudyDistances:
     return StudyDistances(places, found.euclidean, found.cosine, stored.read(Travel, "travel"))
 
 
-def numbers(_found: StudyDistances) -> dict[str, float]:
+def numbers(_found: StudyDistances, _job: DistanceJob) -> dict[str, float]:
     """Return nothing: distances are between many, and no one of them stands for all."""
     return {}

@@ -80,7 +80,7 @@ def read(stored: Packed, _job: LineJob) -> Line:
     return Line(stored.read(Interpolation, "stored"), anew)
 
 
-def numbers(line: Line) -> dict[str, float]:
+def numbers(line: Line, _job: LineJob) -> dict[str, float]:
     """Return what is read off a line, by metric name; without barriers where a loss is not finite."""
     metrics: dict[str, float] = {}
     for name, path in (("", line.stored), ("_anew", line.anew)):

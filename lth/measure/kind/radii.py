@@ -14,7 +14,7 @@ from lth.measure.radius import BasinRadii, basin_radii, random_directions
 from lth.measure.surveyor import MaskedPoint, Surveyor
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
-from lth.plan.jobs import RadiiJob
+from lth.plan.jobs import RadiiJob, suffixes
 from lth.plan.place import Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 from lth.training.evaluate import Evaluator
@@ -71,13 +71,18 @@ def read(stored: Packed, job: RadiiJob) -> dict[Point, BasinRadii]:
     return {point: stored.read(BasinRadii, point.name) for point in job.points}
 
 
-def numbers(found: Mapping[Point, BasinRadii]) -> dict[str, float]:
-    """Return what is read off the radii of all points, by metric name."""
-    metrics = {}
+def numbers(found: Mapping[Point, BasinRadii], job: RadiiJob) -> dict[str, float]:
+    """Return what is read off the radii of all points, by metric name: the same at every level.
+
+    The directions' norm comes first, for plain radii are no filter-normalised ones; the ending says at which
+    point, as in all numbers of a level.
+    """
+    norm, endings, metrics = job.direction_norm, suffixes(job.level), {}
     for point, radii in found.items():
-        metrics[f"radius_mean/{point.name}"] = radii.mean
-        metrics[f"solver/radius_censored {point.name}"] = radii.num_censored
-        metrics["solver/radius_cutoff"] = radii.cutoff
+        end = endings[point]
+        metrics[f"landscape/{norm}_radius_mean{end}"] = radii.mean
+        metrics[f"solver/{norm}_radius_censored{end}"] = radii.num_censored
+        metrics[f"solver/{norm}_radius_cutoff"] = radii.cutoff
     return metrics
 
 

@@ -116,6 +116,6 @@ def read(stored: Packed, job: SurfaceJob) -> LevelSurface:
     return LevelSurface(Surface(flat.x, flat.y, flat.loss, markers), job.corners, flat.cutoff)
 
 
-def numbers(found: LevelSurface) -> dict[str, float]:
+def numbers(found: LevelSurface, _job: SurfaceJob) -> dict[str, float]:
     """Return what is read off a surface, by metric name."""
     return {"landscape/sublevel_cutoff": found.cutoff}

@@ -34,8 +34,8 @@ class Room(Protocol):
         """Return what `take` stored of a job."""
 
     @property
-    def numbers(self) -> Callable[[Any], dict[str, float]]:
-        """Return what is read off a result, by metric name."""
+    def numbers(self) -> Callable[[Any, Any], dict[str, float]]:
+        """Return what is read off the result of a job, by metric name."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,4 @@ def read(stored: Packed, job: Job) -> Any:
 
 def numbers(job: Job, found: Any) -> dict[str, float]:
     """Return what is read off the result of a job, by metric name."""
-    return kind_of(job).room.numbers(found)
+    return kind_of(job).room.numbers(found, job)

@@ -12,8 +12,14 @@ from lth.study.record.load import MEASUREMENT
 from lth.tracking.run import RunLog
 
 
-def log_measurement(run: RunLog, job: Job, content: bytes, positions: Sequence[int], seconds: float) -> None:
-    """Log the packed numbers of a measurement, then a figure where it has one, then what is read off them."""
+def log_measurement(
+    run: RunLog, job: Job, content: bytes, positions: Sequence[int], seconds: float
+) -> dict[str, float]:
+    """Log the packed numbers of a measurement, then a figure where it has one, then what is read off them.
+
+    Returns:
+        What is read off, by metric name.
+    """
     run.file(MEASUREMENT, content)
     if kind_of(job).of_sample:
         run.json(list(positions), "measured_examples.json")
@@ -23,4 +29,6 @@ def log_measurement(run: RunLog, job: Job, content: bytes, positions: Sequence[i
             run.file(path, drawn.encode())
         else:
             run.figure(drawn, path)
-    run.metrics({**numbers(job, found), "time/measuring_seconds": seconds}, job.level)
+    metrics = numbers(job, found)
+    run.metrics({**metrics, "time/measuring_seconds": seconds}, job.level)
+    return metrics

@@ -1,9 +1,9 @@
-"""What a report looks like as an MLflow run: its files, and the claims as metrics."""
+"""What a report looks like as an MLflow run: its files, among them the claims as a table, and a summary."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from lth.tracking.run import RunLog
 from lth.tracking.store import Store, is_finished
 
 REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
-_VERDICTS = {"supported": 1.0, "undecided": 0.0, "refuted": -1.0}
 
 
 def report_name(problems: Sequence[Problem]) -> str:
@@ -55,16 +54,14 @@ def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]
 
 
 def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
-    """Log every file of a report, each claim's verdicts and p, and each case's mean and interval by level."""
-    log_setting(run, problems[0], None, None, one_seed=len(problems) == 1)
+    """Log every file of a report, `claims.csv` among them, and the verdicts as a table in the description."""
+    log_setting(run, problems[0], None, one_seed=len(problems) == 1)
     with tempfile.TemporaryDirectory() as directory:
         for path, content in report.files.items():
             local = Path(directory, path)
             local.parent.mkdir(parents=True, exist_ok=True)
             local.write_bytes(content)
         run.directory(Path(directory), "")
-    for finding in report.findings:
-        _log_claim(run, finding)
     run.note(claims_note(report.findings, report.deciding, report.declared))
 
 
@@ -95,30 +92,3 @@ def _cells(finding: Finding) -> tuple[str, ...]:
 def _differs(finding: Finding) -> bool:
     """Say whether the claim holds in some cases and not in others."""
     return len({outcome.verdict for outcome in finding.outcomes}) > 1
-
-
-def _log_claim(run: RunLog, finding: Finding) -> None:
-    name = f"claims/{finding.claim.id}"
-    average, needed = finding.average, finding.needed
-    run.metrics({f"{name}_verdict": _VERDICTS[finding.verdict]})
-    run.metrics({f"{name}_average_verdict": _VERDICTS[finding.average_verdict]})
-    _log_known(
-        run,
-        {
-            f"{name}_average": average.mean,
-            f"{name}_average_low": average.low,
-            f"{name}_average_high": average.high,
-            f"{name}_p": finding.judgement.p,
-            f"{name}_p_adjusted": finding.p_adjusted,
-            f"{name}_seeds_needed": None if needed is None else needed.expected,
-        },
-    )
-    for outcome in finding.outcomes:
-        own = name if outcome.case.place.kind == "imp" else f"{name}_{outcome.case.label}"
-        estimate = outcome.estimate
-        numbers = {own: estimate.mean, f"{own}_low": estimate.low, f"{own}_high": estimate.high}
-        _log_known(run, numbers, outcome.case.level)
-
-
-def _log_known(run: RunLog, numbers: Mapping[str, float | None], step: int = 0) -> None:
-    run.metrics({name: float(value) for name, value in numbers.items() if value is not None}, step)

@@ -16,8 +16,10 @@ from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
+from lth.evidence.table import Table
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
 from lth.plan.place import Place
+from lth.report.figure.mask import LayerShares, draw_mask
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
 from lth.report.level import draw_level
@@ -26,6 +28,9 @@ from lth.setting.preset import changes_from_preset
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
+from lth.study.record.card import model_card, model_name, model_parameters
+from lth.study.record.data_splits import splits_of_metrics, test_split, training_split
+from lth.study.record.layers import layer_metrics
 from lth.study.record.load import CHECKPOINT
 from lth.tracking.model import log_model
 from lth.tracking.run import RunLog
@@ -71,21 +76,36 @@ def task_tags(problem: Problem, kind: str, level: int, density: float | None, ke
 
 
 def log_setting(
-    run: RunLog, problem: Problem, level: int | None, density: float | None, *, one_seed: bool = True
+    run: RunLog,
+    problem: Problem,
+    level: int | None,
+    *,
+    one_seed: bool = True,
+    models: Sequence[str] = (),
 ) -> None:
-    """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
+    """Log every parameter as it is in force, and what the run reads.
+
+    Args:
+        run: Any of a study, or of a report.
+        problem: The study's.
+        level: Of the run's task, if it has one.
+        one_seed: Whether the run is of the problem's seed alone.
+        models: Ids of the logged models that its task starts from or measures.
+    """
     place = {} if level is None else {"level": str(level)}
     setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
     run.params(
         {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
     )
-    numbers = {"seed": float(problem.setting.seed)} if one_seed else {}
-    if level is not None:
-        numbers["level"] = float(level)
-    if density is not None:
-        numbers["density"] = density
-    run.metrics(numbers)
-    run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
+    run.inputs([training_split(problem), test_split(problem)], models)
+
+
+def log_place(run: RunLog, level: int, density: float | None) -> None:
+    """Log level and density as metrics, which searches compare as numbers.
+
+    MLflow's page that compares runs opens on the metric that came first: in a training, let others.
+    """
+    run.metrics({"level": level} if density is None else {"density": density, "level": level})
 
 
 def _sizes(network: nn.Module) -> dict[str, str]:
@@ -120,7 +140,9 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
     """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
     of_all = solution.mask.density_of_all(solution.final)
-    run.metrics({"time/training_seconds": seconds, "density_of_all_parameters": of_all})
+    log_place(run, solution.level, solution.density)
+    numbers = {"time/training_seconds": seconds, "density_of_all_parameters": of_all}
+    run.metrics({**numbers, **layer_metrics(solution.mask)})
     run.json(problem.data.positions.tolist(), "train_examples.json")
     run.json([vars(part) for part in parts(problem.network)], "parameters.json")
     run.directory(directory, CHECKPOINT)
@@ -134,24 +156,26 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Prob
     )
 
 
-def log_solution_model(run: RunLog, solution: Solution, network: nn.Module) -> str | None:
+def log_solution_model(run: RunLog, solution: Solution, problem: Problem, step: int) -> str | None:
     """Log the network with the final weights as a model, last of all; return why there is none, or None.
 
     Args:
         run: Of the solution.
         solution: What to log.
-        network: Gives the structure.
+        problem: Gives the structure, and what a person is told of it.
+        step: The SGD step after which these are the weights.
     """
-    network = copy.deepcopy(network).eval()
+    network = copy.deepcopy(problem.network).eval()
     solution.final.load_into(network)
-    last = solution.history[-1]
     return log_model(
         run,
         network,
         solution.spec.input_shape,
-        name=solution.name.replace(" ", "_"),
-        parameters={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
-        metrics={"final/train_loss": last.train.loss, "final/test_accuracy": last.test.accuracy},
+        name=model_name(problem, solution.place),
+        step=step,
+        parameters=model_parameters(problem, solution),
+        card=model_card(problem, solution, run.run_id),
+        attained=splits_of_metrics(problem),
     )
 
 
@@ -160,10 +184,20 @@ def solution_trend(place: Place) -> str:
     return "train/loss" if place.kind == "imp" else f"versus/{place.kind}_train_loss"
 
 
-def log_solution_trend(study: RunLog, place: Place, density: float, last: EpochRecord) -> None:
-    """Add a solution's end to the trends of the study, `step=level`; a baseline's under its own name."""
+def log_solution_trend(
+    study: RunLog, place: Place, density: float, last: EpochRecord, layers: Mapping[str, float]
+) -> None:
+    """Add a solution's end to the trends of the study, `step=level`; a baseline's under its own name.
+
+    Args:
+        study: The study's run.
+        place: Of the solution.
+        density: Of its mask.
+        last: What it attained.
+        layers: The density of each layer, by metric name.
+    """
     if place.kind == "imp":
-        numbers = {**evaluations(last), "density": density}
+        numbers = {**evaluations(last), "density": density, **layers}
     else:
         attained = {"train_loss": last.train.loss, "test_accuracy": last.test.accuracy}
         numbers = {f"versus/{place.kind}_{name}": value for name, value in attained.items()}
@@ -201,19 +235,29 @@ def log_analysis_trend(study: RunLog, metrics: Mapping[str, float], level: int) 
     study.flush()
 
 
-def log_results(study: RunLog, rows: Sequence[LevelRow]) -> None:
-    """Show the table of a study in its description, and the trends as a figure."""
+def log_results(study: RunLog, rows: Sequence[LevelRow], every: Table, layers: LayerShares) -> None:
+    """Show the table of a study in its description, all that is known of its solutions, and the trends.
+
+    Args:
+        study: The study's run.
+        rows: The headline numbers.
+        every: A row a solution, a column a number.
+        layers: What each layer keeps.
+    """
     study.note(markdown_table(rows))
     study.file("results.md", markdown_table(rows).encode())
-    study.json([vars(row) for row in rows], "results.json")
+    study.file("results.csv", every.csv().encode())
+    study.json([dict(zip(every.headings, row, strict=True)) for row in every.rows], "results.json")
     study.figure(draw_trend(rows), "trend.png")
+    study.figure(draw_mask(layers), "mask.png")
+    study.file("mask.csv", layers.table().csv().encode())
 
 
 def evaluations(record: EpochRecord) -> dict[str, float]:
     """Return what is logged of an epoch, by metric name."""
     return {
+        "test/accuracy": record.test.accuracy,  # first, where MLflow compares runs
         "train/loss": record.train.loss,
         "train/accuracy": record.train.accuracy,
         "test/loss": record.test.loss,
-        "test/accuracy": record.test.accuracy,
     }

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from mlflow.entities import Run
 
 from lth.setting.door import is_checkout
-from lth.tracking.process import PROCESS
+from lth.tracking.process import names_process
 
 _ENTRY_POINT = "mlflow.project.entryPoint"  # on every run that `mlflow run` made
 _SOURCE = "mlflow.source.name"  # where its project is
@@ -25,7 +25,7 @@ _SILENCE = timedelta(hours=6)  # an environment with torch is made in minutes, a
 def never_started(run: Run) -> str | None:
     """Return why no command can be at a RUNNING run that `mlflow run` made; None if one may be."""
     tags, age = run.data.tags, _age(run)
-    if _ENTRY_POINT not in tags or PROCESS in tags or run.data.metrics or age <= _SILENCE:
+    if _ENTRY_POINT not in tags or names_process(tags) or run.data.metrics or age <= _SILENCE:
         return None
     if not is_checkout(directory_of(tags.get(_SOURCE, ""))):
         return None  # of another project, or on another machine
