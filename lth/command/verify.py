@@ -13,13 +13,10 @@ _DAMAGED = 1  # status
 
 @click.command(cls=ProjectCommand)
 @click.option("--experiment", default=None, help="The name of one alone. [all experiments of the store]")
-@click.option(
-    "--patience", default="300", help="Seconds to wait for a tracking store that does not answer. [300]"
-)
-def main(experiment: str | None, patience: str) -> None:
+def main(experiment: str | None) -> None:
     """Check every checkpoint, model and number of the store that MLFLOW_TRACKING_URI names; change nothing.
 
-    Ends with status 1 where something is damaged, and says how it is computed again.
+    Ends with status 1 where something is damaged.
     """
     with told_as(click.ClickException):
         from lth.study.verify import Damage, verify
@@ -32,9 +29,9 @@ def main(experiment: str | None, patience: str) -> None:
 
         set_request_defaults()
         check_sound()
-        store = Store(float(patience), click.echo, adopts=False, creates=False, experiment=experiment)
+        store = Store(say=click.echo, adopts=False, creates=False, experiment=experiment)
         names = [] if experiment is not None else store.other_experiments()
-        others = (Store(float(patience), adopts=False, creates=False, experiment=name) for name in names)
+        others = (Store(adopts=False, creates=False, experiment=name) for name in names)
         damaged = 0
         for each in (store, *others):
             verified = verify(each, tell)
@@ -43,6 +40,9 @@ def main(experiment: str | None, patience: str) -> None:
                 what = f"{len(verified.damages)} damaged" if verified.damages else "all as they were written"
                 click.echo(f"{each.description}: {verified.described}; {what}")
     if damaged:
+        click.echo(
+            "`mlflow runs delete --run-id …` of a run, then the command that made it, computes it again."
+        )
         sys.exit(_DAMAGED)
 
 

@@ -166,7 +166,9 @@ class _Look:
             yield str(error)
             return
         if found is not None:
-            yield from self._numbers(found, MEASUREMENT)
+            yield from self._numbers(found, MEASUREMENT, every=False)  # earlier versions read less off it
+            if found and not found.keys() & self._run.data.metrics.keys():
+                yield f"has none of the numbers that {MEASUREMENT} says"
 
     def _analysis(self) -> Iterator[str]:
         """Hold the numbers of a level against those of its measurements, as far as these are whole."""

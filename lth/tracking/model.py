@@ -124,6 +124,8 @@ def read_weights(model_id: str, directory: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: If its files are gone or damaged.
     """
+    if not MlflowClient().list_logged_model_artifacts(model_id):
+        raise ModelError("is gone: it has no files")
     try:
         files = Path(download_artifacts(f"models:/{model_id}", dst_path=str(directory)))
         Model.load(str(files))
@@ -135,7 +137,7 @@ def read_weights(model_id: str, directory: Path) -> dict[str, Tensor]:
     except ModelError:
         raise
     except StopIteration:
-        raise ModelError("has no program: it is gone from data") from None
+        raise ModelError("can't be loaded: its program is gone from data") from None
     except Exception as error:  # whatever MLflow, zipfile and torch raise of damaged files
         raise ModelError(f"can't be loaded ({one_line(error)})") from error
     return {name: tensor.detach() for name, tensor in state.items()}

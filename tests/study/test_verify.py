@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from finished_study import FinishedStudy
 from mlflow import MlflowClient
+from stored_store import WRITTEN_IN, unpack
 from tiny_problem import network
 
 from lth.command import verify
@@ -17,6 +18,11 @@ from lth.study.record.solution import log_solution_model
 from lth.tracking.store import FoundRun, Store
 
 MEASURED = "measurement.npz"
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
 
 
 def run_called(name: str) -> FoundRun:
@@ -54,6 +60,13 @@ def change_metric(tracking: Path, run: str, metric: str, *, step: int | None = N
                 (run_called(run).info.run_id, metric, step),
             )
             assert changed.rowcount
+    database.close()
+
+
+def forget_metrics(tracking: Path, run: str) -> None:
+    with sqlite3.connect(tracking / "mlflow.db") as database:
+        for table in ("metrics", "latest_metrics"):
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_called(run).info.run_id,))
     database.close()
 
 
@@ -140,6 +153,11 @@ DAMAGES: dict[str, tuple[str, Damaging, str]] = {
         lambda tracking: change_metric(tracking, "analysis of level 2", "landscape/radius_mean"),
         "and a measurement says",
     ),
+    "all numbers of a measurement": (
+        "line from dense to level 1",
+        lambda tracking: forget_metrics(tracking, "line from dense to level 1"),
+        "has none of the numbers that measurement.npz says",
+    ),
     "picture": (
         "prune_larger at level 2",
         lambda _: cut(artifact("prune_larger at level 2", "trajectory.png")),
@@ -155,10 +173,15 @@ DAMAGES: dict[str, tuple[str, Damaging, str]] = {
         lambda _: flip(model_of("dense") / "data" / "model.pt2"),
         "model m-",
     ),
+    "model without its program": (
+        "prune_larger at level 2",
+        lambda _: shutil.rmtree(model_of("prune_larger at level 2") / "data"),
+        "its program is gone from data",
+    ),
     "missing model": (
         "random_prune_one_shot at level 2",
-        lambda _: shutil.rmtree(model_of("random_prune_one_shot at level 2") / "data"),
-        "model m-",
+        lambda _: shutil.rmtree(model_of("random_prune_one_shot at level 2")),
+        "is gone: it has no files",
     ),
 }
 
@@ -190,6 +213,21 @@ def test_damage_ends_with_status_1_and_nothing_whole_is_told(damaged):
     told = [line.split(", run ")[0] for line in damaged.output.splitlines() if ", run " in line]
     assert set(told) == {run for run, _, _ in DAMAGES.values()}
     assert f"{len(told)} damaged" in damaged.output
+
+
+def test_a_store_of_an_earlier_version_lacks_its_models_alone(tmp_path, monkeypatch):
+    store = unpack(tmp_path)
+    with sqlite3.connect(store / "mlflow.db") as database:
+        for table, column in ADDRESSES:
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (WRITTEN_IN, str(store)))
+    database.close()
+    monkeypatch.chdir(store)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/mlflow.db")
+    done = verified()
+    told = [line for line in done.output.splitlines() if ", run " in line]
+    assert len(told) == 12  # which were left out where it was kept
+    assert all(line.endswith("is gone: it has no files") for line in told)
+    assert "12 checkpoints" in done.output
 
 
 def test_a_damaged_database_is_told(finished, tracking):
