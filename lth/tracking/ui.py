@@ -25,7 +25,7 @@ from lth.tracking.address import check_address, is_missing, opening, store_name
 from lth.tracking.project.experiment import experiment_of
 
 HOST, PORT = "127.0.0.1", 5000
-_SECONDS_TO_START = 120.0
+_SECONDS_TO_START = 600.0  # on a machine that does much else
 _POLL_SECONDS = 0.2
 _RUNS = "workflowType=machine_learning"
 
