@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from problems import SPEC, assert_same_weights, dense_solution, imp_solution, tiny_setting, training_data
+from tiny_problem import make_problem
 
 from lth.measure.kept_path import KeptPath
 from lth.measure.kind import matched
@@ -19,6 +20,7 @@ from lth.network import build_network
 from lth.plan.jobs import MatchedJob, matched_jobs
 from lth.plan.place import Place, Point
 from lth.setting.setting import DirectionNorm
+from lth.solution.problem import check_paths_kept
 from lth.training.evaluate import Evaluator
 
 SETTING = tiny_setting(k=2, trace_probes=2, directions=2)
@@ -125,3 +127,11 @@ def test_results_of_other_points_are_refused():
     content = Packed(pack(take(JOBS[0], site_of(JOBS[0]))))
     with pytest.raises(ValueError, match="which was not to be measured"):
         read(content, JOBS[2])
+
+
+def test_a_study_that_would_go_back_along_what_it_does_not_keep_is_refused_before_it_begins():
+    problem = make_problem(matched_loss="on", trajectory="none")
+    with pytest.raises(ValueError, match="set trajectory=log or every, or matched_loss=off"):
+        check_paths_kept(problem)
+    check_paths_kept(make_problem(matched_loss="off", trajectory="none"))
+    check_paths_kept(make_problem(matched_loss="on"))

@@ -42,8 +42,8 @@ class Claim:
     cases: Callable[[int], tuple[Case, ...]]  # of a study, by its last level
     statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
     rule: str  # how the statistic is computed, and which figure of the paper shows it
-    beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
     resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
+    beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
 
 
 def every_level(last: int) -> tuple[Case, ...]:

@@ -16,6 +16,7 @@ from lth.plan.place import Place
 from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
+from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.appearance import SOLUTION_LOOK
 from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure
@@ -77,7 +78,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
         _label_factors(axes, values)
         if len(evidences) > 1:
             _label_states(axes, {each.level: shown(each) for each in found if each.level in levels})
-        axes.legend(fontsize=SMALL_TEXT_SIZE, frameon=False)
+        legend_above(axes)
     explain_seeds(figure, evidences)
     return figure
 
