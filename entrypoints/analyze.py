@@ -17,7 +17,7 @@ _OF_A_LEVEL = "spectra,radii,lines"
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, density. [default: all but density; at one level "
+    help="Of spectra, radii, lines, surface, distances, matched, density. [default: all but density; at one level "
     "spectra,radii,lines]",
 )
 @study_options
