@@ -135,10 +135,10 @@ def regime_table(found: Sequence[LevelRegime], k: int) -> Table:
     headings = (
         "level",
         "training loss (nats)",
-        "from the level before",
+        "from the level before [90 %]",
         "moves log_eig_product by about",
         "from level to level",
-        "in another tenth of its training",
+        "in another tenth of its training [90 %]",
         "within its training",
     )
     return Table(headings, tuple(rows))

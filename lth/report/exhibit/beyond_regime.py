@@ -21,6 +21,9 @@ from lth.report.exhibit.wording import sentence
 from lth.report.figure.appearance import SOLUTION_LOOK
 from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure
 
+_TICKS = (0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 4, 10, 100, 1000)
+_FINE_TICKS = (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75)  # where those would be too few
+_WIDE = 3.0  # largest over smallest factor
 _Change = Callable[[Evidence, int], float | None]
 _PANELS: tuple[tuple[str, _Change, Callable[[LevelRegime], State]], ...] = (
     ("loss of w(L) over loss of w(L-1)", change_from_previous, lambda found: found.between),
@@ -90,11 +93,7 @@ def _label_factors(axes: Axes, values: Sequence[Sequence[float | None]]) -> None
     if len(known):
         low, high = min(low, known.min(), 1 - 2 * MARGIN), max(high, known.max(), 1 + 2 * MARGIN)
     axes.set_ylim(low, high * (high / low) ** 0.18)
-    ticks = [
-        tick
-        for tick in (0.01, 0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10, 100)
-        if low < tick < high
-    ]
+    ticks = [tick for tick in (_TICKS if high > _WIDE * low else _FINE_TICKS) if low < tick < high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
 
