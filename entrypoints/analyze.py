@@ -1,4 +1,4 @@
-"""Measure the geometry of one level or of a whole study: spectra, radii, lines, surface, distances, matched, density."""
+"""Measure a level or a whole study: spectra, radii, lines, surface, distances, what is matched, density."""
 
 from __future__ import annotations
 
