@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.evidence.claim.reading import (
+    difference,
     log_eig_gap,
     log_eig_gap_at_one_loss,
     radius_gap,
     radius_gap_at_one_loss,
 )
-from lth.evidence.evidence import Evidence
+from lth.evidence.evidence import Evidence, log_eig_product
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.jobs import MatchedJob, baseline_matched, matched_jobs, projection_matched, reverse_matched
 from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
@@ -70,7 +71,30 @@ def _say(evidence: Evidence) -> str:
         parts.append(f"{claim} {_both(evidence, jobs, _CURVATURE)}")
     away = [job for job in matched_jobs(evidence.last) if not evidence.matched[job].reached.is_there]
     apart = f"{count(away, 'training')} of {len(matched_jobs(evidence.last))} never had the other's loss"
-    return sentence(["Above zero, as they ended and at one loss: " + ", ".join(parts), apart if away else ""])
+    above = "Above zero, as they ended and at one loss: " + ", ".join(parts)
+    return sentence([above, _say_moved(evidence), apart if away else ""])
+
+
+def _say_moved(evidence: Evidence) -> str:
+    """Say by how much going back raised log_eig_product, beside a Hessian that is proportional to the loss."""
+    jobs = matched_jobs(evidence.last)
+    pairs = [(_expected(evidence, job), moved) for job in jobs if (moved := _moved(evidence, job)) is not None]
+    squares = sum(expected**2 for expected, _ in pairs)
+    if squares == 0:
+        return ""
+    slope = sum(expected * moved for expected, moved in pairs) / squares
+    return f"going back to a loss higher by a factor f raised log_eig_product by {slope:.2g} k ln f"
+
+
+def _expected(evidence: Evidence, job: MatchedJob) -> float:
+    found = evidence.matched[job]
+    return evidence.setting.analysis.k * float(np.log(found.reached.loss / found.ends.loss))
+
+
+def _moved(evidence: Evidence, job: MatchedJob) -> float | None:
+    """Return log_eig_product at the place that the lower went back to minus that where it ended."""
+    found = evidence.matched[job]
+    return difference(log_eig_product(found.curvature.spectrum), evidence.log_eig_product(found.moved))
 
 
 def _both(evidence: Evidence, jobs: Sequence[MatchedJob], quantity: _Quantity) -> str:
@@ -103,13 +127,14 @@ def _numbers(evidence: Evidence) -> Table:
                     for each in (_CURVATURE, _RADIUS)
                     for gap in (each.ended, each.at_one_loss)
                 ),
+                _moved(evidence, job),
                 yes_no(found.curvature.spectrum.converged),
             )
         )
     headings = ("level", "sharper", "flatter", "lower", "loss_of_lower", "loss_of_other", "loss_reached")
     place = ("is_there", "epoch", "kept_before", "kept_after")
     gaps = [f"{name}_{how}" for name in ("log_eig_gap", "radius_gap") for how in ("ended", "at_one_loss")]
-    return Table((*headings, *place, *gaps, "converged"), tuple(rows))
+    return Table((*headings, *place, *gaps, "log_eig_product_moved", "converged"), tuple(rows))
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
