@@ -6,12 +6,15 @@ import torch
 from mlflow import MlflowClient
 from tiny_problem import make_study
 
+from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.kind.site import Site
-from lth.measure.kind.take import take
+from lth.measure.kind.take import read, take
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import reverse_matched
 from lth.plan.place import Place
 from lth.study.record.load import KeptWeights, load_measurement, load_solution
+from lth.study.study import Study
+from lth.tracking import folder
 from lth.tracking.store import Store
 
 pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
@@ -91,3 +94,31 @@ def test_kept_weights_that_are_gone_or_altered_are_told_with_the_command_that_tr
         path.write_bytes(content)
     with pytest.raises(ValueError, match="train it again with fresh=true"):
         kept[last]
+
+
+def test_a_task_that_was_killed_in_its_curvature_goes_on_from_there_to_the_same_bits(tracking, monkeypatch):
+    monkeypatch.setattr(folder, "_SHARE", float("inf"))  # keep after every product, whatever that takes
+    multiply, taken, most = HessianOperator.__call__, 0, 10**6
+
+    def until(self, vector):
+        nonlocal taken
+        if taken == most:
+            raise KeyboardInterrupt
+        taken += 1
+        return multiply(self, vector)
+
+    monkeypatch.setattr(HessianOperator, "__call__", until)
+    study = make_study()
+    whole = study.measurement(JOB)
+    needed, taken, most = taken, 0, 3
+    expected = read(load_measurement(study.store, whole), JOB)
+    MlflowClient().delete_run(whole)
+    with pytest.raises(KeyboardInterrupt):
+        Study(study.problem, Store(), print, keep_every=0.0).measurement(JOB)
+    most = 10**6
+    run_id = Study(study.problem, Store(), print, keep_every=0.0).measurement(JOB)
+    found = read(load_measurement(study.store, run_id), JOB)
+    assert taken == needed, "none was taken twice"
+    assert found.reached == expected.reached
+    np.testing.assert_array_equal(found.curvature.spectrum.eigenvalues, expected.curvature.spectrum.eigenvalues)
+    np.testing.assert_array_equal(found.radii["filter"].radii, expected.radii["filter"].radii)
