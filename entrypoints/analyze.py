@@ -1,4 +1,4 @@
-"""Measure the geometry of one level or of a whole study: spectra, radii, lines, surface, distances, density."""
+"""Measure a level or a whole study: spectra, radii, lines, surface, distances, what is matched, density."""
 
 from lth.command.analyze import main
 

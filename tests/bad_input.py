@@ -211,6 +211,7 @@ PARAMETERS = [
     _setting("plane", "0,2,last", "plane=0,2,last names one solution twice"),
     _setting("every_level", "magic", "every_level=magic is unknown; choose from one_shot"),
     _setting("every_level", "", "every_level='': expected a list such as a,b, or none"),
+    _setting("matched_loss", "true", "matched_loss='true' is unknown; choose one of off, on"),
     _setting("loss_margin", "0", "loss_margin=0.0 is out of range; expected positive"),
     _setting("error_margin", "2", "error_margin=2.0 is out of range; expected a number in (0, 1)"),
     _setting("device", "tpu", "device='tpu' is unknown; choose auto, cpu, cuda or cuda:N"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -13,9 +13,11 @@ from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
+from lth.measure.kept_path import Reached
 from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
+from lth.measure.kind.matched import AtOneLoss, Lower
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.measure.surface import Marker, Surface
@@ -24,6 +26,7 @@ from lth.plan.jobs import (
     DistanceJob,
     Job,
     LineJob,
+    MatchedJob,
     RadiiJob,
     SurfaceJob,
     places,
@@ -32,7 +35,7 @@ from lth.plan.jobs import (
 )
 from lth.plan.place import Place, Point
 from lth.setting.preset import PRESETS
-from lth.setting.setting import Setting, with_overrides
+from lth.setting.setting import DirectionNorm, Setting, with_overrides
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord
 
@@ -55,6 +58,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (LineJob, lambda job: _line(job, setting, stream)),
         (SurfaceJob, lambda _: _surface(everywhere, last)),
         (DistanceJob, lambda _: _distances(everywhere, last, stream)),
+        (MatchedJob, lambda job: _matched(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -72,6 +76,7 @@ def with_results(
     curvature: Mapping[Point, Curvature] | None = None,
     radii: Mapping[RadiiJob, Mapping[Point, BasinRadii]] | None = None,
     lines: Mapping[LineJob, Line] | None = None,
+    matched: Mapping[MatchedJob, AtOneLoss] | None = None,
     surface: LevelSurface | None = None,
     distances: StudyDistances | None = None,
 ) -> Evidence:
@@ -83,6 +88,8 @@ def with_results(
         given[RadiiJob] = radii
     if lines is not None:
         given[LineJob] = lines
+    if matched is not None:
+        given[MatchedJob] = matched
     if surface is not None:
         given[SurfaceJob] = {surface_job(evidence.last, evidence.setting.analysis): surface}
     if distances is not None:
@@ -121,6 +128,20 @@ def _curvature(point: Point, setting: Setting, stream: np.random.Generator) -> C
         Spectrum(values, values * (1 + 1e-6), 1e-5 * values, 0.0, 40, converged=True),
         Trace(0.0, 60 * height + stream.standard_normal(setting.analysis.trace_probes)),
         Size(weight_norm=12.0, dimension=2000 - 100 * point.place.level),
+    )
+
+
+def _matched(job: MatchedJob, setting: Setting, stream: np.random.Generator) -> AtOneLoss:
+    """The flatter one ended lower; where it had the other's loss it is a little less flat."""
+    norms: tuple[DirectionNorm, ...] = get_args(DirectionNorm) if job.share_a_space else ()
+    found = _curvature(job.flatter, setting, stream)
+    spectrum = replace(found.spectrum, eigenvalues=1.05 * found.spectrum.eigenvalues)
+    return AtOneLoss(
+        moved=job.flatter,
+        ends=Lower(job.flatter.name, 0.008, 0.012 + 1e-4 * float(stream.random())),
+        reached=Reached(9.5, 0.012, 0.012, 8.0, 11.0, 14),
+        curvature=replace(found, spectrum=spectrum),
+        radii={norm: _radii(RadiiJob((job.flatter,), norm), job.flatter, setting, stream) for norm in norms},
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure the geometry of one level or of a whole study: spectra, radii, lines, surface, distances, density."""
+"""Measure a level or a whole study: spectra, radii, lines, surface, distances, what is matched, density."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _OF_A_LEVEL = "spectra,radii,lines"
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, density. [all but density; at one level "
-    "spectra,radii,lines]",
+    help="Of spectra, radii, lines, surface, distances, matched, density. [all but density; at one "
+    "level spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:

@@ -10,13 +10,24 @@ import numpy as np
 
 from lth.brief import brief
 from lth.errors import InputError
+from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.distance import Travel
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
+from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
-from lth.plan.jobs import CurvatureJob, DistanceJob, Job, LineJob, RadiiJob, SurfaceJob, shared_space_points
+from lth.plan.jobs import (
+    CurvatureJob,
+    DistanceJob,
+    Job,
+    LineJob,
+    MatchedJob,
+    RadiiJob,
+    SurfaceJob,
+    shared_space_points,
+)
 from lth.plan.place import Place, Point
 from lth.setting.setting import DirectionNorm, Setting
 from lth.training.train import EpochRecord
@@ -86,6 +97,11 @@ class Evidence:
         return _Measured(self.measured, LineJob, lambda job: job, lambda job: job)
 
     @property
+    def matched(self) -> Mapping[MatchedJob, AtOneLoss]:
+        """Curvature and radii of compared points at one loss; nothing if the study did not measure it."""
+        return _Measured(self.measured, MatchedJob, lambda job: job, lambda job: job)
+
+    @property
     def surface(self) -> LevelSurface:
         """The loss surface of the study."""
         found: LevelSurface = self.measured[self._only(SurfaceJob)]
@@ -126,11 +142,7 @@ class Evidence:
             point: Where.
             cut: Of how many leading eigenvalues, if not of all that were measured.
         """
-        spectrum = self.curvature[point].spectrum
-        count = len(spectrum.eigenvalues) if cut is None else cut
-        if spectrum.num_positive < count:
-            return None
-        return float(np.log(spectrum.eigenvalues[:count]).sum())
+        return log_eig_product(self.curvature[point].spectrum, cut)
 
     def scaled_log_eig_product(self, point: Point) -> float | None:
         """Return Σ log(λᵢ ‖w‖²), which depends less on the scale of the weights.
@@ -175,6 +187,14 @@ class Evidence:
     def _shared_epochs(self, *levels: int) -> set[int]:
         histories = [{record.epoch for record in self.attained[Place.imp(level)].history} for level in levels]
         return set.intersection(*histories)
+
+
+def log_eig_product(spectrum: Spectrum, cut: int | None = None) -> float | None:
+    """Return Σ log λᵢ over the leading eigenvalues; None if one of them is not positive beyond doubt."""
+    count = len(spectrum.eigenvalues) if cut is None else cut
+    if spectrum.num_positive < count:
+        return None
+    return float(np.log(spectrum.eigenvalues[:count]).sum())
 
 
 class _Measured(Mapping[Key, Value]):

@@ -21,6 +21,7 @@ from lth.plan.jobs import (
     DistanceJob,
     Job,
     LineJob,
+    MatchedJob,
     RadiiJob,
     SurfaceJob,
     places,
@@ -80,7 +81,7 @@ class FormerKeys:
         return _key(content)
 
     def measurement(self, job: Job) -> str:
-        """Return the key of a measurement: its solutions, and what it was measured with."""
+        """Return the key of a measurement that it `knew`: its solutions, and what it was measured with."""
         content: dict[str, Any] = {
             "task": job.measure,
             "name": _job_name(job),
@@ -108,7 +109,7 @@ class FormerKeys:
         content = {
             "task": "evidence",
             "solutions": [self.solution(place) for place in places(last, analysis.every_level)],
-            "jobs": [self.measurement(job) for job in study_jobs(last, analysis)],
+            "jobs": [self.measurement(job) for job in study_jobs(last, analysis) if knew(job)],
             "analysis": self._analysis("direction_norm", "second_k", "loss_margin", "error_margin"),
         }
         return _key(content)
@@ -137,6 +138,11 @@ class FormerKeys:
 
     def _analysis(self, *names: str) -> dict[str, str]:
         return {name: _spell(getattr(self.setting.analysis, name)) for name in names}
+
+
+def knew(job: Job) -> bool:
+    """Return whether version 1 had such measurements."""
+    return not isinstance(job, MatchedJob)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -206,3 +212,5 @@ def _job_name(job: Job) -> str:
             return f"surface through {first}, {second} and {third}"
         case DistanceJob():
             return f"distances between {len(job.places)} solutions"
+        case MatchedJob():
+            raise TypeError("version 1 measured nothing at one loss")

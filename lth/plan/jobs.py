@@ -2,7 +2,7 @@
 
     dense <- level 1 <- level 2 <- …                  trainings
                  ^-- seven baselines of a level
-    curvature, radii, lines, surface, distances       jobs, each of the solutions it `needs`
+    curvature, radii, lines, surface, distances, …    jobs, each of the solutions it `needs`
 
 Nodes are plain values. Each is done once, wherever the solutions it needs can be loaded, and found again by the
 content key that `lth.plan.keys` gives it; nothing here says in which order, process or machine.
@@ -16,11 +16,18 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lth.errors import InputError
-from lth.plan.place import BASELINES, Place, Point, parse_place
+from lth.plan.place import BASELINES, Kind, Place, Point, parse_place
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
-Measure = Literal["spectra", "radii", "lines", "surface", "distances", "density"]
-MEASURES: tuple[Measure, ...] = ("spectra", "radii", "lines", "surface", "distances")  # what a study takes
+Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "density"]
+MEASURES: tuple[Measure, ...] = (  # what a study takes, the last if its setting says so
+    "spectra",
+    "radii",
+    "lines",
+    "surface",
+    "distances",
+    "matched",
+)
 
 
 class _Job(ABC):
@@ -138,7 +145,30 @@ class DistanceJob(_Job):
         return [Point.at(place) for place in self.places]
 
 
-Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob
+@dataclass(frozen=True)
+class MatchedJob(_Job):
+    """Curvature and radii at the lower of two points, where its training had the loss of the other.
+
+    At the other nothing is measured: it is where it was. Which of them is the lower, their losses tell.
+    """
+
+    sharper: Point  # where the paper finds the smaller basin
+    flatter: Point
+    measure: Measure = "matched"
+
+    @property
+    def share_a_space(self) -> bool:
+        """Whether both are seen in one space, so that radii compare."""
+        return self.sharper.needs[-1] == self.flatter.needs[-1]
+
+    def _words(self) -> str:
+        return f"{self.sharper.name} and {self.flatter.name} at one loss"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.sharper, self.flatter)
+
+
+Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob | MatchedJob
 
 
 def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
@@ -217,6 +247,28 @@ def baseline_jobs(last: int, every_level: Iterable[str] = ()) -> list[Job]:
     ]
 
 
+def projection_matched(level: int) -> MatchedJob:
+    """Return m(L) ⊙ w(L-1) and w(L) at one loss, in level-L space."""
+    return MatchedJob(Point.projection(level), Point.at(Place.imp(level)))
+
+
+def reverse_matched(level: int) -> MatchedJob:
+    """Return w(L) and w(L-1) at one loss, in level L-1 space."""
+    return MatchedJob(Point.reverse(level), Point.at(Place.imp(level - 1)))
+
+
+def baseline_matched(kind: Kind, level: int) -> MatchedJob:
+    """Return a baseline and w(L) at one loss, each in the space of its own mask."""
+    return MatchedJob(Point.at(Place(kind, level)), Point.at(Place.imp(level)))
+
+
+def matched_jobs(last: int) -> list[MatchedJob]:
+    """Return the comparisons of curvature and radii that are made at one loss too."""
+    jobs = [pair(level) for level in range(1, last + 1) for pair in (projection_matched, reverse_matched)]
+    compared: tuple[Kind, ...] = ("one_shot", "fine_tune")
+    return jobs + [baseline_matched(kind, last) for kind in compared if last > 0]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -241,6 +293,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
         *baseline_jobs(last, setting.every_level),
         surface_job(last, setting),
         DistanceJob(tuple(places(last))),
+        *(matched_jobs(last) if setting.matched_loss == "on" else []),
     ]
 
 

@@ -23,6 +23,7 @@ ALGORITHM_VERSION = 2  # 1, which hashed human words and `auto`: `former_keys.py
 # Counts the changes of how a measurement is taken that change its numbers.
 _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
 
+_CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone
 _EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
 
 
@@ -88,10 +89,10 @@ class TaskKeys:
     @property
     def former(self) -> FormerKeys | None:
         """The keys of version 1; None where it had nothing like this setting, or took other coordinates."""
-        every = spelled(self.setting)
         if self.coordinates is not None:
             return None
-        if entering(every, version=1).keys() != {name for name in every if BY_NAME[name].since == 1}:
+        entered = map(BY_NAME.__getitem__, entering(spelled(self.setting), version=1))
+        if any(row.since > 1 and not _CHANGES_NO_RESULT.issuperset(row.decides) for row in entered):
             return None
         code = self.former_network_code
         return FormerKeys(self.setting, self.spec, self.data_digest, code, self.given)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from lth.plan.former_keys import knew
 from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, level_jobs, places, study_jobs
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Place, Point
@@ -117,7 +118,7 @@ class StudyTasks:
         """Return the task of a measurement."""
         if job not in self._measurements:
             needs = tuple(self.training(place) for place in job.needs)
-            former = None if self._former is None else self._former.measurement(job)
+            former = self._former.measurement(job) if self._former is not None and knew(job) else None
             self._measurements[job] = self._noted(Task(self._keys.measurement(job), job, needs, former))
         return self._measurements[job]
 

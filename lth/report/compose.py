@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
-from lth.evidence.claim import CLAIMS, Claim, Finding, as_table, evaluate
+from lth.evidence.claim import Claim, Finding, as_table, claims_of, evaluate
 from lth.evidence.claim.wording import (
     Deciding,
     as_lines,
@@ -21,8 +21,9 @@ from lth.evidence.claim.wording import (
     where_it_holds,
 )
 from lth.evidence.evidence import Evidence
+from lth.evidence.regime import in_words, regime, regime_table
 from lth.evidence.table import Table, over_seeds, with_seeds
-from lth.report.exhibit import BEYOND, EXHIBITS, Exhibit
+from lth.report.exhibit import EXHIBITS, Exhibit, exhibits_beyond
 from lth.report.figure.claims import draw_claims
 from lth.report.figure.interactive_surface import surface_html
 from lth.report.page import ClaimEntry, ExhibitEntry, Page, Source, html, markdown
@@ -32,7 +33,7 @@ from lth.setting.preset import changes_from_preset
 
 _DOTS_PER_INCH = 110
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 SURFACE = "fig13_surface"
 
 
@@ -65,18 +66,18 @@ def write_report(
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
     """
-    findings = evaluate(CLAIMS, evidences, earlier)
+    findings = evaluate(claims_of(evidences[0].setting.analysis), evidences, earlier)
     ordered = sorted(evidences, key=lambda evidence: evidence.seed)
     undecided = deciding(findings, ordered)
     files = {"claims.csv": as_table(findings).csv().encode(), "claims.png": _png(draw_claims(findings))}
     for evidence in ordered:
-        for exhibit in (*EXHIBITS, *BEYOND):
+        for exhibit in (*EXHIBITS, *exhibits_beyond(ordered[0])):
             # A picture takes half a second: where one is of all seeds, those of each would be a minute's wait.
             files |= _exhibit_files(exhibit, evidence, drawn=len(ordered) == 1 or exhibit.draw_seeds is None)
         files[f"{_folder(evidence)}/{SURFACE}.html"] = _interactive(evidence)
     files["solutions.csv"] = _of_seeds(solutions_table, ordered).csv().encode()
     if len(ordered) > 1:
-        for exhibit in (*EXHIBITS, *BEYOND):
+        for exhibit in (*EXHIBITS, *exhibits_beyond(ordered[0])):
             files |= _files_over_seeds(exhibit, ordered)
     page = _page(ordered, findings, undecided, files, link, resolved, declared)
     files["report.html"] = html(page).encode()
@@ -116,7 +117,7 @@ def _page(
     resolved: Mapping[str, str],
     declared: str,
 ) -> Page:
-    setting = evidences[0].setting
+    setting, settling = evidences[0].setting, regime(evidences)
     seeds = tuple(evidence.seed for evidence in evidences)
     return Page(
         title=" · ".join(filter(None, (setting.preset, changes_from_preset(setting)))),
@@ -130,12 +131,16 @@ def _page(
         levels_over_seeds=solutions_over_seeds(evidences) if len(evidences) > 1 else None,
         judging=how_judged(findings),
         declared=declared,
+        regime=in_words(settling, setting.analysis.k, matched=setting.analysis.matched_loss == "on"),
+        regime_table=regime_table(settling, setting.analysis.k),
         claims=tuple(_claim_entry(finding, evidences, undecided, link) for finding in findings),
         deciding=tuple(as_lines(undecided)),
         claims_image=files["claims.png"],
         claims_table=as_table(findings),
         exhibits=tuple(_exhibit_entry(exhibit, evidences, files, link) for exhibit in EXHIBITS),
-        beyond=tuple(_exhibit_entry(exhibit, evidences, files, link) for exhibit in BEYOND),
+        beyond=tuple(
+            _exhibit_entry(exhibit, evidences, files, link) for exhibit in exhibits_beyond(evidences[0])
+        ),
         sources=tuple(_sources(evidence, evidence.runs, link) for evidence in evidences),
     )
 

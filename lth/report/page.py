@@ -94,6 +94,8 @@ class Page:
     levels_over_seeds: Table | None  # of several seeds
     judging: str  # how claims are judged, at this look
     declared: str  # which findings were, before the study began
+    regime: str  # whether the training loss has settled, and what that means for claims
+    regime_table: Table  # a row a level
     claims: tuple[ClaimEntry, ...]
     deciding: tuple[str, ...]  # lines on what would decide those that are undecided
     claims_image: bytes

@@ -21,6 +21,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
 Snapshots = Literal["none", "log", "every"]
 DirectionNorm = Literal["plain", "filter"]
+MatchedLoss = Literal["off", "on"]
 
 StageName = Literal["setting", "data", "training", "pruning", "analysis"]
 Result = Literal[
@@ -35,6 +36,7 @@ Result = Literal[
     "lines",
     "surface",
     "distances",
+    "matched",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -123,7 +125,7 @@ _RATE = Bounds(lambda rate: 0 < rate < _LARGEST, f"a positive number below {_LAR
 _LAST_OR_RATE = Bounds(lambda rate: rate is None or 0 < rate < _LARGEST, "positive")
 _THREE = Bounds(lambda plane: len(plane) == len(set(plane)) == 3, "three solutions, such as 0,last,one_shot")
 
-_ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface")
+_ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface", "matched")
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -283,7 +285,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Leading eigenvalues in log_eig_product.",
-        decides=("spectra",),
+        decides=("spectra", "matched"),
         default=100,
         bounds=_at_least(1),
     ),
@@ -301,7 +303,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Random vectors for the Hessian's trace.",
-        decides=("spectra",),
+        decides=("spectra", "matched"),
         default=20,
         bounds=_at_least(2, " (a standard error)"),
     ),
@@ -328,7 +330,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.amount,
         "For curvature, radii and surface: a number, a fraction or all.",
-        decides=("spectra", "density", "radii", "surface"),
+        decides=("spectra", "density", "radii", "surface", "matched"),
         default=TENTH,
     ),
     Parameter(
@@ -336,7 +338,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Random directions for radii.",
-        decides=("radii",),
+        decides=("radii", "matched"),
         default=50,
         bounds=_at_least(2),
     ),
@@ -354,7 +356,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.number,
         "Nats by which a basin's cutoff lies above the worse solution's loss.",
-        decides=("radii",),
+        decides=("radii", "matched"),
         default=0.1,
         bounds=_POSITIVE,
     ),
@@ -392,6 +394,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Baselines that a study trains and measures at all levels, such as random_init,lr_rewind.",
         decides=("plan",),
         default=(),
+    ),
+    Parameter(
+        "matched_loss",
+        "analysis",
+        reader.text,
+        "on: measure curvature and radii also where the training losses of those compared are one.",
+        decides=("plan",),
+        default="off",
+        choices=get_args(MatchedLoss),
+        since=3,
     ),
     Parameter(
         "loss_margin",

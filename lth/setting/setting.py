@@ -25,6 +25,7 @@ from lth.setting.parameter import TENTH as TENTH
 from lth.setting.parameter import Augmentation as Augmentation
 from lth.setting.parameter import Compile as Compile
 from lth.setting.parameter import DirectionNorm as DirectionNorm
+from lth.setting.parameter import MatchedLoss as MatchedLoss
 from lth.setting.parameter import Precision as Precision
 from lth.setting.parameter import Snapshots as Snapshots
 from lth.setting.reader import spell, text
@@ -129,6 +130,7 @@ class AnalysisSetting(Stage, stage="analysis"):
     grid: int = field(default_factory=default_of("grid"))
     plane: tuple[str, ...] = field(default_factory=default_of("plane"))
     every_level: tuple[str, ...] = field(default_factory=default_of("every_level"))
+    matched_loss: MatchedLoss = field(default_factory=default_of("matched_loss"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))
 

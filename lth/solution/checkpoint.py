@@ -46,7 +46,7 @@ TRAJECTORY: Final = "trajectory"
 
 def write_snapshot(directory: Path, epoch: int, weights: Weights) -> Path:
     """Write the weights after `epoch` into the trajectory of the checkpoint being built in `directory`."""
-    path = directory / TRAJECTORY / f"epoch-{epoch:04d}.safetensors"
+    path = directory / snapshot_file(epoch)
     _write_tensors(path, _named(weights))
     return path
 
@@ -137,6 +137,55 @@ def read_outcome(directory: Path) -> tuple[float, tuple[EpochRecord, ...]]:
         raise CheckpointError(f"{directory} doesn't describe a solution ({error!r})") from error
 
 
+def kept_epochs(directory: Path) -> tuple[int, ...]:
+    """Return after which epochs the solution in `directory` kept weights; only the manifest need be there.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    names = map(Path, _read_manifest(directory)["files"])
+    return tuple(sorted(_epoch(name) for name in names if name.parent.name == TRAJECTORY))
+
+
+def read_snapshot(directory: Path, epoch: int) -> Weights:
+    """Return the weights that the solution in `directory` had after an epoch; only their file need be there.
+
+    Raises:
+        CheckpointError: If it was not kept, is missing or altered.
+    """
+    manifest, file = _read_manifest(directory), snapshot_file(epoch)
+    try:
+        tensors = _read_tensors(directory, file, manifest["files"][file])
+        return _weights(manifest, file, tensors)
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CheckpointError(
+            f"{directory} doesn't describe weights after epoch {epoch} ({error!r})"
+        ) from error
+
+
+def snapshot_file(epoch: int) -> str:
+    """Return where a checkpoint keeps the weights after an epoch."""
+    return f"{TRAJECTORY}/epoch-{epoch:04d}.safetensors"
+
+
+def _epoch(file: Path) -> int:
+    return int(file.stem.removeprefix("epoch-"))
+
+
+def _weights(manifest: Mapping[str, Any], file: str, tensors: Mapping[str, Tensor]) -> Weights:
+    """Return the tensors of a file in the order of the manifest."""
+    parameters = {f"parameters/{name}": shape for name, shape in manifest["parameters"].items()}
+    buffers = {f"buffers/{name}": shape for name, shape in manifest["buffers"].items()}
+    ordered = _ordered(file, tensors, parameters | buffers, _buffer_types(manifest))
+    return Weights(_group(ordered, "parameters"), _group(ordered, "buffers"))
+
+
+def _buffer_types(manifest: Mapping[str, Any]) -> dict[str, str]:
+    return {f"buffers/{name}": type_ for name, type_ in manifest.get("buffer_types", {}).items()}
+
+
 def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tensor]]) -> Solution:
     """Put a solution together from the manifest and the tensors of each file.
 
@@ -155,11 +204,10 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
     parameters = {f"parameters/{name}": shape for name, shape in manifest["parameters"].items()}
     buffers = {f"buffers/{name}": shape for name, shape in manifest["buffers"].items()}
     masks = {name: manifest["parameters"][name] for name in manifest["prunable"]}
-    types = {f"buffers/{name}": type_ for name, type_ in manifest.get("buffer_types", {}).items()}
+    types = _buffer_types(manifest)
 
     def weights(file: str) -> Weights:
-        tensors = _ordered(file, files[file], parameters | buffers, types)
-        return Weights(_group(tensors, "parameters"), _group(tensors, "buffers"))
+        return _weights(manifest, file, files[file])
 
     momentum = {f"momentum/{name}": manifest["parameters"][name] for name in manifest["momentum"]}
     everything = parameters | buffers | momentum
@@ -183,11 +231,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         data_digest=str(manifest["data_digest"]),
         key=str(manifest["key"]),
         ancestors=tuple(map(str, manifest["ancestors"])),
-        trajectory={
-            int(Path(name).stem.removeprefix("epoch-")): weights(name)
-            for name in files
-            if name.startswith(f"{TRAJECTORY}/")
-        },
+        trajectory={_epoch(Path(name)): weights(name) for name in files if name.startswith(f"{TRAJECTORY}/")},
     )
 
 

@@ -228,6 +228,20 @@ def check_measurable(problem: Problem) -> None:
         raise InputError(f"hessian_examples={amount}: {error}") from error
 
 
+def check_paths_kept(problem: Problem) -> None:
+    """Check that trainings keep the weights that measuring at one loss goes back to, before any is done for it.
+
+    Raises:
+        ValueError: If they keep none.
+    """
+    setting = problem.setting
+    if setting.analysis.matched_loss == "on" and setting.training.trajectory == "none":
+        raise InputError(
+            "matched_loss=on goes back along trainings, and trajectory=none keeps none of their weights; "
+            "set trajectory=log or every, or matched_loss=off"
+        )
+
+
 def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
     """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by one_shot."""
     setting = problem.keys.resolved.deciding(*results_of(place))

@@ -148,5 +148,11 @@ _RECIPES: dict[Kind, Callable[[Ingredients], Start]] = {
 }
 
 
+def first_step(solution: Solution) -> int:
+    """Return the step of its schedule that a solution's training began at."""
+    anew = solution.level == 0 or solution.kind in ("fine_tune", "random_init")
+    return 0 if anew else solution.rewind.step
+
+
 def _rewound(given: Ingredients, mask: Mask) -> Start:
     return Start(mask, given.previous.rewind.masked(mask), given.schedule)

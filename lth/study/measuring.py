@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lth.measure.kind.site import Site
@@ -11,6 +11,7 @@ from lth.measure.kind.take import kind_of, take
 from lth.measure.packed import Packed, pack
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
+from lth.network.weights import Weights
 from lth.plan.jobs import Job
 from lth.plan.place import Place
 from lth.solution.problem import Problem
@@ -27,6 +28,7 @@ def measure_on(
     problem: Problem,
     job: Job,
     load: Callable[[Place], Solution],
+    trajectory: Callable[[Place], Mapping[int, Weights]],
     surveyor: Surveyor,
     directory: Path,
     *,
@@ -41,6 +43,7 @@ def measure_on(
         problem: The study's.
         job: What to measure.
         load: Returns the solution at a place.
+        trajectory: Returns the weights that it kept along its training.
         surveyor: Of the problem.
         directory: Empty; for the numbers.
         keep_every: Seconds between two times that the progress is kept.
@@ -58,7 +61,7 @@ def measure_on(
             environment = measured_by(problem.devices, problem.measuring_threads)
             keeper = BasisKeeper(run, key, environment, keep_every, say)
         setting = problem.setting.deciding(job.measure)
-        content = pack(take(job, Site(load, surveyor, setting, keeper)))
+        content = pack(take(job, Site(load, surveyor, setting, keeper, trajectory)))
         seconds = keeper.seconds if keeper is not None else time.monotonic() - began
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from lth.cores import usable_cores
 from lth.errors import InputError
-from lth.evidence.claim import CLAIMS
+from lth.evidence.claim import claims_of
 from lth.evidence.declaration import as_declared
 from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
@@ -202,7 +202,8 @@ class Replication:
         problems = [study.problem for study in self.studies]
         resolved = problems[0].keys.computing.written()
         seeds = [problem.setting.seed for problem in problems]
-        declared = as_declared(declarations(self._store, problems[0]), seeds, CLAIMS)
+        claims = claims_of(problems[0].setting.analysis)
+        declared = as_declared(declarations(self._store, problems[0]), seeds, claims)
         earlier = earlier_reports(self._store, problems)
         report = write_report(evidences, self._store.link, resolved, earlier, declared)
         log_report(run, report, problems)

@@ -32,7 +32,13 @@ from lth.plan.jobs import (
 from lth.plan.place import Place, Point
 from lth.plan.rest import Rest, roughly
 from lth.plan.tasks import StudyTasks, Task
-from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger
+from lth.solution.problem import (
+    Problem,
+    check_level,
+    check_measurable,
+    check_next_larger,
+    check_paths_kept,
+)
 from lth.study.forecast import forecast, hardware_of
 from lth.study.index import COMPLETE, StudyIndex
 from lth.study.record.solution import study_name
@@ -187,6 +193,7 @@ class Study:
         check_measurable(self.problem)
         check_level(self.problem, last, analysis.k)
         check_next_larger(self.problem, last)
+        check_paths_kept(self.problem)
         study_jobs(last, analysis)
 
     def evidence(self) -> Evidence:

@@ -23,7 +23,7 @@ from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
 from lth.study.record.layers import layer_metrics
-from lth.study.record.load import check_kept, load_solution
+from lth.study.record.load import KeptWeights, check_kept, load_solution
 from lth.study.record.row import baseline_of, geometry, jobs_of_baseline
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
 from lth.study.results import StudyResults
@@ -84,7 +84,8 @@ class TaskWorker:
             self._trial.need("training")
         elif not isinstance(place, Analysis | Summary | ReportNode):
             check_measurable(problem)
-            check_level(problem, place.level, problem.setting.analysis.k if place.measure == "spectra" else 0)
+            counted = problem.setting.analysis.k if place.measure in ("spectra", "matched") else 0
+            check_level(problem, place.level, counted)
             if place.measure != "distances":
                 self._trial.need("curvature" if kind_of(place).of_hessian else "measuring")
 
@@ -193,6 +194,7 @@ class TaskWorker:
                     self._problem,
                     job,
                     self._load,
+                    self._trajectory,
                     self._surveyor,
                     directory,
                     keep_every=self._keep_every,
@@ -228,6 +230,11 @@ class TaskWorker:
         problem = self._problem
         amount, seed = problem.setting.analysis.hessian_examples, problem.setting.seed
         return Surveyor(problem.network, problem.data, amount, seed, problem.others)
+
+    def _trajectory(self, place: Place) -> KeptWeights:
+        """Return the weights that a solution kept along its training; none is read yet."""
+        run_id = self._index.needed(self._problem.keys.solution(place), place.name)
+        return KeptWeights(self._store, run_id)
 
     def _load(self, place: Place) -> Solution:
         """Return a solution that is there, the last few from memory: neighbouring measurements share them."""

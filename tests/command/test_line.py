@@ -108,7 +108,10 @@ def test_a_preset_that_there_is_not_is_refused():
         (["study", "--learning_rate=1"], "did you mean --lr?"),
         (["study", "-P", "learning_rate=1"], "did you mean --lr?"),
         (["study", "--num-seeds", "3"], "did you mean --seeds?"),
-        (["imp_level", "--seeds=0,1"], "seeds is taken by study, sweep, report, register; did you mean --seed?"),
+        (
+            ["imp_level", "--seeds=0,1"],
+            "study, sweep, report, register; did you mean --seed?",
+        ),
         (
             ["train_dense", "--level=1"],
             "level is taken by imp_level, baseline, analyze; did you mean --levels?",

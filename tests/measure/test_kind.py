@@ -21,6 +21,7 @@ from lth.plan.jobs import (
     Job,
     RadiiJob,
     SurfaceJob,
+    reverse_matched,
     shared_space_points,
     study_jobs,
     successive_line,
@@ -37,6 +38,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     successive_line(2),
     SurfaceJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
     DistanceJob(LEVELS),
+    reverse_matched(1),
 )
 
 

@@ -15,8 +15,11 @@ from lth.plan.jobs import (
     baseline_jobs,
     chosen,
     level_jobs,
+    matched_jobs,
     parse_measures,
     places,
+    projection_matched,
+    reverse_matched,
     shared_space_points,
     study_jobs,
     successive_line,
@@ -59,8 +62,31 @@ def test_a_study_with_every_measure_has_this_many_jobs(last):
         "lines": last + 7,
         "surface": 1,
         "distances": 1,
+        "matched": 0,
     }
     assert sum(counts.values()) == len(jobs)
+
+
+@given(LASTS, EVERY)
+def test_at_one_loss_two_pairs_a_level_and_two_baselines_are_added_and_nothing_else(last, every_level):
+    usual = study_jobs(last, setting(every_level))
+    more = study_jobs(last, replace(setting(every_level), matched_loss="on"))
+    assert more == [*usual, *matched_jobs(last)]
+    assert len(chosen(more, ["matched"])) == 2 * last + 2
+    assert {place for job in matched_jobs(last) for place in job.needs} <= set(places(last))
+    assert {job.level for job in matched_jobs(last)} == set(range(1, last + 1))
+
+
+@pytest.mark.parametrize("level", [1, 7])
+def test_the_pairs_of_a_level_at_one_loss_are_those_whose_radii_are_compared_there(level):
+    own, previous = shared_space_points(level)
+    assert {projection_matched(level).sharper, projection_matched(level).flatter} == set(own)
+    assert {reverse_matched(level).sharper, reverse_matched(level).flatter} == set(previous)
+    assert all(pair(level).share_a_space for pair in (projection_matched, reverse_matched))
+
+
+def test_the_dense_network_alone_has_nothing_to_compare_at_one_loss():
+    assert matched_jobs(0) == []
 
 
 @given(LASTS, EVERY)
@@ -229,7 +255,7 @@ def test_measures_are_read_in_their_own_order(written, measures):
     ("written", "odd"), [("radi", "'radi'"), ("radii,", "''"), ("", "''"), ("all,radii", "'all'")]
 )
 def test_an_unknown_measure_is_named_beside_those_that_exist(written, odd):
-    known = "spectra, radii, lines, surface, distances, density"
+    known = "spectra, radii, lines, surface, distances, matched, density"
     with pytest.raises(ValueError, match=f"measures='{written}': {odd} unknown; known are {known}"):
         parse_measures(written)
 

@@ -50,7 +50,7 @@ def keys_of(computing: Computing = FP32, **overrides: str) -> TaskKeys:
 
 
 def job_of(measure: Measure) -> Job:
-    jobs = [*study_jobs(2, keys_of().setting.analysis), DensityJob(Point.at(Place.imp(2)))]
+    jobs = [*study_jobs(2, keys_of(matched_loss="on").setting.analysis), DensityJob(Point.at(Place.imp(2)))]
     return chosen(jobs, [measure])[-1]
 
 
@@ -84,7 +84,7 @@ def test_every_parameter_that_enters_keys_by_its_value_is_tried_here():
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
-@pytest.mark.parametrize("measure", ["spectra", "density", "radii", "lines", "surface", "distances"])
+@pytest.mark.parametrize("measure", ["spectra", "density", "radii", "lines", "surface", "distances", "matched"])
 def test_a_measurement_has_another_key_exactly_if_a_parameter_decides_it_or_its_solutions(measure, name):
     job = job_of(measure)
     decides = set(BY_NAME[name].decides)
@@ -102,9 +102,10 @@ def test_a_solution_has_another_key_exactly_if_a_parameter_decides_its_weights(p
     assert changed == bool(deciding & set(BY_NAME[name].decides))
 
 
-@pytest.mark.parametrize("name", [*OTHERWISE, "levels", "plane", "every_level"])
+@pytest.mark.parametrize("name", [*OTHERWISE, "levels", "plane", "every_level", "matched_loss"])
 def test_every_parameter_decides_the_report_which_prints_it(name):
     other = {**OTHERWISE, "levels": "3", "plane": "0,1,2", "every_level": "one_shot"}
+    other |= {"matched_loss": "on"}
     assert keys_of().evidence() != keys_of(**{name: other[name]}).evidence()
 
 

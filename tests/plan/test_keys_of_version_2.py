@@ -1,15 +1,16 @@
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lth.plan.computing import Computing
-from lth.plan.jobs import DensityJob, Job, level_jobs, places, study_jobs
+from lth.plan.jobs import DensityJob, Job, level_jobs, matched_jobs, places, study_jobs
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
-from lth.setting.setting import setting_from_flat
+from lth.setting.setting import setting_from_flat, with_overrides
 
 KEPT = json.loads((Path(__file__).parent.parent / "stored" / "keys_of_version_2.json").read_text())
 
@@ -63,3 +64,37 @@ def test_the_words_people_read_can_change_and_keys_do_not(monkeypatch):
     for kind in (Place, Point, *{type(job) for job in jobs}):
         monkeypatch.setattr(kind, "name", property(lambda self: "something else"))
     assert [keys.measurement(job) for job in jobs] == before
+
+
+@pytest.mark.parametrize("study", KEPT)
+def test_measuring_at_one_loss_too_changes_no_key_of_what_was_measured_without(study):
+    keys = task_keys(KEPT[study])
+    more = replace(keys, setting=with_overrides(keys.setting, {"matched_loss": "on"}))
+    without, with_it = found_keys(keys), found_keys(more)
+    assert {name for name in with_it if with_it[name] != without.get(name)} - {
+        job.name for job in matched_jobs(keys.setting.pruning.levels)
+    } == {"evidence"}
+    assert more.former is not None
+    assert more.former.measurement(DensityJob(Point.at(Place.imp(1)))) == keys.former.measurement(
+        DensityJob(Point.at(Place.imp(1)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "enters"),
+    [
+        ("k", "7", True),
+        ("directions", "7", True),
+        ("hessian_examples", "77", True),
+        ("cutoff_margin", "0.7", True),
+        ("trajectory", "every", True),
+        ("points", "7", False),
+        ("direction_norm", "plain", False),
+        ("second_k", "0.7", False),
+    ],
+)
+def test_what_is_measured_at_one_loss_is_found_under_what_decides_it(name, value, enters):
+    keys = task_keys(KEPT["digits"])
+    other = replace(keys, setting=with_overrides(keys.setting, {name: value}))
+    for job in matched_jobs(1):
+        assert (keys.measurement(job) != other.measurement(job)) == enters

@@ -9,12 +9,12 @@ import pytest
 from conftest import save_blanks
 from made_evidence import made_evidence
 
-from lth.evidence.claim import CLAIMS
+from lth.evidence.claim import CLAIMS, MATCHED_CLAIMS
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import plus_minus
 from lth.plan.place import Place
 from lth.report import Report, write_report
-from lth.report.exhibit import BEYOND, EXHIBITS
+from lth.report.exhibit import BEYOND, EXHIBITS, exhibits_beyond
 
 LAST = 2
 
@@ -60,6 +60,28 @@ def test_every_exhibit_of_several_seeds_has_the_numbers_of_all_and_a_figure_wher
         assert {row.split(",")[0] for row in table[1:]} == {"0", "1"}, exhibit.file
         drawn = exhibit.draw is not None and exhibit.file != "fig13_surface"
         assert (f"{exhibit.file}.png" in report.files) == drawn, exhibit.file
+
+
+def test_whether_the_loss_has_settled_is_said_before_the_claims_it_bears_on(page, report):
+    said = "From level to level the training loss "
+    assert page.index("Each verdict is wrong") < page.index(said) < page.index('href="#claim-R0a"')
+    assert "With matched_loss=on they are also compared at one loss" in page
+    assert said in report.files["report.md"].decode()
+    assert "matched" not in report.files["claims.csv"].decode()
+
+
+def test_what_was_measured_at_one_loss_has_claims_of_its_own_and_a_figure_of_all_seeds(monkeypatch):
+    monkeypatch.setattr("lth.report.compose.EXHIBITS", ())
+    monkeypatch.setattr("lth.report.compose.exhibits_beyond", lambda evidence: exhibits_beyond(evidence)[-1:])
+    seeds = [made_evidence(seed, LAST, directions=3, points=5, matched_loss="on") for seed in (0, 1)]
+    found = write_report(seeds, link)
+    page, rows = found.files["report.html"].decode(), found.files["claims.csv"].decode()
+    assert [finding.claim.id for finding in found.findings[22:]] == [claim.id for claim in MATCHED_CLAIMS]
+    assert all(f"\n{claim.id}," in rows for claim in MATCHED_CLAIMS)
+    assert "of 22 claims" in page
+    assert "of 6 that stand beside them" in page
+    assert {"beyond_matched.png", "beyond_matched.csv"} <= set(found.files)
+    assert page.count("projection on level 1 and level 1 at one loss") >= 2  # the runs that numbers are from
 
 
 def test_tables_give_mean_and_deviation_over_the_seeds_before_each_seed(page, report):
@@ -150,7 +172,7 @@ def test_the_page_says_with_what_error_where_a_claim_holds_and_what_would_decide
 @pytest.fixture
 def without_exhibits(monkeypatch):
     monkeypatch.setattr("lth.report.compose.EXHIBITS", ())
-    monkeypatch.setattr("lth.report.compose.BEYOND", ())
+    monkeypatch.setattr("lth.report.compose.exhibits_beyond", lambda evidence: ())
 
 
 @pytest.mark.usefixtures("without_exhibits")

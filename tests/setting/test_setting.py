@@ -13,6 +13,7 @@ from lth.setting.setting import (
     Augmentation,
     DataSetting,
     DirectionNorm,
+    MatchedLoss,
     Precision,
     PruningSetting,
     Setting,
@@ -65,6 +66,7 @@ SETTINGS = st.builds(
         grid=st.integers(3, 1000),
         plane=st.lists(WORDS, min_size=3, max_size=3, unique=True).map(tuple),
         every_level=st.lists(WORDS, max_size=4).map(tuple),
+        matched_loss=st.sampled_from(typing.get_args(MatchedLoss)),
         loss_margin=POSITIVE,
         error_margin=st.floats(0, 1, exclude_min=True, exclude_max=True),
     ),
@@ -217,6 +219,7 @@ NEW = (
     "density_steps",
     "plane",
     "every_level",
+    "matched_loss",
     "loss_margin",
     "error_margin",
 )
@@ -246,6 +249,7 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
         "density_steps": "7",
         "plane": "1,2,3",
         "every_level": "one_shot",
+        "matched_loss": "on",
         "loss_margin": "0.5",
         "error_margin": "0.25",
     }

@@ -10,7 +10,8 @@ from tiny_problem import OPTIONS, make_study
 
 from lth.command import study
 from lth.errors import InputError
-from lth.evidence.claim import CLAIMS
+from lth.evidence.claim import CLAIMS, MATCHED_CLAIMS, claims_of
+from lth.evidence.declaration import as_declared
 from lth.plan.place import Place
 from lth.study.record.declaration import DOCUMENT, declarations
 from lth.study.record.report import earlier_reports
@@ -37,6 +38,20 @@ def test_what_is_declared_is_found_again_and_is_no_look_at_results(tracking):
     assert {claim["id"] for claim in written["claims"]} == {claim.id for claim in CLAIMS}
     assert earlier_reports(studies[0].store, [study.problem for study in studies]) == []
     assert declarations(studies[0].store, make_study(loss_margin="0.7").problem) == [], "another study"
+
+
+def test_claims_at_one_loss_are_declared_where_they_will_be_judged_and_else_came_after(tracking):
+    replication = Replication([make_study()], print)
+    run_id = replication.declare()
+    problem = make_study(matched_loss="on").problem
+    (found,) = declarations(Store(), problem)  # of the same study
+    assert found.where == run_id
+    said = as_declared([found], [0], claims_of(problem.setting.analysis))
+    names = ", ".join(claim.id for claim in MATCHED_CLAIMS)
+    assert said.endswith(f"and 22 of the 28 claims; {names} came after.")
+    other = Replication([make_study(matched_loss="on", seed="7")], print).declare()
+    (declared,) = [each for each in declarations(Store(), problem) if each.where == other]
+    assert set(declared.claims) == {claim.id for claim in (*CLAIMS, *MATCHED_CLAIMS)}
 
 
 def test_a_declaration_after_the_first_result_is_refused(tracking):

@@ -8,6 +8,8 @@ shows it) is written in `Claim.rule` and nowhere else.
 from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
+from lth.evidence.claim.matched import MATCHED_CLAIMS
+from lth.setting.setting import AnalysisSetting
 
 CLAIMS: tuple[Claim, ...] = (
     *r0.CLAIMS,
@@ -20,4 +22,21 @@ CLAIMS: tuple[Claim, ...] = (
     *r7.CLAIMS,
 )
 
-__all__ = ["CLAIMS", "Case", "Claim", "Finding", "Outcome", "as_table", "evaluate", "expected_errors"]
+
+def claims_of(analysis: AnalysisSetting) -> tuple[Claim, ...]:
+    """Return what a study of this setting is judged by: the paper's claims, and any that stand beside them."""
+    return (*CLAIMS, *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()))
+
+
+__all__ = [
+    "CLAIMS",
+    "MATCHED_CLAIMS",
+    "Case",
+    "Claim",
+    "Finding",
+    "Outcome",
+    "as_table",
+    "claims_of",
+    "evaluate",
+    "expected_errors",
+]

@@ -43,6 +43,7 @@ class Claim:
     statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
     rule: str  # how the statistic is computed, and which figure of the paper shows it
     resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
+    beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
 
 
 def every_level(last: int) -> tuple[Case, ...]:

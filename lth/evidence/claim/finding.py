@@ -36,7 +36,7 @@ class Finding:
     outcomes: tuple[Outcome, ...]  # in the order of the claim's cases
     judgement: Judgement  # on every case
     average: Estimate  # of the mean over the cases, which is a claim of its own
-    p_adjusted: float | None  # the judgement's p, adjusted for all claims that were evaluated together (Holm)
+    p_adjusted: float | None  # the judgement's p, adjusted for all of its family evaluated together (Holm)
 
     @property
     def verdict(self) -> Verdict:
@@ -131,7 +131,9 @@ class Finding:
 def evaluate(
     claims: Sequence[Claim], evidences: Sequence[Evidence], earlier: Sequence[Sequence[int]] = ()
 ) -> tuple[Finding, ...]:
-    """Hold claims against evidence, a finding a claim.
+    """Hold claims against evidence, a finding a claim: the paper's first, then those that stand beside them.
+
+    The two are families of their own: what is adjusted for all claims is adjusted for those of its family.
 
     Args:
         claims: Which, usually `CLAIMS`.
@@ -153,7 +155,14 @@ def evaluate(
             f"the studies end at levels {', '.join(map(str, lasts))}; give studies of one last level"
         )
     look = look_at(earlier, seeds)
-    return _adjusted([_finding(claim, seeds, ordered, look) for claim in claims])
+    found = [_finding(claim, seeds, ordered, look) for claim in claims]
+    return tuple(finding for family in families(found) for finding in _adjusted(family))
+
+
+def families(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], ...]:
+    """Return the findings on the paper's own claims, and those on claims that stand beside them, if any."""
+    parts = (tuple(each for each in findings if bool(each.claim.beside) == beside) for beside in (False, True))
+    return tuple(part for part in parts if part)
 
 
 def expected_errors(findings: Sequence[Finding]) -> float:
@@ -203,7 +212,7 @@ def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], 
 
 
 def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings with their p adjusted for all of them that can be decided."""
+    """Return the findings of one family with their p adjusted for all of them that can be decided."""
     known = [finding.judgement.p for finding in findings if finding.judgement.p is not None]
     adjusted = iter(holm([min(1.0, p) for p in known]))
     return tuple(

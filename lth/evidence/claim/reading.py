@@ -6,10 +6,11 @@ import math
 
 from lth.evidence.binomial import num_examples
 from lth.evidence.claim.claim import Case
-from lth.evidence.evidence import Evidence
+from lth.evidence.evidence import Evidence, log_eig_product
 from lth.measure.interpolation import Interpolation, rise
+from lth.measure.kind.curvature import Curvature
 from lth.measure.radius import BasinRadii
-from lth.plan.jobs import LineJob, SurfaceJob
+from lth.plan.jobs import LineJob, MatchedJob, SurfaceJob
 from lth.plan.place import Place, Point
 
 LOG_EIG_UNIT = "Σ ln λ"
@@ -51,14 +52,47 @@ def log_eig_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | No
     """Return log_eig_product at `larger` minus that at `smaller`, if both spectra converged."""
     if larger not in evidence.curvature or smaller not in evidence.curvature:
         return None
-    if not all(evidence.curvature[point].spectrum.converged for point in (larger, smaller)):
-        return None
-    return difference(evidence.log_eig_product(larger), evidence.log_eig_product(smaller))
+    return difference(*(_log_eig_product(evidence.curvature[point]) for point in (larger, smaller)))
 
 
 def log_eig_above_solution(evidence: Evidence, case: Case) -> float | None:
     """Return log_eig_product of a baseline minus that of w(N), each in the space of its own mask."""
     return log_eig_gap(evidence, Point.at(case.place), Point.at(Place.imp(case.level)))
+
+
+def log_eig_gap_at_one_loss(evidence: Evidence, job: MatchedJob) -> float | None:
+    """Return log_eig_product at the sharper point minus that at the flatter, at one loss.
+
+    The one that ended lower is taken from where its training had the other's loss.
+    None if its training never had that loss, as far as it was kept.
+    """
+    found = evidence.matched.get(job)
+    if found is None or not found.reached.is_there:
+        return None
+    spectra = {job.sharper, job.flatter} & set(evidence.curvature)
+    if len(spectra | {found.moved}) < 2:
+        return None
+    return difference(
+        *(
+            _log_eig_product(found.curvature if point == found.moved else evidence.curvature[point])
+            for point in (job.sharper, job.flatter)
+        )
+    )
+
+
+def radius_gap_at_one_loss(evidence: Evidence, job: MatchedJob) -> float | None:
+    """Return the mean radius at the flatter point minus that at the sharper, as `log_eig_gap_at_one_loss` does.
+
+    The cutoff is the same for both, as it was without matching, and so are the draws of the directions.
+    """
+    found, norm = evidence.matched.get(job), evidence.setting.analysis.direction_norm
+    if found is None or not found.reached.is_there or norm not in found.radii:
+        return None
+    wider, narrower = (
+        found.radii[norm] if point == found.moved else _radii(evidence, job.level, point)
+        for point in (job.flatter, job.sharper)
+    )
+    return _wider_by(wider, narrower)
 
 
 def radius_gap(evidence: Evidence, level: int, wider: Point, narrower: Point) -> float | None:
@@ -67,7 +101,10 @@ def radius_gap(evidence: Evidence, level: int, wider: Point, narrower: Point) ->
     A mean with a censored radius is a lower bound, and the gap then a bound too. It is returned if the true gap
     must have its sign, and else is None, which leaves the claim undecided.
     """
-    first, second = _radii(evidence, level, wider), _radii(evidence, level, narrower)
+    return _wider_by(_radii(evidence, level, wider), _radii(evidence, level, narrower))
+
+
+def _wider_by(first: BasinRadii | None, second: BasinRadii | None) -> float | None:
     if first is None or second is None:
         return None
     gap = first.mean - second.mean
@@ -121,6 +158,10 @@ def steepness(evidence: Evidence, level: int, beside: int) -> float | None:
     if Place.imp(level) not in evidence.attained or Place.imp(beside) not in evidence.attained:
         return None
     return evidence.steepness(level, beside)
+
+
+def _log_eig_product(curvature: Curvature) -> float | None:
+    return log_eig_product(curvature.spectrum) if curvature.spectrum.converged else None
 
 
 def _radii(evidence: Evidence, level: int, point: Point) -> BasinRadii | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from lth.evidence.claim.claim import Case
-from lth.evidence.claim.finding import Finding, Outcome, expected_errors
+from lth.evidence.claim.finding import Finding, Outcome, expected_errors, families
 from lth.evidence.evidence import Evidence
 from lth.evidence.power import MOST_SEEDS, POWER, SeedsNeeded
 from lth.evidence.table import rounded
@@ -64,9 +64,11 @@ def how_judged(findings: Sequence[Finding]) -> str:
     if look.error == 0:
         return "Nothing is decided: all these seeds are in earlier reports, and one could choose among them."
     again = "" if look.number == 1 else f", as this is look {look.number} at this study"
+    own, *beside = families(decidable)
+    others = "".join(f"; of {len(each)} that stand beside them, {expected_errors(each):.2g}" for each in beside)
     return (
-        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {len(decidable)} claims at "
-        f"most {expected_errors(findings):.2g} are to be expected wrong in every case, and as many on average."
+        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {len(own)} claims at most "
+        f"{expected_errors(own):.2g} are to be expected wrong in every case, and as many on average{others}."
     )
 
 

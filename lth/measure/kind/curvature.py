@@ -97,6 +97,11 @@ def take(job: CurvatureJob, site: Site, analysis: AnalysisSetting) -> Mapping[st
 
 def read(stored: Packed, _job: CurvatureJob) -> Curvature:
     """Return what `take` stored."""
+    return read_named(stored)
+
+
+def read_named(stored: Packed) -> Curvature:
+    """Return the curvature among results that hold one."""
     return Curvature(stored.read(Spectrum, "spectrum"), stored.read(Trace, "trace"), stored.read(Size, "size"))
 
 

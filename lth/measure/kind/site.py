@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lth.errors import InputError
+from lth.measure.kept_path import KeptPath
 from lth.measure.kind.curvature_progress import CurvatureKeeper
 from lth.measure.surveyor import MaskedPoint, Surveyor, masked_point
+from lth.network.weights import Weights
 from lth.plan.place import Place, Point
 from lth.setting.setting import Setting
+from lth.solution.recipe import first_step
 from lth.solution.solution import Solution
 
 
@@ -20,7 +25,27 @@ class Site:
     surveyor: Surveyor
     setting: Setting  # of which it holds what decides this kind, and no more
     keeper: CurvatureKeeper | None = None  # of the progress of a measurement that can go on
+    trajectory: Callable[[Place], Mapping[int, Weights]] | None = None  # instead of that of the solutions
 
     def at(self, point: Point) -> MaskedPoint:
         """Return the weights and the mask of a point."""
         return masked_point(point, {place: self.load(place) for place in point.needs}, self.setting.pruning)
+
+    def path(self, place: Place) -> KeptPath:
+        """Return the training of a solution, from the weights that it started from to those that it ended in.
+
+        Raises:
+            ValueError: If it kept no weights on its way.
+        """
+        solution = self.load(place)
+        kept = solution.trajectory if self.trajectory is None else self.trajectory(place)
+        if not kept:
+            raise InputError(
+                f"matched_loss=on goes back along trainings, and {place.name} kept no weights on its way; "
+                "train with trajectory=log or every"
+            )
+        of_epoch = math.ceil(len(self.surveyor.data.train) / solution.setting.training.batch_size)
+        first = min(first_step(solution) / of_epoch, solution.history[0].epoch)
+        ends = {first: solution.initial, float(solution.history[-1].epoch): solution.final}
+        epochs = sorted({*ends, *map(float, kept)})
+        return KeptPath(epochs, lambda epoch: ends[epoch] if epoch in ends else kept[int(epoch)])

@@ -10,6 +10,8 @@ from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
+from lth.report.exhibit.beyond_matched import MATCHED
+from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
 from lth.report.exhibit.beyond_trace import TRACE
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
@@ -198,4 +200,9 @@ EXHIBITS: tuple[Exhibit, ...] = (
     SECOND_CUT,
 )
 
-BEYOND: tuple[Exhibit, ...] = (BARRIERS, SCALE, TRACE, EVERY_LEVEL)
+BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
+
+
+def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
+    """Return what this project shows beyond the paper of a study, as far as it measured it."""
+    return (*BEYOND, MATCHED) if evidence.matched else BEYOND

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lth.evidence.claim import CLAIMS
+from lth.evidence.claim import claims_of
 from lth.evidence.declaration import Declaration, digest
-from lth.plan.keys import content_key
+from lth.plan.keys import content_key, entering
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.study.record.report import REPORTED, report_tags, reported_study
@@ -30,12 +30,12 @@ def declaration_name(problem: Problem) -> str:
 
 def document(problems: Sequence[Problem]) -> dict[str, Any]:
     """Return what is declared."""
-    settings = spelled(problems[0].keys.resolved)
+    settings = entering(spelled(problems[0].keys.resolved))  # what was declared before stays declared
     return {
         "seeds": [problem.setting.seed for problem in problems],
         "claims": [
             {"id": claim.id, "statement": claim.statement, "rule": claim.rule, "digest": digest(claim)}
-            for claim in CLAIMS
+            for claim in claims_of(problems[0].setting.analysis)
         ],
         "settings": {name: value for name, value in settings.items() if name != "seed"},
         "study": reported_study(problems[0]),

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import get_args
+from pathlib import Path
+from typing import TypeVar, get_args
 
 from lth.errors import InputError
 from lth.measure.packed import Packed, PackedResultError
+from lth.network.weights import Weights
 from lth.plan.place import Kind
 from lth.sealed import CheckpointError
 from lth.setting.door import command_line
 from lth.setting.preset import PRESETS
-from lth.solution.checkpoint import MANIFEST, read_outcome, read_solution
+from lth.solution.checkpoint import (
+    MANIFEST,
+    kept_epochs,
+    read_outcome,
+    read_snapshot,
+    read_solution,
+    snapshot_file,
+)
 from lth.solution.solution import Solution
 from lth.tracking.client import TrackingError
 from lth.tracking.store import FROM_RUN, KEY, REUSED, FoundRun, Store
 from lth.training.train import EpochRecord
+
+Read = TypeVar("Read")
 
 CHECKPOINT = "checkpoint"  # the artifact folder of a solution
 MEASUREMENT = "measurement.npz"  # the artifact of a measurement
@@ -85,6 +96,39 @@ def load_outcome(store: Store, run_id: str) -> tuple[float, tuple[EpochRecord, .
     """
     with tempfile.TemporaryDirectory() as directory, _usable(store, run_id, directory):
         return read_outcome(store.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent)
+
+
+class KeptWeights(Mapping[int, Weights]):
+    """The weights that a solution kept along its training, by epoch; each is fetched when it is asked for.
+
+    Raises:
+        ValueError: If the run does not exist.
+        CheckpointError: If its checkpoint is damaged, here or when something is fetched.
+    """
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id = store, solution_run(store, run_id).info.run_id
+        self._epochs = self._read(kept_epochs)
+
+    def __getitem__(self, epoch: int) -> Weights:
+        if epoch not in self._epochs:
+            raise KeyError(epoch)
+        return self._read(lambda directory: read_snapshot(directory, epoch), snapshot_file(epoch))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._epochs)
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+    def _read(self, read: Callable[[Path], Read], *files: str) -> Read:
+        """Return what is read of the manifest and these files of the checkpoint."""
+        with tempfile.TemporaryDirectory() as directory, _usable(self._store, self._run_id, directory):
+            manifest, *_ = [
+                self._store.download(self._run_id, f"{CHECKPOINT}/{file}", directory)
+                for file in (MANIFEST, *files)
+            ]
+            return read(manifest.parent)
 
 
 @contextmanager

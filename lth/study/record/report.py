@@ -11,6 +11,7 @@ from lth.evidence.claim import Finding
 from lth.evidence.claim.wording import Deciding, as_lines, how_judged, on_average, shown_p, where_it_holds
 from lth.evidence.table import aligned, markdown
 from lth.report import Report
+from lth.setting.setting import with_overrides
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
@@ -42,8 +43,12 @@ def report_tags(problems: Sequence[Problem]) -> dict[str, str]:
 
 
 def reported_study(problem: Problem) -> str:
-    """Return the key of what all seeds of a study share: everything that is found under the seed 0."""
-    return replace(problem.keys, setting=replace(problem.keys.setting, seed=0)).evidence()
+    """Return the key of what all seeds of a study share: everything that is found under the seed 0.
+
+    What stands beside the paper's claims is left out: it makes no other study, whose looks would count anew.
+    """
+    alone = with_overrides(problem.keys.setting, {"seed": 0, "matched_loss": "off"})
+    return replace(problem.keys, setting=alone).evidence()
 
 
 def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]]:

@@ -13,7 +13,7 @@ ALL = (*EXHIBITS, *BEYOND)
 DRAWN = [one for one in ALL if one.draw is not None]
 # The others are drawn by the same functions; rendering takes half a second each.
 _KINDS = ("fig01", "fig02", "fig03", "fig04", "fig05", "fig06", "fig09", "fig12", "fig13", "fig14", "fig22")
-ONE_OF_EACH_KIND = [one for one in DRAWN if one.file.startswith((*_KINDS, "beyond_barriers"))]
+ONE_OF_EACH_KIND = [one for one in DRAWN if one.file.startswith((*_KINDS, "beyond_barriers", "beyond_regime"))]
 
 
 def name(exhibit):

@@ -38,6 +38,14 @@ def test_earlier_reports_are_those_of_the_same_study_under_any_seeds(tracking):
     assert earlier_reports(store, problems(5, 1, levels="1")) == [[5, 1]]
 
 
+def test_measuring_at_one_loss_too_is_no_other_study_whose_looks_count_anew(tracking):
+    store = Store()
+    reported(store, 0, 1)
+    reported(store, 2, matched_loss="on")
+    assert earlier_reports(store, problems(3)) == earlier_reports(store, problems(3, matched_loss="on"))
+    assert earlier_reports(store, problems(3)) == [[0, 1], [2]]
+
+
 def note(*seeds, earlier=()):
     evidences = [made_evidence(seed, 2, directions=2, points=3) for seed in seeds]
     findings = evaluate(CLAIMS, evidences, earlier)
