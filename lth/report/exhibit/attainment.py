@@ -19,6 +19,7 @@ from lth.report.figure.appearance import Appearance, appearance
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,
     SMALL_TEXT_SIZE,
+    TWO_COLUMNS,
     dress,
     new_figure,
     spans_a_decade,
@@ -72,7 +73,7 @@ def _say_levels(evidence: Evidence) -> str:
 def _draw_levels(evidences: Sequence[Evidence]) -> Figure:
     levels = _levels_with_dense(evidences[0])
     places = [Place.imp(level) for level in levels]
-    figure = new_figure(9.6, 3.8)
+    figure = new_figure(TWO_COLUMNS, 2.8)
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2), PANELS, strict=True):
         values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
         errors = accuracy_errors(evidences[0], places) if title == ACCURACY else None
@@ -137,7 +138,7 @@ def _percent(attained: Attained) -> str:
 def _draw_baselines(evidences: Sequence[Evidence]) -> Figure:
     last = evidences[0].last
     places = [Place.imp(last), *baselines(evidences[0])]
-    figure = new_figure(9.6, 1.4 + 0.34 * len(places))
+    figure = new_figure(TWO_COLUMNS, 1.2 + 0.27 * len(places))
     names = [f"w({last})" if place.kind == "imp" else place.kind for place in places]
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
         values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
