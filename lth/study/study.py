@@ -38,7 +38,7 @@ from lth.study.runs import StudyRuns, origin_of
 from lth.study.scheduler import Scheduler
 from lth.study.tasks import TaskWorker
 from lth.study.unsent import UNSENT
-from lth.tracking.store import Store, is_finished
+from lth.tracking.store import FoundRun, Store, is_finished
 
 KEEP_EVERY = 30.0  # seconds
 
@@ -169,6 +169,18 @@ class Study:
             MissingEvidenceError: If something was not trained or measured yet.
         """
         return self._results.evidence()
+
+    def known(self) -> Evidence:
+        """Return what was found so far, each part read when it is first asked for; nothing is computed."""
+        return self._results.known()
+
+    def runs_of(self, found: Evidence) -> list[FoundRun]:
+        """Return the runs that evidence is from, as they were when it was found."""
+        return [self._index.run(run_id) for run_id in found.runs.values()]
+
+    def missing(self, found: Evidence) -> list[str]:
+        """Return the names of what evidence of this study lacks."""
+        return self._results.missing(found)
 
     def rows(self) -> list[LevelRow]:
         """Return what the store knows of every level, and of the baselines at the last one."""
