@@ -80,7 +80,12 @@ def _lacking(lacking: Mapping[int, str], seeds: Sequence[_Seed], upto: int, last
     waiting = {seed: name for seed, name in lacking.items() if upto < last or seed not in shown}
     if not waiting:
         return ""
-    names = "; ".join(f"{name} (seed {seed})" for seed, name in waiting.items())
+    by_name: dict[str, list[str]] = {}
+    for seed, name in waiting.items():
+        by_name.setdefault(name, []).append(str(seed))
+    names = "; ".join(
+        f"{name} (seed{'s' if len(of) > 1 else ''} {', '.join(of)})" for name, of in by_name.items()
+    )
     if not seeds:
         return f"Not there yet. It waits for {names}."
     parts = [f"levels up to {upto} of {last}"] if upto < last else []

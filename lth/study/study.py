@@ -8,9 +8,10 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from lth.errors import InputError
 from lth.evidence.evidence import Evidence
@@ -99,18 +100,29 @@ class Study:
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with what the study has trained up to it drawn."""
         check_measurable(self.problem)
-        corners = surface_job(level, self.problem.setting.analysis).corners
-        self._need(corners, f"the surface at level {level}")
-        return self.measurement(SurfaceJob(corners, self._trained(level)), adopt=adopt, fresh=fresh)
+        self._need(self._corners(level), f"the surface at level {level}")
+        return self.measurement(self.surface_of(level), adopt=adopt, fresh=fresh)
 
     def distances(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the distances between the levels up to one, and its baselines that are trained."""
         self._need([Place.imp(level)], f"distances at level {level}")
-        return self.measurement(DistanceJob(self._trained(level)), adopt=adopt, fresh=fresh)
+        return self.measurement(self.distances_of(level), adopt=adopt, fresh=fresh)
 
     def spectral_density(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the density of the Hessian's eigenvalues at a level."""
         return self.measurement(DensityJob(Point.at(Place.imp(level))), adopt=adopt, fresh=fresh)
+
+    def surface_of(self, level: int) -> SurfaceJob:
+        """Return the surface at a level, with what the study has trained up to it drawn."""
+        return SurfaceJob(self._corners(level), self._trained(level))
+
+    def distances_of(self, level: int) -> DistanceJob:
+        """Return the distances between the levels up to one, and its baselines that are trained."""
+        return DistanceJob(self._trained(level))
+
+    def found(self, jobs: Iterable[Job]) -> list[tuple[Job, Any]]:
+        """Return what measurements found, each with its job."""
+        return [(job, self._results.measured(job)) for job in jobs]
 
     def measure_all(self, measures: Sequence[Measure] = MEASURES) -> str:
         """Measure every level, the baselines and the study as a whole; return the study's run."""
@@ -202,6 +214,9 @@ class Study:
 
     def _need(self, needed: Sequence[Place], by: str) -> None:
         self._scheduler.finish([self.tasks.training(place) for place in needed], on_behalf=by)
+
+    def _corners(self, level: int) -> tuple[Place, Place, Place]:
+        return surface_job(level, self.problem.setting.analysis).corners
 
     def _trained(self, level: int) -> tuple[Place, ...]:
         """Return every solution up to a level that there is."""

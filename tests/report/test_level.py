@@ -110,8 +110,9 @@ def test_panels_pair_the_points_of_one_space():
     figure = draw_level(WHOLE, 3)["radii.png"]
     for axes, points in zip(figure.axes, shared_space_points(3), strict=True):
         found = {point: WHOLE.radii_at(3, point) for point in points}
+        errors = {point: radii.radii.std(ddof=1) / len(radii.radii) ** 0.5 for point, radii in found.items()}
         expected = [
-            f"{point.symbol}: mean {radii.mean:.4g} ± {radii.radii.std(ddof=1) / len(radii.radii) ** 0.5:.1g} × direction"
+            f"{point.symbol}: mean {radii.mean:.4g} ± {errors[point]:.1g} × direction"
             for point, radii in found.items()
         ]
         assert legend_texts(axes) == expected

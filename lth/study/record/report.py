@@ -99,7 +99,7 @@ def report_note(report: Report) -> str:
         f"{', '.join(each.names[:_MOST_NAMES])}{' …' if len(each.names) > _MOST_NAMES else ''}"
         for each in report.missing
     ]
-    waiting = [f"- {title.partition(':')[0]}: {lacking}" for title, lacking in report.lacking]
+    waiting = [f"Not whole yet: {'; '.join(title for title, _ in report.lacking)}."] if report.lacking else []
     if not lines:
         return "Figures drawn again; no claim is judged here."
     parts = [
