@@ -81,7 +81,16 @@ def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
     surface = level_surface.surface
     figure = go.Figure()
     if shades is not None:  # without any finite loss there is nothing to stand on
-        relief = go.Surface(z=_heights(surface.loss, shades), opacity=0.9, **_grid(surface))
+        # Plotly looks custom data of a surface up by (x, y) but keeps it by (y, x): z itself is the loss.
+        relief = go.Surface(
+            x=surface.x.tolist(),
+            y=surface.y.tolist(),
+            z=_clipped(surface.loss, shades),
+            surfacecolor=_heights(surface.loss, shades),
+            opacity=0.9,
+            hovertemplate="x %{x:.4g}, y %{y:.4g}<br>loss %{z:.4g} nats<extra></extra>",
+            coloraxis="coloraxis",
+        )
         figure.add_traces([relief, *_markers(surface.markers, shades)])
     return figure.update_layout(
         **_LAYOUT,
@@ -89,10 +98,15 @@ def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
             "xaxis": {"title": {"text": f"L2 along {first} → {second}"}},
             "yaxis": {"title": {"text": f"L2 orthogonal, toward {third}"}},
             "camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.1}},  # further than usual: titles fit
-            "zaxis": {"title": {"text": "log₁₀ training loss (nats)"}},
+            "zaxis": {"title": {"text": _axis_name(shades)}, "type": "log"},
         },
         coloraxis=_colour_axis(shades),
     )
+
+
+def _axis_name(shades: Shades | None) -> str:
+    beyond = shades is not None and shades.extend != "neither"
+    return "training loss (nats)" + (", beyond the scale at its end" if beyond else "")
 
 
 def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
@@ -122,7 +136,7 @@ def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
 
 
 def _grid(surface: Surface) -> dict[str, Any]:
-    """Return what map and relief share: where they are, and the true loss on hovering."""
+    """Return where the map is, and the true loss on hovering."""
     return {
         "x": surface.x.tolist(),
         "y": surface.y.tolist(),
@@ -132,12 +146,19 @@ def _grid(surface: Surface) -> dict[str, Any]:
     }
 
 
-def _heights(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
-    """Return log₁₀ of the losses within the shades; None where a loss is not finite."""
+def _clipped(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
+    """Return the losses within the shades; None where one is not finite."""
     clipped = np.clip(losses, shades.lowest, shades.highest)
     return [
-        [math.log10(height) if np.isfinite(loss) else None for height, loss in zip(*row, strict=True)]
+        [float(height) if np.isfinite(loss) else None for height, loss in zip(*row, strict=True)]
         for row in zip(clipped, losses, strict=True)
+    ]
+
+
+def _heights(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
+    """Return log₁₀ of the losses within the shades; None where one is not finite."""
+    return [
+        [None if height is None else math.log10(height) for height in row] for row in _clipped(losses, shades)
     ]
 
 
@@ -166,7 +187,7 @@ def _markers(markers: tuple[Marker, ...], shades: Shades | None) -> list[Any]:
                 )
             )
             continue
-        height = _heights(np.array([[marker.loss]]), shades)[0]
+        height = _clipped(np.array([[marker.loss]]), shades)[0]
         symbol = symbol if symbol in _SYMBOLS_3D else "circle"
         traces.append(
             go.Scatter3d(
