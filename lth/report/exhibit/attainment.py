@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lth.errors import LackingError
 from lth.evidence.binomial import accuracy_intervals
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, rounded
@@ -38,8 +39,15 @@ PANELS: tuple[tuple[str, str, Measure], ...] = (
 
 
 def baselines(evidence: Evidence) -> list[Place]:
-    """Return the baselines at the last level."""
-    return [place for kind in BASELINES if (place := Place(kind, evidence.last)) in evidence.attained]
+    """Return the baselines at the last level.
+
+    Raises:
+        LackingError: If there is none.
+    """
+    found = [place for kind in BASELINES if (place := Place(kind, evidence.last)) in evidence.attained]
+    if not found:
+        raise LackingError(f"any baseline at level {evidence.last}")
+    return found
 
 
 def attained_table(evidence: Evidence, places: Sequence[Place]) -> Table:

@@ -22,6 +22,7 @@ def _rows(evidence: Evidence) -> list[tuple[int, float, float]]:
     return [
         (int(level), float(before), float(after))
         for level, before, after in zip(travel.level, travel.to_previous, travel.to_solution, strict=True)
+        if level <= evidence.last
     ]
 
 

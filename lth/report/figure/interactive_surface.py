@@ -97,7 +97,7 @@ def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
         scene={
             "xaxis": {"title": {"text": f"L2 along {first} → {second}"}},
             "yaxis": {"title": {"text": f"L2 orthogonal, toward {third}"}},
-            "camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.1}},  # further than usual: titles fit
+            "camera": {"eye": {"x": 1.9, "y": 1.9, "z": 1.3}},  # further than usual: titles fit
             "zaxis": {"title": {"text": _axis_name(shades)}, "type": "log"},
         },
         coloraxis=_colour_axis(shades),
