@@ -1,4 +1,4 @@
-"""Chromium without a window, told by its debugging protocol over a pipe what to open, until a page calls `tell`."""
+"""Chromium without a window, told by its debugging protocol over a pipe what to open."""
 
 from __future__ import annotations
 

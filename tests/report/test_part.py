@@ -1,4 +1,4 @@
-"""A report of a study that is not complete, and one of some figures: what there is is shown, the rest is named."""
+"""A report of a study so far, and one of some figures: shown is what there is, and the rest is named."""
 
 from dataclasses import replace
 
