@@ -112,8 +112,7 @@ def test_panels_pair_the_points_of_one_space():
         found = {point: WHOLE.radii_at(3, point) for point in points}
         errors = {point: radii.radii.std(ddof=1) / len(radii.radii) ** 0.5 for point, radii in found.items()}
         expected = [
-            f"{point.symbol}: mean {radii.mean:.4g} ± {errors[point]:.1g} × direction"
-            for point, radii in found.items()
+            f"{point.symbol}: mean {radii.mean:.4g} ± {errors[point]:.1g}" for point, radii in found.items()
         ]
         assert legend_texts(axes) == expected
     assert len(draw_level(WHOLE, 0)["radii.png"].axes) == 1
@@ -134,7 +133,7 @@ def test_censored_directions_are_triangles_and_counted():
     triangles = [line for line in axes.lines if line.get_label() == "_censored"]
     assert [(line.get_marker(), list(line.get_ydata())) for line in triangles] == [("^", [50.0])] * 2
     assert 50.0 not in series(axes, "w(3)").get_ydata()
-    assert legend_texts(axes)[0] == "w(3): mean ≥ 2.785 ± 2 × direction\n1 of 20 never cross (▲)"
+    assert legend_texts(axes)[0] == "w(3): mean ≥ 2.785 ± 2\n1 of 20 never cross (▲)"
     assert axes.get_yscale() == "log"
 
 

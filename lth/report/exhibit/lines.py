@@ -150,7 +150,7 @@ def draw_lines(jobs: Jobs, evidences: Sequence[Evidence]) -> Figure:
     dotted = " (dotted)" if len(evidences) == 1 else ""
     title = f"Training loss and test error on straight lines, with barriers above the chord{dotted}"
     if len(evidences) == 1:
-        title += "; shaded: binomial interval of 95 % of an error"
+        title += "\nShaded: binomial interval of 95 % of an error that was counted"
     if any(evidences[0].lines[job].anew is not None for job in wanted):
         title += "\nBatchNorm statistics interpolated like the weights, or estimated anew at each point"
     head(figure, title)

@@ -129,7 +129,6 @@ def draw_panels(
         for level, points in panels
     ]
     everything = [radii.radii for found in drawn for of_seeds in found.values() for radii in of_seeds]
-    unit = UNITS[norm].removeprefix("radius (").removesuffix(")")
     wide = spans_a_decade(np.concatenate(everything))
     for axes, (level, points), found in zip(cells, panels, drawn, strict=True):
         if wide:
@@ -139,14 +138,12 @@ def draw_panels(
             if several:
                 ascending = np.sort([radii.radii for radii in of_seeds], axis=1)
                 rank = np.arange(1, ascending.shape[1] + 1)
-                draw_band(
-                    axes, rank, ascending, points[point], _label_of_seeds(of_seeds, point, unit), size=3.2
-                )
+                draw_band(axes, rank, ascending, points[point], _label_of_seeds(of_seeds, point), size=3.2)
             else:
-                plot_radii(axes, of_seeds[0], points[point], _label(of_seeds[0], point, unit), size=3.2)
+                plot_radii(axes, of_seeds[0], points[point], _label(of_seeds[0], point), size=3.2)
         cutoffs = [radii.cutoff for radii in next(iter(found.values()))]  # which all points of a panel share
         upto = " to ".join(dict.fromkeys(f"{cutoff:.3g}" for cutoff in (min(cutoffs), max(cutoffs))))
-        legend_above(axes, f"level {level}, up to {upto} nats")
+        legend_above(axes, f"level {level}, up to {upto} nats;\n{UNITS[norm]}")
     explain_seeds(figure, evidences)
     return figure
 
@@ -155,19 +152,19 @@ def _order(pair: Pair) -> Sequence[Point]:
     return pair.flatter, pair.sharper
 
 
-def _label(radii: BasinRadii, point: Point, unit: str) -> str:
+def _label(radii: BasinRadii, point: Point) -> str:
     bound = "≥ " if radii.num_censored else ""
     error = "" if radii.standard_error is None else f" ± {radii.standard_error:.1g}"
-    label = f"{point.symbol}: mean {bound}{rounded(radii.mean)}{error} {unit}"
+    label = f"{point.symbol}: mean {bound}{rounded(radii.mean)}{error}"
     if radii.num_censored:
         label += f"\n{radii.num_censored} of {len(radii.radii)} never cross (▲)"
     return label
 
 
-def _label_of_seeds(of_seeds: Sequence[BasinRadii], point: Point, unit: str) -> str:
+def _label_of_seeds(of_seeds: Sequence[BasinRadii], point: Point) -> str:
     censored, total = sum(radii.num_censored for radii in of_seeds), sum(len(radii.radii) for radii in of_seeds)
     means = mean_and_deviation([radii.mean for radii in of_seeds])
-    label = f"{point.symbol}: mean {'≥ ' if censored else ''}{means} {unit}"
+    label = f"{point.symbol}: mean {'≥ ' if censored else ''}{means}"
     return f"{label}\n{censored} of {total} never cross" if censored else label
 
 

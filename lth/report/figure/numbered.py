@@ -71,7 +71,7 @@ def write_table(side: Axes, markers: Sequence[Marker], cutoff: float | None) -> 
     """List number, name, own loss and distance; with a cutoff also if the solution lies in its set."""
     levels = {marker.place.level for marker in markers if marker.place.kind != "imp"}
     heading = f"solution (baselines\nof level {min(levels)})" if len(levels) == 1 else "solution"
-    columns = [(0.1, "left", heading), (0.74, "right", "loss\n(nats)"), (0.9, "right", "off plane\n(L2)")]
+    columns = [(0.1, "left", heading), (0.74, "right", "loss\n(nats)"), (0.9, "right", "off\nplane\n(L2)")]
     if cutoff is not None:
         columns.append((1.0, "right", "in\nset"))
     for x, align, heading in columns:

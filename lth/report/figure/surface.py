@@ -29,7 +29,7 @@ from lth.report.figure.style import (
 
 _COLOURS = "Blues"  # low losses light, so that the markers, which lie low, stand out
 _NUM_SHADES = 24
-_MAP_INCHES = 3.3  # of its longer side, at the most
+_MAP_INCHES = 2.9  # of its longer side, at the most
 _BESIDE_INCHES = 0.95  # what names the axes and the colours
 _NOT_FINITE: dict[str, Any] = {"facecolor": "#D0D0D0", "edgecolor": "#888888", "hatch": "///", "linewidth": 0}
 

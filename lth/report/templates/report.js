@@ -35,6 +35,9 @@
       show(link);
     }
   });
+  window.addEventListener("beforeprint", () => {
+    for (const rule of document.querySelectorAll('details[id^="claim-"]')) rule.open = true;
+  });
   window.addEventListener("hashchange", () => reveal(decodeURIComponent(location.hash.slice(1))));
   window.addEventListener("DOMContentLoaded", () => reveal(decodeURIComponent(location.hash.slice(1))));
   document.addEventListener("toggle", (event) => {
