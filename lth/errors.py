@@ -13,3 +13,14 @@ class MendableError(Exception):
 
 class InputError(MendableError, ValueError):
     """A value, a file or a combination of them that can't be used as it is."""
+
+
+class LackingError(MendableError, KeyError):
+    """Something of a study that was not trained or measured yet; `name` is what a person calls it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.name} is not there yet; complete the study"

@@ -26,7 +26,7 @@ from lth.tracking.store import COMPUTED_BY
 _COMMIT = "mlflow.source.git.commit"
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "mlflow")
 _COLOURS = 64  # of a picture, which is a quarter as large so, and looks the same
-_LEFT_OUT = {".html", ".md"}  # pages that repeat every picture
+_LEFT_OUT = {".html", ".md", ".pdf", ".svg"}  # what repeats every picture; `-e report` draws it again
 
 
 @click.command()

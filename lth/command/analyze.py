@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from lth.command.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
-from lth.plan.jobs import Measure, chosen, level_jobs, parse_measures
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    Job,
+    Measure,
+    RadiiJob,
+    chosen,
+    level_jobs,
+    parse_measures,
+    study_jobs,
+)
+from lth.plan.place import Place, Point
+
+if TYPE_CHECKING:
+    from lth.study.study import Study
 
 _OF_A_LEVEL = "spectra,radii,lines"
 
@@ -34,19 +51,45 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
             study.check()
             run = study.measure_all(wanted)
             study.store.point_to(run, "measurements of the study", run)
+            _tell_all(study, wanted)
             click.echo(f"Everything measured is under run {run}")
         return
     place = parse_level(None, None, level)
     _check_measures(place, wanted)
     with opened_study(options, level_of_from_run=place) as study:
-        if chosen(level_jobs(place), wanted):
+        jobs = chosen(level_jobs(place), wanted)
+        if jobs:
             study.analysis(place, wanted, adopt=True, fresh=fresh)
         if "surface" in wanted:
             study.surface(place, adopt=True, fresh=fresh)
+            jobs.append(study.surface_of(place))
         if "distances" in wanted:
             study.distances(place, adopt=True, fresh=fresh)
+            jobs.append(study.distances_of(place))
         if "density" in wanted:
             study.spectral_density(place, adopt=True, fresh=fresh)
+            jobs.append(DensityJob(Point.at(Place.imp(place))))
+        _tell(study, jobs)
+
+
+def _tell_all(study: Study, wanted: tuple[Measure, ...]) -> None:
+    """Say what was found, a row a solution, and what that row has no room for."""
+    from lth.evidence.summary import text_table
+
+    click.echo(f"\n{text_table(study.rows())}\n")
+    setting = study.problem.setting
+    jobs = study_jobs(setting.pruning.levels, setting.analysis)
+    rest = [job for job in chosen(jobs, wanted) if not isinstance(job, CurvatureJob | RadiiJob)]
+    if "density" in wanted:
+        rest += [DensityJob(Point.at(Place.imp(level))) for level in range(setting.pruning.levels + 1)]
+    _tell(study, rest)
+
+
+def _tell(study: Study, jobs: Sequence[Job]) -> None:
+    """Say the numbers of measurements, with their units."""
+    from lth.report.spoken import said
+
+    click.echo(f"\n{said(study.found(jobs))}\n")
 
 
 def _check_measures(level: int, wanted: tuple[Measure, ...]) -> None:

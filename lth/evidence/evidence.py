@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
 from lth.brief import brief
-from lth.errors import InputError
+from lth.errors import InputError, LackingError
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.distance import Travel
 from lth.measure.kind.curvature import Curvature
@@ -133,7 +133,7 @@ class Evidence:
         for job in self.measured:
             if isinstance(job, kind):
                 return job
-        raise InputError(f"no {kind.__name__} was measured")
+        raise LackingError("surface" if kind is SurfaceJob else "distances")
 
     def log_eig_product(self, point: Point, cut: int | None = None) -> float | None:
         """Return Σ log λᵢ over the leading eigenvalues; None if one of them is not positive beyond doubt.
@@ -197,6 +197,32 @@ def log_eig_product(spectrum: Spectrum, cut: int | None = None) -> float | None:
     return float(np.log(spectrum.eigenvalues[:count]).sum())
 
 
+class Read(Mapping[Key, Value]):
+    """What is there of something, read from where it lies when it is first asked for.
+
+    Args:
+        keys: Of what is there.
+        read: Returns what is there under a key.
+    """
+
+    def __init__(self, keys: Iterable[Key], read: Callable[[Key], Value]) -> None:
+        self._keys, self._read = dict.fromkeys(keys), read
+
+    def __getitem__(self, key: Key) -> Value:
+        if key not in self._keys:
+            raise LackingError(str(getattr(key, "name", key)))
+        return self._read(key)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys  # without reading
+
+
 class _Measured(Mapping[Key, Value]):
     """The results of one kind of job, by what tells its jobs apart."""
 
@@ -212,7 +238,7 @@ class _Measured(Mapping[Key, Value]):
 
     def __getitem__(self, key: Key) -> Value:
         if key not in self._keys:
-            raise KeyError(key)
+            raise LackingError(self._job_of(key).name)
         found: Value = self._measured[self._job_of(key)]
         return found
 

@@ -3,6 +3,7 @@
 The same evidence gives the same bytes: nothing in a report depends on when, where or how often it is drawn.
 """
 
-from lth.report.compose import REPORT_VERSION, Report, write_report
+from lth.report.compose import REPORT_VERSION, Report, Scope, write_report
+from lth.report.exhibit import Exhibit
 
-__all__ = ["REPORT_VERSION", "Report", "write_report"]
+__all__ = ["REPORT_VERSION", "Exhibit", "Report", "Scope", "write_report"]

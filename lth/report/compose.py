@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-
-from matplotlib.figure import Figure
 
 from lth.evidence.claim import Claim, Finding, as_table, claims_of, evaluate
 from lth.evidence.claim.wording import (
@@ -17,24 +15,26 @@ from lth.evidence.claim.wording import (
     how_judged,
     on_average,
     shown_p,
+    study_command,
     weakest_case,
     where_it_holds,
 )
 from lth.evidence.evidence import Evidence
 from lth.evidence.regime import in_words, regime, regime_table
-from lth.evidence.table import Table, over_seeds, with_seeds
+from lth.evidence.table import Table, with_seeds
 from lth.report.exhibit import EXHIBITS, Exhibit, exhibits_beyond
-from lth.report.figure.claims import draw_claims
-from lth.report.figure.interactive_surface import surface_html
-from lth.report.page import ClaimEntry, ExhibitEntry, Page, Source, html, markdown
+from lth.report.exhibited import Exhibited, exhibited, sources
+from lth.report.figure.claims import draw_claims, on_pages
+from lth.report.figure.saved import saved
+from lth.report.opening import notation, opening
+from lth.report.page import ClaimEntry, Missing, Page, html, markdown
 from lth.report.provenance import watched
-from lth.report.solutions import solution_cells, solutions_over_seeds, solutions_table
+from lth.report.solutions import headings, solution_cells, solutions_over_seeds, solutions_table
 from lth.setting.preset import changes_from_preset
 
-_DOTS_PER_INCH = 110
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
 REPORT_VERSION = 4
-SURFACE = "fig13_surface"
+_CLAIMS = re.compile(r"claims(_\d+)?\.png")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,29 @@ class Report:
     """Every file of a report, and what it says of the claims."""
 
     files: Mapping[str, bytes]  # by artifact path
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # none of a part
     deciding: tuple[Deciding, ...]  # what would decide those that are undecided
     declared: str  # before the study began
+    missing: tuple[Missing, ...] = ()  # a seed each, of a study that is not complete
+    remedy: str = ""  # the command that completes it
+    lacking: tuple[tuple[str, str], ...] = ()  # title of a figure or table, and what it waits for
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a report is of, where it is not of a whole study.
+
+    A report of a part judges no claim: that would be a look at the study, which spends some of its error.
+    """
+
+    exhibits: tuple[Exhibit, ...] | None = None  # those that are drawn, without anything else; None for all
+    # Names of what is not there yet, by seed.
+    missing: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out and nothing missing."""
+        return self.exhibits is None and not any(self.missing.values())
 
 
 def write_report(
@@ -53,6 +73,9 @@ def write_report(
     resolved: Mapping[str, str] = MappingProxyType({}),
     earlier: Sequence[Sequence[int]] = (),
     declared: str = "",
+    *,
+    scope: Scope | None = None,
+    origin: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """Draw every exhibit of every seed, judge the claims over the seeds, and write the page.
 
@@ -62,87 +85,98 @@ def write_report(
         resolved: What parameters that were left to the machine came to, by their names.
         earlier: The seeds of every report that was made of this study before, the first one first.
         declared: What was declared of it before it began, in a sentence.
+        scope: Of what the report is; by default, of everything.
+        origin: What computed the evidence, when and in how long: names and values.
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
     """
-    findings = evaluate(claims_of(evidences[0].setting.analysis), evidences, earlier)
+    scope = scope or Scope()
+    findings = evaluate(claims_of(evidences[0].setting.analysis), evidences, earlier) if scope.is_whole else ()
     ordered = sorted(evidences, key=lambda evidence: evidence.seed)
     undecided = deciding(findings, ordered)
-    files = {"claims.csv": as_table(findings).csv().encode(), "claims.png": _png(draw_claims(findings))}
-    for evidence in ordered:
-        for exhibit in (*EXHIBITS, *exhibits_beyond(ordered[0])):
-            # A picture takes half a second: where one is of all seeds, those of each would be a minute's wait.
-            files |= _exhibit_files(exhibit, evidence, drawn=len(ordered) == 1 or exhibit.draw_seeds is None)
-        files[f"{_folder(evidence)}/{SURFACE}.html"] = _interactive(evidence)
-    files["solutions.csv"] = _of_seeds(solutions_table, ordered).csv().encode()
-    if len(ordered) > 1:
-        for exhibit in (*EXHIBITS, *exhibits_beyond(ordered[0])):
-            files |= _files_over_seeds(exhibit, ordered)
-    page = _page(ordered, findings, undecided, files, link, resolved, declared)
+    files: dict[str, bytes] = {}
+    if findings:
+        files = {"claims.csv": as_table(findings).csv().encode(), **_claim_figures(findings)}
+    if scope.exhibits is None:
+        tables = {evidence.seed: solutions_table(evidence) for evidence in ordered}
+        files["solutions.csv"] = with_seeds(tables).csv().encode()
+    wanted = (*EXHIBITS, *exhibits_beyond(ordered[0])) if scope.exhibits is None else scope.exhibits
+    shown = [exhibited(exhibit, ordered, link) for exhibit in wanted]
+    for each in shown:
+        files |= each.files
+    page = _page(ordered, findings, undecided, shown, files, link, resolved, declared, scope, origin)
     files["report.html"] = html(page).encode()
     files["report.md"] = markdown(page).encode()
-    return Report(files, findings, undecided, declared)
+    lacking = tuple((each.entry.title, each.entry.lacking) for each in shown if each.entry.lacking)
+    return Report(files, tuple(findings), undecided, declared, page.missing, page.remedy, lacking)
 
 
-def _interactive(evidence: Evidence) -> bytes:
-    return surface_html(replace(evidence.surface, cutoff=evidence.sublevel_cutoff)).encode()
-
-
-def _exhibit_files(exhibit: Exhibit, evidence: Evidence, *, drawn: bool) -> dict[str, bytes]:
-    path = f"{_folder(evidence)}/{exhibit.file}"
-    files = {f"{path}.csv": exhibit.numbers(evidence).csv().encode()}
-    if drawn and exhibit.draw is not None:
-        files[f"{path}.png"] = _png(exhibit.draw(evidence))
+def _claim_figures(findings: Sequence[Finding]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for number, page in enumerate(on_pages(findings), start=1):
+        files |= saved(draw_claims(page), "claims" if number == 1 else f"claims_{number}")
     return files
-
-
-def _files_over_seeds(exhibit: Exhibit, evidences: Sequence[Evidence]) -> dict[str, bytes]:
-    files = {f"{exhibit.file}.csv": _of_seeds(exhibit.numbers, evidences).csv().encode()}
-    if exhibit.draw_seeds is not None:
-        files[f"{exhibit.file}.png"] = _png(exhibit.draw_seeds(evidences))
-    return files
-
-
-def _of_seeds(numbers: Callable[[Evidence], Table], evidences: Sequence[Evidence]) -> Table:
-    return with_seeds({evidence.seed: numbers(evidence) for evidence in evidences})
 
 
 def _page(
     evidences: Sequence[Evidence],
     findings: Sequence[Finding],
     undecided: Sequence[Deciding],
+    shown: Sequence[Exhibited],
     files: Mapping[str, bytes],
     link: Callable[[str], str],
     resolved: Mapping[str, str],
     declared: str,
+    scope: Scope,
+    origin: Sequence[tuple[str, str]],
 ) -> Page:
-    setting, settling = evidences[0].setting, regime(evidences)
+    setting = evidences[0].setting
     seeds = tuple(evidence.seed for evidence in evidences)
+    whole = scope.exhibits is None
+    papers = {exhibit.file for exhibit in EXHIBITS}
+    entries = [each.entry for each in shown]
     return Page(
         title=" · ".join(filter(None, (setting.preset, changes_from_preset(setting)))),
         seeds=seeds,
+        opening=tuple(opening(evidences, findings)),
+        notation=notation(setting),
+        part=not whole,
+        missing=tuple(
+            Missing(evidence.seed, len(evidence.runs), tuple(scope.missing[evidence.seed]))
+            for evidence in evidences
+            if scope.missing.get(evidence.seed)
+        ),
+        remedy=study_command(setting, seeds),
         setting=tuple(
             (name, f"auto: {resolved[name]}" if value == "auto" and name in resolved else value)
             for name, value in setting.flat().items()
             if name != "seed"
         ),
-        levels=tuple((evidence.seed, solution_cells(evidence, link)) for evidence in evidences),
-        levels_over_seeds=solutions_over_seeds(evidences) if len(evidences) > 1 else None,
+        level_headings=headings(setting),
+        levels=tuple((each.seed, solution_cells(each, link)) for each in evidences if whole),
+        levels_over_seeds=solutions_over_seeds(evidences) if len(evidences) > 1 and whole else None,
         judging=how_judged(findings),
         declared=declared,
-        regime=in_words(settling, setting.analysis.k, matched=setting.analysis.matched_loss == "on"),
-        regime_table=regime_table(settling, setting.analysis.k),
+        settling=_settling(evidences) if scope.is_whole else None,
         claims=tuple(_claim_entry(finding, evidences, undecided, link) for finding in findings),
         deciding=tuple(as_lines(undecided)),
-        claims_image=files["claims.png"],
-        claims_table=as_table(findings),
-        exhibits=tuple(_exhibit_entry(exhibit, evidences, files, link) for exhibit in EXHIBITS),
-        beyond=tuple(
-            _exhibit_entry(exhibit, evidences, files, link) for exhibit in exhibits_beyond(evidences[0])
+        claims_images=tuple(
+            (path.removesuffix(".png"), files[path]) for path in files if _CLAIMS.fullmatch(path)
         ),
-        sources=tuple(_sources(evidence, evidence.runs, link) for evidence in evidences),
+        claims_table=as_table(findings) if findings else None,
+        exhibits=tuple(entry for entry in entries if entry.file in papers),
+        beyond=tuple(entry for entry in entries if entry.file not in papers),
+        sources=tuple(sources(evidence, tuple(evidence.runs), link) for evidence in evidences),
+        origin=tuple(origin),
     )
+
+
+def _settling(evidences: Sequence[Evidence]) -> tuple[str, Table]:
+    """Return whether the training loss has settled at each level: in words, and as a table."""
+    analysis, found = evidences[0].setting.analysis, regime(evidences)
+    words = in_words(found, analysis.k, matched=analysis.matched_loss == "on")
+    return words, regime_table(found, analysis.k)
 
 
 def _claim_entry(
@@ -166,7 +200,7 @@ def _claim_entry(
         deciding=tuple((each.name, str(each)) for each in undecided if each.claim == claim.id),
         agreeing=f"{finding.num_agreeing} of {finding.num_measured}",
         missing=finding.num_missing,
-        sources=tuple(_sources(evidence, _read_by(claim, evidence), link) for evidence in evidences),
+        sources=tuple(sources(evidence, _read_by(claim, evidence), link) for evidence in evidences),
     )
 
 
@@ -176,60 +210,3 @@ def _read_by(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
             claim.statistic(watching, case)
 
     return watched(statistics, evidence)[1]
-
-
-def _exhibit_entry(
-    exhibit: Exhibit, evidences: Sequence[Evidence], files: Mapping[str, bytes], link: Callable[[str], str]
-) -> ExhibitEntry:
-    first = evidences[0]
-
-    def everything(evidence: Evidence) -> tuple[Table, str]:
-        return exhibit.numbers(evidence), exhibit.found(evidence)
-
-    shown = {evidence.seed: watched(everything, evidence) for evidence in evidences}
-    tables = {seed: table for seed, ((table, _), _) in shown.items()} if exhibit.draw is None else {}
-    path = exhibit.file if len(evidences) > 1 else f"{_folder(first)}/{exhibit.file}"
-    drawn = path if f"{path}.png" in files else f"{_folder(first)}/{exhibit.file}"
-    interactive = f"{_folder(first)}/{exhibit.file}.html"
-    return ExhibitEntry(
-        file=exhibit.file,
-        path=path,
-        title=exhibit.title,
-        paper=exhibit.paper,
-        found=tuple((seed, sentence) for seed, ((_, sentence), _) in shown.items()),
-        image=files.get(f"{drawn}.png"),
-        drawn=drawn,
-        caption=_caption(exhibit, evidences),
-        over_seeds=over_seeds(tables) if len(tables) > 1 else None,
-        tables=tuple(tables.items()),
-        interactive=interactive if interactive in files else None,
-        sources=tuple(_sources(evidence, shown[evidence.seed][1], link) for evidence in evidences),
-    )
-
-
-def _caption(exhibit: Exhibit, evidences: Sequence[Evidence]) -> str:
-    """Return which seeds a picture shows, where it does not say so itself."""
-    if exhibit.draw is None or exhibit.draw_seeds is not None or len(evidences) == 1:
-        return ""
-    first, *others = (str(evidence.seed) for evidence in evidences)
-    return f"Of seed {first} alone; the same of seed {', '.join(others)} lies beside this report, in seed_…/."
-
-
-def _sources(
-    evidence: Evidence, names: Mapping[str, str] | Sequence[str], link: Callable[[str], str]
-) -> tuple[int, tuple[Source, ...]]:
-    return evidence.seed, tuple(
-        Source(name, link(evidence.runs[name]), name in evidence.former)
-        for name in names
-        if name in evidence.runs
-    )
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
-    return content.getvalue()
-
-
-def _folder(evidence: Evidence) -> str:
-    return f"seed_{evidence.seed}"

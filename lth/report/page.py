@@ -6,20 +6,12 @@ import base64
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lth.evidence.table import Table, rounded
+from lth.report.figure.interactive import Interactive, library
 
-LEVEL_HEADINGS = (
-    "solution",
-    "density",
-    "train loss",
-    "test acc",
-    "log_eig_product",
-    "trace",
-    "mean radius",
-    "loss barrier to L-1",
-    "error barrier to L-1",
-)
+_MOST_PIXELS_OF_A_COLUMN = 1000
 
 
 @dataclass(frozen=True)
@@ -40,6 +32,15 @@ class Source:
 
 
 Sources = tuple[tuple[int, tuple[Source, ...]], ...]  # by seed
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What one seed's study lacks."""
+
+    seed: int
+    present: int  # trainings and measurements that are there
+    names: tuple[str, ...]  # of those that are not
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,20 @@ class ExhibitEntry:
     title: str
     paper: str
     found: tuple[tuple[int, str], ...]  # a sentence a seed
+    lacking: str  # what of it is not there yet, and what that waits for; empty if it is whole
     image: bytes | None  # PNG, of all seeds where they can be drawn together, else of the first
     drawn: str  # path of the image, without the extension
     caption: str  # which seeds the image shows, if it is not all of them
     over_seeds: Table | None  # of a table: mean ± standard deviation, of several seeds
     tables: tuple[tuple[int, Table], ...]  # one a seed, of a table; none of a figure
     interactive: str | None  # path of a page to play with
+    parts: Interactive | None  # which the page holds itself
     sources: Sources
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the image is one column wide, and so would be coarse across the page."""
+        return self.image is not None and int.from_bytes(self.image[16:20]) <= _MOST_PIXELS_OF_A_COLUMN
 
 
 @dataclass(frozen=True)
@@ -89,20 +97,32 @@ class Page:
 
     title: str
     seeds: tuple[int, ...]
+    opening: tuple[str, ...]  # paragraphs: what was done, and what came of it
+    notation: tuple[tuple[str, str], ...]  # a symbol or a word, and what it means
+    part: bool  # some figures alone, without solutions and claims
+    missing: tuple[Missing, ...]  # what is not there yet; empty for a whole study
+    remedy: str  # the command that completes it
     setting: tuple[tuple[str, str], ...]
+    level_headings: tuple[str, ...]  # with units
     levels: tuple[tuple[int, tuple[tuple[Linked, ...], ...]], ...]
     levels_over_seeds: Table | None  # of several seeds
     judging: str  # how claims are judged, at this look
     declared: str  # which findings were, before the study began
-    regime: str  # whether the training loss has settled, and what that means for claims
-    regime_table: Table  # a row a level
+    # Whether the training loss has settled and what that means for claims, and a row a level; None of a part.
+    settling: tuple[str, Table] | None
     claims: tuple[ClaimEntry, ...]
     deciding: tuple[str, ...]  # lines on what would decide those that are undecided
-    claims_image: bytes
-    claims_table: Table
+    claims_images: tuple[tuple[str, bytes], ...]  # path without extension, and PNG; none where none is judged
+    claims_table: Table | None
     exhibits: tuple[ExhibitEntry, ...]
     beyond: tuple[ExhibitEntry, ...]
     sources: Sources
+    origin: tuple[tuple[str, str], ...]  # what computed it, when and in how long
+
+    @property
+    def library(self) -> str:
+        """The script that its interactive figures need; empty if it has none."""
+        return library() if any(entry.parts for entry in (*self.exhibits, *self.beyond)) else ""
 
 
 def html(page: Page) -> str:
@@ -127,7 +147,8 @@ def _render(template: str, page: Page, *, escape: bool) -> str:
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     environment.filters["plain"] = _plain
     environment.filters["shown"] = _shown
-    return environment.get_template(template).render(page=page, headings=LEVEL_HEADINGS)
+    environment.filters["breakable"] = _breakable
+    return environment.get_template(template).render(page=page)
 
 
 def _plain(text: str) -> str:
@@ -135,6 +156,11 @@ def _plain(text: str) -> str:
     for mark in "\\`*_[]<>|#":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("\n", " ")
+
+
+def _breakable(text: str) -> Markup:
+    """Return escaped text that may be broken within a long name, as narrow tables need."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))  # noqa: S704 it is escaped
 
 
 def _shown(cell: str | float | None) -> str:

@@ -8,12 +8,14 @@ import numpy as np
 
 from lth.evidence.binomial import accuracy_intervals
 from lth.evidence.evidence import Evidence
-from lth.evidence.table import Cell, Table, over_seeds, plus_minus
+from lth.evidence.table import Cell, Table, over_seeds, plus_minus, yes_no
 from lth.measure.kind.curvature import Curvature
 from lth.measure.radius import BasinRadii
 from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
 from lth.plan.place import Place, Point
+from lth.report.exhibit.radii import UNITS
 from lth.report.page import Linked
+from lth.setting.setting import Setting
 
 _BLANK = Linked("", None)
 _NUMBERS = (
@@ -26,6 +28,7 @@ _NUMBERS = (
     "loss_barrier",
     "error_barrier",
 )
+_SHARES = {"density", "test_accuracy", "error_barrier"}
 _KNOWN = (
     "test_accuracy_low",
     "test_accuracy_high",
@@ -41,7 +44,7 @@ def solutions_table(evidence: Evidence) -> Table:
     """Return what one seed found of each solution, and what is known of each number.
 
     Accuracies have their binomial interval of 95 %, log_eig_product the width of the interval it lies in, trace
-    and mean radius their standard errors.
+    and mean radius their standard errors. What is not there yet is empty.
     """
     shown = _shown(evidence)
     intervals = accuracy_intervals(evidence, shown)
@@ -52,16 +55,39 @@ def solutions_table(evidence: Evidence) -> Table:
     return Table(("solution", *_NUMBERS, *_KNOWN), tuple(rows))
 
 
-def solutions_over_seeds(evidences: Sequence[Evidence]) -> Table:
-    """Return mean ± standard deviation over the seeds of each number of each solution."""
-    width = 1 + len(_NUMBERS)
-    tables = {evidence.seed: solutions_table(evidence) for evidence in evidences}
-    return over_seeds(
-        {
-            seed: Table(table.headings[:width], tuple(row[:width] for row in table.rows))
-            for seed, table in tables.items()
-        }
+def headings(setting: Setting) -> tuple[str, ...]:
+    """Return what stands over the columns of the tables for people, with units."""
+    return (
+        "solution",
+        "density (%)",
+        "train loss (nats)",
+        "test accuracy (%)",
+        "log_eig_product (Σ ln λ)",
+        "trace (nats / L2²)",
+        f"mean {UNITS[setting.analysis.direction_norm]}",
+        "loss barrier to L-1 (nats)",
+        "error barrier to L-1 (points)",
     )
+
+
+def solutions_over_seeds(evidences: Sequence[Evidence]) -> Table:
+    """Return mean ± standard deviation over the seeds of each number of the solutions that all of them have."""
+    tables = {evidence.seed: _for_people(evidence) for evidence in evidences}
+    common = set.intersection(*({row[0] for row in rows} for rows in tables.values()))
+    named = headings(evidences[0].setting)
+    return over_seeds(
+        {seed: Table(named, tuple(row for row in rows if row[0] in common)) for seed, rows in tables.items()}
+    )
+
+
+def _for_people(evidence: Evidence) -> list[tuple[Cell, ...]]:
+    """Return the numbers of each solution, shares in per cent."""
+    rows: list[tuple[Cell, ...]] = []
+    for place in _shown(evidence):
+        numbers = _numbers(evidence, place).items()
+        cells = [100 * value if name in _SHARES and value is not None else value for name, value in numbers]
+        rows.append((place.name, *cells))
+    return rows
 
 
 def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tuple[Linked, ...], ...]:
@@ -70,25 +96,26 @@ def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tupl
     intervals = accuracy_intervals(evidence, shown)
 
     def cell(value: float | None, form: str, name: str, doubt: str = "") -> Linked:
-        return Linked("–" if value is None else f"{value:{form}}{doubt}", link(evidence.runs[name]))
+        text = "–" if value is None else f"{value:{form}}{doubt}"
+        return Linked(text, link(evidence.runs[name]) if name in evidence.runs else None)
 
     def row(place: Place) -> tuple[Linked, ...]:
         numbers, point = _numbers(evidence, place), Point.at(place)
-        found, curvature = evidence.curvature[point], CurvatureJob(point).name
+        found, curvature = evidence.curvature.get(point), CurvatureJob(point).name
+        trace = "" if found is None else plus_minus(found.trace.estimate, found.trace.standard_error)
         cells = [
             Linked(place.name, link(evidence.runs[place.name])),
             cell(numbers["density"], ".1%", place.name),
             cell(numbers["train_loss"], ".4g", place.name),
             cell(numbers["test_accuracy"], ".2%", place.name, _interval(intervals[place])),
-            cell(numbers["log_eig_product"], ".3f", curvature, _within(found)),
-            Linked(
-                plus_minus(found.trace.estimate, found.trace.standard_error), link(evidence.runs[curvature])
-            ),
+            cell(numbers["log_eig_product"], ".3f", curvature, "" if found is None else _within(found)),
+            Linked(trace, link(evidence.runs[curvature])) if found else Linked("–", None),
         ]
         if place.kind != "imp":
             return (*cells, _BLANK, _BLANK, _BLANK)
-        job = _radii_job(evidence, place)
-        cells.append(cell(numbers["mean_radius"], ".4f", job.name, _bound(evidence.radii[job][point])))
+        radii = _radii(evidence, place)
+        bound = "" if radii is None else _bound(radii)
+        cells.append(cell(numbers["mean_radius"], ".4g", _radii_job(evidence, place).name, bound))
         if place.level == 0:
             return (*cells, _BLANK, _BLANK)
         between = successive_line(place.level).name
@@ -99,26 +126,26 @@ def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tupl
 
 
 def _shown(evidence: Evidence) -> list[Place]:
-    return places(evidence.last, evidence.setting.analysis.every_level)
+    every = places(evidence.last, evidence.setting.analysis.every_level)
+    return [place for place in every if place in evidence.attained]
 
 
 def _numbers(evidence: Evidence, place: Place) -> Mapping[str, float | None]:
     """Return what is known of a solution; None for what is not measured there or does not exist."""
     reached, point = evidence.attained[place], Point.at(place)
-    radius = loss = error = None
-    if place.kind == "imp":
-        radius = evidence.radii[_radii_job(evidence, place)][point].mean
-        if place.level > 0:
-            job: LineJob = successive_line(place.level)
-            line = evidence.lines[job].stored
-            loss, error = (line.barrier_loss, line.barrier_error) if line.is_finite else (None, None)
+    loss = error = None
+    radii, found = _radii(evidence, place), evidence.curvature.get(point)
+    job: LineJob | None = successive_line(place.level) if place.kind == "imp" and place.level > 0 else None
+    if job is not None and job in evidence.lines:
+        line = evidence.lines[job].stored
+        loss, error = (line.barrier_loss, line.barrier_error) if line.is_finite else (None, None)
     numbers = (
         reached.density,
         reached.train_loss,
         float(reached.test_accuracy),
-        evidence.log_eig_product(point),
-        evidence.curvature[point].trace.estimate,
-        radius,
+        None if found is None else evidence.log_eig_product(point),
+        None if found is None else found.trace.estimate,
+        None if radii is None else radii.mean,
         loss,
         error,
     )
@@ -126,16 +153,22 @@ def _numbers(evidence: Evidence, place: Place) -> Mapping[str, float | None]:
 
 
 def _known(evidence: Evidence, place: Place, interval: tuple[float, float] | None) -> tuple[Cell, ...]:
-    found = evidence.curvature[Point.at(place)]
-    radii = evidence.radii[_radii_job(evidence, place)][Point.at(place)] if place.kind == "imp" else None
+    found, radii = evidence.curvature.get(Point.at(place)), _radii(evidence, place)
     return (
         *(interval or (None, None)),
-        _width(found),
-        float(found.trace.standard_error),
+        None if found is None else _width(found),
+        None if found is None else float(found.trace.standard_error),
         None if radii is None else radii.standard_error,
         None if radii is None else radii.num_censored,
-        "yes" if found.spectrum.converged else "no",
+        None if found is None else yes_no(found.spectrum.converged),
     )
+
+
+def _radii(evidence: Evidence, place: Place) -> BasinRadii | None:
+    """Return the radii at a solution in its own space; None for what has none, or none yet."""
+    if place.kind != "imp" or (job := _radii_job(evidence, place)) not in evidence.radii:
+        return None
+    return evidence.radii[job][Point.at(place)]
 
 
 def _radii_job(evidence: Evidence, place: Place) -> RadiiJob:

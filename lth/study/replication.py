@@ -13,10 +13,18 @@ from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
 from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
-from lth.report import REPORT_VERSION, write_report
+from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
-from lth.study.record.report import earlier_reports, log_report, report_name, report_tags
+from lth.study.record.origin import commit_of, origin_of
+from lth.study.record.report import (
+    earlier_reports,
+    log_report,
+    part_tags,
+    report_name,
+    report_tags,
+    report_title,
+)
 from lth.study.study import Study
 from lth.tracking.registry import register
 from lth.tracking.run import RunLog
@@ -96,16 +104,18 @@ class Replication:
         self._store.point_to(found, self.name)
         return found
 
-    def report(self) -> str:
+    def report(self, exhibits: Sequence[Exhibit] | None = None) -> str:
         """Draw and judge everything anew from stored numbers; nothing is computed.
 
+        Of studies that are not complete it is a report of what is there so far, which judges no claim.
+
+        Args:
+            exhibits: The figures and tables that are drawn, without anything else; None for all.
+
         Raises:
-            MissingEvidenceError: If something was not trained or measured yet.
+            MissingEvidenceError: If nothing was trained yet.
         """
-        evidences, task = self._stored(), self.task()
-        with self._store.open(task.name, self._tags(task), adopt=True) as run:
-            self._draw(run, evidences)
-        return run.run_id
+        return self._stored(exhibits)
 
     def task(self) -> Task:
         """Return the report as a task, which needs the summaries of all studies."""
@@ -180,13 +190,30 @@ class Replication:
                 self._give_up(lost)
                 self._complete()
 
-    def _stored(self) -> list[Evidence]:
-        """Return what was found; what is gone since is missing."""
+    def _stored(self, exhibits: Sequence[Exhibit] | None) -> str:
+        """Draw what was found; what is gone since is missing."""
         try:
-            return self._read()
+            return self._redraw(exhibits)
         except LostResultError as lost:
             self._give_up(lost)
-            return self._read()
+            return self._redraw(exhibits)
+
+    def _redraw(self, exhibits: Sequence[Exhibit] | None) -> str:
+        evidences = [study.known() for study in self.studies]
+        missing = {
+            study.problem.setting.seed: study.missing(evidence)
+            for study, evidence in zip(self.studies, evidences, strict=True)
+        }
+        scope = Scope(None if exhibits is None else tuple(exhibits), missing)
+        if scope.is_whole:
+            evidences, tags = self._read(), self._tags(self.task())
+        else:
+            if not any(evidence.attained for evidence in evidences):
+                self.studies[0].evidence()  # says what is missing, which is everything
+            tags = part_tags([study.problem for study in self.studies], scope)
+        with self._store.open(report_title(self.name, scope), tags, adopt=True) as run:
+            self._draw(run, evidences, scope)
+        return run.run_id
 
     def _give_up(self, lost: LostResultError) -> None:
         """Take a result whose files are gone for one that is not there."""
@@ -197,7 +224,7 @@ class Replication:
         self._say(f"reading what {len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'} found")
         return [study.evidence() for study in self.studies]
 
-    def _draw(self, run: RunLog, evidences: Sequence[Evidence]) -> None:
+    def _draw(self, run: RunLog, evidences: Sequence[Evidence], scope: Scope | None = None) -> None:
         self._say(f"drawing the report, in run {run.run_id}")
         problems = [study.problem for study in self.studies]
         resolved = problems[0].keys.computing.written()
@@ -205,7 +232,13 @@ class Replication:
         claims = claims_of(problems[0].setting.analysis)
         declared = as_declared(declarations(self._store, problems[0]), seeds, claims)
         earlier = earlier_reports(self._store, problems)
-        report = write_report(evidences, self._store.link, resolved, earlier, declared)
+        runs = [
+            each for study, found in zip(self.studies, evidences, strict=True) for each in study.runs_of(found)
+        ]
+        origin = origin_of(problems, evidences, runs, commit_of(self._store.run(run.run_id)))
+        report = write_report(
+            evidences, self._store.link, resolved, earlier, declared, scope=scope, origin=origin
+        )
         log_report(run, report, problems)
 
     def _tags(self, task: Task) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
-from lth.evidence.evidence import Attained, Evidence
+from lth.evidence.evidence import Attained, Evidence, Read
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
 from lth.measure.kind.take import read
@@ -79,22 +81,40 @@ class StudyResults:
         Raises:
             MissingEvidenceError: If something was not trained or measured yet.
         """
-        self._index.refresh()
-        found = {task.name: self._index.find(task.key) for task in self._tasks.results()}
-        if missing := [name for name, run_id in found.items() if run_id is None]:
+        whole = self.known()
+        if missing := self.missing(whole):
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
             raise MissingEvidenceError(
                 f"{self._runs.name} lacks {shown}; "
                 f"`{command_line('study')}` with the same parameters completes it"
             )
-        runs = {name: run_id for name, run_id in found.items() if run_id is not None}
+        return replace(whole, attained=dict(whole.attained), measured=dict(whole.measured))
+
+    def known(self) -> Evidence:
+        """Return what the study has found so far, each part read when it is first asked for.
+
+        What is not there raises `LackingError` where it is asked for.
+        """
+        self._index.refresh()
+        found = [(task, self._index.find(task.key)) for task in self._tasks.results()]
+        runs = {task.name: run_id for task, run_id in found if run_id is not None}
         setting = self._problem.setting
-        attained = {place: self.attained(place) for place in self._places()}
-        jobs = study_jobs(setting.pruning.levels, setting.analysis)
-        measured = {job: self.measured(job) for job in jobs}
-        former = frozenset(task.name for task in self._tasks.results() if self._index.is_former(task.key))
-        seconds = self._seconds(runs.values())
-        return Evidence(setting, setting.pruning.levels, attained, measured, runs, former, seconds)
+        places = [place for place in self._places() if place.name in runs]
+        jobs = [job for job in study_jobs(setting.pruning.levels, setting.analysis) if job.name in runs]
+        former = frozenset(task.name for task, _ in found if self._index.is_former(task.key))
+        return Evidence(
+            setting=setting,
+            last=setting.pruning.levels,
+            attained=Read(places, cache(self.attained)),
+            measured=Read(jobs, self.measured),
+            runs=runs,
+            former=former,
+            seconds=self._seconds(runs.values()),
+        )
+
+    def missing(self, found: Evidence) -> list[str]:
+        """Return the names of the trainings and measurements that evidence lacks, in their order."""
+        return [task.name for task in self._tasks.results() if task.name not in found.runs]
 
     def rows(self) -> list[LevelRow]:
         """Return what the runs say of every level, and of the baselines at the last one."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from lth.errors import InputError
 from lth.evidence.evidence import Evidence
@@ -47,7 +48,7 @@ from lth.study.runs import StudyRuns, origin_of
 from lth.study.scheduler import Scheduler
 from lth.study.tasks import TaskWorker
 from lth.study.unsent import UNSENT
-from lth.tracking.store import Store, is_finished
+from lth.tracking.store import FoundRun, Store, is_finished
 
 KEEP_EVERY = 30.0  # seconds
 
@@ -109,18 +110,29 @@ class Study:
     def surface(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the loss surface at a level, with what the study has trained up to it drawn."""
         check_measurable(self.problem)
-        corners = surface_job(level, self.problem.setting.analysis).corners
-        self._need(corners, f"the surface at level {level}")
-        return self.measurement(SurfaceJob(corners, self._trained(level)), adopt=adopt, fresh=fresh)
+        self._need(self._corners(level), f"the surface at level {level}")
+        return self.measurement(self.surface_of(level), adopt=adopt, fresh=fresh)
 
     def distances(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the distances between the levels up to one, and its baselines that are trained."""
         self._need([Place.imp(level)], f"distances at level {level}")
-        return self.measurement(DistanceJob(self._trained(level)), adopt=adopt, fresh=fresh)
+        return self.measurement(self.distances_of(level), adopt=adopt, fresh=fresh)
 
     def spectral_density(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the density of the Hessian's eigenvalues at a level."""
         return self.measurement(DensityJob(Point.at(Place.imp(level))), adopt=adopt, fresh=fresh)
+
+    def surface_of(self, level: int) -> SurfaceJob:
+        """Return the surface at a level, with what the study has trained up to it drawn."""
+        return SurfaceJob(self._corners(level), self._trained(level))
+
+    def distances_of(self, level: int) -> DistanceJob:
+        """Return the distances between the levels up to one, and its baselines that are trained."""
+        return DistanceJob(self._trained(level))
+
+    def found(self, jobs: Iterable[Job]) -> list[tuple[Job, Any]]:
+        """Return what measurements found, each with its job."""
+        return [(job, self._results.measured(job)) for job in jobs]
 
     def measure_all(self, measures: Sequence[Measure] = MEASURES) -> str:
         """Measure every level, the baselines and the study as a whole; return the study's run."""
@@ -204,6 +216,18 @@ class Study:
         """
         return self._results.evidence()
 
+    def known(self) -> Evidence:
+        """Return what was found so far, each part read when it is first asked for; nothing is computed."""
+        return self._results.known()
+
+    def runs_of(self, found: Evidence) -> list[FoundRun]:
+        """Return the runs that evidence is from, as they were when it was found."""
+        return [self._index.run(run_id) for run_id in found.runs.values()]
+
+    def missing(self, found: Evidence) -> list[str]:
+        """Return the names of what evidence of this study lacks."""
+        return self._results.missing(found)
+
     def rows(self) -> list[LevelRow]:
         """Return what the store knows of every level, and of the baselines at the last one."""
         self._index.refresh()
@@ -237,6 +261,9 @@ class Study:
 
     def _need(self, needed: Sequence[Place], by: str) -> None:
         self._scheduler.finish([self.tasks.training(place) for place in needed], on_behalf=by)
+
+    def _corners(self, level: int) -> tuple[Place, Place, Place]:
+        return surface_job(level, self.problem.setting.analysis).corners
 
     def _trained(self, level: int) -> tuple[Place, ...]:
         """Return every solution up to a level that there is."""

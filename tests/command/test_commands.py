@@ -1,5 +1,6 @@
 """The commands as users type them: what they do, what they refuse, and what they leave behind."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,9 +51,40 @@ def test_study_ends_with_a_row_per_solution_the_verdicts_and_how_to_open_the_ui(
     assert "nothing to compute" in call(study, "--seeds", "0").output
 
 
-def test_analyze_trains_what_it_measures(tracking):
+def test_report_draws_figures_by_number_and_refuses_what_is_none(finished):
+    drawn = call(report, "--figures", "3,table1")
+    assert drawn.exit_code == 0, drawn.output
+    run_id = re.search(r"artifact of run (\w+)", " ".join(drawn.output.split()))[1]
+    files = {file.path for file in MlflowClient().list_artifacts(run_id, "seed_0")}
+    assert files == {
+        f"seed_0/{name}"
+        for name in (
+            "fig03_travel.csv",
+            "fig03_travel.pdf",
+            "fig03_travel.png",
+            "fig03_travel.svg",
+            "table1_projection.csv",
+        )
+    }
+    refused = call(report, "--figures", "77")
+    assert refused.exit_code == 2
+    assert "figures='77' is unknown; there are 1, 2," in " ".join(refused.output.split())
+
+
+def test_report_of_a_study_that_is_not_complete_says_what_is_missing_and_how_to_get_it(finished):
+    for run in Store().search("tags.measure = 'surface'"):
+        MlflowClient().delete_run(run.info.run_id)
+    told = " ".join(call(report).output.split())
+    assert "Not complete yet" in told
+    assert "seed 0 lacks 1 of" in told
+    assert "surface through dense, level 2 and random_init" in told
+    assert "To complete it: mlflow run . -e study -P preset=digits" in told
+
+
+def test_analyze_trains_what_it_measures_and_says_its_numbers(tracking):
     result = call(analyze, "--level", "1", "--measures", "lines")
     assert result.exit_code == 0, result.output
+    assert re.search(r"barrier, training loss +w\(0\) → w\(1\) +[\d.e-]+ +nats", result.output)
     kinds = {run.data.tags["kind"] for run in Store().search("attributes.status = 'FINISHED'")}
     assert kinds == {"study", "imp", "analysis", "measurements", "measurement"}
 

@@ -120,7 +120,7 @@ def test_a_training_that_never_had_the_loss_says_so(monkeypatch):
     cut = found_by(job)
     assert not cut.reached.is_there
     assert (cut.reached.epoch, cut.reached.loss) == (4.0, cut.ends.loss)
-    assert matched.numbers(cut)["matched/is_there"] == 0
+    assert matched.numbers(cut, job)["matched/is_there"] == 0
 
 
 def test_results_of_other_points_are_refused():

@@ -52,7 +52,7 @@ def test_every_point_shows_its_eigenvalues_by_rank_on_a_log_axis():
     (axes,) = draw_level(WHOLE, 3)["spectra.png"].axes
     assert axes.get_yscale() == "log"
     for point, look in ((SOLUTION, SOLUTION_LOOK), (PROJECTION, PROJECTION_LOOK), (REVERSE, REVERSE_LOOK)):
-        line = series(axes, f"{point.symbol}: {WHOLE.log_eig_product(point):.2f}")
+        line = series(axes, f"{point.symbol}: Σ ln λ = {WHOLE.log_eig_product(point):.2f}")
         np.testing.assert_array_equal(line.get_xdata(), range(1, K + 1))
         np.testing.assert_array_equal(line.get_ydata(), WHOLE.curvature[point].spectrum.eigenvalues)
         assert (line.get_color(), line.get_marker()) == (look.colour, look.marker)
@@ -85,7 +85,7 @@ def test_the_legend_says_which_spectrum_did_not_converge():
 def test_eigenvalues_that_are_not_positive_are_crosses_and_counted():
     evidence = with_spectrum(SOLUTION, eigenvalues=np.array([5.0, 3, 2, 1, 0, -2]))
     (axes,) = draw_level(evidence, 3)["spectra.png"].axes
-    assert legend_texts(axes)[0] == "w(3): none, 2 not surely > 0 (×)"
+    assert legend_texts(axes)[0] == "w(3): no Σ ln λ, 2 not surely > 0 (×)"
     crosses = series(axes, "_not positive")
     np.testing.assert_array_equal(crosses.get_xdata(), [5, 6])
     assert crosses.get_marker() == "x"
@@ -97,7 +97,7 @@ def test_a_product_with_an_eigenvalue_that_is_positive_but_not_beyond_doubt_does
     residuals = spectrum.residuals.copy()
     residuals[-1] = 2 * spectrum.eigenvalues[-1]
     (axes,) = draw_level(with_spectrum(SOLUTION, residuals=residuals), 3)["spectra.png"].axes
-    assert legend_texts(axes)[0] == "w(3): none, 1 not surely > 0"
+    assert legend_texts(axes)[0] == "w(3): no Σ ln λ, 1 not surely > 0"
 
 
 @pytest.mark.filterwarnings("error")
@@ -110,9 +110,9 @@ def test_panels_pair_the_points_of_one_space():
     figure = draw_level(WHOLE, 3)["radii.png"]
     for axes, points in zip(figure.axes, shared_space_points(3), strict=True):
         found = {point: WHOLE.radii_at(3, point) for point in points}
+        errors = {point: radii.radii.std(ddof=1) / len(radii.radii) ** 0.5 for point, radii in found.items()}
         expected = [
-            f"{point.symbol}: mean {radii.mean:.4g} ± {radii.radii.std(ddof=1) / len(radii.radii) ** 0.5:.1g}"
-            for point, radii in found.items()
+            f"{point.symbol}: mean {radii.mean:.4g} ± {errors[point]:.1g}" for point, radii in found.items()
         ]
         assert legend_texts(axes) == expected
     assert len(draw_level(WHOLE, 0)["radii.png"].axes) == 1

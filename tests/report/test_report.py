@@ -111,7 +111,8 @@ class References(HTMLParser):
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         if "src" in given or tag in ("link", "script", "iframe"):
-            self.loaded.append(given.get("src") or given.get("href") or tag)
+            loads = given.get("src") or given.get("href")
+            self.loaded += [loads] if loads or tag != "script" else []
         if tag == "a":
             self.links.append(given["href"])
         if "id" in given:

@@ -152,7 +152,7 @@ def test_a_report_is_judged_as_the_look_at_the_study_that_it_is(finished, monkey
     class DrawnError(Exception):
         pass
 
-    def drawn(_evidences, _link, _resolved, earlier, _declared):
+    def drawn(_evidences, _link, _resolved, earlier, _declared, **_rest):
         raise DrawnError(earlier)
 
     monkeypatch.setattr("lth.study.replication.write_report", drawn)

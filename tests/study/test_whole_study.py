@@ -11,12 +11,14 @@ from conftest import use_fresh_store
 from finished_study import FinishedStudy
 from mlflow import MlflowClient
 from store_calls import StoreCalls
-from tiny_problem import make_study
+from tiny_problem import make_problem, make_study
 
 import lth
 from lth.errors import InputError
 from lth.plan.jobs import study_jobs, successive_line
 from lth.plan.place import BASELINES, Place, Point
+from lth.report.part import parse_figures
+from lth.study.record.report import earlier_reports
 from lth.study.replication import Replication
 from lth.study.results import MissingEvidenceError
 from lth.tracking.store import KEY, Store
@@ -258,6 +260,44 @@ def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothin
     assert "| R0a " in tags["mlflow.note.content"]
 
 
-def test_a_report_of_what_is_not_measured_names_it_and_the_remedy(whole):
+@pytest.mark.usefixtures("without_pictures")
+def test_a_report_of_what_is_not_measured_shows_the_rest_names_it_and_is_no_look_at_the_study(whole, tmp_path):
+    replication = Replication([make_study(k="2")], [].append)
+    run_id = replication.report()
+    tags = MlflowClient().get_run(run_id).data.tags
+    assert "seed 0 lacks" in tags["mlflow.note.content"]
+    assert "-P k=2" in tags["mlflow.note.content"]
+    assert earlier_reports(Store(), [make_problem(k="2")]) == []
+    assert replication.report_run() is None
+    MlflowClient().download_artifacts(run_id, "report.html", dst_path=str(tmp_path))
+    page = (tmp_path / "report.html").read_text()
+    assert "curvature at dense" in page
+    assert 'id="fig06_radii_projection"' in page
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_figures_drawn_again_are_a_run_of_their_own_with_nothing_else(whole):
+    replication = Replication([make_study()], [].append)
+    run_id = replication.report(parse_figures("5,table1"))
+    assert {"report.html", "report.md", "seed_0"} == set(artifacts(run_id))
+    assert replication.report_run() not in (None, run_id)
+
+
+def test_a_report_of_a_study_that_has_not_begun_says_so(whole):
+    with pytest.raises(MissingEvidenceError, match=r"lacks dense, .* and \d+ more"):
+        Replication([make_study(seed="7")], [].append).report()
+
+
+def test_the_report_says_where_it_comes_from(whole, tmp_path):
+    (drawn, *_) = Store().search("tags.kind = 'report'")
+    MlflowClient().download_artifacts(drawn.info.run_id, "report.md", dst_path=str(tmp_path))
+    footer = (tmp_path / "report.md").read_text().split("## Where it comes from")[1]
+    for name in ("lth", "when", "hours", "hardware", "drawn with", "network", "data", "results"):
+        assert f"- {name}: " in footer
+    assert "parameters, of which 48 can be pruned" in footer
+    assert "48 training and 24 test images" in footer
+
+
+def test_evidence_of_what_is_not_measured_names_it_and_the_remedy(whole):
     with pytest.raises(MissingEvidenceError, match=r"lacks curvature at dense, .* and \d+ more; `lth study`"):
         make_study(k="2").evidence()

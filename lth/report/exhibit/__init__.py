@@ -5,6 +5,6 @@
 
 from lth.evidence.table import Table
 from lth.report.exhibit.exhibit import Exhibit
-from lth.report.exhibit.paper import BEYOND, EXHIBITS, exhibits_beyond
+from lth.report.exhibit.paper import BEYOND, EVERY, EXHIBITS, exhibits_beyond
 
-__all__ = ["BEYOND", "EXHIBITS", "Exhibit", "Table", "exhibits_beyond"]
+__all__ = ["BEYOND", "EVERY", "EXHIBITS", "Exhibit", "Table", "exhibits_beyond"]

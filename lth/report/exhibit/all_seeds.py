@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from lth.evidence.certainty import estimate_mean
 from lth.evidence.evidence import Evidence
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import TEXT_SIZE
+from lth.report.figure.style import head
 
 _ALPHA = 0.025  # at each end of an interval
 _REACH = 1.0  # times what all seeds of a curve span: how far beyond them an interval is drawn
@@ -141,7 +141,7 @@ def draw_band(
 def explain_seeds(figure: Figure, evidences: Sequence[Evidence]) -> None:
     """Say in a figure's title what is drawn of several seeds; nothing of one."""
     if said := said_of_seeds(evidences):
-        figure.suptitle("\n".join(filter(None, (figure.get_suptitle(), said))), fontsize=TEXT_SIZE + 1)
+        head(figure, "\n".join(filter(None, (figure.get_suptitle(), said))))
 
 
 def said_of_seeds(evidences: Sequence[Evidence]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lth.errors import LackingError
 from lth.evidence.binomial import accuracy_intervals
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, rounded
@@ -19,6 +20,7 @@ from lth.report.figure.appearance import Appearance, appearance
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,
     SMALL_TEXT_SIZE,
+    TWO_COLUMNS,
     dress,
     new_figure,
     spans_a_decade,
@@ -37,8 +39,15 @@ PANELS: tuple[tuple[str, str, Measure], ...] = (
 
 
 def baselines(evidence: Evidence) -> list[Place]:
-    """Return the baselines at the last level."""
-    return [place for kind in BASELINES if (place := Place(kind, evidence.last)) in evidence.attained]
+    """Return the baselines at the last level.
+
+    Raises:
+        LackingError: If there is none.
+    """
+    found = [place for kind in BASELINES if (place := Place(kind, evidence.last)) in evidence.attained]
+    if not found:
+        raise LackingError(f"any baseline at level {evidence.last}")
+    return found
 
 
 def attained_table(evidence: Evidence, places: Sequence[Place]) -> Table:
@@ -72,7 +81,7 @@ def _say_levels(evidence: Evidence) -> str:
 def _draw_levels(evidences: Sequence[Evidence]) -> Figure:
     levels = _levels_with_dense(evidences[0])
     places = [Place.imp(level) for level in levels]
-    figure = new_figure(9.6, 3.8)
+    figure = new_figure(TWO_COLUMNS, 2.8)
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2), PANELS, strict=True):
         values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
         errors = accuracy_errors(evidences[0], places) if title == ACCURACY else None
@@ -137,7 +146,7 @@ def _percent(attained: Attained) -> str:
 def _draw_baselines(evidences: Sequence[Evidence]) -> Figure:
     last = evidences[0].last
     places = [Place.imp(last), *baselines(evidences[0])]
-    figure = new_figure(9.6, 1.4 + 0.34 * len(places))
+    figure = new_figure(TWO_COLUMNS, 1.2 + 0.27 * len(places))
     names = [f"w({last})" if place.kind == "imp" else place.kind for place in places]
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
         values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])

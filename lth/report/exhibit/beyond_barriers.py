@@ -23,7 +23,7 @@ from lth.report.exhibit.lines import (
 )
 from lth.report.exhibit.panels import legend_above
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import NEUTRAL_COLOUR, new_figure
+from lth.report.figure.style import NEUTRAL_COLOUR, TWO_COLUMNS, new_figure
 
 _Row = tuple[int, str, float | None, float | None, float | None]
 
@@ -49,7 +49,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure, evidence = new_figure(9.6, 4.2), evidences[0]
+    figure, evidence = new_figure(TWO_COLUMNS, 3.2), evidences[0]
     found = [_rows(one) for one in evidences]
     loss_axes, error_axes = figure.subplots(1, 2)
     analysis, levels = evidence.setting.analysis, list(evidence.levels)

@@ -11,27 +11,44 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import BASELINES, Kind, Place, Point
 from lth.report.exhibit.all_seeds import said_of_seeds
+from lth.report.exhibit.attainment import ACCURACY, BINOMIAL, accuracy_errors
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.spectra import say_not_converged
+from lth.report.exhibit.spectra import known_within, say_not_converged
 from lth.report.exhibit.wording import count, sentence
 from lth.report.figure.appearance import Appearance, appearance
-from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure, spans_a_decade, use_log_y
+from lth.report.figure.style import (
+    NEUTRAL_COLOUR,
+    SMALL_TEXT_SIZE,
+    TWO_COLUMNS,
+    new_figure,
+    spans_a_decade,
+    use_log_y,
+)
 
 _SIDE_BY_SIDE = "Baselines stand side by side where they would hide each other"
 _DODGE = 0.06  # levels between the markers of two kinds
 _Measure = Callable[[Evidence, Place], float | None]
-_PANELS: tuple[tuple[str, str, _Measure], ...] = (
+_Errors = Callable[[Evidence, Sequence[Place]], Sequence[float | None] | np.ndarray | None]
+# Title, quantity, measure, and within how much its numbers of one seed are known.
+_PANELS: tuple[tuple[str, str, _Measure, _Errors | None], ...] = (
     (
         "log_eig_product",
         "log_eig_product (Σ ln λ)",
         lambda evidence, place: evidence.log_eig_product(Point.at(place)),
+        lambda evidence, places: [known_within(evidence, Point.at(place)) for place in places],
     ),
-    ("Training loss", "training loss (nats)", lambda evidence, place: evidence.attained[place].train_loss),
     (
-        "Test accuracy",
+        "Training loss",
+        "training loss (nats)",
+        lambda evidence, place: evidence.attained[place].train_loss,
+        None,
+    ),
+    (
+        ACCURACY,
         "test accuracy (%)",
         lambda evidence, place: 100 * evidence.attained[place].test_accuracy,
+        lambda evidence, places: accuracy_errors(evidence, places) if places else None,
     ),
 )
 
@@ -89,8 +106,8 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure, evidence = new_figure(12.0, 5.0), evidences[0]
-    for axes, (title, quantity, measure) in zip(figure.subplots(1, 3), _PANELS, strict=True):
+    figure, evidence = new_figure(TWO_COLUMNS, 3.6), evidences[0]
+    for axes, (title, quantity, measure, error) in zip(figure.subplots(1, 3), _PANELS, strict=True):
         levels = list(evidence.levels)
         series = [("IMP", Appearance(NEUTRAL_COLOUR, "o"), [Place.imp(level) for level in levels], 0.0)]
         for index, kind in enumerate(BASELINES):
@@ -99,12 +116,14 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
             series.append((kind, appearance(Place(kind, evidence.last)), _places(evidence, kind), dodge))
         found = [[[measure(one, place) for place in places] for one in evidences] for _, _, places, _ in series]
         drawn = [value for values in found for row in values for value in row]
-        begin_level_panel(axes, evidence, levels, title=_caveated(title, drawn), quantity=quantity)
+        counted = BINOMIAL if title == ACCURACY and len(evidences) == 1 else ""
+        begin_level_panel(axes, evidence, levels, title=_caveated(title, drawn) + counted, quantity=quantity)
         exist = np.array([value for value in drawn if value is not None])
         if title == "Training loss" and spans_a_decade(exist):
             use_log_y(axes)
         for (name, look, places, dodge), values in zip(series, found, strict=True):
-            plot_over_levels(axes, [place.level + dodge for place in places], values, look, name)
+            errors = None if error is None else error(evidence, places)
+            plot_over_levels(axes, [place.level + dodge for place in places], values, look, name, errors=errors)
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="outside upper center",

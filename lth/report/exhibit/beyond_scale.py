@@ -19,10 +19,10 @@ from lth.report.exhibit.comparison import PROJECTION, REVERSE, Comparison
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
-from lth.report.exhibit.spectra import ABSENT, say_not_converged
+from lth.report.exhibit.spectra import ABSENT, known_within, say_not_converged
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PREVIOUS_LOOK, PROJECTION_LOOK, REVERSE_LOOK, SOLUTION_LOOK
-from lth.report.figure.style import new_figure
+from lth.report.figure.style import TWO_COLUMNS, new_figure
 
 _LOOKS = {
     PROJECTION.sharper: PROJECTION_LOOK,
@@ -38,7 +38,9 @@ class _Measure:
     heading: str
     of: Callable[[Evidence, int, Point], float | None]
     larger_is_sharper: bool
-    error: Callable[[Evidence, int, Point], float | None] | None = None  # standard error over directions
+    error: Callable[[Evidence, int, Point], float | None] | None = (
+        None  # standard error over directions, or within how much it is known
+    )
 
 
 def _plain_radius(evidence: Evidence, level: int, point: Point) -> float:
@@ -59,12 +61,19 @@ def _relative_radius(evidence: Evidence, level: int, point: Point) -> float:
 
 
 _MEASURES = (
-    _Measure("log_eig_product (Σ ln λ)", "log_eig_product", lambda e, _, point: e.log_eig_product(point), True),
+    _Measure(
+        "log_eig_product (Σ ln λ)",
+        "log_eig_product",
+        lambda e, _, point: e.log_eig_product(point),
+        True,
+        lambda e, _, point: known_within(e, point),
+    ),
     _Measure(
         "scaled log_eig_product (Σ ln λ‖w‖²)",
         "scaled_log_eig_product",
         lambda e, _, point: e.scaled_log_eig_product(point),
         True,
+        lambda e, _, point: known_within(e, point),
     ),
     _Measure("mean plain radius (L2)", "plain_radius_mean", _plain_radius, False, _radius_error),
     _Measure(
@@ -114,7 +123,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure, levels = new_figure(11.0, 11.5), list(evidences[0].levels)
+    figure, levels = new_figure(TWO_COLUMNS, 9.0), list(evidences[0].levels)
     cells = figure.subplots(len(_MEASURES), len(_COMPARISONS))
     for row, measure in zip(cells, _MEASURES, strict=True):
         for axes, (space, comparison) in zip(row, _COMPARISONS, strict=True):
@@ -132,7 +141,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
 def _errors(
     evidence: Evidence, measure: _Measure, comparison: Comparison
 ) -> Mapping[str, list[float | None] | None]:
-    """Return what is known of a measure's numbers at the two points; None for both of a log-product."""
+    """Return within how much a measure's numbers at the two points are known; None where that is not known."""
     if measure.error is None:
         return {comparison.sharper: None, comparison.flatter: None}
     return _series(evidence, replace(measure, of=measure.error), comparison)

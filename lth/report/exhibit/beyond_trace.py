@@ -21,7 +21,7 @@ from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance
-from lth.report.figure.style import new_figure
+from lth.report.figure.style import TWO_COLUMNS, new_figure
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure, levels = new_figure(9.6, 4.4), list(evidences[0].levels)
+    figure, levels = new_figure(TWO_COLUMNS, 3.4), list(evidences[0].levels)
     trace_axes, radius_axes = figure.subplots(1, 2)
     for axes, quantity in (
         (trace_axes, "trace of the Hessian (nats / L2²)"),

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Table
+from lth.report.figure.interactive import Interactive
 
 Subject = TypeVar("Subject")
 
@@ -26,6 +27,7 @@ class Exhibit:
     numbers: Callable[[Evidence], Table]  # of the figure in long format, or the table itself
     draw: Callable[[Evidence], Figure] | None  # None for a table
     draw_seeds: Callable[[Sequence[Evidence]], Figure] | None = None  # one figure of all; None if there is none
+    interactive: Callable[[Evidence], Interactive] | None = None  # to hover over and to turn; None for most
 
 
 def of_one(draw_seeds: Callable[[Sequence[Evidence]], Figure]) -> Callable[[Evidence], Figure]:

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import Kind, Place
 from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.wording import sentence
-from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
+from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, TWO_COLUMNS, head, new_figure
 
 _OUTSIDERS: tuple[Kind, ...] = ("random_init", "random_prune_one_shot")
-_CELL_INCHES = 0.46
+_CELL_INCHES = 0.42  # of a side, at the most
+_NAME_INCHES = 1.1  # of the solutions' names beside the map, and of the bar on its other side
+_LEAST_CELL_INCHES = 0.28  # that has room for a number
 
 
 @dataclass(frozen=True)
@@ -90,32 +94,45 @@ def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
     matrix, evidence = matrices.mean(axis=0), evidences[0]
     spread = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else None
     names = [_short_name(place, evidence.last) for place in evidence.distances.places]
-    side = _CELL_INCHES * len(names)
-    figure = new_figure(side + 2.8, side + 1.8)
+    cell = min(_CELL_INCHES, (TWO_COLUMNS - 2 * _NAME_INCHES) / len(names))
+    figure = new_figure(TWO_COLUMNS, cell * len(names) + _NAME_INCHES + 0.5)
     axes = figure.add_subplot()
     unit = f" ({affinity.unit})" if affinity.unit else ""
     over = "" if spread is None else f"\nmean ± standard deviation over {len(matrices)} seeds"
-    axes.set_title(
+    head(
+        figure,
         f"{affinity.name.capitalize()}{unit} between solutions; baselines are at level {evidence.last}{over}",
-        fontsize=TEXT_SIZE + 1,
     )
     image = axes.imshow(matrix, cmap=affinity.colours)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
-    for i in range(len(names)):
-        for j in range(len(names)):
-            red, green, blue, _ = image.cmap(image.norm(matrix[i, j]))
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-            text = format(matrix[i, j], affinity.written)
-            if spread is not None and i != j:
-                text += f"\n±{spread[i, j]:.1g}"
-            colour = "white" if dark else "black"
-            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+    if cell >= _LEAST_CELL_INCHES:
+        _write_numbers(axes, affinity, image, matrix, spread)
     bar = figure.colorbar(image, ax=axes, shrink=0.7)
     bar.set_label(f"{affinity.name}{unit}", fontsize=TEXT_SIZE)
     bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
     return figure
+
+
+def _write_numbers(
+    axes: Axes, affinity: Affinity, image: AxesImage, matrix: np.ndarray, spread: np.ndarray | None
+) -> None:
+    """Write each number into its cell, dark on light and light on dark."""
+    for (i, j), value in np.ndenumerate(matrix):
+        red, green, blue, _ = image.cmap(image.norm(value))
+        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+        text = format(value, affinity.written)
+        if spread is not None and i != j:
+            text += f"\n±{_short(float(spread[i, j]))}"
+        colour = "white" if dark else "black"
+        axes.text(j, i, text, ha="center", va="center", fontsize=SMALL_TEXT_SIZE, color=colour)
+
+
+def _short(spread: float) -> str:
+    """Return one digit, in at most five characters."""
+    text = f"{spread:.1g}"
+    return text if len(text) <= 5 else f"{spread:.0e}".replace("e-0", "e-")
 
 
 def _short_name(place: Place, last: int) -> str:

@@ -11,7 +11,7 @@ from lth.evidence.evidence import Evidence
 from lth.plan.place import Place
 from lth.report.exhibit.all_seeds import as_rows, draw_bars
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import dress, thinned
+from lth.report.figure.style import SMALL_TEXT_SIZE, dress, thinned
 
 _MOST_LABELS = 14
 _DODGE = 0.07  # levels between the bars of two series
@@ -26,7 +26,7 @@ def begin_level_panel(
     labelled = thinned(levels, _MOST_LABELS)
     densities = [100 * evidence.attained[Place.imp(level)].density for level in labelled]
     names = [f"{level}\n{density:.3g}" for level, density in zip(labelled, densities, strict=True)]
-    axes.set_xticks(labelled, names, fontsize=7)
+    axes.set_xticks(labelled, names, fontsize=SMALL_TEXT_SIZE)
     axes.set_xlim(levels[0] - 0.5, levels[-1] + 0.5)
 
 

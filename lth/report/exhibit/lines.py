@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lth.evidence.binomial import interval_if_any, num_examples
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, mean_and_deviation, rounded
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
@@ -16,10 +17,18 @@ from lth.measure.kind.line import Line
 from lth.plan.jobs import LineJob
 from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.exhibit import Template
-from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_inches
+from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_height
 from lth.report.exhibit.wording import count, listed_levels, sentence
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import TEXT_SIZE, new_figure, spans_a_decade, use_log_y, value_limits
+from lth.report.figure.style import (
+    TEXT_SIZE,
+    TWO_COLUMNS,
+    head,
+    new_figure,
+    spans_a_decade,
+    use_log_y,
+    value_limits,
+)
 
 Jobs = Callable[[Evidence], Sequence[LineJob]]
 STORED, ANEW = "interpolated", "anew"  # how BatchNorm statistics come about on the way
@@ -140,9 +149,11 @@ def draw_lines(jobs: Jobs, evidences: Sequence[Evidence]) -> Figure:
     figure, panels = _pages(len(wanted))
     dotted = " (dotted)" if len(evidences) == 1 else ""
     title = f"Training loss and test error on straight lines, with barriers above the chord{dotted}"
+    if len(evidences) == 1:
+        title += "\nShaded: binomial interval of 95 % of an error that was counted"
     if any(evidences[0].lines[job].anew is not None for job in wanted):
         title += "\nBatchNorm statistics interpolated like the weights, or estimated anew at each point"
-    figure.suptitle(title, fontsize=TEXT_SIZE + 1)
+    head(figure, title)
     for quantity, axes_of_lines in panels.items():
         for axes, job in zip(axes_of_lines, wanted, strict=True):
             _draw_line(axes, [evidence.lines[job] for evidence in evidences], quantity)
@@ -155,7 +166,7 @@ def draw_lines(jobs: Jobs, evidences: Sequence[Evidence]) -> Figure:
 def _pages(count: int) -> tuple[Figure, dict[Quantity, list[Axes]]]:
     """Return a figure with a panel for each line and quantity: in rows if they are few, else in two blocks."""
     if count <= 2:
-        figure = new_figure(9.6, 0.5 + 4.0 * count)
+        figure = new_figure(TWO_COLUMNS, 0.4 + 2.8 * count)
         cells = figure.subplots(count, 2, squeeze=False)
         panels = {quantity: list(cells[:, column]) for column, quantity in enumerate((LOSS, ERROR))}
         for quantity, column in panels.items():
@@ -164,12 +175,11 @@ def _pages(count: int) -> tuple[Figure, dict[Quantity, list[Axes]]]:
                 axes.set_xlabel("position α", fontsize=TEXT_SIZE)
                 axes.set_ylabel(_axis_name(quantity), fontsize=TEXT_SIZE)
     else:
-        rows, columns = grid_shape(count)
-        width, height = panel_inches(count)
-        figure = new_figure(columns * width, 2 * rows * height + 0.5)
+        shape = rows, columns = grid_shape(count)
+        figure = new_figure(TWO_COLUMNS, 2 * rows * panel_height(2 * rows, columns) + 0.5)
         upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
         panels = {
-            quantity: fill_grid(page, count, x="position α", y=_axis_name(quantity), share_y=False)
+            quantity: fill_grid(page, shape, count, x="position α", y=_axis_name(quantity), share_y=False)
             for quantity, page in ((LOSS, upper), (ERROR, lower))
         }
     return figure, panels
@@ -203,6 +213,8 @@ def _draw_line(axes: Axes, lines: Sequence[Line], quantity: Quantity) -> None:
 
 def _draw_alone(axes: Axes, line: Line, paths: Mapping[str, np.ndarray], quantity: Quantity) -> None:
     for name, values in paths.items():
+        if quantity is ERROR:
+            _draw_interval(axes, line.stored.alphas, values, TREATMENT_COLOURS[name])
         prefix = f"{name}: " if line.anew is not None else ""
         axes.plot(
             line.stored.alphas,
@@ -224,6 +236,16 @@ def _draw_alone(axes: Axes, line: Line, paths: Mapping[str, np.ndarray], quantit
                 linewidth=0.9,
                 label="_chord",
             )
+
+
+def _draw_interval(axes: Axes, alphas: np.ndarray, errors: np.ndarray, colour: str) -> None:
+    """Draw the binomial interval of 95 % of errors in per cent, where they were counted."""
+    examples = num_examples(errors / 100)
+    intervals = [interval_if_any(float(error) / 100, examples) for error in errors]
+    known = [interval for interval in intervals if interval is not None]
+    if len(known) == len(intervals):
+        low, high = 100 * np.array(known).T
+        axes.fill_between(alphas, low, high, color=colour, alpha=0.12, linewidth=0, label="_interval")
 
 
 def _barrier_text(values: np.ndarray, quantity: Quantity) -> str:

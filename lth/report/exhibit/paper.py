@@ -201,6 +201,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
 )
 
 BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
+EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, MATCHED)  # whatever was measured
 
 
 def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:

@@ -14,10 +14,10 @@ from lth.report.exhibit.comparison import PROJECTION, REVERSE
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
-from lth.report.exhibit.spectra import ABSENT, flagged, say_not_converged
+from lth.report.exhibit.spectra import ABSENT, flagged, known_within, say_not_converged
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PROJECTION_LOOK, REVERSE_LOOK, SOLUTION_LOOK, Appearance
-from lth.report.figure.style import new_figure
+from lth.report.figure.style import TWO_COLUMNS, new_figure
 
 
 def _cuts(evidence: Evidence) -> tuple[int, int]:
@@ -69,14 +69,20 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure, evidence = new_figure(9.6, 4.4), evidences[0]
+    figure, evidence = new_figure(TWO_COLUMNS, 3.3), evidences[0]
     for axes, cut in zip(figure.subplots(1, 2), _cuts(evidence), strict=True):
         begin_level_panel(
             axes, evidence, range(evidence.last + 1), title="", quantity=f"log_eig_product of {cut} (Σ ln λ)"
         )
         for name, look, points in _series(evidence):
             values = [[one.log_eig_product(point, cut) for point in points.values()] for one in evidences]
-            plot_over_levels(axes, list(points), values, look, flagged(name, evidences, points.values()))
+            known = (
+                [known_within(evidence, point) for point in points.values()]
+                if cut == _cuts(evidence)[0]
+                else None
+            )
+            label = flagged(name, evidences, points.values())
+            plot_over_levels(axes, list(points), values, look, label, errors=known)
         legend_above(axes, f"{cut} leading eigenvalues")
     explain_seeds(figure, evidences)
     return figure

@@ -149,7 +149,7 @@ def draw_panels(
     """
     figure, cells = panel_grid(
         len(panels),
-        title="Leading Hessian eigenvalues; the number is log_eig_product (Σ ln λ)",
+        title="Leading Hessian eigenvalues λ, and their log_eig_product (Σ ln λ, of λ in nats / L2²)",
         x="rank",
         y="eigenvalue (nats / L2²)",
     )
@@ -173,7 +173,7 @@ def draw_panels(
 
 def _label_of_seeds(evidences: Sequence[Evidence], point: Point) -> str:
     products = [evidence.log_eig_product(point) for evidence in evidences]
-    text = f"{point.symbol}: {mean_and_deviation(products)}"
+    text = f"{point.symbol}: Σ ln λ = {mean_and_deviation(products)}"
     return flagged(text, evidences, [point])
 
 
@@ -182,9 +182,10 @@ def _label(evidence: Evidence, point: Point) -> str:
     if product is None:
         doubtful = len(spectrum.eigenvalues) - spectrum.num_positive
         mark = "" if (spectrum.eigenvalues > 0).all() else " (×)"
-        text = f"{point.symbol}: none, {doubtful} not surely > 0{mark}"
+        text = f"{point.symbol}: no Σ ln λ, {doubtful} not surely > 0{mark}"
     else:
-        text = f"{point.symbol}: {product:.2f}"
+        within = known_within(evidence, point)
+        text = f"{point.symbol}: Σ ln λ = {product:.2f}{'' if within is None else f' ± {within:.1g}'}"
     return text if spectrum.converged else f"{text}\nNOT CONVERGED"
 
 

@@ -74,9 +74,11 @@ def _draw_training(
     losses = as_rows([[record.train.loss for record in history] for history in histories])
     epochs = [record.epoch for record in histories[0]]
     if len(evidences) > 1:
-        draw_band(axes, epochs, losses, look, f"level {trained}: {mean_and_deviation(steepness)}", size=2.5)
+        draw_band(
+            axes, epochs, losses, look, f"level {trained}: {mean_and_deviation(steepness)} / epoch", size=2.5
+        )
         return
-    number = "no steepness" if steepness[0] is None else rounded(steepness[0])
+    number = "no steepness" if steepness[0] is None else f"{rounded(steepness[0])} / epoch"
     axes.plot(
         epochs,
         np.where(np.isfinite(losses[0]), losses[0], np.nan),

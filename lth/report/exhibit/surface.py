@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded, yes_no
 from lth.plan.place import BASELINES, Place
 from lth.report.exhibit.exhibit import Exhibit
+from lth.report.figure.interactive import Interactive
+from lth.report.figure.interactive_surface import surface_parts
 from lth.report.figure.surface import draw_surface
 
 
@@ -52,6 +56,10 @@ def _draw(evidence: Evidence) -> Figure:
     return draw_surface(found.surface, found.corners, cutoff=evidence.sublevel_cutoff)
 
 
+def _interactive(evidence: Evidence) -> Interactive:
+    return surface_parts(replace(evidence.surface, cutoff=evidence.sublevel_cutoff))
+
+
 SURFACE = Exhibit(
     file="fig13_surface",
     title="Fig. 13: the training loss on a plane through three solutions",
@@ -60,4 +68,5 @@ SURFACE = Exhibit(
     found=_say,
     numbers=_numbers,
     draw=_draw,
+    interactive=_interactive,
 )

@@ -14,7 +14,7 @@ from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK
-from lth.report.figure.style import new_figure
+from lth.report.figure.style import ONE_COLUMN, new_figure
 
 
 def _rows(evidence: Evidence) -> list[tuple[int, float, float]]:
@@ -22,6 +22,7 @@ def _rows(evidence: Evidence) -> list[tuple[int, float, float]]:
     return [
         (int(level), float(before), float(after))
         for level, before, after in zip(travel.level, travel.to_previous, travel.to_solution, strict=True)
+        if level <= evidence.last
     ]
 
 
@@ -31,7 +32,7 @@ def _say(evidence: Evidence) -> str:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure = new_figure(6.4, 4.2)
+    figure = new_figure(ONE_COLUMN, 2.7)
     axes, levels = figure.add_subplot(), list(evidences[0].levels)
     begin_level_panel(axes, evidences[0], levels, title="", quantity="L2 distance from m(L-1)⊙wk")
     found = [_rows(evidence) for evidence in evidences]

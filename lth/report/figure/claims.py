@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +14,17 @@ from lth.errors import InputError
 from lth.evidence.claim import Finding, Outcome
 from lth.evidence.rule import Verdict
 from lth.report.figure.appearance import Appearance
-from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure, thinned
+from lth.report.figure.style import (
+    GRID_COLOUR,
+    NEUTRAL_COLOUR,
+    PAGE_HEIGHT,
+    SMALL_TEXT_SIZE,
+    TEXT_SIZE,
+    TWO_COLUMNS,
+    new_figure,
+    thinned,
+    wrapped,
+)
 
 # Blue and vermilion of Okabe and Ito (2008), which dark text and colour-blind readers can bear, and grey.
 VERDICTS: Mapping[Verdict, Appearance] = {
@@ -22,12 +32,27 @@ VERDICTS: Mapping[Verdict, Appearance] = {
     "refuted": Appearance("#D55E00", "v"),
     "undecided": Appearance("#666666", "D", 0.85),
 }
-_COLUMNS = 4
+_COLUMNS = 3
+_LEGEND_INCHES = 0.5
+_ROW_INCHES, _NAMED_ROW_INCHES = 1.6, 2.35  # of a panel; of one that names several baselines under itself
 _SEED_SHIFT = 0.24  # of a case: the seeds stand beside their mean
 _FEWEST_SLOTS = 5  # for cases in a panel: where there are fewer, they stay together in the middle
 _REACH = 1.0  # times what the seeds span: how far beyond them an interval may stretch a panel
-_TITLE_WIDTH = 52  # characters
-_MOST_LABELS = 16  # of levels under a panel
+_MOST_LABELS = 9  # of levels under a panel
+
+
+def on_pages(findings: Sequence[Finding]) -> list[Sequence[Finding]]:
+    """Return the findings in order, as many together as `draw_claims` has room for on one page."""
+    pages: list[list[Finding]] = []
+    height = math.inf
+    for start in range(0, len(findings), _COLUMNS):
+        row = findings[start : start + _COLUMNS]
+        height += _height(row)
+        if height > PAGE_HEIGHT:
+            pages.append([])
+            height = _LEGEND_INCHES + _height(row)
+        pages[-1].extend(row)
+    return [*pages]
 
 
 def draw_claims(findings: Sequence[Finding]) -> Figure:
@@ -47,36 +72,43 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
     if not findings:
         raise InputError("there is no finding to draw; evaluate at least one claim")
     columns = min(_COLUMNS, len(findings))
-    rows = math.ceil(len(findings) / columns)
-    figure = new_figure(4.1 * columns, 2.75 * rows + 0.7)
-    for index, finding in enumerate(findings):
-        _draw(figure.add_subplot(rows, columns, index + 1), finding)
+    rows = [findings[start : start + columns] for start in range(0, len(findings), columns)]
+    heights = [_height(row) for row in rows]
+    figure = new_figure(TWO_COLUMNS, sum(heights) + _LEGEND_INCHES)
+    cells = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False).ravel()
+    for axes, finding in zip(cells, findings, strict=False):
+        _draw(axes, finding)
+    for spare in cells[len(findings) :]:
+        spare.remove()
     seeds = max(len(finding.seeds) for finding in findings)
     confidence = f", {100 * findings[0].average.confidence:.3g} % intervals" if seeds > 1 else ""
     figure.legend(
         handles=_legend_handles(),
         loc="outside upper center",
-        ncols=min(6, 1 + columns),
+        ncols=4,
         fontsize=TEXT_SIZE,
         title=f"Each claim says: above zero.  {seeds} seed{'' if seeds == 1 else 's'}{confidence}",
-        title_fontsize=TEXT_SIZE + 1,
+        title_fontsize=TEXT_SIZE,
     )
     return figure
 
 
 def _draw(axes: Axes, finding: Finding) -> None:
     claim = finding.claim
-    statement = textwrap.fill(f"{claim.id}  {claim.statement}", _TITLE_WIDTH)
+    room = TWO_COLUMNS / _COLUMNS - 0.6
+    statement = wrapped(f"{claim.id}  {claim.statement}", room, SMALL_TEXT_SIZE)
     agreeing = f"{finding.num_agreeing} of {finding.num_measured} above 0"
-    average = f"average {finding.average_verdict}; every case " if len(finding.outcomes) > 1 else ""
+    differs = len(finding.outcomes) > 1 and finding.average_verdict != finding.verdict
+    average = f"average {finding.average_verdict}; every case " if differs else ""
+    verdict = wrapped(f"{average}{finding.verdict}; {agreeing}", room, SMALL_TEXT_SIZE)
     axes.set_title(
-        f"{statement}\n{average}{finding.verdict}; {agreeing}",
+        f"{statement}\n{verdict}",
         fontsize=SMALL_TEXT_SIZE,
         color=VERDICTS[finding.verdict].colour,
         loc="left",
     )
-    axes.set_ylabel(claim.unit, fontsize=SMALL_TEXT_SIZE)
-    axes.tick_params(labelsize=SMALL_TEXT_SIZE - 1)
+    axes.set_ylabel(wrapped(claim.unit, 1.0, SMALL_TEXT_SIZE), fontsize=SMALL_TEXT_SIZE)
+    axes.tick_params(labelsize=SMALL_TEXT_SIZE)
     axes.grid(True, axis="y", color=GRID_COLOUR, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.axhline(0, color="black", linewidth=0.9, zorder=1, label="_zero")
@@ -89,6 +121,15 @@ def _draw(axes: Axes, finding: Finding) -> None:
         axes.text(0.5, 0.6, "no case", ha="center", transform=axes.transAxes, color=NEUTRAL_COLOUR)
 
 
+def _height(row: Sequence[Finding]) -> float:
+    return _NAMED_ROW_INCHES if any(map(_names_several, row)) else _ROW_INCHES
+
+
+def _names_several(finding: Finding) -> bool:
+    named = [outcome for outcome in finding.outcomes if outcome.case.place.kind != "imp"]
+    return len(named) > 1
+
+
 def _draw_outcome(axes: Axes, position: int, outcome: Outcome, low: float, high: float) -> None:
     estimate, look = outcome.estimate, VERDICTS[outcome.verdict]
     if estimate.mean is None:
@@ -98,7 +139,7 @@ def _draw_outcome(axes: Axes, position: int, outcome: Outcome, low: float, high:
             "none",
             ha="center",
             rotation=90,
-            fontsize=SMALL_TEXT_SIZE - 1.5,
+            fontsize=SMALL_TEXT_SIZE,
             color=NEUTRAL_COLOUR,
             transform=axes.get_xaxis_transform(),
         )
@@ -163,8 +204,11 @@ def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
         axes.set_xticks(positions, [str(outcomes[position].case.level) for position in positions])
         axes.set_xlabel("level L", fontsize=SMALL_TEXT_SIZE)
         return
-    labels = [outcome.case.label.replace("_", "\n") for outcome in outcomes]
-    axes.set_xticks(range(len(outcomes)), labels, fontsize=SMALL_TEXT_SIZE - 1)
+    labels = [outcome.case.label for outcome in outcomes]
+    turned: dict[str, Any] = (
+        {"rotation": 50, "ha": "right", "rotation_mode": "anchor"} if len(labels) > 1 else {}
+    )
+    axes.set_xticks(range(len(outcomes)), labels, fontsize=SMALL_TEXT_SIZE, **turned)
     axes.set_xlabel(f"at level {outcomes[0].case.level}", fontsize=SMALL_TEXT_SIZE)
 
 

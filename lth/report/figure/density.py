@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lth.measure.curvature.density import SpectralDensity
-from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
+from lth.report.figure.style import NEUTRAL_COLOUR, ONE_COLUMN, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
 
 _WIDTH = 0.005  # of a Gaussian, in multiples of the range of the eigenvalues
 _POINTS = 1200  # five a Gaussian's width
@@ -25,7 +25,7 @@ def draw_density(found: SpectralDensity, name: str) -> Figure:
 
     Source: Ghorbani, Krishnan and Xiao (2019), Fig. 1.
     """
-    figure = new_figure(6.4, 4.2)
+    figure = new_figure(ONE_COLUMN, 2.6)
     axes = figure.add_subplot()
     least, most = float(found.nodes.min()), float(found.nodes.max())
     width = _WIDTH * (most - least or abs(most) or 1.0)

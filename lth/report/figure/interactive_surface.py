@@ -1,4 +1,4 @@
-"""The loss surface as one HTML page that needs no network: a contour map with a 3-D view beneath it."""
+"""The loss surface to hover over and to turn: a contour map, and a 3-D view of it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,19 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go  # type: ignore[import-untyped]
-from plotly.io import to_html  # type: ignore[import-untyped]
 
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
 from lth.report.figure.appearance import appearance
+from lth.report.figure.interactive import Interactive, page_of, part_of
 from lth.report.figure.loss_shades import Shades, round_losses, shades_of
 
-_MAP_ID, _RELIEF_ID = "loss-map", "loss-relief"  # fixed, so that equal surfaces give equal pages
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Loss surface</title></head>
-<body style="font-family: sans-serif; margin: 1em">
-<h1 style="font-size: 1.1em">{title}</h1>
-{map}
-<details><summary>3-D view (needs WebGL)</summary>
-{relief}
-</details>
-</body>
-</html>
-"""
 _LAYOUT: Mapping[str, Any] = {
     "template": "plotly_white",
-    "width": 1050,
-    "height": 720,
-    "margin": {"t": 20},
-    "legend": {"x": 1.16, "y": 1, "yanchor": "top"},
+    "height": 620,
+    "margin": {"t": 20, "l": 60, "r": 20, "b": 20},
+    "legend": {"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top"},  # beneath, where a phone has room
+    "font": {"size": 12},
 }
 # Of matplotlib's markers, in Plotly's words.
 _SYMBOLS: Mapping[str, str] = {
@@ -51,20 +38,27 @@ _SYMBOLS: Mapping[str, str] = {
 _SYMBOLS_3D = {"circle", "square", "diamond"}  # in 3-D Plotly draws only crosses beside these, too thin to see
 
 
-def surface_html(level_surface: LevelSurface) -> str:
-    """Return a self-contained page with the surface of `draw_surface`, to hover over and to turn.
+def surface_parts(level_surface: LevelSurface) -> Interactive:
+    """Return the surface of `draw_surface`, to hover over and to turn.
 
     Shades are logarithmic and end where those of the drawn figure end; hovering gives true losses, and for
     solutions their own loss and their distance off the plane. In 3-D, solutions stand at their own loss.
-    Equal surfaces give equal pages.
+    Equal surfaces give equal parts.
     """
     surface = level_surface.surface
     shades = shades_of(surface.loss[np.isfinite(surface.loss)])
     plane = "{}, {} and {}".format(*_corners(level_surface))
     # Two figures and not one with a switch: that one would show nothing at all without WebGL.
-    flat = to_html(_map(level_surface, shades), include_plotlyjs=True, full_html=False, div_id=_MAP_ID)
-    solid = to_html(_relief(level_surface, shades), include_plotlyjs=False, full_html=False, div_id=_RELIEF_ID)
-    return _PAGE.format(title=f"Training loss on the plane through {plane}", map=flat, relief=solid)
+    return Interactive(
+        title=f"Training loss on the plane through {plane}",
+        map=part_of(_map(level_surface, shades), "loss-map"),
+        relief=part_of(_relief(level_surface, shades), "loss-relief"),
+    )
+
+
+def surface_html(level_surface: LevelSurface) -> str:
+    """Return the surface as a page that needs no other file and no network."""
+    return page_of(surface_parts(level_surface))
 
 
 def _corners(level_surface: LevelSurface) -> list[str]:
@@ -87,18 +81,32 @@ def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
     surface = level_surface.surface
     figure = go.Figure()
     if shades is not None:  # without any finite loss there is nothing to stand on
-        relief = go.Surface(z=_heights(surface.loss, shades), opacity=0.9, **_grid(surface))
+        # Plotly looks custom data of a surface up by (x, y) but keeps it by (y, x): z itself is the loss.
+        relief = go.Surface(
+            x=surface.x.tolist(),
+            y=surface.y.tolist(),
+            z=_clipped(surface.loss, shades),
+            surfacecolor=_heights(surface.loss, shades),
+            opacity=0.9,
+            hovertemplate="x %{x:.4g}, y %{y:.4g}<br>loss %{z:.4g} nats<extra></extra>",
+            coloraxis="coloraxis",
+        )
         figure.add_traces([relief, *_markers(surface.markers, shades)])
     return figure.update_layout(
         **_LAYOUT,
         scene={
             "xaxis": {"title": {"text": f"L2 along {first} → {second}"}},
             "yaxis": {"title": {"text": f"L2 orthogonal, toward {third}"}},
-            "camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.1}},  # further than usual: titles fit
-            "zaxis": {"title": {"text": "log₁₀ training loss (nats)"}},
+            "camera": {"eye": {"x": 1.9, "y": 1.9, "z": 1.3}},  # further than usual: titles fit
+            "zaxis": {"title": {"text": _axis_name(shades)}, "type": "log"},
         },
         coloraxis=_colour_axis(shades),
     )
+
+
+def _axis_name(shades: Shades | None) -> str:
+    beyond = shades is not None and shades.extend != "neither"
+    return "training loss (nats)" + (", beyond the scale at its end" if beyond else "")
 
 
 def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
@@ -128,22 +136,29 @@ def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
 
 
 def _grid(surface: Surface) -> dict[str, Any]:
-    """Return what map and relief share: where they are, and the true loss on hovering."""
+    """Return where the map is, and the true loss on hovering."""
     return {
         "x": surface.x.tolist(),
         "y": surface.y.tolist(),
-        "text": [[f"{loss:.4g}" for loss in row] for row in surface.loss],
-        "hovertemplate": "x %{x:.4g}, y %{y:.4g}<br>loss %{text} nats<extra></extra>",
+        "customdata": [[f"{loss:.4g}" for loss in row] for row in surface.loss],
+        "hovertemplate": "x %{x:.4g}, y %{y:.4g}<br>loss %{customdata} nats<extra></extra>",
         "coloraxis": "coloraxis",
     }
 
 
-def _heights(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
-    """Return log₁₀ of the losses within the shades; None where a loss is not finite."""
+def _clipped(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
+    """Return the losses within the shades; None where one is not finite."""
     clipped = np.clip(losses, shades.lowest, shades.highest)
     return [
-        [math.log10(height) if np.isfinite(loss) else None for height, loss in zip(*row, strict=True)]
+        [float(height) if np.isfinite(loss) else None for height, loss in zip(*row, strict=True)]
         for row in zip(clipped, losses, strict=True)
+    ]
+
+
+def _heights(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
+    """Return log₁₀ of the losses within the shades; None where one is not finite."""
+    return [
+        [None if height is None else math.log10(height) for height in row] for row in _clipped(losses, shades)
     ]
 
 
@@ -172,7 +187,7 @@ def _markers(markers: tuple[Marker, ...], shades: Shades | None) -> list[Any]:
                 )
             )
             continue
-        height = _heights(np.array([[marker.loss]]), shades)[0]
+        height = _clipped(np.array([[marker.loss]]), shades)[0]
         symbol = symbol if symbol in _SYMBOLS_3D else "circle"
         traces.append(
             go.Scatter3d(

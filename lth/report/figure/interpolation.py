@@ -12,7 +12,9 @@ from lth.report.figure.appearance import end_appearance
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,
     SMALL_TEXT_SIZE,
+    TWO_COLUMNS,
     dress,
+    head,
     new_figure,
     spans_a_decade,
     use_log_y,
@@ -36,7 +38,7 @@ def draw_interpolation(line: Interpolation, start: Point, end: Point) -> Figure:
 
     Source: arXiv 2403.15022, Fig. 9, 12, 28 and 29.
     """
-    figure = new_figure(9.6, 4.2)
+    figure = new_figure(TWO_COLUMNS, 3.1)
     loss_axes, error_axes = figure.subplots(1, 2)
     _draw_path(loss_axes, line.alphas, line.train_loss, "Training loss", "training loss (nats)", "nats")
     if spans_a_decade(line.train_loss):
@@ -46,7 +48,7 @@ def draw_interpolation(line: Interpolation, start: Point, end: Point) -> Figure:
     )
     for axes, values in ((loss_axes, line.train_loss), (error_axes, 100 * line.test_error)):
         _name_ends(axes, values, start, end)
-    figure.suptitle(f"Line from {start.name} to {end.name}", fontsize=11)
+    head(figure, f"Line from {start.name} to {end.name}")
     return figure
 
 

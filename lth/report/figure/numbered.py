@@ -17,8 +17,9 @@ from lth.report.figure.appearance import appearance
 from lth.report.figure.placement import place_labels
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE
 
-ROW_POINTS = 15.0  # height of a row of the table
+ROW_POINTS = 13.5  # height of a row of the table
 _LABEL_RADIUS_POINTS = 6.5
+_ROUNDING = 1e-9  # L2
 _LEADER = {"arrowstyle": "-", "color": NEUTRAL_COLOUR, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
 
 
@@ -68,18 +69,26 @@ def draw_numbered(axes: Axes, markers: Sequence[Marker], corners: Sequence[Place
 
 def write_table(side: Axes, markers: Sequence[Marker], cutoff: float | None) -> None:
     """List number, name, own loss and distance; with a cutoff also if the solution lies in its set."""
-    columns = [(0.08, "left", "solution"), (0.73, "right", "loss\n(nats)"), (0.88, "right", "off plane\n(L2)")]
+    levels = {marker.place.level for marker in markers if marker.place.kind != "imp"}
+    heading = f"solution (baselines\nof level {min(levels)})" if len(levels) == 1 else "solution"
+    columns = [(0.1, "left", heading), (0.74, "right", "loss\n(nats)"), (0.9, "right", "off\nplane\n(L2)")]
     if cutoff is not None:
         columns.append((1.0, "right", "in\nset"))
     for x, align, heading in columns:
-        _write(side, heading, x, 0.6, ha=align, fontsize=SMALL_TEXT_SIZE - 1, color=NEUTRAL_COLOUR)
+        _write(side, heading, x, 0.6, ha=align, fontsize=SMALL_TEXT_SIZE, color=NEUTRAL_COLOUR)
     for row, marker in enumerate(markers, start=1):
-        cells = [marker.place.name, f"{marker.loss:.4g}", f"{marker.distance:.3g}"]
+        name = marker.place.kind if len(levels) == 1 and marker.place.kind != "imp" else marker.place.name
+        cells = [name, f"{marker.loss:.4g}", _distance(marker.distance)]
         if cutoff is not None:
             cells.append("yes" if marker.loss <= cutoff else "no")
         _write(side, str(row), 0.03, row + 1, **_number_style(appearance(marker.place).colour))
         for (x, align, _), text in zip(columns, cells, strict=True):
             _write(side, text, x, row + 1, ha=align, fontsize=SMALL_TEXT_SIZE)
+
+
+def _distance(distance: float) -> str:
+    """Return a distance; that of a corner of the plane is none, but for rounding."""
+    return "0" if distance < _ROUNDING else f"{distance:.3g}"
 
 
 def _write(side: Axes, text: str, x: float, row: float, **look: Any) -> None:
@@ -94,5 +103,5 @@ def _write(side: Axes, text: str, x: float, row: float, **look: Any) -> None:
 
 
 def _number_style(colour: str) -> dict[str, Any]:
-    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 1.3}
-    return {"ha": "center", "va": "center", "fontsize": 6.5, "bbox": box}
+    box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour, "linewidth": 1.3}
+    return {"ha": "center", "va": "center", "fontsize": SMALL_TEXT_SIZE, "bbox": box}

@@ -1,11 +1,14 @@
-"""The page every figure is drawn on, and its logarithmic axes.
+"""The page every figure is drawn on, as wide as one or two columns of a journal, and its logarithmic axes.
 
-Nothing here touches `matplotlib.rcParams` or pyplot: what figures share is passed to them.
+A figure is drawn at the size it is printed at: its text is `SMALL_TEXT_SIZE` or larger on paper, and a report
+shows the same figure larger. Nothing here touches `matplotlib.rcParams` or pyplot: what figures share is passed
+to them.
 """
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,20 +16,54 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-TEXT_SIZE = 9.0  # points
-SMALL_TEXT_SIZE = 8.0
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # inches, as most journals have them (89 and 183 mm)
+PAGE_HEIGHT = 9.4  # inches, with room for a caption
+TEXT_SIZE = 7.5  # points
+SMALL_TEXT_SIZE = 7.0  # the least that journals print
+_CHARACTER = 0.54  # mean width, in multiples of the text's size
 GRID_COLOUR = "#DDDDDD"
 NEUTRAL_COLOUR = "#555555"
 
 
 def new_figure(width_inches: float, height_inches: float) -> Figure:
-    """Return an empty white page that keeps labels, legends and panels apart."""
-    return Figure(figsize=(width_inches, height_inches), dpi=150, facecolor="white", layout="constrained")
+    """Return an empty white page that keeps labels, legends and panels apart.
+
+    What is wider than two columns becomes smaller in proportion; its text does not.
+    """
+    scale = min(1.0, TWO_COLUMNS / width_inches)
+    size = (scale * width_inches, scale * height_inches)
+    return Figure(figsize=size, dpi=150, facecolor="white", layout="constrained")
+
+
+def wrapped(text: str, width_inches: float, size: float = TEXT_SIZE) -> str:
+    r"""Break text into lines that are about so long, between words.
+
+    Example:
+        >>> wrapped("the leading eigenvalues", 1.0)
+        'the leading\neigenvalues'
+    """
+    most = max(8, int(width_inches * 72 / (_CHARACTER * size)))
+    lines = [
+        textwrap.wrap(line, most, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+    ]
+    return "\n".join("\n".join(line) for line in lines)
+
+
+def head(figure: Figure, text: str) -> None:
+    """Give a figure its title, in lines as long as it is wide."""
+    figure.suptitle(wrapped(text, figure.get_figwidth(), TEXT_SIZE + 0.5), fontsize=TEXT_SIZE + 0.5)
+
+
+def width_of(axes: Axes) -> float:
+    """Return the width that a panel has for itself and its labels, inches."""
+    grid = axes.get_gridspec()
+    page = axes.figure.bbox.width / axes.figure.dpi
+    return float(page if grid is None else page / grid.ncols)
 
 
 def dress(axes: Axes, *, title: str, x: str, y: str) -> None:
     """Give a panel its title, its axes' quantities with units, and a faint grid behind the data."""
-    axes.set_title(title, fontsize=TEXT_SIZE + 1)
+    axes.set_title(wrapped(title, 0.86 * width_of(axes)), fontsize=TEXT_SIZE)
     axes.set_xlabel(x, fontsize=TEXT_SIZE)
     axes.set_ylabel(y, fontsize=TEXT_SIZE)
     axes.tick_params(which="both", labelsize=SMALL_TEXT_SIZE)

@@ -17,12 +17,20 @@ from lth.measure.surface import Surface
 from lth.plan.place import Place
 from lth.report.figure.loss_shades import Shades, round_losses, shades_of
 from lth.report.figure.numbered import ROW_POINTS, draw_numbered, write_table
-from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, new_figure
+from lth.report.figure.style import (
+    NEUTRAL_COLOUR,
+    SMALL_TEXT_SIZE,
+    TEXT_SIZE,
+    TWO_COLUMNS,
+    head,
+    new_figure,
+    wrapped,
+)
 
 _COLOURS = "Blues"  # low losses light, so that the markers, which lie low, stand out
 _NUM_SHADES = 24
-_MAP_INCHES = 5.6
-_TABLE_INCHES = 4.4
+_MAP_INCHES = 2.9  # of its longer side, at the most
+_BESIDE_INCHES = 0.95  # what names the axes and the colours
 _NOT_FINITE: dict[str, Any] = {"facecolor": "#D0D0D0", "edgecolor": "#888888", "hatch": "///", "linewidth": 0}
 
 
@@ -44,15 +52,16 @@ def draw_surface(
     Source: arXiv 2403.15022, Fig. 13 to 20; their projection follows Li et al. (arXiv 1712.09913).
     """
     width, height = float(np.ptp(surface.x)), float(np.ptp(surface.y))
-    scale = min(_MAP_INCHES / width, _MAP_INCHES * 1.2 / height)
-    map_width, map_height = max(width * scale, 2.2), max(height * scale, 2.2)
-    table_height = (ROW_POINTS * (len(surface.markers) + 3) + 70) / 72
-    figure = new_figure(map_width + 1.9 + _TABLE_INCHES, max(map_height + 0.9, table_height))
-    axes, side = figure.subplots(1, 2, width_ratios=(map_width + 1.6, _TABLE_INCHES))
+    scale = _MAP_INCHES / max(width, height / 1.2)
+    map_width, map_height = max(width * scale, 1.6), max(height * scale, 1.6)
+    table_height = (ROW_POINTS * (len(surface.markers) + 3) + 60) / 72
+    figure = new_figure(TWO_COLUMNS, max(map_height + 0.9, table_height))
+    beside = map_width + _BESIDE_INCHES
+    axes, side = figure.subplots(1, 2, width_ratios=(beside, TWO_COLUMNS - beside))
     first, second, third = (place.name for place in corners)
-    axes.set_title(f"Training loss on the plane through\n{first}, {second} and {third}", fontsize=TEXT_SIZE + 1)
-    axes.set_xlabel(f"L2 distance along {first} → {second}", fontsize=TEXT_SIZE)
-    axes.set_ylabel(f"L2 distance orthogonal,\ntoward {third}", fontsize=TEXT_SIZE)
+    head(figure, f"Training loss on the plane through {first}, {second} and {third}")
+    axes.set_xlabel(wrapped(f"L2 distance along {first} → {second}", map_width), fontsize=TEXT_SIZE)
+    axes.set_ylabel(wrapped(f"L2 distance orthogonal, toward {third}", map_height), fontsize=TEXT_SIZE)
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
     axes.set(aspect="equal", xlim=surface.x[[0, -1]], ylim=surface.y[[0, -1]])
 

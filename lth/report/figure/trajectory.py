@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from lth.evidence.binomial import interval_if_any, num_examples
 from lth.plan.place import Place
 from lth.report.figure.appearance import appearance
-from lth.report.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_integer_x, use_log_y
+from lth.report.figure.style import SMALL_TEXT_SIZE, TWO_COLUMNS, dress, new_figure, use_integer_x, use_log_y
 from lth.training.train import EpochRecord
 
 _LINE_STYLES = ("-", "--", ":", "-.")  # for solutions that share a colour
@@ -23,7 +24,7 @@ def draw_trajectory(histories: Mapping[Place, tuple[EpochRecord, ...]]) -> Figur
 
     Source: arXiv 2403.15022, Fig. 4 and 25.
     """
-    figure = new_figure(11.0, 4.4)
+    figure = new_figure(TWO_COLUMNS, 2.9)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     dress(loss_axes, title="Training loss", x="epoch", y="training loss (nats)")
     dress(accuracy_axes, title="Test accuracy", x="epoch", y="test accuracy (%)")
@@ -41,10 +42,17 @@ def draw_trajectory(histories: Mapping[Place, tuple[EpochRecord, ...]]) -> Figur
             (loss_axes, [record.train.loss for record in history]),
             (accuracy_axes, [100 * record.test.accuracy for record in history]),
         ):
-            axes.plot(
-                epochs, values, color=colour, linestyle=style, marker=marker, linewidth=1.2, label=place.name
-            )
+            label = f"{place.name}: {_accuracy(history)}"
+            axes.plot(epochs, values, color=colour, linestyle=style, marker=marker, linewidth=1.2, label=label)
     if histories:
         handles, names = loss_axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper", fontsize=SMALL_TEXT_SIZE)
     return figure
+
+
+def _accuracy(history: tuple[EpochRecord, ...]) -> str:
+    """Return the last test accuracy, with its binomial interval of 95 % where it was counted."""
+    accuracy = history[-1].test.accuracy
+    interval = interval_if_any(accuracy, num_examples(record.test.accuracy for record in history))
+    known = "" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    return f"{100 * accuracy:.2f}{known} %"

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.errors import InputError
+from lth.evidence.binomial import interval_if_any, num_examples
 from lth.evidence.summary import LevelRow
 from lth.report.figure.appearance import (
     BASELINES,
@@ -20,7 +21,15 @@ from lth.report.figure.appearance import (
     appearance,
     level_colour,
 )
-from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure, thinned, use_log_y
+from lth.report.figure.style import (
+    NEUTRAL_COLOUR,
+    SMALL_TEXT_SIZE,
+    TWO_COLUMNS,
+    dress,
+    new_figure,
+    thinned,
+    use_log_y,
+)
 
 _MOST_LABELS = 16  # of levels under a panel
 _DODGE = 0.11  # levels between the markers of two kinds of baseline
@@ -49,21 +58,26 @@ def draw_trend(rows: Sequence[LevelRow]) -> Figure:
         raise InputError("there is no row to draw; finish at least one level")
     levels = sorted((row for row in rows if row.kind == "imp"), key=lambda row: row.level)
     baselines = [row for row in rows if row.kind != "imp"]
-    figure = new_figure(10.5, 10.5)
+    figure = new_figure(TWO_COLUMNS, 8.4)
     loss, accuracy, curvature, radius, barrier_loss, barrier_error = figure.subplots(3, 2).ravel()
 
     _begin(loss, rows, "Training loss", "training loss (nats)")
     use_log_y(loss)
     _draw_solutions(loss, levels, baselines, lambda row: row.train_loss)
-    _begin(accuracy, rows, "Test accuracy", "test accuracy (%)")
+    _begin(accuracy, rows, "Test accuracy (bars: binomial, 95 %)", "test accuracy (%)")
     _draw_solutions(accuracy, levels, baselines, lambda row: 100 * row.test_accuracy)
+    _draw_accuracy_intervals(accuracy, levels)
 
     _begin(curvature, rows, "Inverse basin volume", "log_eig_product (Σ ln λ)")
-    _draw_point(curvature, levels, SOLUTION_LOOK, lambda row: row.log_eig_product)
+    _draw_point(
+        curvature, levels, SOLUTION_LOOK, lambda row: row.log_eig_product, lambda row: row.log_eig_width
+    )
     _draw_point(curvature, levels, PROJECTION_LOOK, lambda row: row.log_eig_product_projected)
     _draw_point(curvature, levels, REVERSE_LOOK, lambda row: row.log_eig_product_reverse)
     _begin(radius, rows, "Mean basin radius, level-L space; cutoff set per level", "mean radius (× direction)")
-    _draw_point(radius, levels, SOLUTION_LOOK, lambda row: row.radius_mean)
+    _draw_point(
+        radius, levels, SOLUTION_LOOK, lambda row: row.radius_mean, lambda row: row.radius_standard_error
+    )
     _draw_point(radius, levels, PROJECTION_LOOK, lambda row: row.radius_mean_projected)
 
     _begin(barrier_loss, rows, "Barrier from level L-1 to level L, training loss", "barrier (nats)")
@@ -92,7 +106,9 @@ def _begin(axes: Axes, rows: Sequence[LevelRow], title: str, quantity: str) -> N
     levels = sorted(densities)
     axes.set_xticks(levels, minor=True)
     labelled = thinned(levels, _MOST_LABELS)
-    axes.set_xticks(labelled, [f"{level}\n{100 * densities[level]:.3g}" for level in labelled], fontsize=7)
+    axes.set_xticks(
+        labelled, [f"{level}\n{100 * densities[level]:.3g}" for level in labelled], fontsize=SMALL_TEXT_SIZE
+    )
     axes.margins(y=0.12)
     axes.set_xlim(levels[0] - 0.6, levels[-1] + 0.6)
 
@@ -122,10 +138,28 @@ def _draw_solutions(
         )
 
 
-def _draw_point(axes: Axes, levels: Sequence[LevelRow], look: Appearance, measure: Measure) -> None:
+def _draw_accuracy_intervals(axes: Axes, levels: Sequence[LevelRow]) -> None:
+    """Draw Wilson's interval of each level's accuracy, where it was counted."""
+    examples = num_examples(row.test_accuracy for row in levels)
+    for row in levels:
+        if (interval := interval_if_any(row.test_accuracy, examples)) is not None:
+            ends = [100 * end for end in interval]
+            axes.plot([row.level] * 2, ends, color=NEUTRAL_COLOUR, linewidth=1, zorder=1, label="_interval")
+
+
+def _draw_point(
+    axes: Axes,
+    levels: Sequence[LevelRow],
+    look: Appearance,
+    measure: Measure,
+    error: Measure | None = None,
+) -> None:
     values = _values(levels, measure)
     if np.isnan(values).all():
         return
+    if error is not None:
+        bars = np.nan_to_num(_values(levels, error))
+        axes.vlines([row.level for row in levels], values - bars, values + bars, color=look.colour, linewidth=1)
     axes.plot(
         [row.level for row in levels],
         values,

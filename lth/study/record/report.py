@@ -10,14 +10,16 @@ from pathlib import Path
 from lth.evidence.claim import Finding
 from lth.evidence.claim.wording import Deciding, as_lines, how_judged, on_average, shown_p, where_it_holds
 from lth.evidence.table import aligned, markdown
-from lth.report import Report
+from lth.plan.keys import content_key
+from lth.report import REPORT_VERSION, Report, Scope
 from lth.setting.setting import with_overrides
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
-from lth.tracking.store import Store, is_finished
+from lth.tracking.store import KEY, Store, is_finished
 
 REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
+_MOST_NAMES = 6  # of what is missing, in a description
 
 
 def report_name(problems: Sequence[Problem]) -> str:
@@ -40,6 +42,26 @@ def report_tags(problems: Sequence[Problem]) -> dict[str, str]:
         "seeds": ",".join(str(problem.setting.seed) for problem in problems),
         REPORTED: reported_study(problems[0]),
     }
+
+
+def report_title(name: str, scope: Scope) -> str:
+    """Return what a person calls a report of a part: what whole one it is a part of, and of what."""
+    drawn = "" if scope.exhibits is None else f" · {', '.join(each.file for each in scope.exhibits)}"
+    return f"{name}{' so far' if any(scope.missing.values()) else ''}{drawn}"
+
+
+def part_tags(problems: Sequence[Problem], scope: Scope) -> dict[str, str]:
+    """Return the tags of the run of a part of a report, which is no look at the study."""
+    tags = {name: value for name, value in report_tags(problems).items() if name != REPORTED}
+    drawn = None if scope.exhibits is None else [each.file for each in scope.exhibits]
+    of = {
+        "task": "part of a report",
+        "report_version": REPORT_VERSION,
+        "evidence": [problem.keys.evidence() for problem in problems],
+        "exhibits": drawn,
+        "missing": {str(seed): list(names) for seed, names in scope.missing.items()},
+    }
+    return {**tags, "kind": "part of a report", KEY: content_key(of)}
 
 
 def reported_study(problem: Problem) -> str:
@@ -67,7 +89,28 @@ def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None
             local.parent.mkdir(parents=True, exist_ok=True)
             local.write_bytes(content)
         run.directory(Path(directory), "")
-    run.note(claims_note(report.findings, report.deciding, report.declared))
+    run.note(report_note(report))
+
+
+def report_note(report: Report) -> str:
+    """Return the verdicts of a report; of one of a part, what is missing and how to get it."""
+    if report.findings:
+        return claims_note(report.findings, report.deciding, report.declared)
+    lines = [
+        f"- seed {each.seed} lacks {len(each.names)} of {len(each.names) + each.present} results: "
+        f"{', '.join(each.names[:_MOST_NAMES])}{' …' if len(each.names) > _MOST_NAMES else ''}"
+        for each in report.missing
+    ]
+    waiting = [f"Not whole yet: {'; '.join(title for title, _ in report.lacking)}."] if report.lacking else []
+    if not lines:
+        return "Figures drawn again; no claim is judged here."
+    parts = [
+        ["**Not complete yet**; claims are judged once it is:"],
+        lines,
+        waiting,
+        [f"To complete it: {report.remedy}"],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding], declared: str = "") -> str:

@@ -99,7 +99,7 @@ def test_a_log_product_that_does_not_exist_is_an_empty_cell_with_a_note(records,
 
 def test_spectra_flag_what_is_not_positive_and_not_converged(exhibit, spoiled):
     texts = legends(exhibit("fig05_spectra_projection").draw(spoiled))
-    assert "m(2)⊙w(1): none, 2 not surely > 0 (×)" in texts
+    assert "m(2)⊙w(1): no Σ ln λ, 2 not surely > 0 (×)" in texts
     assert any(text.startswith("w(2): ") and text.endswith("NOT CONVERGED") for text in texts)
 
 

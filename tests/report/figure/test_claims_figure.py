@@ -1,4 +1,5 @@
 import io
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,7 +10,8 @@ from matplotlib.colors import to_hex
 
 from lth.evidence.claim import CLAIMS, evaluate
 from lth.measure.distance import Travel
-from lth.report.figure.claims import VERDICTS, draw_claims
+from lth.report.figure.claims import VERDICTS, draw_claims, on_pages
+from lth.report.figure.style import PAGE_HEIGHT
 
 R1A, R1E, R7 = (next(claim for claim in CLAIMS if claim.id == name) for name in ("R1a", "R1e", "R7"))
 
@@ -48,10 +50,18 @@ def test_every_claim_has_a_panel_with_its_statement_verdict_and_unit(findings, f
     assert len(figure.axes) == len(CLAIMS)
     for axes, finding in zip(figure.axes, findings, strict=True):
         title = axes.get_title(loc="left").replace("\n", " ")
-        average = f"average {finding.average_verdict}; every case " if len(finding.outcomes) > 1 else ""
+        differs = len(finding.outcomes) > 1 and finding.average_verdict != finding.verdict
+        average = f"average {finding.average_verdict}; every case " if differs else ""
         says = f"{finding.claim.id}  {finding.claim.statement} {average}{finding.verdict};"
         assert title.startswith(says)
-        assert axes.get_ylabel() == finding.claim.unit
+        assert axes.get_ylabel().replace("\n", " ") == finding.claim.unit
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, len(CLAIMS)])
+def test_claims_are_spread_over_pages_in_their_order(findings, count):
+    pages = on_pages(findings[:count])
+    assert [finding for page in pages for finding in page] == list(findings[:count])
+    assert all(draw_claims(page).get_figheight() <= PAGE_HEIGHT for page in pages)
 
 
 def test_no_text_is_cut_by_the_page_or_runs_into_another(figure):
@@ -73,8 +83,13 @@ def test_no_text_is_cut_by_the_page_or_runs_into_another(figure):
 
 def test_no_label_of_a_case_runs_into_the_next(figure):
     for axes in figure.axes:
-        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
-        assert all(first.x1 < second.x0 for first, second in pairwise(boxes))
+        for first, second in pairwise(axes.get_xticklabels()):
+            if turned := first.get_rotation():
+                step = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
+                between = step * math.sin(math.radians(turned))
+                assert between > first.get_fontsize() * figure.dpi / 72
+            else:
+                assert first.get_window_extent().x1 < second.get_window_extent().x0
 
 
 def test_verdict_is_told_by_colour_and_by_marker():

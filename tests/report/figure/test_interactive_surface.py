@@ -50,7 +50,7 @@ def test_hovering_gives_own_loss_and_distance(page):
 
 def test_the_map_comes_with_a_relief_to_unfold(page):
     own = own_part(page)
-    for part in ('"contour"', '"surface"', '"scatter3d"', "<details>", "3-D view"):
+    for part in ('"contour"', '"surface"', '"scatter3d"', "In 3-D"):
         assert part in own
 
 

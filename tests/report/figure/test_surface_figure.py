@@ -97,7 +97,8 @@ def test_each_solution_is_a_numbered_marker_with_its_row_in_the_table():
     ]
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["1", "2"]
     table = [text.get_text() for text in side.texts]
-    assert table[4:] == ["1", "dense", "0.015", "0", "yes", "2", "one_shot at level 2", "0.75", "12.3", "no"]
+    assert table[0] == "solution (baselines\nof level 2)"
+    assert table[4:] == ["1", "dense", "0.015", "0", "yes", "2", "one_shot", "0.75", "12.3", "no"]
 
 
 def test_numbers_of_fifteen_solutions_in_one_place_do_not_cover_each_other():

@@ -1,0 +1,124 @@
+"""What a reader is told first: what was done, what came of it, and what the symbols mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lth.evidence.claim import Finding
+from lth.evidence.evidence import Attained, Evidence
+from lth.evidence.table import mean_and_deviation
+from lth.plan.place import BASELINES, Place
+from lth.setting.setting import Setting
+
+_PAPER = "Insights into the Lottery Ticket Hypothesis and Iterative Magnitude Pruning (arXiv 2403.15022)"
+_VERDICTS = ("supported", "refuted", "undecided")
+
+
+def opening(evidences: Sequence[Evidence], findings: Sequence[Finding]) -> list[str]:
+    """Return the paragraphs that a report begins with.
+
+    Args:
+        evidences: One a seed; parts of them may be missing.
+        findings: On its claims; none where none is judged.
+    """
+    return [_done(evidences), *filter(None, (_attained(evidences), _found(findings)))]
+
+
+def _done(evidences: Sequence[Evidence]) -> str:
+    setting, count = evidences[0].setting, len(evidences)
+    last, share = evidences[0].last, setting.pruning.prune_fraction
+    times = "" if count == 1 else f", all of it {_times(count)} from independent initialisations (seeds)"
+    return (
+        f"The network {setting.network} was trained on {setting.data.dataset}. Then, {_times(last)}, the "
+        f"{100 * share:.3g} % of its remaining weights that are smallest in magnitude were pruned, the others "
+        "were set back to an early state of the first training, and it was trained again: iterative magnitude "
+        "pruning (IMP), which finds "
+        f"“lottery tickets”{times}. This report shows where its solutions lie in the loss landscape – how "
+        "curved it is there, how far their basins reach, what barriers stand between them – beside "
+        f"{len(BASELINES)} baselines that prune or restart in other ways, and holds what it finds against "
+        f"{_PAPER}."
+    )
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _attained(evidences: Sequence[Evidence]) -> str:
+    last = evidences[0].last
+    ends = [_of_all(evidences, Place.imp(0)), _of_all(evidences, Place.imp(last))]
+    if not all(ends):
+        return ""
+    dense, sparse = ([100 * each.test_accuracy for each in reached] for reached in ends)
+    kept = 100 * ends[1][0].density
+    over = f" (mean ± standard deviation over {len(evidences)} seeds)" if len(evidences) > 1 else ""
+    return (
+        f"The dense network classifies {mean_and_deviation(dense)} % of the test examples right, the ticket of "
+        f"level {last} with {kept:.3g} % of the prunable weights {mean_and_deviation(sparse)} %{over}."
+    )
+
+
+def _of_all(evidences: Sequence[Evidence], place: Place) -> list[Attained]:
+    """Return what every seed attained at a place; nothing where one has not."""
+    there = all(place in evidence.attained for evidence in evidences)
+    return [evidence.attained[place] for evidence in evidences] if there else []
+
+
+def _found(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    if len(findings[0].seeds) < 2:
+        return f"One seed has no spread, so none of the {len(findings)} claims is decided: run more seeds."
+    counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in _VERDICTS}
+    average = [finding for finding in findings if finding.verdict == "undecided" and len(finding.outcomes) > 1]
+    held = sum(finding.average_verdict == "supported" for finding in average)
+    parts = [
+        f"{counts['supported']} hold at every level or against every baseline they are about",
+        f"{counts['refuted']} go against the paper in some of these cases",
+        f"{counts['undecided']} are undecided"
+        + (f", of which {held} hold on average over the cases" if held else ""),
+    ]
+    return f"Of {len(findings)} claims, {'; '.join(parts)}."
+
+
+def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
+    """Return symbols and words of the report with their meaning, units included."""
+    analysis = setting.analysis
+    return (
+        ("L, N", "a level: how many times was pruned (0: the dense network); N is the last"),
+        ("w(L), m(L)", "the weights that training at level L ends with, and its mask: which weights it keeps"),
+        ("wk", f"the weights of the first training at the rewind step, {setting.training.rewind_step}"),
+        ("m(L)⊙w(L-1)", "w(L-1) with the weights that level L prunes set to zero, before any retraining"),
+        ("m′(L)⊙w(L-1)", "the same where as many weights go that are slightly larger than the smallest"),
+        (
+            "level-L space",
+            "where level L can move: the weights m(L) keeps, and what is never pruned",
+        ),
+        (
+            "log_eig_product",
+            f"Σ ln λ over the {analysis.k} largest eigenvalues λ of the Hessian of the training loss (nats / "
+            "L2²). The larger it is, the smaller the volume of the basin; ± is within how much it is certain",
+        ),
+        (
+            "radius",
+            "how far one can go from a solution in a random direction before the loss reaches the cutoff, "
+            f"{analysis.cutoff_margin:g} nats above the worse solution's; "
+            + (
+                "in multiples of a direction that has the norm of each filter"
+                if analysis.direction_norm == "filter"
+                else "L2"
+            ),
+        ),
+        (
+            "barrier",
+            "the greatest height of the loss (nats) or the test error (percentage points) on a straight line "
+            "between two solutions above the chord between its ends",
+        ),
+        ("sublevel set", "all weights whose loss is at most a cutoff"),
+        ("nats", "the unit of the cross-entropy with natural logarithms, mean over examples"),
+        (
+            "± and [ , ]",
+            "over seeds: standard deviation, and t interval of 95 % of the mean; of one seed: standard error, "
+            "and binomial interval of 95 % (Wilson) of an accuracy",
+        ),
+    )

@@ -1,0 +1,157 @@
+"""What was measured, as a table for a terminal: every number with its unit and within how much it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lth.evidence.table import aligned, plus_minus, rounded
+from lth.measure.curvature.density import SpectralDensity
+from lth.measure.interpolation import Interpolation
+from lth.measure.kind import density as density_room
+from lth.measure.kind.curvature import Curvature
+from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.line import Line
+from lth.measure.kind.matched import AtOneLoss
+from lth.measure.kind.surface import LevelSurface
+from lth.measure.radius import BasinRadii
+from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, MatchedJob, RadiiJob, SurfaceJob
+from lth.plan.place import Point
+from lth.report.exhibit.lines import STORED, treatments
+from lth.report.exhibit.radii import DIRECTIONS, UNITS
+
+Row = tuple[str, str, str, str]  # what, where, value and unit
+
+
+def said(found: Iterable[tuple[Job, Any]]) -> str:
+    """Return the numbers of measurements, a row each, in their order; empty if there is none.
+
+    Args:
+        found: Jobs and what their rooms read of what was stored of them (`lth.measure.kind`).
+    """
+    rows = [row for job, result in found for row in _SAID[type(job)](job, result)]
+    if not rows:
+        return ""
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned([("", "", "", ""), *rows], right=[2])[1:])
+
+
+def _curvature(job: CurvatureJob, found: Curvature) -> list[Row]:
+    spectrum, where = found.spectrum, _at(job.point)
+    count = len(spectrum.eigenvalues)
+    if spectrum.num_positive < count:
+        product = f"none: only {spectrum.num_positive} of {count} eigenvalues are surely positive"
+    else:
+        product = plus_minus(spectrum.log_eig_product, spectrum.log_eig_width)
+    doubt = "" if spectrum.converged else " (NOT CONVERGED)"
+    largest = float(spectrum.eigenvalues[0])
+    return [
+        ("log_eig_product", where, product, f"Σ ln λ of {count}{doubt}"),
+        ("largest eigenvalue", where, rounded(largest), "nats / L2²"),
+        ("Hessian trace", where, plus_minus(found.trace.estimate, found.trace.standard_error), "nats / L2²"),
+    ]
+
+
+def _radii(job: RadiiJob, found: Mapping[Point, BasinRadii]) -> list[Row]:
+    unit = UNITS[job.direction_norm].removeprefix("radius (").removesuffix(")")
+    return [
+        (
+            f"mean radius, {DIRECTIONS[job.direction_norm]}",
+            _at(point),
+            _mean(radii),
+            f"{unit}, up to {rounded(radii.cutoff)} nats" + _censored(radii),
+        )
+        for point, radii in found.items()
+    ]
+
+
+def _mean(radii: BasinRadii) -> str:
+    bound = "≥ " if radii.num_censored else ""
+    error = radii.standard_error
+    return bound + (rounded(radii.mean) if error is None else plus_minus(radii.mean, error))
+
+
+def _censored(radii: BasinRadii) -> str:
+    return f"; {radii.num_censored} of {len(radii.radii)} never cross" if radii.num_censored else ""
+
+
+def _line(job: LineJob, found: Line) -> list[Row]:
+    where = f"{job.start.symbol} → {job.end.symbol}"
+    rows = []
+    for name, path in treatments(found).items():
+        how = "" if name == STORED else f", BatchNorm {name}"
+        for what, value, unit in _barriers(path):
+            rows.append((f"barrier, {what}{how}", where, value, unit))
+    return rows
+
+
+def _barriers(path: Interpolation) -> list[tuple[str, str, str]]:
+    if not path.is_finite:
+        gone = f"none: {path.num_not_finite} points are not finite"
+        return [("training loss", gone, "")]
+    return [
+        ("training loss", rounded(path.barrier_loss), "nats"),
+        ("test error", rounded(100 * path.barrier_error), "percentage points"),
+    ]
+
+
+def _surface(job: SurfaceJob, found: LevelSurface) -> list[Row]:
+    rows = [("loss of the worst IMP solution", job.name, rounded(found.cutoff), "nats")]
+    for marker in found.surface.markers:
+        off = f"{marker.distance:.3f} (L2) off the plane"
+        rows.append((f"loss at {marker.place.name}", off, rounded(marker.loss), "nats"))
+    return rows
+
+
+def _distances(_job: DistanceJob, found: StudyDistances) -> list[Row]:
+    """Return how far the last level is from each other solution."""
+    places = found.places
+    last = max(index for index, place in enumerate(places) if place.kind == "imp")
+    return [
+        (
+            f"distance of {places[last].name}",
+            f"to {place.name}",
+            rounded(float(found.euclidean[last, index])),
+            f"L2; cosine {float(found.cosine[last, index]):.3f}",
+        )
+        for index, place in enumerate(places)
+        if index != last
+    ]
+
+
+def _density(job: DensityJob, found: SpectralDensity) -> list[Row]:
+    numbers, where = density_room.numbers(found, job), _at(job.point)
+    named = (
+        ("eigenvalues standing out", "eigenvalues_standing_out", "above a hundredth of the largest"),
+        ("Hessian trace", "hessian_trace_of_density", "nats / L2², of the density"),
+    )
+    return [
+        (what, where, plus_minus(numbers[f"landscape/{name}"], numbers[f"solver/{name}_standard_error"]), unit)
+        for what, name, unit in named
+    ]
+
+
+def _matched(_job: MatchedJob, found: AtOneLoss) -> list[Row]:
+    """Return what the lower of two points has where its training had the other's loss."""
+    if not found.reached.is_there:
+        gone = f"none: its kept training never had {rounded(found.reached.wanted)} nats"
+        return [("at one loss", _at(found.moved), gone, "")]
+    back = f" at {rounded(found.reached.wanted)} nats, epoch {found.reached.epoch:.1f}"
+    rows = _curvature(CurvatureJob(found.moved), found.curvature)
+    for norm, radii in found.radii.items():
+        rows += _radii(RadiiJob((found.moved,), norm), {found.moved: radii})
+    return [(what + back, where, value, unit) for what, where, value, unit in rows]
+
+
+def _at(point: Point) -> str:
+    return f"at {point.symbol}"
+
+
+_SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
+    CurvatureJob: _curvature,
+    DensityJob: _density,
+    RadiiJob: _radii,
+    LineJob: _line,
+    SurfaceJob: _surface,
+    DistanceJob: _distances,
+    MatchedJob: _matched,
+}
