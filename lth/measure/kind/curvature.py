@@ -71,8 +71,7 @@ def curvature_at(
     spectrum = search(
         progress.basis,
         analysis.k,
-        claimed=progress.claimed,
-        keep=lambda claimed: keep(replace(progress, claimed=claimed)),
+        keep=lambda: keep(progress),
         label=f"eigenvalues at {label}",
     )
     trace = deflated_trace(
