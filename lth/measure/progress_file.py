@@ -97,7 +97,8 @@ def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
     """Return the name and the content of a file that holds `kept`.
 
     Example:
-        >>> state = BasisState(9, np.eye(3), torch.zeros(0, 5), np.zeros((0, 3)), np.eye(3), 3, True, 9.0, 3, 1, 0)
+        >>> inside, leaving, ends = np.eye(3), np.zeros((0, 3)), torch.zeros(0, 5)
+        >>> state = BasisState(9, inside, ends, leaving, np.zeros((3, 3)), 3, True, 9.0, 3, 1, 0)
         >>> kept = KeptCurvature(state, ("a", "b"), (), key="k", environment="e", seconds=1.0)
         >>> write_curvature(kept)[0].split("-")[:2]  # after three products
         ['products', '000000003']
@@ -139,7 +140,8 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
             raise InputError("its numbers are not float64")
         counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
         (proved,) = map(float, arrays["proved"])
-        state = BasisState(ends=ends, proved=proved, **{name: arrays[name] for name in _ARRAYS}, **counters)
+        counters |= {array: arrays[array] for array in _ARRAYS}
+        state = BasisState(ends=ends, proved=proved, **counters)
         parts = tuple(map(str, header["parts"]))
         if any(step_of(part, VECTORS) is None for part in parts):
             raise InputError("its vectors are in files of other names")

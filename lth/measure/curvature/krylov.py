@@ -232,7 +232,7 @@ class KrylovBasis:
             self._begin()
 
     def lead(self, end: int) -> None:
-        """Let the recurrence of this open end grow from now on; what the latest start proved improves no more."""
+        """Let the recurrence of this open end grow from now on; what the latest start proves is settled."""
         self._conclude()
         if end > 0:
             self._since = 0
@@ -367,15 +367,15 @@ class KrylovBasis:
             return self.leaving_by_end
         ends = torch.stack([end for end, _ in self._ends])
         values, vectors = np.linalg.eigh((ends @ ends.T).cpu().numpy())
-        return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T @ self.leaving_by_end
+        root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        return root @ self.leaving_by_end
 
     @property
     def seen_outside(self) -> float:
         """An estimate of the largest eigenvalue outside the basis; ∞ if there is none yet.
 
-        The last vectors are a Lanczos recurrence of their own in what was outside then; the largest Ritz value there
-        and its residual are added. What is outside now is a
-        part of that, with no larger an eigenvalue.
+        The last vectors are a Lanczos recurrence of their own in what was outside then; the largest Ritz value
+        there and its residual are added. What is outside now is a part of that, with no larger an eigenvalue.
         """
         if self.is_complete:
             return -math.inf

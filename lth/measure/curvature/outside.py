@@ -1,19 +1,20 @@
 """An upper bound of the largest eigenvalue of a matrix, from a Lanczos recurrence that began at random.
 
-Let w be a unit vector, α and β the coefficients of m steps of the recurrence of the symmetric matrix B from w,
-and p_0 … p_m its orthonormal polynomials: p_j(B) w is the j-th vector. Of all polynomials q of degree m with
-q(t) = 1, the least ‖q(B) w‖² is 1 / K(t), K(t) = Σ_j p_j(t)² (Christoffel). If (b, u) is an eigenpair of B, then
-‖q(B) w‖ ≥ |⟨u, w⟩| |q(b)|, therefore
+Let w be a unit vector, α and β the coefficients of m steps of the recurrence of the symmetric matrix B from
+w, and p_0 … p_m its orthonormal polynomials: p_j(B) w is the j-th vector. Of all polynomials q of degree m
+with q(t) = 1, the least ‖q(B) w‖² is 1 / K(t), K(t) = Σ_j p_j(t)² (Christoffel). If (b, u) is an eigenpair of
+B, then ‖q(B) w‖ ≥ |⟨u, w⟩| |q(b)|, therefore
 
     K(b) ≤ 1 / ⟨u, w⟩²    for every eigenpair, whatever else the spectrum holds.
 
 Let w be drawn uniformly from the unit sphere of the space of d dimensions that B acts on, independently of B.
-Then ⟨u, w⟩² is Beta(½, (d - 1)/2) for the leading eigenvector u, and with chance 1 - δ at least the quantile ε² of
-δ. K grows beyond the largest root of p_m, which is no larger than B's largest eigenvalue. So with chance 1 - δ
+Then ⟨u, w⟩² is Beta(½, (d - 1)/2) for the leading eigenvector u, and with chance 1 - δ at least the quantile
+ε² of δ. K grows beyond the largest Ritz value, which is no larger than B's largest eigenvalue. So with chance
+1 - δ
 
     λ_max(B) ≤ the t beyond all Ritz values where K(t) = 1 / ε²,
 
-for all m at once: it is one event, so looking again and again costs nothing, and neither does a multiplicity.
+for all m at once: it is one event, so that looking again and again costs nothing. It holds in exact arithmetic.
 
 Source: van Dorsselaer, Hochstenbach and van der Vorst 2000, "Computing probabilistic bounds for extreme
 eigenvalues of symmetric matrices with the Lanczos method", theorem 3.1, who take p_m alone for the sum (their
@@ -28,7 +29,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import betaincinv
 
-_TINY = float(np.finfo(np.float64).tiny)
+_TINY, _HUGE = 1e-300, 1e300
 
 
 def largest_eigenvalue_bound(
@@ -87,8 +88,8 @@ def _log_kernel(t: float, alphas: np.ndarray, betas: np.ndarray) -> float:
     It is summed over the quotients p_j / p_{j-1}, which can't overflow.
     """
     logs, before, quotient = [0.0], 0.0, math.inf
-    for alpha, beta in zip(alphas, betas, strict=True):
-        quotient = max((t - alpha - before / quotient) / max(beta, _TINY), _TINY)
+    for alpha, beta in zip(alphas.tolist(), betas.tolist(), strict=True):
+        quotient = min(max((t - alpha - before / quotient) / max(beta, _TINY), _TINY), _HUGE)
         logs.append(logs[-1] + 2 * math.log(quotient))
         before = beta
     return float(np.logaddexp.reduce(logs))

@@ -7,30 +7,28 @@ after a fixed number of products. With V the basis, T = VᵀAV, θ the eigenvalu
     T is a compression of A, so      λᵢ ≥ θᵢ                                                      (Cauchy)
     A ≤ [[T, Cᵀ], [C, c I]], so      λᵢ ≤ max(c, i-th eigenvalue of that small matrix)            (Weyl)
 
-The second differs from θᵢ by about rᵢ² / (θᵢ - c), rᵢ = ‖A y - θᵢ y‖ of the Ritz vector y, and eigenvalues close
-together are told apart in it as far as they matter: it is quadratic, and of a cluster as a whole.
+The second differs from θᵢ by about rᵢ² / (θᵢ - c), rᵢ = ‖A y - θᵢ y‖ of the Ritz vector y, and eigenvalues
+close together are told apart in it as far as they matter: it is quadratic, and of a cluster as a whole.
 
-c is proved, too, but for a chance of δ = 1e-6. When the eigenvalues seem to be known, from what the last vectors
-tell of the rest (an estimate, which decides nothing else), the basis is left as it is for a moment and a random
-start is drawn in what is orthogonal to it. Its recurrence bounds the largest eigenvalue there (`outside`): a
-theorem about what was fixed before the start was drawn, so it holds for everything that the basis is blind to,
-further copies of a multiple eigenvalue included. If something large is found there instead, the search goes on,
-and nothing is believed before another start, drawn afterwards, has proved its c. The starts share δ.
+c is proved, too, but for a chance of δ = 1e-6. When the eigenvalues seem to be known, from what the last
+vectors tell of the rest (an estimate, which decides nothing else), a random start is drawn in what is
+orthogonal to the basis as it is then. Its recurrence bounds the largest eigenvalue there (`outside`): a theorem
+about what was fixed before the start was drawn, so it holds for everything that the basis is blind to, further
+copies of a multiple eigenvalue included. If something large is found there instead, the search goes on, and
+nothing is believed before another start, drawn afterwards, has proved its c. The starts share δ.
 
-Assumed is that a start's pseudorandom numbers are as good as random ones, and of rounding this: what is computed
-is exact for a matrix A + E with ‖E‖ at most `noise`, which is added on both sides (Weyl). E is not known; `noise`
-is the norm of what should be symmetric in VᵀAV and is not, plus a few units of the products' precision times the
-largest eigenvalue for what rounds symmetrically, as an estimate. That the rounding of a start's own products
-does not conspire with its components is assumed as well: where products resolve ε λ₁ / (c - ritz) (float64 does),
-it follows, in float32 it does not.
+Assumed is that pseudorandom starts are as good as random ones, and of rounding this: what is computed is exact
+for a matrix A + E with ‖E‖ at most `noise`, which is added on both sides (Weyl). E is not known, so `noise` is
+an estimate: the norm of what should be symmetric in VᵀAV and is not, and for what rounds symmetrically a few
+units of the products' precision times the largest eigenvalue. E depends on the starts, and is assumed not to
+conspire with them: a worst case of float32 rounding could hide a component as small as ε.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import math
 
 import numpy as np
 import torch
@@ -49,7 +47,7 @@ _ROUNDING = 8  # units of the products' precision times the largest eigenvalue, 
 _LEAST_CHECK, _LEAST_CONFIRMING = 5, 4  # products between looks at the Ritz values; more, later on
 _CONFIRM_ROOM = 30  # vectors that a confirming start is to find room for
 _STARTS = 16  # at most: each keeps a vector in float64
-_MARGIN = 0.5  # of the tolerance: what is estimated is to be better, for the proof to succeed
+_MARGIN = 0.8  # of the tolerance: what is estimated is to be better, for the proof to succeed
 MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
 _ROOM = 50  # vectors besides k, at least, that thick restarts need to go on
 
@@ -251,7 +249,7 @@ def _kept(basis: KrylovBasis, k: int) -> int:
 
 
 def _is_due(basis: KrylovBasis) -> bool:
-    """Whether to look at the Ritz values, whose cost grows with the cube of the basis; a function of its state."""
+    """Whether to look at the Ritz values, whose cost grows with the cube of the basis."""
     if basis.since == 0:  # a recurrence that ended has seen all it can
         return True
     if basis.is_confirming:
@@ -293,7 +291,7 @@ class _Look:
         self._vectors = vectors[:, ::-1][:, :k]
 
     def suffices(self, rest: float, share: float = 1.0) -> bool:
-        """Whether the bounds are as close as asked, if no eigenvalue outside the basis is larger than `rest`."""
+        """Whether the bounds are as close as asked, if what is outside the basis is at most `rest`."""
         if rest == math.inf:
             return False
         # No bounds are closer than these, which cost nothing.

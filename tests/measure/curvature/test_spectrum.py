@@ -40,7 +40,7 @@ def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:
 
 
 class Diagonal:
-    """A diagonal matrix, of which a product is a few multiplications; with noise of that size in it if asked."""
+    """A diagonal matrix, of which a product is a few multiplications; with noise of that size if asked."""
 
     def __init__(self, diagonal: np.ndarray, dtype: torch.dtype = DOUBLE, noise: float = 0.0) -> None:
         self.diagonal = torch.from_numpy(diagonal).to(dtype)
@@ -208,18 +208,13 @@ def test_float32_products_and_a_float32_basis_give_certified_eigenvalues(vectors
     assert (truth <= spectrum.upper + slack).all()
 
 
+BELOW = np.linspace(0.5, 1e-3, 400)
 MULTIPLE = {
-    "at the k-th place": np.concatenate(
-        [np.geomspace(50, 2, 10), np.full(25, 1.0), np.linspace(0.5, 1e-3, 600)]
-    ),
-    "on top": np.concatenate([np.full(5, 9.0), np.geomspace(8, 2, 30), np.linspace(0.5, 1e-3, 400)]),
-    "two of them": np.concatenate([np.full(6, 9.0), np.full(9, 3.0), np.linspace(0.5, 1e-3, 400)]),
-    "all but equal": np.concatenate(
-        [np.geomspace(50, 2, 30), 1 + 1e-9 * np.arange(9), np.linspace(0.5, 0, 400)]
-    ),
-    "across the k-th place": np.concatenate(
-        [np.geomspace(50, 2, 30), np.full(12, 1.0), np.linspace(0.5, 0, 400)]
-    ),
+    "at the k-th place": np.concatenate([np.geomspace(50, 2, 10), np.full(25, 1.0), BELOW, BELOW / 2]),
+    "on top": np.concatenate([np.full(5, 9.0), np.geomspace(8, 2, 30), BELOW]),
+    "two of them": np.concatenate([np.full(6, 9.0), np.full(9, 3.0), BELOW]),
+    "all but equal": np.concatenate([np.geomspace(50, 2, 30), 1 + 1e-9 * np.arange(9), BELOW]),
+    "across the k-th place": np.concatenate([np.geomspace(50, 2, 30), np.full(12, 1.0), BELOW]),
 }
 
 
