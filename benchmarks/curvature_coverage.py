@@ -172,20 +172,8 @@ def main(count: int, name: str) -> None:
     torch.set_num_threads(1)
     surroundings = environment(1, {})
     rows = {kind: _of_kind(kind, count) for kind in KINDS}
-    total = {
-        key: sum(row[key] for row in rows.values()) for key in ("matrices", "excluded", "wrong", "converged")
-    }
-    headings = ["", "matrices", "converged", "truth excluded", "wrongly converged", "products", "s"]
-    shown = [
-        [
-            kind,
-            *(
-                f"{row[key]:.6g}"
-                for key in ("matrices", "converged", "excluded", "wrong", "products", "seconds")
-            ),
-        ]
-        for kind, row in rows.items()
-    ]
+    total = {key: sum(row[key] for row in rows.values()) for key in _COLUMNS}
+    shown = [[kind, *(f"{row[key]:.6g}" for key in _COLUMNS)] for kind, row in [*rows.items(), ("all", total)]]
     print_table(f"δ = {FAILURE_PROBABILITY:g}", ["", *_COLUMNS], shown)
     parameters = {"count": count, "failure_probability": FAILURE_PROBABILITY, "tolerance": 1e-3}
     path = write_results("curvature_coverage", name, surroundings, parameters, {"kinds": rows, "total": total})

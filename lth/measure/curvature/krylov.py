@@ -368,7 +368,8 @@ class KrylovBasis:
         ends = torch.stack([end for end, _ in self._ends])
         values, vectors = np.linalg.eigh((ends @ ends.T).cpu().numpy())
         root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-        return root @ self.leaving_by_end
+        leaving: np.ndarray = root @ self.leaving_by_end
+        return leaving
 
     @property
     def seen_outside(self) -> float:
