@@ -228,9 +228,7 @@ def _crossing(
     return math.exp(brentq(at, inside, outside, xtol=tolerance)), False
 
 
-def _jumped(
-    at: Callable[[float], float], inside: Sequence[float], apart: float
-) -> tuple[float, float] | None:
+def _jumped(at: Callable[[float], float], inside: Sequence[float], apart: float) -> tuple[float, float] | None:
     """Return the first two of ever more radii between those `inside` of which the second is outside, if any.
 
     Args:
