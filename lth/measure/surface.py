@@ -121,8 +121,8 @@ def loss_surface(
     """Evaluate the loss on a grid that covers the corners and every solution's foot, with a margin.
 
     The lines of the grid are evenly spaced but for the one nearest to each corner, or its neighbour where two
-    corners share the nearest, which goes through it: a narrow valley through two corners would else fall between
-    two lines.
+    corners share the nearest, which goes through it: a narrow valley through two corners would else fall
+    between two lines.
 
     Args:
         loss: Of weights.

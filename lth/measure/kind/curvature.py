@@ -111,4 +111,6 @@ def numbers(found: Curvature) -> dict[str, float]:
         metrics["landscape/log_eig_product"] = spectrum.log_eig_product
         if (width := spectrum.log_eig_width) < np.inf:
             metrics["solver/log_eig_product_interval"] = width
+            if not np.isnan(spectrum.failure_probability):
+                metrics["solver/log_eig_product_failure_probability"] = spectrum.failure_probability
     return metrics
