@@ -99,7 +99,7 @@ def log_product_rows(comparison: Comparison, evidence: Evidence) -> Table:
 
 
 def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
-    """Return every eigenvalue, a row each; of earlier versions no chance is known: upper bounds were estimates."""
+    """Return every eigenvalue, a row each, with no chance where its upper bound was an estimate."""
     rows: list[tuple[Cell, ...]] = []
     for pair in comparison.pairs(evidence):
         for point in (pair.sharper, pair.flatter):
