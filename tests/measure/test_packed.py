@@ -69,6 +69,15 @@ def assert_same(a: object, b: object) -> None:
 
 
 @pytest.mark.parametrize("name", RESULTS)
+def test_a_field_that_was_not_stored_yet_has_its_default():
+    content = io.BytesIO()
+    former = {name: value for name, value in vars(SPECTRUM).items() if name != "failure_probability"}
+    np.savez_compressed(content, **{f"spectrum.{name}": np.asarray(value) for name, value in former.items()})
+    found = Packed(content.getvalue()).read(Spectrum, "spectrum")
+    assert np.isnan(found.failure_probability)
+    assert np.array_equal(found.upper, SPECTRUM.upper)
+
+
 def test_a_result_is_read_back_bit_for_bit(name):
     stored = Packed(pack(RESULTS))
     assert_same(stored.read(type(RESULTS[name]), name), RESULTS[name])

@@ -198,6 +198,10 @@ class KrylovBasis:
         """Return a copy of the vectors from `start` to before `stop`, (stop - start, dimension)."""
         return self._vectors.rows(start, stop)
 
+    def combined(self, coefficients: np.ndarray) -> Tensor:
+        """Return combinations of the vectors, (k, dimension), from their coefficients, (size, k)."""
+        return self._vectors.combined(torch.from_numpy(np.ascontiguousarray(coefficients)))
+
     def outside(self, vector: Tensor) -> Tensor:
         """Return the part of `vector`, (dimension,) and float64, that is orthogonal to the basis."""
         return self._vectors.minus(vector, self._vectors.inner(vector))
@@ -447,6 +451,15 @@ class _Vectors:
         for block, part in zip(self._used(), torch.split(coefficients.to(self._dtype), _BLOCK), strict=False):
             taken.addmv_(block.T, part)
         return vector - taken
+
+    def combined(self, coefficients: Tensor) -> Tensor:
+        """Return the combinations with these coefficients, (size, k), as rows; summed in float64."""
+        turned = coefficients.T.to(self._device)
+        found = torch.empty(len(turned), self._dimension, dtype=self._dtype, device=self._device)
+        for start in range(0, self._dimension, _COLUMNS):
+            columns = slice(start, start + _COLUMNS)
+            found[:, columns] = turned @ torch.cat([block[:, columns] for block in self._used()]).double()
+        return found
 
     def rotate(self, rotation: Tensor) -> None:
         """Replace the vectors by combinations of them, in place. `rotation` is (size, new size), no larger."""

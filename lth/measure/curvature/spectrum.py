@@ -287,7 +287,7 @@ class _Look:
         self.k = k
         self._basis, self._tolerance = basis, tolerance
         values, vectors = np.linalg.eigh(basis.inside)
-        self._ritz, self._size = values[::-1][:k], float(np.abs(values).max())
+        self._ritz, self._size = values[::-1][:k].copy(), float(np.abs(values).max())
         self._vectors = vectors[:, ::-1][:, :k]
 
     def suffices(self, rest: float, share: float = 1.0) -> bool:

@@ -10,6 +10,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import DOUBLE, Matrix
 from tiny_problem import make_problem
 
+from lth.measure import progress_file
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, search
@@ -135,6 +136,14 @@ def test_every_vector_is_written_once_until_the_basis_is_restarted(kept, monkeyp
     kept.measure(kept.keeper(), 12, every=5)
     kept.measure(kept.keeper(), 27, every=5)
     assert written == list(range(25))
+
+
+def test_progress_of_an_earlier_version_is_started_over_from_and_that_is_said(kept, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(progress_file, "_FORMAT", ("lth-curvature", 1))
+        kept.measure(kept.keeper(), 12)
+    assert kept.find() is None
+    assert any("can't go on from products" in line for line in kept.said)
 
 
 def test_what_a_restart_replaced_is_deleted(kept):
