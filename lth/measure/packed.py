@@ -81,7 +81,7 @@ class Packed:
         return tuple(dict.fromkeys(name.rpartition(".")[0] for name in self._arrays))
 
     def read(self, kind: type[Result], name: str) -> Result:
-        """Return the result called `name`.
+        """Return the result called `name`; a field that was not stored yet then has its default.
 
         Raises:
             PackedResultError: If it is not there, or its fields are not those of `kind`.
@@ -91,13 +91,15 @@ class Packed:
         found = {
             field for field in (full.removeprefix(f"{name}.") for full in self._arrays) if "." not in field
         }
-        if not wanted.keys() <= found:
-            missing = ", ".join(sorted(wanted.keys() - found))
+        required = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+        if not required <= found:
+            missing = ", ".join(sorted(required - found))
             raise PackedResultError(f"{name} lacks {missing} of a {kind.__name__}")
         return kind(
             **{
                 field: _restore(f"{name}.{field}", self._arrays[f"{name}.{field}"], type_)
                 for field, type_ in wanted.items()
+                if field in found
             }
         )
 

@@ -23,9 +23,12 @@ from lth.solution.progress_file import cpu_model, progress_environment
 
 KIND: Final = "products"
 VECTORS: Final = "vectors"
-_FORMAT: Final[Format] = ("lth-curvature", 1)
+_FORMAT: Final[Format] = ("lth-curvature", 2)  # 1 was of a search that proved less: it can't be gone on from
 _VECTORS_FORMAT: Final[Format] = ("lth-vectors", 1)
-_COUNTERS = ("capacity", "since", "noise", "num_products", "num_starts", "num_restarts")
+_COUNTERS = ("capacity", "since", "unbroken", "num_products", "num_starts", "num_restarts")
+
+
+_ARRAYS = ("inside", "leaving", "asymmetry")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,6 @@ class KeptCurvature:
 
     state: BasisState
     parts: tuple[str, ...]  # names of the files with its vectors, in their order
-    claimed: np.ndarray | None
     samples: tuple[float, ...]
     key: str  # of the measurement
     environment: str  # what computes: in another one the bits would differ
@@ -62,7 +64,7 @@ class KeptCurvature:
             if isinstance(error, CheckpointError):
                 raise
             raise CheckpointError(f"its vectors are not those of its basis ({error})") from error
-        return CurvatureProgress(basis, self.claimed, self.samples)
+        return CurvatureProgress(basis, self.samples)
 
 
 def measured_by(devices: Sequence[torch.device], threads: int | None = None) -> str:
@@ -95,8 +97,9 @@ def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
     """Return the name and the content of a file that holds `kept`.
 
     Example:
-        >>> state = BasisState(9, np.eye(3), torch.zeros(0, 5), np.zeros((0, 3)), 3, 0.0, 3, 1, 0)
-        >>> kept = KeptCurvature(state, ("a", "b"), None, (), key="k", environment="e", seconds=1.0)
+        >>> inside, leaving, ends = np.eye(3), np.zeros((0, 3)), torch.zeros(0, 5)
+        >>> state = BasisState(9, inside, ends, leaving, np.zeros((3, 3)), 3, True, 9.0, 3, 1, 0)
+        >>> kept = KeptCurvature(state, ("a", "b"), (), key="k", environment="e", seconds=1.0)
         >>> write_curvature(kept)[0].split("-")[:2]  # after three products
         ['products', '000000003']
     """
@@ -108,9 +111,10 @@ def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
         "parts": list(kept.parts),
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
-    arrays = {"inside": state.inside, "leaving": state.leaving, "samples": np.array(kept.samples)}
-    if kept.claimed is not None:
-        arrays["claimed"] = kept.claimed
+    arrays = {name: getattr(state, name) for name in _ARRAYS} | {
+        "proved": np.array([state.proved]),  # may be infinite
+        "samples": np.array(kept.samples),
+    }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     return seal(KIND, kept.step, _FORMAT, header, {**tensors, "ends": state.ends})
 
@@ -124,7 +128,7 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
     Example:
         >>> from lth.measure.curvature.matrix import MatrixOperator
         >>> basis = KrylovBasis(MatrixOperator(torch.eye(3)), seed=0, capacity=3)
-        >>> kept = KeptCurvature(basis.state(), (), None, (2.0, 4.0), key="k", environment="e", seconds=1.0)
+        >>> kept = KeptCurvature(basis.state(), (), (2.0, 4.0), key="k", environment="e", seconds=1.0)
         >>> read_curvature(*write_curvature(kept)).samples
         (2.0, 4.0)
     """
@@ -135,14 +139,15 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
         if any(array.dtype != np.float64 for array in arrays.values()) or ends.dtype != torch.float64:
             raise InputError("its numbers are not float64")
         counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
-        state = BasisState(inside=arrays["inside"], ends=ends, leaving=arrays["leaving"], **counters)
+        (proved,) = map(float, arrays["proved"])
+        counters |= {array: arrays[array] for array in _ARRAYS}
+        state = BasisState(ends=ends, proved=proved, **counters)
         parts = tuple(map(str, header["parts"]))
         if any(step_of(part, VECTORS) is None for part in parts):
             raise InputError("its vectors are in files of other names")
         kept = KeptCurvature(
             state,
             parts=parts,
-            claimed=arrays.get("claimed"),
             samples=tuple(map(float, arrays["samples"])),
             key=str(header["key"]),
             environment=str(header["environment"]),

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -131,14 +132,17 @@ def basin_radii(
     tolerance: float = 1e-3,
     smallest: float = 0.05,
     growth: float = 1.5,
+    resolution: float = 1.25,
     largest: float = 1e4,
     label: str = "radii",
 ) -> BasinRadii:
     """Return the radius of the basin around `point` along each direction.
 
-    Radii grow by the factor `growth` from `smallest` until the loss exceeds the cutoff; Brent's method on
-    log r then closes in on the crossing. A loss that is not finite lies outside the basin. A dip back under
-    the cutoff narrower than one growth step is not seen.
+    Radii grow by the factor `growth` from `smallest` until the loss exceeds the cutoff. Below the first that
+    does, the loss is looked at again so often that no two radii are further apart than by the factor
+    `resolution`: a rise above the cutoff that growth stepped over ends the basin. Brent's method on log r then
+    closes in on the crossing. A loss that is not finite lies outside the basin. A rise narrower than
+    `resolution` may still be jumped, and of several crossings within the last step any may be returned.
 
     Args:
         loss: Of a full-length vector of parameters, (full_dimension,).
@@ -150,6 +154,7 @@ def basin_radii(
         tolerance: Relative, of each radius.
         smallest: The first radius tried, in multiples of a direction.
         growth: Above 1.
+        resolution: Above 1: the widest rise, as a factor, that may be jumped.
         largest: A direction that has not crossed by then is censored.
         label: What the progress bar says.
 
@@ -182,7 +187,7 @@ def basin_radii(
         raise InputError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
     found, lengths = [], []
     for direction in progress(directions, label, unit="direction"):
-        found.append(_crossing(partial(excess, direction), tolerance, smallest, growth, largest))
+        found.append(_crossing(partial(excess, direction), tolerance, smallest, growth, resolution, largest))
         lengths.append(float(direction.double().norm()))
     return BasinRadii(
         radii=np.array([radius for radius, _ in found]),
@@ -196,16 +201,27 @@ def basin_radii(
 
 
 def _crossing(
-    excess: Callable[[float], float], tolerance: float, smallest: float, growth: float, largest: float
+    excess: Callable[[float], float],
+    tolerance: float,
+    smallest: float,
+    growth: float,
+    resolution: float,
+    largest: float,
 ) -> tuple[float, bool]:
     """Return the first crossing, and False; or the largest radius tried, and True if it never crosses."""
     at = cache(lambda log_r: excess(math.exp(log_r)))  # Brent's method asks again for both ends of the bracket
     step, last = math.log(growth), math.log(largest)
     inside, outside = -math.inf, math.log(smallest)
-    while at(outside) <= 0:
-        if outside >= last:
-            return largest, True
+    tried = [outside]
+    while at(outside) <= 0 and outside < last:
         inside, outside = outside, min(outside + step, last)
+        tried.append(outside)
+    censored = at(outside) <= 0
+    rise = _jumped(at, tried if censored else tried[:-1], math.log(resolution))
+    if rise is not None:
+        inside, outside = rise
+    elif censored:
+        return largest, True
     if inside == -math.inf:  # crossed at once: walk inwards until back inside
         inside = outside - step
         while at(inside) > 0:
@@ -213,3 +229,20 @@ def _crossing(
                 raise InputError("the loss is above the cutoff however near the point; is loss_at_point right?")
             inside, outside = inside - step, inside
     return math.exp(brentq(at, inside, outside, xtol=tolerance)), False
+
+
+def _jumped(at: Callable[[float], float], inside: Sequence[float], apart: float) -> tuple[float, float] | None:
+    """Return the first two of ever more radii between those `inside` of which the second is outside, if any.
+
+    Args:
+        at: The excess of the loss at a logarithm of a radius.
+        inside: Logarithms of radii, ascending, none of them outside.
+        apart: How far they may be apart.
+    """
+    for low, high in pairwise(inside):
+        parts = math.ceil((high - low) / apart - 1e-9)
+        points = [low + (high - low) * part / parts for part in range(parts + 1)]
+        for before, after in pairwise(points[:-1]):
+            if at(after) > 0:
+                return before, after
+    return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from lth.bar import progress
@@ -124,8 +125,9 @@ def loss_surface(
 ) -> Surface:
     """Evaluate the loss on a grid that covers the corners and every solution's foot, with a margin.
 
-    The lines of the grid are evenly spaced but for those nearest to a corner, which go through it: a narrow
-    valley through two corners would else fall between two lines.
+    The lines of the grid are evenly spaced but for the one nearest to each corner, or its neighbour where two
+    corners share the nearest, which goes through it: a narrow valley through two corners would else fall
+    between two lines.
 
     Args:
         loss: Of weights.
@@ -161,14 +163,15 @@ def loss_surface(
 
 
 def _through(lines: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Return evenly spaced lines with the nearest inner one moved to each corner, if it is free."""
-    moved, taken = lines.copy(), set[int]()
-    for corner in np.unique(corners):
-        nearest = 1 + int(np.abs(lines[1:-1] - corner).argmin())
-        if nearest not in taken:
-            moved[nearest] = corner
-            taken.add(nearest)
-    return moved
+    """Return evenly spaced lines with an inner one moved to each corner, the nearest, each its own.
+
+    Where there are fewer inner lines than corners, some corners stay off the grid.
+    """
+    inner, places = lines[1:-1], np.unique(corners)
+    chosen, of_corner = linear_sum_assignment((inner[:, None] - places) ** 2)  # both ascend then
+    moved = lines.copy()
+    moved[1 + chosen] = places[of_corner]
+    return np.sort(moved)
 
 
 def _carry_over(name: str, buffers: list[Tensor], coefficients: np.ndarray) -> Tensor:

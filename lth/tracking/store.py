@@ -287,6 +287,7 @@ class Store:
         tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
         unfinished = _unfinished(begun, tags)
         if unfinished is None:
+            self._say_where_begun(name, begun, tags)
             adopted = self._adopt(name, tags) if adopt else None
             with self._ended(adopted or self._create(name, tags)) as run:
                 yield run
@@ -316,6 +317,16 @@ class Store:
                 if granted and (anew or not any(is_finished(other) or is_busy(other) for other in begun)):
                     run = stack.enter_context(self._open(name, tags, begun, parent, adopt=adopt))
             yield run
+
+    def _say_where_begun(self, name: str, begun: Sequence[Run], tags: Mapping[str, str]) -> None:
+        """Say why a task that another process began, and no longer is at, is not gone on with."""
+        others = [(run, begun_by) for run in begun if _is_abandoned(run) and (begun_by := _begun_by(run, tags))]
+        if others:
+            run, begun_by = others[0]
+            self._say(
+                f"{name} was begun in run {run.info.run_id} by {begun_by}; here is {tags.get(COMPUTED_BY)}, "
+                "which would go on to other bits: starting over"
+            )
 
     def leased(self, key: str) -> AbstractContextManager[bool]:
         """Keep all other processes from the task of a key while the block lasts; False where one keeps us."""
@@ -523,13 +534,26 @@ def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:
     that was not begun so.
     """
     for run in begun:
-        tags, running = run.data.tags, run.info.status == "RUNNING"
-        alive = is_alive(tags)
-        abandoned = alive is False or (not running and (alive is None or is_own(tags)))
-        same = COMPUTED_BY not in tags or tags[COMPUTED_BY] == wanted.get(COMPUTED_BY)
-        if run.info.status != "FINISHED" and abandoned and same and (FRESH in tags or FRESH not in wanted):
+        if (
+            _is_abandoned(run)
+            and _begun_by(run, wanted) is None
+            and (FRESH in run.data.tags or FRESH not in wanted)
+        ):
             return str(run.info.run_id)
     return None
+
+
+def _is_abandoned(run: Run) -> bool:
+    tags, running = run.data.tags, run.info.status == "RUNNING"
+    alive = is_alive(tags)
+    abandoned = alive is False or (not running and (alive is None or is_own(tags)))
+    return bool(run.info.status != "FINISHED" and abandoned)
+
+
+def _begun_by(run: Run, wanted: Mapping[str, str]) -> str | None:
+    """Return what computes a run, if its bits are others than are wanted."""
+    begun_by = run.data.tags.get(COMPUTED_BY)
+    return None if begun_by == wanted.get(COMPUTED_BY) else begun_by
 
 
 def _why_dead(run: Run) -> str | None:

@@ -219,3 +219,12 @@ def test_a_text_where_a_tuple_belongs_is_refused():
     np.savez(content, **{"d.names": "dense", "d.euclidean": np.zeros((1, 1)), "d.cosine": np.ones((1, 1))})
     with pytest.raises(PackedResultError, match=r"d\.names has shape \(\) where a tuple\[str, \.\.\.\]"):
         Packed(content.getvalue()).read(Distances, "d")
+
+
+def test_a_field_that_was_not_stored_yet_has_its_default():
+    content = io.BytesIO()
+    former = {name: value for name, value in vars(SPECTRUM).items() if name != "failure_probability"}
+    np.savez_compressed(content, **{f"spectrum.{name}": np.asarray(value) for name, value in former.items()})
+    found = Packed(content.getvalue()).read(Spectrum, "spectrum")
+    assert np.isnan(found.failure_probability)
+    assert np.array_equal(found.upper, SPECTRUM.upper)

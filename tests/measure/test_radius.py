@@ -84,6 +84,40 @@ def test_the_first_crossing_is_returned_where_the_loss_dips_again():
     assert radii.radii[0] == pytest.approx(math.pi / 4, rel=1e-3)
 
 
+@pytest.mark.parametrize("growth", [1.5, 2.0, 4.0])
+@pytest.mark.parametrize("begins", [0.06, 0.11, 0.9, 3.0, 41.0])
+@pytest.mark.parametrize("beyond", [7.0, math.inf])
+def test_a_rise_narrower_than_a_growth_step_ends_the_basin(growth, begins, beyond):
+    """Whether the loss crosses for good, at 60, or not: then the direction was censored before."""
+    for ends in (60.0, math.inf):
+        radii = basin_radii(
+            lambda x, ends=ends: beyond if begins < float(x) < begins * 1.26 or float(x) > ends else 0.0,
+            torch.zeros((), dtype=DOUBLE),
+            [torch.ones((), dtype=DOUBLE)],
+            1.0,
+            dimension=1,
+            growth=growth,
+            largest=100.0,
+        )
+        assert radii.radii[0] == pytest.approx(begins, rel=1e-3)
+        assert radii.num_censored == 0
+
+
+def test_a_finer_resolution_sees_a_narrower_rise():
+    found = [
+        basin_radii(
+            lambda x: 7.0 if 2 < float(x) < 2.1 or float(x) > 9 else 0.0,
+            torch.zeros((), dtype=DOUBLE),
+            [torch.ones((), dtype=DOUBLE)],
+            1.0,
+            dimension=1,
+            resolution=resolution,
+        ).radii[0]
+        for resolution in (1.25, 1.04)
+    ]
+    np.testing.assert_allclose(found, [9, 2], rtol=1e-3)
+
+
 @pytest.mark.parametrize("beyond", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_lies_outside_the_basin(beyond):
     radii = basin_radii(

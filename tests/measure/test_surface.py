@@ -185,3 +185,17 @@ def test_the_grid_goes_through_the_corners_in_ascending_lines(grid):
         assert len(lines) == grid
         assert (np.diff(lines) > 0).all()
         assert set(PLANE.corner_coordinates[:, axis]) <= set(lines)
+
+
+@pytest.mark.parametrize("grid", [7, 11, 25])
+@pytest.mark.parametrize("nearness", [0.0, 0.3, 0.02, 1e-6])
+def test_corners_that_share_the_nearest_line_are_both_on_the_grid(grid, nearness):
+    """In x two corners lie close together, in y two coincide."""
+    points = torch.tensor([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0], [9.0 - nearness, 5.0, 0.0]], dtype=torch.float64)
+    plane = plane_through(*(Weights({"w": point}, {}) for point in points))
+    found = loss_surface(lambda weights: float(weights.parameters["w"].sum()), plane, {}, grid)
+    for x, y in plane.corner_coordinates:
+        assert x in found.x
+        assert y in found.y
+    assert (np.diff(found.x) > 0).all()
+    assert (np.diff(found.y) > 0).all()

@@ -222,6 +222,26 @@ def test_a_training_is_taken_over_where_it_was_begun_and_nowhere_else(store, beg
         assert (run.run_id == run_id) == (begun == "here")
 
 
+THREADS = "torch 2, some CPU (AVX2), {}, fp32"
+
+
+@pytest.mark.parametrize("left", ["RUNNING", "FAILED", "KILLED"])
+@pytest.mark.parametrize("here", [THREADS.format("1 thread"), "torch 3, some CPU (AVX2), 2 threads, fp32"])
+def test_a_task_that_is_started_over_because_other_bits_were_begun_says_so(store, monkeypatch, left, here):
+    said: list[str] = []
+    monkeypatch.setattr(store, "_say", said.append)
+    there = THREADS.format("2 threads")
+    run_id = begin(store, {**dead_tags(), COMPUTED_BY: there}, status=left)
+    with store.open("level 1", {KEY: "key", COMPUTED_BY: here}):
+        pass
+    (line,) = said
+    assert line.startswith("level 1 was begun in run")
+    assert all(part in line for part in (run_id, there, here, "starting over"))
+    with store.open("level 1", {KEY: "another", COMPUTED_BY: here}):
+        pass
+    assert said == [line]
+
+
 def test_fresh_takes_over_only_what_was_begun_fresh_and_others_take_over_both(store):
     run_id = begin(store, dead_tags())
     fresh = {KEY: "key", FRESH: "true"}

@@ -15,6 +15,16 @@ from lth.measure.curvature.spectrum import (
     leading_spectrum,
     search,
 )
+from lth.measure.curvature.subspace import (
+    chance_overlap,
+    in_all_parameters,
+    leading_eigenvectors,
+    mask_overlap,
+    participation_ratio,
+    share_inside,
+    shares_by_parameter,
+    subspace_overlap,
+)
 from lth.measure.curvature.trace import Trace, deflated_trace
 
 __all__ = [
@@ -26,9 +36,17 @@ __all__ = [
     "SymmetricOperator",
     "TooFewPositiveEigenvaluesError",
     "Trace",
+    "chance_overlap",
     "check_second_derivative",
     "deflated_trace",
+    "in_all_parameters",
+    "leading_eigenvectors",
     "leading_spectrum",
+    "mask_overlap",
+    "participation_ratio",
     "search",
+    "share_inside",
+    "shares_by_parameter",
     "spectral_density",
+    "subspace_overlap",
 ]

@@ -1,10 +1,13 @@
 """A growing orthonormal basis and the projection of a symmetric matrix on it, by Lanczos' recurrence.
 
 A V = V T + F C, where the rows of C say how A V leaves the basis along the few unit vectors F at its open
-ends: one, until a second start is made; then they grow in turn, as in block Lanczos. Every new vector is
-orthogonalised against all others until that changes it no more, so no ghost copies of converged eigenvalues
-appear (Paige 1976 explains how they do). When the basis is full it is replaced by its leading Ritz vectors and
-goes on (thick restart: Wu and Simon 2000).
+ends: one for every random start. The vectors of F are orthogonal to the basis, not to each other, so that each
+start's own recurrence goes on undisturbed: from its first vector on it is Lanczos' recurrence of the matrix on
+all that was outside the basis then, and bounds its largest eigenvalue there (`outside`). What is outside later
+is a part of that, with no larger an eigenvalue. Every new vector is orthogonalised against all of the basis
+until that changes it no more, so no ghost copies of converged eigenvalues appear (Paige 1976 explains how they
+do). When the basis is full it is replaced by its leading Ritz vectors and goes on (thick restart: Wu and Simon
+2000).
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lth.brief import brief
 from lth.errors import InputError
+from lth.measure.curvature.outside import largest_eigenvalue_bound
 from lth.randomness import generator
 
+FAILURE_PROBABILITY = (
+    1e-6  # δ: the chance, over the random starts, that what is proved of what is outside fails
+)
 _INVARIANT = 1e-14  # a remainder this small against the matrix is rounding
 _PASSES = 4  # of orthogonalisation; a vector that still shrinks after them was inside but for rounding
 # Vectors that tell what is outside: of 5 to 40, on spectra like those of trained networks, 8 gave estimates
@@ -51,30 +57,31 @@ class SymmetricOperator(Protocol):
 
 
 @dataclass(frozen=True)
-class Projection:
-    """What is known of a symmetric matrix A from its products with an orthonormal basis V of m vectors."""
-
-    inside: np.ndarray  # (m, m): T = VᵀAV
-    leaving: np.ndarray  # (e, m): C, in an orthonormal basis of where AV leaves V
-    outside: float  # estimate of the largest eigenvalue of A on all that is orthogonal to V; ∞ if none yet
-    noise: float  # largest difference between two entries of VᵀAV that should be equal: rounding of products
-
-    __repr__ = brief
-
-
-@dataclass(frozen=True)
 class BasisState:
     """All that a basis of m vectors goes on from to the same bits, but for the vectors themselves."""
 
     capacity: int
     inside: np.ndarray  # (m, m)
     ends: Tensor  # (e, n), float64: unit vectors
-    leaving: np.ndarray  # (e, m)
-    since: int  # vectors since the last start or restart
-    noise: float
+    leaving: np.ndarray  # (e, m): a row for each end, as it is
+    asymmetry: np.ndarray  # (m, m)
+    since: int  # vectors of the recurrence that grows, since its start or the last restart
+    unbroken: bool  # it has grown alone since its start
+    proved: float
     num_products: int
     num_starts: int
     num_restarts: int  # vectors never change between two
+
+
+def with_rest(inside: np.ndarray, leaving: np.ndarray, rest: float) -> np.ndarray:
+    """Return [[T, Cᵀ], [C, c I]], of side m + e: A is no larger, but for directions where it is at most c.
+
+    Args:
+        inside: T = VᵀAV, (m, m).
+        leaving: C, (e, m), in an orthonormal basis of where AV leaves V.
+        rest: c, no less than the largest eigenvalue of A on what is orthogonal to V.
+    """
+    return np.block([[inside, leaving.T], [leaving, rest * np.eye(len(leaving))]])
 
 
 class KrylovBasis:
@@ -98,9 +105,12 @@ class KrylovBasis:
         self._matrix, self._seed, self._capacity = matrix, seed, capacity
         self._vectors = _Vectors(matrix.dimension, matrix.dtype, matrix.device)
         self._inside = np.zeros((0, 0))
-        self._ends: list[tuple[Tensor, np.ndarray]] = []  # unit vector, (m,): how A V leaves along it
-        self._since = 0  # vectors since the last start or restart
-        self._noise = 0.0
+        # A unit vector and, (m,), how A V leaves along it; the first is of the recurrence that grows.
+        self._ends: list[tuple[Tensor, np.ndarray]] = []
+        self._asymmetry = np.zeros((0, 0))  # differences between entries of VᵀAV that should be equal
+        self._since = 0
+        self._unbroken = False
+        self._proved = math.inf  # by the recurrences before, of what is outside
         self.num_products = 0
         self.num_starts = 0
         self.num_restarts = 0
@@ -134,15 +144,16 @@ class KrylovBasis:
         size = len(basis)
         shapes = (tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape))
         count = len(state.ends)
-        if shapes != ((size, size), (count, size), (count, matrix.dimension)) or size > state.capacity:
+        expected_shapes = ((size, size), (count, size), (count, matrix.dimension))
+        if shapes != expected_shapes or state.asymmetry.shape != (size, size) or size > state.capacity:
             raise InputError(
                 f"a basis of {size} vectors of length {matrix.dimension} has no state of shapes {shapes}"
             )
-        basis._inside = state.inside
+        basis._inside, basis._asymmetry = state.inside, state.asymmetry
         # Each in memory of its own, aligned as it was: routines may sum in another order otherwise.
         ends = [end.clone() for end in state.ends.to(matrix.device)]
         basis._ends = list(zip(ends, state.leaving, strict=True))
-        basis._since, basis._noise = state.since, state.noise
+        basis._since, basis._unbroken, basis._proved = state.since, state.unbroken, state.proved
         basis.num_products, basis.num_starts = state.num_products, state.num_starts
         basis.num_restarts = state.num_restarts
         return basis
@@ -168,9 +179,11 @@ class KrylovBasis:
             ends=torch.stack([end for end, _ in self._ends])
             if self._ends
             else torch.zeros(0, self._matrix.dimension, dtype=torch.float64),
-            leaving=self._leaving(),
+            leaving=self.leaving_by_end,
+            asymmetry=self._asymmetry,
             since=self._since,
-            noise=self._noise,
+            unbroken=self._unbroken,
+            proved=self._proved,
             num_products=self.num_products,
             num_starts=self.num_starts,
             num_restarts=self.num_restarts,
@@ -185,32 +198,52 @@ class KrylovBasis:
         """Return a copy of the vectors from `start` to before `stop`, (stop - start, dimension)."""
         return self._vectors.rows(start, stop)
 
+    def combined(self, coefficients: np.ndarray) -> Tensor:
+        """Return combinations of the vectors, (k, dimension), from their coefficients, (size, k)."""
+        return self._vectors.combined(torch.from_numpy(np.ascontiguousarray(coefficients)))
+
     def outside(self, vector: Tensor) -> Tensor:
         """Return the part of `vector`, (dimension,) and float64, that is orthogonal to the basis."""
         return self._vectors.minus(vector, self._vectors.inner(vector))
 
     @property
     def is_informed(self) -> bool:
-        """Whether enough vectors were added since the last start or restart to tell what is outside."""
-        return self._since >= self._window
+        """Whether the recurrence that grows has enough vectors to tell what is outside."""
+        return self._since >= _WINDOW
 
     @property
     def is_complete(self) -> bool:
         """Whether the basis spans everything."""
         return len(self) == self._matrix.dimension
 
+    @property
+    def is_confirming(self) -> bool:
+        """Whether a second or later start's recurrence has grown alone since: what it proves is improving."""
+        return self._unbroken and self.num_starts > 1
+
+    @property
+    def since(self) -> int:
+        """Vectors of the recurrence that grows, since its start or the last restart."""
+        return self._since
+
     def start_afresh(self) -> None:
-        """Go on from a random vector orthogonal to the basis, too: it sees what others were blind to.
+        """Go on from a random vector orthogonal to the basis: it sees what others were blind to.
 
         The products of a vector stay in the span of its own eigencomponents: of an eigenspace it sees one
         direction. Where basis and open ends leave no other direction, nothing is done.
         """
         if len(self) + len(self._ends) < self._matrix.dimension:
-            self._since = 0
             self._begin()
 
+    def lead(self, end: int) -> None:
+        """Let the recurrence of this open end grow from now on; what the latest start proves is settled."""
+        self._conclude()
+        if end > 0:
+            self._since = 0
+            self._ends.insert(0, self._ends.pop(end))
+
     def grow(self) -> None:
-        """Add the open end that waited longest to the basis and multiply with it.
+        """Add the leading open end to the basis and multiply with it.
 
         Raises:
             ValueError: If the product is not finite.
@@ -226,71 +259,139 @@ class KrylovBasis:
         inner = along.cpu().numpy()
         if not np.isfinite(inner).all():
             raise InputError("a Hessian-vector product is not finite; the point is outside the network's range")
-        self._noise = max(self._noise, float(np.abs(inner[:-1] - coupling).max(initial=0)))
-        size = len(self)
-        grown = np.zeros((size, size))
-        grown[:-1, :-1] = self._inside
-        grown[-1, :-1] = grown[:-1, -1] = coupling
-        grown[-1, -1] = inner[-1]
-        self._inside = grown
-        self._ends = [(end, np.append(row, float(end @ product))) for end, row in self._ends]
+        coupling = self._part_from_ends(vector, coupling)
+        self._inside = _bordered(self._inside, coupling, inner[-1])
+        self._asymmetry = _bordered(self._asymmetry, inner[:-1] - coupling, 0.0)
         self._since += 1
-        remainder = self._vectors.minus(product, along)
-        for end, row in self._ends:
-            remainder = remainder - row[-1] * end
-        remainder = self._orthogonal(remainder)
+        size = len(self)
+        remainder = self._orthogonal(self._vectors.minus(product, along))
         length = float(remainder.norm())
-        room = self._matrix.dimension - size - len(self._ends)
+        room = self._matrix.dimension - size
         if room > 0 and length > _INVARIANT * np.abs(self._inside).max():
-            self._ends.append((remainder / length, np.append(np.zeros(size - 1), length)))
-        elif room > 0 and not self._ends:
+            self._ends.insert(0, (remainder / length, np.append(np.zeros(size - 1), length)))
+            return
+        self._conclude(ended=True)
+        self._since = 0
+        if room == 0:
+            self._ends = []
+        elif not self._ends:
             self._begin()
 
+    def _part_from_ends(self, vector: Tensor, coupling: np.ndarray) -> np.ndarray:
+        """Take `vector`, which is in the basis now, out of the other ends; return all its coupling, VᵀAv."""
+        parted = []
+        for end, row in self._ends:
+            overlap = float(end @ vector)
+            coupling = coupling + overlap * row
+            rest = end - overlap * vector
+            if abs(overlap) > 0.5:
+                rest = self._orthogonal(rest)
+            if (length := float(rest.norm())) > 0:
+                parted.append((rest / length, np.append(length * row, 0.0)))
+        self._ends = parted
+        return coupling
+
     def _begin(self) -> None:
+        self._conclude()
         stream = generator(self._seed, "lanczos", self.num_starts)
         drawn = torch.randn(self._matrix.dimension, dtype=torch.float64, generator=stream)
         drawn = self._orthogonal(drawn.to(self._matrix.device))
-        self._ends.append((drawn / drawn.norm(), np.zeros(len(self))))
+        self._ends.insert(0, (drawn / drawn.norm(), np.zeros(len(self))))
+        self._since, self._unbroken = 0, True
         self.num_starts += 1
+
+    def _conclude(self, *, ended: bool = False) -> None:
+        """Keep what the recurrence that grew has proved; what comes next is another."""
+        self._proved, self._unbroken = self._proved_outside(ended=ended), False
 
     def restart(self, keep: int) -> None:
         """Replace the basis by its `keep` leading Ritz vectors."""
         values, vectors = np.linalg.eigh(self._inside)
-        rotation = vectors[:, ::-1][:, :keep]
+        rotation, dropped = vectors[:, ::-1][:, :keep], vectors[:, ::-1][:, keep:]
+        self._conclude()
+        if self._proved < math.inf:
+            # Outside are from now on also the dropped Ritz vectors, coupled to what was there before.
+            around = with_rest(np.diag(values[::-1][keep:]), self.leaving @ dropped, self._proved)
+            self._proved = max(self._proved, float(np.linalg.eigvalsh(around)[-1]))
         self._vectors.rotate(torch.from_numpy(rotation.copy()))
         self._inside = np.diag(values[::-1][:keep])
+        self._asymmetry = rotation.T @ self._asymmetry @ rotation
         self._ends = [(end, row @ rotation) for end, row in self._ends]
         self._since = 0
         self.num_restarts += 1
 
-    def projection(self) -> Projection:
-        """Return what the products say of the matrix."""
-        return Projection(self._inside, self._leaving(), self._seen_outside(), self._noise)
+    @property
+    def noise(self) -> float:
+        """Norm of the differences between entries of VᵀAV that should be equal: rounding of products."""
+        return float(np.abs(np.linalg.eigvalsh(self._asymmetry)).max(initial=0))
 
-    def _leaving(self) -> np.ndarray:
+    @property
+    def leaving_by_end(self) -> np.ndarray:
+        """How A V leaves the basis along each of its open ends, (e, m); they are not orthogonal."""
         return np.array([row for _, row in self._ends]).reshape(len(self._ends), len(self))
 
-    def _seen_outside(self) -> float:
-        """Estimate the largest eigenvalue outside the basis, as it was before the last vectors were added.
+    @property
+    def proved_outside(self) -> float:
+        """No less than the largest eigenvalue of A on all that is orthogonal to the basis, with chance 1 - δ.
 
-        They are a Lanczos recurrence of their own in what was outside then; the largest Ritz value there
-        and its residual are added. What is outside now is a part of that, with no larger an eigenvalue.
+        That is δ in all: the chance that the start of number s fails is 6 δ / (π s)², which sums up to δ.
+        """
+        if self.is_complete:
+            return -math.inf
+        return self._proved_outside() if self.is_confirming else self._proved
+
+    def _proved_outside(self, *, ended: bool = False) -> float:
+        if not self._unbroken or not self._since:
+            return self._proved
+        first = len(self) - self._since
+        alphas = np.diag(self._inside)[first:]
+        left = 0.0 if ended else self._ends[0][1][-1]
+        betas = np.append(np.diag(self._inside, 1)[first:], left)
+        failure = 6 * FAILURE_PROBABILITY / (math.pi * self.num_starts) ** 2
+        return min(
+            self._proved, largest_eigenvalue_bound(alphas, betas, self._matrix.dimension - first, failure)
+        )
+
+    @property
+    def ritz_outside(self) -> float:
+        """A lower bound of the largest eigenvalue on what was outside the basis when the latest start was made.
+
+        It is the recurrence's own largest Ritz value; -∞ before its first vector.
+        """
+        block = self._inside[len(self) - self._since :, len(self) - self._since :]
+        return float(np.linalg.eigvalsh(block)[-1]) if self._since else -math.inf
+
+    @property
+    def leaving(self) -> np.ndarray:
+        """How A V leaves the basis, (e, m): C in an orthonormal basis of the ends' span.
+
+        That is √G C, with G the inner products of the ends.
+        """
+        if len(self._ends) < 2:
+            return self.leaving_by_end
+        ends = torch.stack([end for end, _ in self._ends])
+        values, vectors = np.linalg.eigh((ends @ ends.T).cpu().numpy())
+        root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        leaving: np.ndarray = root @ self.leaving_by_end
+        return leaving
+
+    @property
+    def seen_outside(self) -> float:
+        """An estimate of the largest eigenvalue outside the basis; ∞ if there is none yet.
+
+        The last vectors are a Lanczos recurrence of their own in what was outside then; the largest Ritz value
+        there and its residual are added. What is outside now is a part of that, with no larger an eigenvalue.
         """
         if self.is_complete:
             return -math.inf
         if not self.is_informed:
             return math.inf
-        window = self._window
-        values, vectors = np.linalg.eigh(self._inside[-window:, -window:])
-        residual = math.hypot(*(float(row[-window:] @ vectors[:, -1]) for _, row in self._ends))
+        values, vectors = np.linalg.eigh(self._inside[-_WINDOW:, -_WINDOW:])
+        residual = abs(float(self._ends[0][1][-1] * vectors[-1, -1]))
         return float(values[-1]) + residual
 
-    @property
-    def _window(self) -> int:
-        return _WINDOW * max(1, len(self._ends))
-
     def _orthogonal(self, vector: Tensor) -> Tensor:
-        """Return the part orthogonal to basis and ends; zero if only rounding is left.
+        """Return the part orthogonal to the basis; zero if only rounding is left.
 
         A pass that takes less than half of a vector away left no more than rounding inside (Daniel, Gragg,
         Kaufman and Stewart 1976).
@@ -298,12 +399,15 @@ class KrylovBasis:
         length = float(vector.norm())
         for _ in range(_PASSES):
             vector = self.outside(vector)
-            for end, _row in self._ends:
-                vector = vector - (end @ vector) * end
             before, length = length, float(vector.norm())
             if length > 0.5 * before:
                 return vector
         return torch.zeros_like(vector)
+
+
+def _bordered(matrix: np.ndarray, column: np.ndarray, corner: float) -> np.ndarray:
+    """Return the symmetric matrix with one more row and column."""
+    return np.block([[matrix, column[:, None]], [column[None, :], np.full((1, 1), corner)]])
 
 
 class _Vectors:
@@ -347,6 +451,15 @@ class _Vectors:
         for block, part in zip(self._used(), torch.split(coefficients.to(self._dtype), _BLOCK), strict=False):
             taken.addmv_(block.T, part)
         return vector - taken
+
+    def combined(self, coefficients: Tensor) -> Tensor:
+        """Return the combinations with these coefficients, (size, k), as rows; summed in float64."""
+        turned = coefficients.T.to(self._device)
+        found = torch.empty(len(turned), self._dimension, dtype=self._dtype, device=self._device)
+        for start in range(0, self._dimension, _COLUMNS):
+            columns = slice(start, start + _COLUMNS)
+            found[:, columns] = turned @ torch.cat([block[:, columns] for block in self._used()]).double()
+        return found
 
     def rotate(self, rotation: Tensor) -> None:
         """Replace the vectors by combinations of them, in place. `rotation` is (size, new size), no larger."""

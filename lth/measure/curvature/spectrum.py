@@ -1,36 +1,54 @@
 """The algebraically largest eigenvalues of a symmetric matrix known by its products, and how certain they are.
 
 Lanczos stops when the interval that the log-product of the eigenvalues lies in is as narrow as asked, not
-after a fixed number of products. With Y the k leading Ritz vectors, Θ = YᵀAY their Ritz values, R = A Y - Y Θ
-what is left over, and c no less than the largest eigenvalue of A on what is orthogonal to Y:
+after a fixed number of products. With V the basis, T = VᵀAV, θ the eigenvalues of T, C how A V leaves V
+(`KrylovBasis`), and c no less than the largest eigenvalue of A on all that is orthogonal to V:
 
-    Θ is a compression of A, so      λᵢ ≥ θᵢ                                                (Cauchy)
-    A ≤ [[Θ, Rᵀ], [R, c I]], so      λᵢ ≤ max(c, i-th eigenvalue of that small matrix)      (Weyl)
+    T is a compression of A, so      λᵢ ≥ θᵢ                                                      (Cauchy)
+    A ≤ [[T, Cᵀ], [C, c I]], so      λᵢ ≤ max(c, i-th eigenvalue of that small matrix)            (Weyl)
 
-All of it is proved but c, which products can only estimate: it is the next Ritz value with its residual, or
-what is seen outside the basis if that is larger (`KrylovBasis.projection`). Eigenvalues close together look
-like one until they are told apart, which misleads that estimate: so the upper bound is made no less than
-θᵢ + 2 rᵢ, rᵢ = ‖A y - θᵢ y‖, and a tenth of the tolerance is added. A direction that the start vector had no
-part in, as further copies of a multiple eigenvalue, would be missed: a second random start, orthogonal to all
-that was found, looks for them before an interval is believed. Copies that stand out are found so; of others
-too close to tell apart one may be missed, which changes the product little.
+The second differs from θᵢ by about rᵢ² / (θᵢ - c), rᵢ = ‖A y - θᵢ y‖ of the Ritz vector y, and eigenvalues
+close together are told apart in it as far as they matter: it is quadratic, and of a cluster as a whole.
+
+c is proved, too, but for a chance of δ = 1e-6. When the eigenvalues seem to be known, from what the last
+vectors tell of the rest (an estimate, which decides nothing else), a random start is drawn in what is
+orthogonal to the basis as it is then. Its recurrence bounds the largest eigenvalue there (`outside`): a theorem
+about what was fixed before the start was drawn, so it holds for everything that the basis is blind to, further
+copies of a multiple eigenvalue included. If something large is found there instead, the search goes on, and
+nothing is believed before another start, drawn afterwards, has proved its c. The starts share δ.
+
+Assumed is that pseudorandom starts are as good as random ones, and of rounding this: what is computed is exact
+for a matrix A + E with ‖E‖ at most `noise`, which is added on both sides (Weyl). E is not known, so `noise` is
+an estimate: the norm of what should be symmetric in VᵀAV and is not, and for what rounds symmetrically a few
+units of the products' precision times the largest eigenvalue. E depends on the starts, and is assumed not to
+conspire with them: a worst case of float32 rounding could hide a component as small as ε.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from lth.bar import progress
 from lth.brief import brief
 from lth.errors import InputError
-from lth.measure.curvature.krylov import KrylovBasis, Projection, SymmetricOperator
+from lth.measure.curvature.krylov import (
+    FAILURE_PROBABILITY,
+    KrylovBasis,
+    SymmetricOperator,
+    with_rest,
+)
 
-_NOISE = 1e-6  # of the largest eigenvalue: float32 products resolve no smaller one
-_CHECK_EVERY = 5  # products between looks at the Ritz values, whose cost grows with the cube of the basis
-_STARTS = 4  # at most: what is outside is told from 8 vectors a start, and that many must fit between restarts
+_FORMER_NOISE = 1e-6  # of the largest eigenvalue: what counted as zero before the dtype was asked
+_ROUNDING = 8  # units of the products' precision times the largest eigenvalue, that rounding may hide
+_LEAST_CHECK, _LEAST_CONFIRMING = 5, 4  # products between looks at the Ritz values; more, later on
+_CONFIRM_ROOM = 30  # vectors that a confirming start is to find room for
+_STARTS = 16  # at most: each keeps a vector in float64
+_MARGIN = 0.8  # of the tolerance: what is estimated is to be better, for the proof to succeed
 MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
 _ROOM = 50  # vectors besides k, at least, that thick restarts need to go on
 
@@ -46,17 +64,20 @@ class Spectrum:
     eigenvalues: np.ndarray  # (k,), float64: Ritz values, each a lower bound but for `noise`
     upper: np.ndarray  # (k,): upper bounds
     residuals: np.ndarray  # (k,): ‖A y - θ y‖ of each Ritz pair; an eigenvalue lies within it of θ
-    noise: float  # rounding seen in the products; bounds are meant up to it
+    noise: float  # what rounding of the products may have moved an eigenvalue by; bounds are meant up to it
     num_products: int
     converged: bool  # the bounds were as close as asked
+    failure_probability: float = math.nan  # that an upper bound is too low; nan: they rest on an estimate
 
     __repr__ = brief
 
     @property
     def num_positive(self) -> int:
-        """How many of the k are positive beyond doubt: above their residual and the noise of the products."""
-        noise = max(self.noise, _NOISE * np.abs(self.eigenvalues).max())
-        return int((self.eigenvalues > self.residuals + noise).sum())
+        """How many of the k are positive beyond doubt, which θ - noise > 0 proves (Cauchy)."""
+        if math.isnan(self.failure_probability):  # as it was told when this spectrum was found
+            noise = max(self.noise, _FORMER_NOISE * np.abs(self.eigenvalues).max())
+            return int((self.eigenvalues > self.residuals + noise).sum())
+        return int((self.eigenvalues > self.noise).sum())
 
     @property
     def log_eig_product(self) -> float:
@@ -183,8 +204,7 @@ def search(
     *,
     tolerance: float = 1e-3,
     max_products: int | None = None,
-    claimed: np.ndarray | None = None,
-    keep: Callable[[np.ndarray | None], None] | None = None,
+    keep: Callable[[], None] | None = None,
     label: str = "eigenvalues",
 ) -> Spectrum:
     """Grow `basis` until the k leading eigenvalues of its matrix are known, and return them.
@@ -194,9 +214,7 @@ def search(
         k: As in `leading_spectrum`; so is what is raised.
         tolerance: As in `leading_spectrum`.
         max_products: As in `leading_spectrum`, those before an interruption included.
-        claimed: Of an interrupted search: what `keep` was called with.
-        keep: Is called after every product. From the basis as it is then, and the upper bounds, (k,), that a
-            new start is to confirm, a search goes on to the same bits.
+        keep: Is called after every product. From the basis as it is then a search goes on to the same bits.
         label: What the progress bar says.
 
     Example:
@@ -214,47 +232,25 @@ def search(
         raise InputError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")
     with progress(None, label, initial=basis.num_products, unit="product") as bar:
         while True:
-            spent, informed = basis.num_products, basis.is_informed
+            spent = basis.num_products
             is_last = spent >= limit or basis.is_complete
-            if len(basis) >= k and (is_last or (informed and spent % _CHECK_EVERY == 0)):
-                found = _spectrum(basis.projection(), k, spent, tolerance)
-                bar.set_postfix_str(_certainty(found, tolerance), refresh=False)
-                confirmed = basis.is_complete or (claimed is not None and _within(found, claimed))
-                if is_last or (found.converged and confirmed):
-                    certain = confirmed and (informed or basis.is_complete)
-                    return replace(found, converged=found.converged and certain)
-                if found.converged:
-                    claimed = found.upper + found.noise
-                    if basis.num_starts < _STARTS:
-                        basis.start_afresh()
+            if len(basis) >= k and (is_last or _is_due(basis)):
+                look = _Look(basis, k, tolerance)
+                seen = look.spectrum(basis.proved_outside)
+                bar.set_postfix_str(_certainty(seen, tolerance), refresh=False)
+                if is_last or look.suffices(basis.proved_outside):
+                    return seen
+                _steer(basis, look)
             if len(basis) == basis.capacity:
-                basis.restart(k + (basis.capacity - k) // 3)
+                basis.restart(_kept(basis, k))
             basis.grow()
             bar.update()
             if keep is not None:
-                keep(claimed)
+                keep()
 
 
-def _spectrum(known: Projection, k: int, num_products: int, tolerance: float) -> Spectrum:
-    values, vectors = np.linalg.eigh(known.inside)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    leaving = known.leaving @ vectors  # (e, m): how A y leaves the basis, for every Ritz vector y
-    residuals = np.linalg.norm(leaving, axis=0)
-    ritz, upper = values[:k], values[:k]
-    if len(known.leaving):
-        rest = values[k] + residuals[k] if len(values) > k else np.inf
-        rest = max(rest, known.outside)
-        if rest < np.inf:
-            corner = rest * np.eye(len(leaving))
-            around = np.block([[np.diag(ritz), leaving[:, :k].T], [leaving[:, :k], corner]])
-            upper = np.maximum(np.linalg.eigvalsh(around)[::-1][:k], rest)
-            # Eigenvalues not told apart yet look like one, at their mean; the residual is how far they spread.
-            upper = np.maximum(upper, ritz + 2 * residuals[:k])
-            upper = upper + 0.1 * tolerance * _share(ritz) * np.abs(upper)
-        else:
-            upper = np.full(k, np.inf)
-    found = Spectrum(ritz, upper, residuals[:k], known.noise, num_products, converged=False)
-    return replace(found, converged=found.meets(tolerance))
+def _kept(basis: KrylovBasis, k: int) -> int:
+    return k + (basis.capacity - k) // 3
 
 
 def _certainty(found: Spectrum, tolerance: float) -> str:
@@ -265,11 +261,83 @@ def _certainty(found: Spectrum, tolerance: float) -> str:
     return f"log_eig_product within {found.log_eig_width:.2g}, asked {asked:.2g}"
 
 
-def _share(values: np.ndarray) -> float:
-    """Return an eigenvalue's share in the interval that is allowed, were it spread evenly, in tolerances."""
-    return max(1.0, abs(float(np.log(values).sum()))) / len(values) if (values > 0).all() else 1.0
+def _is_due(basis: KrylovBasis) -> bool:
+    """Whether to look at the Ritz values, whose cost grows with the cube of the basis."""
+    if basis.since == 0:  # a recurrence that ended has seen all it can
+        return True
+    if basis.is_confirming:
+        return _is_step(basis.since, _LEAST_CONFIRMING, 8)
+    return basis.is_informed and _is_step(basis.num_products, _LEAST_CHECK, 25)
 
 
-def _within(found: Spectrum, claimed: np.ndarray) -> bool:
-    """Whether no eigenvalue has left the bounds that were given before the new start."""
-    return bool((found.eigenvalues <= claimed).all())
+def _is_step(count: int, least: int, part: int) -> bool:
+    """Whether `count` is among the numbers `least` apart, or by that part of themselves if it is more."""
+    step = least
+    while step < count:
+        step += max(least, step // part)
+    return step == count
+
+
+def _steer(basis: KrylovBasis, look: _Look) -> None:
+    """Choose what grows next: a new start once it seems that it will prove all, or what is least known."""
+    if basis.since == 0:
+        return
+    if basis.is_confirming:
+        if look.suffices(basis.ritz_outside):
+            return  # what is outside may be small enough
+    elif basis.num_starts < _STARTS and look.suffices(min(basis.seen_outside, basis.proved_outside), _MARGIN):
+        if basis.capacity - len(basis) < min(_CONFIRM_ROOM, basis.matrix.dimension - len(basis)):
+            basis.restart(_kept(basis, look.k))
+        basis.start_afresh()
+        return
+    basis.lead(look.heaviest_end)
+
+
+class _Look:
+    """The Ritz values of a basis, and what follows from them for one bound or another of what is outside."""
+
+    def __init__(self, basis: KrylovBasis, k: int, tolerance: float) -> None:
+        self.k = k
+        self._basis, self._tolerance = basis, tolerance
+        values, vectors = np.linalg.eigh(basis.inside)
+        self._ritz, self._size = values[::-1][:k].copy(), float(np.abs(values).max())
+        self._vectors = vectors[:, ::-1][:, :k]
+
+    def suffices(self, rest: float, share: float = 1.0) -> bool:
+        """Whether the bounds are as close as asked, if what is outside the basis is at most `rest`."""
+        if rest == math.inf:
+            return False
+        # No bounds are closer than these, which cost nothing.
+        best = self._spectrum(np.maximum(self._ritz, rest), 0.0)
+        return best.meets(share * self._tolerance) and self.spectrum(rest).meets(share * self._tolerance)
+
+    def spectrum(self, rest: float) -> Spectrum:
+        """Return what is known if no eigenvalue outside the basis is larger than `rest`."""
+        inside, leaving = self._basis.inside, self._basis.leaving
+        upper = np.maximum(self._ritz, rest)
+        if len(leaving) and rest < math.inf:
+            upper = np.maximum(upper, np.linalg.eigvalsh(with_rest(inside, leaving, rest))[::-1][: self.k])
+        found = self._spectrum(upper, self._basis.noise + self._floor)
+        return replace(found, converged=found.meets(self._tolerance))
+
+    @property
+    def heaviest_end(self) -> int:
+        """The open end along which the leading Ritz vectors leave the basis most, against their value."""
+        size = np.maximum(np.abs(self._ritz), 1e-3 * self._size)
+        return int(((self._basis.leaving_by_end @ self._vectors / size) ** 2).sum(axis=1).argmax())
+
+    @property
+    def _floor(self) -> float:
+        return _ROUNDING * torch.finfo(self._basis.matrix.dtype).eps * self._size
+
+    def _spectrum(self, upper: np.ndarray, noise: float) -> Spectrum:
+        residuals = np.linalg.norm(self._basis.leaving @ self._vectors, axis=0)
+        return Spectrum(
+            self._ritz,
+            upper,
+            np.maximum(residuals, noise),
+            noise,
+            self._basis.num_products,
+            converged=False,
+            failure_probability=FAILURE_PROBABILITY,
+        )

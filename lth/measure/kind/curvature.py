@@ -74,8 +74,7 @@ def curvature_at(
     spectrum = search(
         progress.basis,
         analysis.k,
-        claimed=progress.claimed,
-        keep=lambda claimed: keep(replace(progress, claimed=claimed)),
+        keep=lambda: keep(progress),
         label=f"eigenvalues at {label}",
     )
     trace = deflated_trace(
@@ -120,4 +119,6 @@ def numbers(found: Curvature, _job: CurvatureJob) -> dict[str, float]:
         metrics["landscape/log_eig_product"] = spectrum.log_eig_product
         if (width := spectrum.log_eig_width) < np.inf:
             metrics["solver/log_eig_product_interval"] = width
+            if not np.isnan(spectrum.failure_probability):
+                metrics["solver/log_eig_product_failure_probability"] = spectrum.failure_probability
     return metrics

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
 
 
@@ -15,7 +13,6 @@ class CurvatureProgress:
     """A curvature on the way: what it goes on from to the same bits."""
 
     basis: KrylovBasis
-    claimed: np.ndarray | None = None  # (k,): upper bounds that a second start is to confirm (`search`)
     samples: tuple[float, ...] = ()  # of the trace
 
 

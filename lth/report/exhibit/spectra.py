@@ -99,7 +99,7 @@ def log_product_rows(comparison: Comparison, evidence: Evidence) -> Table:
 
 
 def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
-    """Return every eigenvalue, a row each."""
+    """Return every eigenvalue, a row each, with no chance where its upper bound was an estimate."""
     rows: list[tuple[Cell, ...]] = []
     for pair in comparison.pairs(evidence):
         for point in (pair.sharper, pair.flatter):
@@ -112,6 +112,7 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
                     float(value),
                     float(upper),
                     float(residual),
+                    None if math.isnan(spectrum.failure_probability) else spectrum.failure_probability,
                     yes_no(spectrum.converged),
                     product,
                 )
@@ -126,6 +127,7 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
         "eigenvalue",
         "upper_bound",
         "residual",
+        "chance_that_bounds_fail",
         "converged",
         "log_eig_product",
     )

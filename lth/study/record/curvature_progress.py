@@ -87,7 +87,6 @@ class BasisKeeper:
         kept = KeptCurvature(
             basis.state(),
             tuple(self._parts),
-            progress.claimed,
             progress.samples,
             self._key,
             self._environment,

@@ -24,11 +24,14 @@ def ends(basis: KrylovBasis) -> Tensor:
 
 
 def check(basis: KrylovBasis, entries: Tensor, tolerance: float) -> None:
-    """Assert that V is orthonormal and A V = V T + F C, with F orthonormal and orthogonal to V."""
-    v, f, known = vectors(basis), ends(basis), basis.projection()
-    both = torch.cat([v, f])
-    torch.testing.assert_close(both @ both.T, torch.eye(len(both), dtype=DOUBLE), rtol=0, atol=tolerance)
-    inside, leaving = torch.from_numpy(known.inside), torch.from_numpy(known.leaving)
+    """Assert that V is orthonormal and A V = V T + F C, with F of unit vectors orthogonal to V."""
+    v, f, known = vectors(basis), ends(basis), basis
+    torch.testing.assert_close(v @ v.T, torch.eye(len(v), dtype=DOUBLE), rtol=0, atol=tolerance)
+    torch.testing.assert_close(v @ f.T, torch.zeros(len(v), len(f), dtype=DOUBLE), rtol=0, atol=tolerance)
+    torch.testing.assert_close(f.norm(dim=1), torch.ones(len(f), dtype=DOUBLE), rtol=0, atol=tolerance)
+    inside, leaving = torch.from_numpy(known.inside), torch.from_numpy(basis.leaving_by_end)
+    norms = torch.from_numpy(known.leaving).norm(dim=0)  # in whatever orthonormal basis
+    torch.testing.assert_close((leaving.T @ f).norm(dim=1), norms, rtol=tolerance, atol=tolerance)
     scale = float(entries.double().norm())
     expected = inside @ v + leaving.T @ f
     torch.testing.assert_close(v @ entries.double(), expected, rtol=0, atol=tolerance * scale)
@@ -78,7 +81,7 @@ def test_a_basis_that_spans_everything_has_no_open_end_and_the_eigenvalues_of_th
         basis.grow()
         if step < starts - 1:
             basis.start_afresh()
-    known = basis.projection()
+    known = basis
     assert basis.is_complete
     assert known.leaving.shape == (0, 30)
     expected = np.linalg.eigvalsh(entries.double().numpy())
@@ -104,14 +107,14 @@ def test_what_is_outside_is_no_larger_than_estimated_once_the_leading_eigenvalue
     v = vectors(basis)
     rest = torch.eye(200, dtype=DOUBLE) - v.T @ v
     outside = float(torch.linalg.eigvalsh(rest @ torch.diag(eigenvalues) @ rest)[-1])
-    assert outside <= basis.projection().outside <= 1.1
+    assert outside <= basis.seen_outside <= 1.1
 
 
 def test_before_enough_vectors_tell_nothing_is_known_of_what_is_outside():
     basis = KrylovBasis(Matrix(symmetric(50)), 0, 50)
     for _ in range(5):
         basis.grow()
-    assert basis.projection().outside == np.inf
+    assert basis.seen_outside == np.inf
 
 
 def test_basis_and_projection_depend_on_the_seed_alone():

@@ -43,6 +43,20 @@ def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:
     return torch.from_numpy((matrix + matrix.T) / 2)
 
 
+class Diagonal:
+    """A diagonal matrix, of which a product is a few multiplications; with noise of that size if asked."""
+
+    def __init__(self, diagonal: np.ndarray, dtype: torch.dtype = DOUBLE, noise: float = 0.0) -> None:
+        self.diagonal = torch.from_numpy(diagonal).to(dtype)
+        self.dimension, self.dtype, self.device = len(diagonal), dtype, torch.device("cpu")
+        self._noise, self._stream = noise, torch.Generator().manual_seed(0)
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        product = self.diagonal * vector
+        drawn = torch.randn(self.dimension, generator=self._stream, dtype=self.dtype)
+        return product + self._noise * product.norm() * drawn / drawn.norm()
+
+
 SPECTRA = {
     "positive": np.linspace(1, 50, 200),
     "negative": -np.linspace(1, 50, 60),
@@ -198,6 +212,75 @@ def test_float32_products_and_a_float32_basis_give_certified_eigenvalues(vectors
     assert (truth <= spectrum.upper + slack).all()
 
 
+BELOW = np.linspace(0.5, 1e-3, 400)
+MULTIPLE = {
+    "at the k-th place": np.concatenate([np.geomspace(50, 2, 10), np.full(25, 1.0), BELOW, BELOW / 2]),
+    "on top": np.concatenate([np.full(5, 9.0), np.geomspace(8, 2, 30), BELOW]),
+    "two of them": np.concatenate([np.full(6, 9.0), np.full(9, 3.0), BELOW]),
+    "all but equal": np.concatenate([np.geomspace(50, 2, 30), 1 + 1e-9 * np.arange(9), BELOW]),
+    "across the k-th place": np.concatenate([np.geomspace(50, 2, 30), np.full(12, 1.0), BELOW]),
+}
+
+
+@pytest.mark.parametrize(("seed", "dtype"), [(0, DOUBLE), (1, torch.float32)])
+@pytest.mark.parametrize("name", MULTIPLE)
+def test_a_multiple_eigenvalue_is_found_as_often_as_it_is_there_or_the_interval_still_holds_it(
+    name, seed, dtype
+):
+    matrix = Diagonal(MULTIPLE[name], dtype)
+    k = 35 if len(MULTIPLE[name]) > 430 else 15
+    found = leading_spectrum(matrix, k, seed=seed)
+    truth = np.sort(matrix.diagonal.double().numpy())[::-1][:k]
+    assert (found.eigenvalues - found.noise <= truth).all()
+    assert (truth <= found.upper + found.noise).all()
+    lower, upper = found.log_eig_interval
+    assert lower <= np.log(truth).sum() <= upper
+    if found.converged:
+        np.testing.assert_allclose(found.eigenvalues, truth, rtol=1e-2)
+
+
+@pytest.mark.parametrize("most", [180, 250])
+def test_a_last_start_that_still_finds_something_confirms_nothing(most):
+    """27 of 384 such matrices were certified to a wrong interval, the claim confirmed against itself."""
+    matrix = Diagonal(MULTIPLE["at the k-th place"])
+    found = leading_spectrum(matrix, 35, seed=0, max_products=most)
+    assert found.converged is bool(found.log_eig_width <= 1e-3 * found.log_eig_product)
+    assert found.log_eig_interval[1] >= np.log(MULTIPLE["at the k-th place"][:35]).sum()
+    assert not found.converged
+
+
+@pytest.mark.parametrize("k", [10, 20, 29])
+def test_double_products_resolve_a_dynamic_range_that_float32_does_not(k):
+    eigenvalues = np.geomspace(1, 1e-12, 30)
+    found = leading_spectrum(Diagonal(np.concatenate([eigenvalues, np.zeros(60)])), k, seed=0)
+    assert found.converged
+    assert found.num_positive == k
+    lower, upper = found.log_eig_interval
+    assert lower <= np.log(eigenvalues[:k]).sum() <= upper
+    single = leading_spectrum(Diagonal(np.concatenate([eigenvalues, np.zeros(60)]), torch.float32), k, seed=0)
+    assert single.num_positive < max(k, 16)
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-4])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_in_the_products_is_in_the_interval(size, seed):
+    eigenvalues = np.concatenate([np.geomspace(30, 1, 20), np.linspace(0.2, -0.1, 300)])
+    found = leading_spectrum(Diagonal(eigenvalues, noise=size), 15, seed=seed, tolerance=1e-2)
+    assert found.noise > 0
+    assert (found.eigenvalues - found.noise <= eigenvalues[:15]).all()
+    assert (eigenvalues[:15] <= found.upper + found.noise).all()
+
+
+def test_no_residual_or_bound_is_finer_than_the_products_resolve():
+    """Copies of one eigenvalue end the recurrence at once, with nothing left over."""
+    found = leading_spectrum(Diagonal(np.full(50, 3.0), torch.float32), 4, seed=0)
+    resolved = np.finfo(np.float32).eps * 3.0
+    assert (found.residuals >= resolved).all()
+    assert found.noise >= resolved
+    lower, upper = found.log_eig_interval
+    assert lower < 4 * np.log(3) < upper
+
+
 def test_the_last_product_allowed_does_not_make_an_unconfirmed_interval_converged():
     free = leading_spectrum(Matrix(with_spectrum(SPECTRA["decaying"])), 8, seed=0)
     assert free.converged
@@ -208,7 +291,9 @@ def test_the_last_product_allowed_does_not_make_an_unconfirmed_interval_converge
     assert not stopped.converged
 
 
-@pytest.mark.parametrize("name", [name for name in SPECTRA if name != "negative"])  # it adds nothing on top
+# "negative" adds nothing on top. Where values lie half a percent apart, a start of the 34 vectors that there is
+# room for can prove no bound as close as asked (below).
+@pytest.mark.parametrize("name", ["decaying", "outliers over a bulk", "clustered"])
 @pytest.mark.parametrize("room", [0, 5])
 def test_a_basis_that_is_restarted_finds_the_same_eigenvalues(name, room):
     matrix = Matrix(with_spectrum(np.concatenate([np.linspace(-1e-3, 1e-3, 300), SPECTRA[name]])))
@@ -221,6 +306,18 @@ def test_a_basis_that_is_restarted_finds_the_same_eigenvalues(name, room):
     slack = spectrum.noise + 1e-12 * np.abs(expected).max()
     assert (spectrum.eigenvalues <= expected + slack).all()
     assert (expected <= spectrum.upper + slack).all()
+
+
+@pytest.mark.parametrize("name", ["positive", "indefinite"])
+def test_a_basis_with_too_little_room_for_a_proof_has_not_converged_and_bounds_that_hold(name):
+    matrix = Matrix(with_spectrum(np.concatenate([np.linspace(-1e-3, 1e-3, 300), SPECTRA[name]])))
+    spectrum = leading_spectrum(matrix, 6, seed=0, memory_budget=56 * matrix.dimension * 8, max_products=600)
+    expected = np.linalg.eigvalsh(matrix.entries.numpy())[::-1][:6]
+    assert not spectrum.converged
+    np.testing.assert_allclose(spectrum.eigenvalues, expected, rtol=1e-3 * 30)
+    assert (spectrum.eigenvalues <= expected + spectrum.noise).all()
+    assert (expected <= spectrum.upper + spectrum.noise).all()
+    assert np.isfinite(spectrum.upper).all()
 
 
 class Large:
@@ -323,7 +420,7 @@ def test_the_identity_and_the_zero_matrix_are_exhausted_at_every_step():
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
-@pytest.mark.parametrize("kept_after", [1, 14, 15, 16, 37, 50, 61])
+@pytest.mark.parametrize("kept_after", [1, 14, 15, 16, 29, 33, 37])
 def test_a_search_that_was_interrupted_goes_on_to_the_same_bits(dtype, kept_after):
     """Before and after a look at the Ritz values, a restart of the basis and its second start."""
     drawn = torch.randn(200, 200, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
@@ -337,21 +434,21 @@ def test_a_search_that_was_interrupted_goes_on_to_the_same_bits(dtype, kept_afte
 
     whole = basis()
 
-    def keep(claimed):
-        kept.append((whole.state(), whole.vectors(0, len(whole)), claimed))
+    def keep():
+        kept.append((whole.state(), whole.vectors(0, len(whole))))
 
     found = search(whole, 10, keep=keep)
     assert found.converged
     assert whole.num_starts == 2
     assert whole.num_restarts >= 1
-    assert len(kept) == found.num_products > 61
-    state, vectors, claimed = kept[kept_after - 1]
+    assert len(kept) == found.num_products > 37
+    state, vectors = kept[kept_after - 1]
     resumed = KrylovBasis.resumed(Matrix(entries, dtype), 0, state, [vectors])
-    again = search(resumed, 10, claimed=claimed)
+    again = search(resumed, 10)
     for name, value in vars(found).items():
         assert np.array_equal(value, getattr(again, name)), name
     at_the_end = KrylovBasis.resumed(Matrix(entries, dtype), 0, kept[-1][0], [kept[-1][1]])
-    assert np.array_equal(search(at_the_end, 10, claimed=kept[-1][2]).eigenvalues, found.eigenvalues)
+    assert np.array_equal(search(at_the_end, 10).eigenvalues, found.eigenvalues)
     assert at_the_end.matrix.count == 0
 
 
@@ -405,6 +502,29 @@ def test_leading_eigenvalues_of_a_network_are_those_of_its_dense_hessian():
     assert spectrum.converged
     # Residuals of at most 1e-3 (error quadratic in them for well separated ones), float32 products
     assert (np.abs(spectrum.eigenvalues - expected) <= spectrum.residuals + 1e-5 * expected[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "former"),
+    [(1e-3, (18.56311408046964, 18.564970176575844)), (1e-2, (18.56311408046964, 18.581655691015943))],
+)
+def test_the_interval_of_a_network_overlaps_the_one_that_the_former_certificate_gave(tolerance, former):
+    operator, _ = masked_hessian(1.0, 30)
+    found = leading_spectrum(operator, 8, seed=0, tolerance=tolerance)
+    lower, upper = found.log_eig_interval
+    assert found.converged
+    assert found.failure_probability == 1e-6
+    assert lower <= former[1]
+    assert former[0] <= upper
+    assert found.num_products <= 50
+
+
+def test_a_spectrum_of_before_counts_as_positive_what_it_counted_then():
+    values = np.array([1.0, 1e-3, 1e-7])
+    former, new = (
+        Spectrum(values, values, np.array([0.0, 2e-3, 0.0]), 0.0, 4, True, chance) for chance in (np.nan, 1e-6)
+    )
+    assert (former.num_positive, new.num_positive) == (1, 3)
 
 
 @pytest.mark.parametrize("level", [1, 2])

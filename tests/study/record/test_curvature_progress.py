@@ -10,6 +10,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from problems import DOUBLE, Matrix
 from tiny_problem import make_problem
 
+from lth.measure import progress_file
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, search
@@ -38,7 +39,7 @@ SIZE, CAPACITY, K = 120, 30, 8
 
 def matrix() -> Matrix:
     drawn = torch.randn(SIZE, SIZE, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
-    eigenvalues = torch.cat([torch.linspace(3, 9, K), torch.linspace(-1, 1, SIZE - K)]).to(DOUBLE)
+    eigenvalues = torch.cat([torch.linspace(3, 9, K), torch.linspace(-1.5, 1.5, SIZE - K)]).to(DOUBLE)
     turn = torch.linalg.qr(drawn)[0]
     return Matrix((turn * eigenvalues) @ turn.T)
 
@@ -71,15 +72,15 @@ class Kept:
         found = keeper.find(matrix(), 0, CAPACITY) or CurvatureProgress(KrylovBasis(matrix(), 0, CAPACITY))
         basis = found.basis
 
-        def keep(claimed: np.ndarray | None) -> None:
+        def keep() -> None:
             if basis.num_products % every == 0:
-                keeper.keep(CurvatureProgress(basis, claimed))
+                keeper.keep(CurvatureProgress(basis))
             if basis.num_products == products:
                 raise KeyboardInterrupt
 
         self.basis = basis
         try:
-            return search(basis, K, claimed=found.claimed, keep=keep)
+            return search(basis, K, keep=keep)
         except KeyboardInterrupt:
             return None
 
@@ -113,7 +114,7 @@ def test_a_run_without_progress_begins_at_the_start_and_says_nothing(kept):
 
 @pytest.mark.parametrize("every", [1, 7])
 def test_a_measurement_that_is_killed_again_and_again_ends_with_the_same_bits(kept, undisturbed, every):
-    """Before the basis is restarted (at 30 products), after it, and in its second start."""
+    """Before the basis is restarted, after it, and in its second start."""
     for products in (8, 25, 33, 47):
         assert kept.measure(kept.keeper(), products, every) is None
         assert kept.steps()[-1] == products // every * every
@@ -137,10 +138,18 @@ def test_every_vector_is_written_once_until_the_basis_is_restarted(kept, monkeyp
     assert written == list(range(25))
 
 
+def test_progress_of_an_earlier_version_is_started_over_from_and_that_is_said(kept, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(progress_file, "_FORMAT", ("lth-curvature", 1))
+        kept.measure(kept.keeper(), 12)
+    assert kept.find() is None
+    assert any("can't go on from products" in line for line in kept.said)
+
+
 def test_what_a_restart_replaced_is_deleted(kept):
-    kept.measure(kept.keeper(), 30)
+    kept.measure(kept.keeper(), 24)
     before = set(kept.names(VECTORS))
-    assert len(before) == 30
+    assert len(before) == 24
     kept.measure(kept.keeper(), 34)
     assert not before & set(kept.names(VECTORS))
     assert kept.steps() == [33, 34]
