@@ -20,6 +20,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from lth.errors import MendableError
+from lth.tracking.connection import ConnectionProvider
 
 TrackingError = MlflowException  # what a store raises that answers, and refuses
 PATIENCE = 300.0  # seconds
@@ -226,11 +227,13 @@ class PatientClient:
 
 
 def set_request_defaults() -> None:
-    """Let MLflow ask a server few times and show no bars, unless the user wants it otherwise.
+    """Let MLflow ask a server few times and without stalls, and print nothing, unless the user wants it so.
 
     `patience` waits longer, and says so.
     """
+    ConnectionProvider.is_wanted = True
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # for which it asks for the run
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
