@@ -75,9 +75,15 @@ class PatientClient:
         """Return the names of active experiments, the latest first."""
         return [str(found.name) for found in self.persist(self.at_once.search_experiments, max_results=100)]
 
-    def create_experiment(self, name: str, artifact_location: str | None = None) -> str:
+    def create_experiment(
+        self, name: str, artifact_location: str | None = None, tags: dict[str, str] | None = None
+    ) -> str:
         """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
-        return str(self.persist(self.at_once.create_experiment, name, artifact_location))
+        return str(self.persist(self.at_once.create_experiment, name, artifact_location, tags))
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        """Set a tag of an experiment."""
+        self.persist(self.at_once.set_experiment_tag, experiment_id, name, value)
 
     def create_run(self, experiment_id: str, *, tags: Mapping[str, str], run_name: str) -> str:
         """Make a run that is RUNNING, and return its id."""

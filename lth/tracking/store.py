@@ -23,6 +23,7 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
+from lth.tracking.lookup import KEY, STUDY, Lookup, indexed
 from lth.tracking.process import PROCESS, described, is_alive, is_heard_of, is_own, ownership
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,
@@ -36,8 +37,6 @@ from lth.tracking.relocation import COMMAND, moved_to
 from lth.tracking.run import NOTE, LostRunError, RunLog
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
-STUDY = "lth.study"  # on every run of a study: its key
-KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
 FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
@@ -79,6 +78,7 @@ class Store:
         self._say = say
         launched = self._connect(patience, creates=creates, experiment=experiment, of_run=of_run)
         self._launched = self._adoptable(launched) if adopts and launched is not None else None
+        self._lookup = Lookup(self._client, self._experiment)
         self._leases = Leases(self._client, self.experiment_id, self.search)
 
     def _connect(
@@ -180,7 +180,7 @@ class Store:
         return None
 
     def find(self, key: str) -> str | None:
-        """Return the latest finished run of this content key, by one search on its tag."""
+        """Return the latest finished run of this content key."""
         return next((str(run.info.run_id) for run in self.of_key(key) if is_finished(run)), None)
 
     def alive(self, key: str) -> Run | None:
@@ -189,7 +189,16 @@ class Store:
 
     def of_key(self, key: str) -> list[Run]:
         """Return every run of this content key, latest first."""
-        return self.search(f"tags.`{KEY}` = '{key}'")
+        return self._lookup.runs(KEY, key)
+
+    def of_study(self, study: str) -> list[Run]:
+        """Return every run of a study, latest first."""
+        return self._lookup.runs(STUDY, study)
+
+    @property
+    def first_before(self) -> Run | None:
+        """The first result that the experiment holds, if an earlier version wrote it, in another way."""
+        return self._lookup.first_before
 
     def close_dead(self) -> list[str]:
         """Mark every run whose process died without a word as KILLED, say so, and return their names."""
@@ -265,7 +274,7 @@ class Store:
     def _open(
         self, name: str, tags: Mapping[str, str], begun: Sequence[Run], parent: str | None, *, adopt: bool
     ) -> Iterator[RunLog]:
-        tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
+        tags = {**indexed(tags), **ownership(), **({_PARENT: parent} if parent else {})}
         unfinished = _unfinished(begun, tags)
         if unfinished is None:
             adopted = self._adopt(name, tags) if adopt else None
