@@ -33,8 +33,8 @@ def measure_on(
     keep_every: float,
     unsent: Unsent,
     say: Callable[[str], None],
-) -> None:
-    """Take a measurement, keeping its progress on `run` as it goes, and log what came of it.
+) -> bytes:
+    """Take a measurement, keeping its progress on `run` as it goes, log what came of it, and return it packed.
 
     Args:
         run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
@@ -65,6 +65,7 @@ def measure_on(
     run.check_owner()
     log_measurement(run, job, content, surveyor.positions, seconds)
     say(f"  {seconds:.0f} s")
+    return content
 
 
 def _read(directory: Path) -> bytes:

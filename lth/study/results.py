@@ -10,6 +10,7 @@ from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.summary import LevelRow
 from lth.measure.kind.take import read
+from lth.measure.packed import Packed
 from lth.plan.jobs import CurvatureJob, Job, level_jobs, study_jobs
 from lth.plan.place import Place, Point
 from lth.plan.tasks import StudyTasks, Task
@@ -51,12 +52,27 @@ class StudyResults:
     ) -> None:
         self._problem, self._store, self._index = problem, store, index
         self._runs, self._tasks = runs, tasks
-        self._read: dict[str, Any] = {}  # what a measurement's run holds: analyses and the report show the same
+        # What runs hold: analyses, the summary and the report show the same.
+        self._read: dict[str, Any] = {}
+        self._attained: dict[str, Attained] = {}
 
     def attained(self, place: Place) -> Attained:
         """Return what a training reached."""
         run_id = self._index.needed(self._tasks.training(place).key, place.name)
-        return Attained(*load_outcome(self._store, run_id))
+        return self._outcome(run_id)
+
+    def hold_outcome(self, run_id: str, attained: Attained) -> None:
+        """Note what the training of a run has reached, which then is not asked for."""
+        self._attained[run_id] = attained
+
+    def hold_measured(self, run_id: str, job: Job, content: bytes) -> None:
+        """Note what a measurement found that its run holds, which then is not asked for."""
+        self._read[run_id] = read(Packed(content), job)
+
+    def _outcome(self, run_id: str) -> Attained:
+        if run_id not in self._attained:
+            self._attained[run_id] = Attained(*load_outcome(self._store, run_id))
+        return self._attained[run_id]
 
     def measured(self, job: Job) -> Any:
         """Return what a measurement found, downloaded once."""
@@ -126,8 +142,8 @@ class StudyResults:
         for place in self._places():
             run_id = self._index.find(self._tasks.training(place).key)
             if run_id is not None and place.level not in logged[solution_trend(place)]:
-                density, history = load_outcome(self._store, run_id)
-                log_solution_trend(study, place, density, history[-1])
+                attained = self._outcome(run_id)
+                log_solution_trend(study, place, attained.density, attained.history[-1])
         if not self.fits_trends():
             return
         there = self._store.steps(study.run_id, ANALYSIS_TREND)

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from lth.errors import MendableError
+from lth.errors import InputError, MendableError
 from lth.tracking.connection import ConnectionProvider
 
 TrackingError = MlflowException  # what a store raises that answers, and refuses
@@ -61,7 +61,7 @@ class PatientClient:
     def __init__(self, patience: float = PATIENCE, say: Callable[[str], None] = lambda _line: None) -> None:
         self.at_once = MlflowClient()  # the same without patience, and with MLflow's own errors
         self._patience, self._say = patience, say
-        self._artifact_uris: dict[str, str] = {}  # by run id
+        self._places: dict[str, tuple[str, str]] = {}  # experiment and artifact address by run, which stay
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """Return an experiment."""
@@ -165,34 +165,46 @@ class PatientClient:
         """Write a file into an artifact folder of a run."""
         self.persist(self.artifacts(run_id).log_artifact, local, folder)
 
-    def log_artifacts(self, run_id: str, directory: str, folder: str | None) -> None:
-        """Write every file of a directory into an artifact folder of a run."""
-        self.persist(self.artifacts(run_id).log_artifacts, directory, folder)
-
     def list_artifacts(self, run_id: str, folder: str) -> list[FileInfo]:
         """Return what is right in an artifact folder of a run."""
         return list(self.persist(self.artifacts(run_id).list_artifacts, folder))
 
-    def download(self, run_id: str, path: str, directory: str) -> Path:
-        """Copy an artifact, or a folder of them, into `directory` and return where it is there.
+    def fetch(self, run_id: str, path: str, directory: str) -> Path:
+        """Copy an artifact that is a file into `directory` and return where it is there.
 
-        MLflow's own method says of every failure that the path is wrong, also of one that would pass.
+        MLflow's own method asks first if it is a folder, and says of every failure that the path is wrong, also
+        of one that would pass. What copies a file is what every repository of artifacts must have.
+
+        Raises:
+            InputError: If the path leads out of the directory.
         """
-        return Path(self.persist(self.artifacts(run_id).download_artifacts, path, dst_path=directory))
+        target = Path(directory, path)
+        if not target.resolve().is_relative_to(Path(directory).resolve()):
+            raise InputError(f"the artifact {path!r} of run {run_id} lies outside its folder; leave out ..")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.persist(self.artifacts(run_id)._download_file, path, str(target))
+        return target
 
     def artifact_uri(self, run_id: str) -> str:
         """Return where the artifacts of a run are."""
-        if run_id not in self._artifact_uris:
-            self.get_run(run_id)
-        return self._artifact_uris[run_id]
+        return self._place(run_id)[1]
+
+    def experiment_id(self, run_id: str) -> str:
+        """Return the experiment that a run is in."""
+        return self._place(run_id)[0]
 
     def artifacts(self, run_id: str) -> ArtifactRepository:
         """Return what reads and writes the artifacts of a run, and whose methods are not called again."""
         return get_artifact_repository(self.artifact_uri(run_id), tracking_uri=get_tracking_uri())
 
+    def _place(self, run_id: str) -> tuple[str, str]:
+        if run_id not in self._places:
+            self.get_run(run_id)
+        return self._places[run_id]
+
     def _seen(self, run: Run) -> Run:
-        """Remember where the artifacts of a run are, which never changes."""
-        self._artifact_uris[str(run.info.run_id)] = str(run.info.artifact_uri)
+        """Remember where a run and its artifacts are."""
+        self._places[str(run.info.run_id)] = str(run.info.experiment_id), str(run.info.artifact_uri)
         return run
 
     @contextmanager

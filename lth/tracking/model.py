@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import torch
-from mlflow import MlflowClient
+from mlflow import MlflowClient, get_tracking_uri
+from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
+from mlflow.models import Model, infer_signature
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from torch import nn
 
 from lth.tracking.run import RunLog
@@ -29,8 +34,6 @@ def log_model(
     """Log a network in evaluation mode, exported by torch.export, and what it attains.
 
     A network that torch.export can't trace has no model; its checkpoint, which is the result, does not suffer.
-    The run is FINISHED afterwards: call this last, and flush its metrics before.
-
     Args:
         run: Of the network; a model that it has already, of a process that was killed here, is replaced.
         network: What to log.
@@ -47,43 +50,56 @@ def log_model(
     def log() -> str | None:
         nonlocal first
         if not first:
-            _remove_models(run.run_id)
+            _remove_models(run)
         first = False
-        return _log(run.run_id, network, input_shape, name, parameters, metrics)
+        return _log(run, network, input_shape, name, parameters, metrics)
 
     return run.patiently(log)
 
 
 def _log(
-    run_id: str,
+    run: RunLog,
     network: nn.Module,
     input_shape: Sequence[int],
     name: str,
     parameters: Mapping[str, str],
     metrics: Mapping[str, float],
 ) -> str | None:
-    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
-    with torch.no_grad():
-        signature = infer_signature(example.numpy(), network(example).numpy())
-    # Traced without gradients, a program is the same and takes a third less time.
-    with mlflow.start_run(run_id=run_id, nested=True), torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow warns of its own defaults
+    """Do what `mlflow.pytorch.log_model` does, which asks for every metric of the run, one after the other."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder, described = Path(directory, "model"), Model(run_id=run.run_id)
         try:
-            info = mlflow.pytorch.log_model(
-                network,
-                name=name,
-                input_example=example.numpy(),
-                signature=signature,
-                **_as_exported_program(),
-                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-                params=dict(parameters),
-            )
+            _save(network, input_shape, folder, described)
         except (MlflowException, OSError):
             raise
         except Exception as error:  # torch.export fails with whatever its tracer meets
             return _untraceable(error)
-        mlflow.log_metrics(dict(metrics), model_id=info.model_id)
+        client, known = MlflowClient(), {**parameters, **run.parameters}
+        model = client.create_logged_model(run.experiment_id, name, source_run_id=run.run_id, params=known)
+        described.model_id = described.model_uuid = model.model_id
+        described.artifact_path = model.artifact_location
+        described.save(folder / MLMODEL_FILE_NAME)
+        client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+        get_artifact_repository(model.artifact_location, get_tracking_uri()).log_artifacts(str(folder))
+        client.finalize_logged_model(model.model_id, "READY")
+        run.metrics(metrics, model=model.model_id)
     return None
+
+
+def _save(network: nn.Module, input_shape: Sequence[int], folder: Path, described: Model) -> None:
+    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
+    # Traced without gradients, a program is the same and takes a third less time.
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own defaults
+        mlflow.pytorch.save_model(
+            network,
+            folder,
+            mlflow_model=described,
+            input_example=example.numpy(),
+            signature=infer_signature(example.numpy(), network(example).numpy()),
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            **_as_exported_program(),
+        )
 
 
 def why_no_model(network: nn.Module, input_shape: Sequence[int]) -> str | None:
@@ -102,13 +118,12 @@ def _untraceable(error: Exception) -> str:
 
 
 def _as_exported_program() -> dict[str, Any]:
-    """Return the option of `log_model` to write a program of torch.export; MLflow 3.11 renamed it."""
-    renamed = "serialization_format" in inspect.signature(mlflow.pytorch.log_model).parameters
+    """Return the option of `save_model` to write a program of torch.export; MLflow 3.11 renamed it."""
+    renamed = "serialization_format" in inspect.signature(mlflow.pytorch.save_model).parameters
     return {"serialization_format": "pt2"} if renamed else {"export_model": True}
 
 
-def _remove_models(run_id: str) -> None:
+def _remove_models(run: RunLog) -> None:
     client = MlflowClient()
-    experiment = client.get_run(run_id).info.experiment_id
-    for model in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+    for model in client.search_logged_models([run.experiment_id], f"source_run_id = '{run.run_id}'"):
         client.delete_logged_model(model.model_id)

@@ -23,7 +23,8 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
-from lth.tracking.lookup import KEY, STUDY, Lookup, indexed
+from lth.tracking.lookup import KEY as KEY
+from lth.tracking.lookup import STUDY, Lookup, indexed
 from lth.tracking.process import PROCESS, described, is_alive, is_heard_of, is_own, ownership
 from lth.tracking.project.experiment import (
     EXPERIMENT_NAME,
@@ -368,9 +369,9 @@ class Store:
         location = self._client.artifact_uri(run_id)
         return without_password(str(local_folder(location) or location))
 
-    def download(self, run_id: str, path: str, directory: str) -> Path:
-        """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
-        return self._client.download(run_id, path, directory)
+    def fetch(self, run_id: str, path: str, directory: str) -> Path:
+        """Copy an artifact of a run that is a file into `directory` and return where it is there."""
+        return self._client.fetch(run_id, path, directory)
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the UI: of the tracking server, else of one that `make ui` starts."""
@@ -421,6 +422,7 @@ class Store:
         if pointer is not None:
             link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
             pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
+            pointer.flush()
         return pointer
 
     @contextmanager
