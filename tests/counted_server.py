@@ -19,7 +19,7 @@ _ID = re.compile(r"m-[0-9a-f]{32}|[0-9a-f]{32}")
 
 
 class _Silent(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, *_what: Any) -> None:
         """Say nothing."""
 
 

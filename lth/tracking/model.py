@@ -34,6 +34,7 @@ def log_model(
     """Log a network in evaluation mode, exported by torch.export, and what it attains.
 
     A network that torch.export can't trace has no model; its checkpoint, which is the result, does not suffer.
+
     Args:
         run: Of the network; a model that it has already, of a process that was killed here, is replaced.
         network: What to log.

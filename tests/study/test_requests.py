@@ -1,4 +1,4 @@
-"""How often a task asks a tracking server: over a network each request is time, and a lab's workers share one."""
+"""How often a task asks a tracking server: each request takes time, and all workers of a lab share one."""
 
 from collections.abc import Callable, Iterator
 
