@@ -21,6 +21,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from lth.errors import InputError, MendableError
 from lth.tracking.connection import ConnectionProvider
+from lth.tracking.object_storage import is_not_there, storage_trouble
 
 TrackingError = MlflowException  # what a store raises that answers, and refuses
 PATIENCE = 300.0  # seconds
@@ -39,6 +40,8 @@ _AWAY = {
 }
 # How MLflow says that a server was not there, or had no better answer than 5xx.
 _UNANSWERED = re.compile(r"API request to .* failed with (timeout |exception |error code (429|5\d\d))")
+# The same of a server that answers, and fails to hand an artifact on.
+_HANDED_ON = re.compile(r"/mlflow-artifacts/.*(too many 5\d\d error responses|failed with error code 5\d\d)")
 _STATUS = re.compile(r"\b(429|5\d\d) (Server|Client) Error\b")
 _MOST_A_PAGE = 1000  # runs
 _KEPT = "what was finished is kept: once this is mended, the same command goes on"
@@ -226,12 +229,13 @@ class PatientClient:
         while True:
             try:
                 found = call(*arguments, **named)
-            except (MlflowException, OSError) as error:
+            except Exception as error:  # the libraries of object stores have no error in common
                 waited = time.monotonic() - began
+                if is_not_there(error):  # as other places of artifacts say it
+                    raise FileNotFoundError(errno.ENOENT, one_line(error)) from error
                 if (reason := _reason(error)) is None:
                     raise
-                refused = bool(_numbers(error) & _REFUSED)
-                if refused or waited + pause > self._patience:
+                if not _passes(error) or waited + pause > self._patience:
                     raise StoreError(f"{reason}; {_KEPT}") from error
                 if not has_said:
                     self._say(f"{reason}; trying again for up to {self._patience:.0f} s")
@@ -300,9 +304,14 @@ def one_line(error: Exception) -> str:
     return without_password(" ".join(str(error).split()))[:1000]
 
 
-def _reason(error: MlflowException | OSError) -> str | None:
+def _reason(error: Exception) -> str | None:
     """Return what is wrong with the store and what to do; None if it answered, and said something else."""
-    text, numbers = one_line(error), _numbers(error)
+    text = one_line(error)
+    if (trouble := storage_trouble(error)) is not None:
+        return f"the artifacts can't be reached ({text}): {trouble.remedy}"
+    if not isinstance(error, MlflowException | OSError):
+        return None
+    numbers = _numbers(error)
     if numbers & _FULL:
         return f"the disk of the artifacts is full ({text}): make room there"
     if numbers & _REFUSED:
@@ -311,9 +320,22 @@ def _reason(error: MlflowException | OSError) -> str | None:
         return f"the artifacts can't be reached ({text}): see that their place is there"
     if isinstance(error, MlflowException) and error.error_code == "TEMPORARILY_UNAVAILABLE":
         return f"the tracking store does not answer ({text}): see that it runs and is not locked or full"
+    if _UNANSWERED.search(text) and _HANDED_ON.search(text):
+        return (
+            f"the tracking server can't reach its artifacts ({text}): its log says why; see that their place "
+            "is there, and that the server has its credentials"
+        )
     if _UNANSWERED.search(text):
         return f"the tracking server does not answer ({text}): see that it runs"
     return None
+
+
+def _passes(error: Exception) -> bool:
+    """Say whether waiting may mend an error that has a reason."""
+    trouble = storage_trouble(error)
+    if trouble is not None:
+        return trouble.passes
+    return not (isinstance(error, MlflowException | OSError) and _numbers(error) & _REFUSED)
 
 
 def _numbers(error: MlflowException | OSError) -> set[int]:

@@ -2,8 +2,8 @@
 
 A server of several uvicorn workers, as `mlflow server` is by default, sends the head of an answer and its body
 apart on sockets without TCP_NODELAY (uvicorn #3149). On a connection that is kept, the body then waits for the
-client to acknowledge the head, which it does after 40 ms. On a new one it does so at once, and that is made in a
-round trip; under TLS in several, but there a proxy stands before the server, which does not stall.
+client to acknowledge the head, which it does after 40 ms. On a new one it does so at once, and that is made in
+a round trip; under TLS in several, but there a proxy stands before the server, which does not stall.
 
 MLflow loads this module while it is itself being imported, so nothing but the abstract class may be imported
 at the top.
