@@ -40,8 +40,8 @@ _RUNNING_OPTIONS = {
     "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
     "[default: 30]",
     "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [default: 300]",
-    "unsent": "Folder for finished results that can't be logged now; from one that machines share, any of them logs "
-    "what is there. [default: ./lth-unsent]",
+    "unsent": "Folder for finished results that can't be logged now; one that machines share serves them all. "
+    "[default: ./lth-unsent]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
 

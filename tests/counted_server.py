@@ -58,8 +58,10 @@ def counted_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Co
         from mlflow.server import app, fastapi_app, handlers  # noqa: F401
     for cached in ("_tracking_store", "_model_registry_store", "_artifact_repo"):
         monkeypatch.setattr(handlers, cached, None, raising=False)
-    handlers._get_tracking_store()  # which takes its store for that of the whole process
     monkeypatch.setattr(service, "_tracking_uri", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    handlers._get_tracking_store()  # which takes its store for that of the whole process
+    service._tracking_uri = None
     counted = CountedServer(app.wsgi_app)
     server = make_server("127.0.0.1", 0, counted, threaded=True, request_handler=_Silent)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -43,10 +43,10 @@ def is_own(tags: Mapping[str, str]) -> bool:
 def is_alive(tags: Mapping[str, str]) -> bool | None:
     """Say whether the process that writes a run with these tags is alive; None if the tags do not tell.
 
-    A process of this machine is looked up by its pid and start. One whose start seems to be another (the pid was
-    given out again, or the clock was set) is alive if its last heartbeat is at most five minutes old. So is one
-    elsewhere; but its clock may be minutes from this one's, so it is dead only if no later heartbeat comes while
-    this process watches: for a minute where it seems silent, for five where it does not.
+    A process of this machine is looked up by its pid and start. One whose start seems to be another (the pid
+    was given out again, or the clock was set) is alive if its last heartbeat is at most five minutes old. One
+    elsewhere has a clock that may be minutes from this one's: it is dead only if no later heartbeat comes while
+    this process watches, for a minute where it seems silent, for five where it does not.
     """
     identity = tags.get(PROCESS, "").rsplit(" ", 2)
     if len(identity) != 3 or not identity[1].isdecimal():
