@@ -29,6 +29,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.environment import ROOT, environment, print_table, usable_cores, write_results
 from lth.tracking.lookup import INDEXED, KEY, STUDY, indexed
+from lth.tracking.process import HOST, PID, PROCESS
 from lth.tracking.store import Store
 
 _A_STUDY = 100  # runs
@@ -137,9 +138,9 @@ def _add(rows: dict[str, list[dict[str, object]]], index: int, experiment: int, 
             "mlflow.runName": f"level {level // 5}",
             "mlflow.user": "lab",
             "mlflow.source.name": "entrypoints/study.py",
-            "lth.host": "node",
-            "lth.pid": "1",
-            "lth.process": "nobody any more",
+            HOST: "node",
+            PID: "1",
+            PROCESS: "nobody any more",
         }
     )
     rows["runs"].append(

@@ -15,6 +15,7 @@ DENSE, LEVEL_1, OTHER = Place.imp(0), Place.imp(1), Place("random_init", 1)
 THREE = (DENSE, LEVEL_1, OTHER)
 # Who claims a task, looks who else does, opens its run and ends it, has made 11; the rest are results.
 A_MEASUREMENT = 17
+A_ROW = 1  # of what was measured on the solution's own run, a level's by its analysis, a baseline's each time
 A_SOLUTION = 5  # to load one: its manifest, and four files
 
 
@@ -50,7 +51,8 @@ def test_a_task_of_each_kind_makes_few_requests(server):
     for job in of_level:
         assert requests(study.measurement, job) <= A_MEASUREMENT, (job.name, server.counts)
     assert requests(study.measurement, SurfaceJob(THREE, THREE)) <= A_MEASUREMENT + 2, server.counts
-    assert requests(study.analysis, 1, ["lines"]) <= A_MEASUREMENT, server.counts
+    assert requests(study.measurement, CurvatureJob(Point.at(OTHER))) <= A_MEASUREMENT + A_ROW, server.counts
+    assert requests(study.analysis, 1, ["lines"]) <= A_MEASUREMENT + A_ROW, server.counts
     assert requests(study.analysis, 1, ["lines"]) == 1, server.counts
 
     # A process that has done nothing of it before loads what it needs.
