@@ -145,6 +145,8 @@ def _usable(store: Store, run_id: str, directory: str) -> Iterator[None]:
     except (TrackingError, OSError, CheckpointError) as error:
         check_kept(store, run_id)
         found = str(error).replace(directory, store.artifacts_of(run_id))  # no user knows our copy of it
+        if not isinstance(error, CheckpointError):
+            found = f"{found}, in {store.artifacts_of(run_id)}/{CHECKPOINT}"
         raise CheckpointError(
             f"the checkpoint of run {run_id} is not usable: {found}; {_again(store.run(run_id))}"
         ) from error
