@@ -12,14 +12,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from entrypoints import workers
 from lth.errors import InputError, MendableError
 from lth.setting.parameter import PARAMETERS
+from lth.signals import interrupt_on_signals
 
 if TYPE_CHECKING:
     from lth.study.open import Opening
@@ -122,7 +121,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
             from lth.study.open import Opening, build_study
 
             opening = Opening.read(given)
-            store = _open_store(opening, attended)
+            store = _open_store(opening, attended, _say)
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
         with told_as(click.ClickException):
             yield study
@@ -130,7 +129,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
 
 @contextmanager
 def opened_replication(
-    options: Options, seeds: str | None, *, reads_only: bool = False
+    options: Options, seeds: str | None, *, reads_only: bool = False, say: Callable[[str], None] | None = None
 ) -> Iterator[Replication]:
     """Build the same study under several seeds; user errors end the command as in `opened_study`.
 
@@ -138,6 +137,7 @@ def opened_replication(
         options: As click parsed them.
         seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
         reads_only: Whether a store that is not there is refused and not made.
+        say: Tells the user; by default line by line.
     """
     given = _given(options)
     with ExitStack() as attended:
@@ -148,8 +148,8 @@ def opened_replication(
 
             several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(given)
-            store = _open_store(opening, attended, creates=not reads_only)
-            replication = build_replication(opening, several, store, _say)
+            store = _open_store(opening, attended, say or _say, creates=not reads_only)
+            replication = build_replication(opening, several, store, say or _say)
         with told_as(click.ClickException):
             yield replication
 
@@ -170,8 +170,7 @@ def tell_report(replication: Replication, run_id: str) -> None:
 
 def _given(options: Options) -> dict[str, str]:
     """Prepare the process for a study, and return what the user said of it."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_signals()
     _follow_launcher()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
     given = {name: value for name, value in options.items() if value is not None and name != "fresh"}
@@ -221,16 +220,18 @@ def _logged_fault(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(error)}; no user's mistake: report it, the traceback is {where}"
 
 
-def _open_store(opening: Opening, attended: ExitStack, *, creates: bool = True) -> Store:
+def _open_store(
+    opening: Opening, attended: ExitStack, say: Callable[[str], None], *, creates: bool = True
+) -> Store:
     """Open the tracking store; the run of `mlflow run` shows that it is alive until `attended` is closed."""
     from lth.tracking.client import set_request_defaults
     from lth.tracking.store import Store
 
     set_request_defaults()
-    store = Store(opening.patience, _say, creates=creates)
-    _say(f"tracking in {store.description}")
+    store = Store(opening.patience, say, creates=creates)
+    say(f"tracking in {store.description}")
     for line in store.unused():
-        _say(line)
+        say(line)
     attended.enter_context(store.attending())
     store.close_dead()
     return store
@@ -250,25 +251,15 @@ def is_true(name: str, value: str | None) -> bool:
     raise click.BadParameter(f"{value!r} is neither true nor false", param_hint=f"--{name}")
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    # `mlflow run` answers Ctrl-C, which reaches us too, with SIGTERM: what is being kept now goes on.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def _follow_launcher() -> None:
-    """Stop, as by SIGTERM, when what started this process is gone.
-
-    That is `mlflow run`, which passes no signal on, or the command whose worker it is.
-    """
+    """Stop, as by SIGTERM, when `mlflow run`, which passes no signal on, started this process and is gone."""
     import psutil
 
     launcher = psutil.Process().parent()
-    is_launched = "MLFLOW_RUN_ID" in os.environ
-    if launcher is None or not (is_launched or workers.number()):
+    if launcher is None or "MLFLOW_RUN_ID" not in os.environ:
         return
     try:
-        if is_launched and not any("mlflow" in word for word in launcher.cmdline()):
+        if not any("mlflow" in word for word in launcher.cmdline()):
             return
     except psutil.Error:
         return

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from entrypoints import workers as crew
 from entrypoints.options import (
     ProjectCommand,
     is_fresh,
@@ -15,6 +12,7 @@ from entrypoints.options import (
     study_options,
     tell_report,
 )
+from entrypoints.workers import Table, parse, parse_retries
 
 
 @click.command(cls=ProjectCommand)
@@ -22,8 +20,26 @@ from entrypoints.options import (
     "--workers",
     default="auto",
     envvar="LTH_WORKERS",
-    callback=crew.parse,
-    help="Processes that share the tasks; auto: as many as a CPU's cores have threads for. [default: auto]",
+    callback=parse,
+    help="Processes that do the tasks; auto: as many as a CPU's cores have threads for. [default: auto]",
+)
+@click.option(
+    "--retries",
+    default="3",
+    callback=parse_retries,
+    help="How often a task is gone on with whose process was lost. [default: 3]",
+)
+@click.option(
+    "--keep_going",
+    "--keep-going",
+    "keep_going",
+    default="true",
+    help="Whether, where a task fails, all is done that does not need it. [default: true]",
+)
+@click.option(
+    "--plan",
+    default=None,
+    help="true: only say what is to be done, in how many hours with how many workers. [default: false]",
 )
 @click.option(
     "--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [default: seed]"
@@ -34,21 +50,36 @@ from entrypoints.options import (
     help="true: write down claims, seeds, margins and settings first; only: nothing else. [default: false]",
 )
 @study_options
-def main(seeds: str | None, workers: int | None, declare: str | None, **options: str | None) -> None:
+def main(
+    seeds: str | None,
+    workers: int | None,
+    retries: int,
+    keep_going: str,
+    plan: str | None,
+    declare: str | None,
+    **options: str | None,
+) -> None:
     """Train and measure everything that is missing, and report on it."""
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
-    with opened_replication(options, seeds) as replication:
-        if number := crew.number():
-            replication.take_part(number)
+    goes_on, only_plans = is_true("keep_going", keep_going), is_true("plan", plan)
+    table = Table()
+    with opened_replication(options, seeds, say=table.say) as replication:
+        from lth.study.completion import Manner
+
+        if only_plans:
+            click.echo(replication.plan())
             return
         if declare == "only" or is_true("declare", declare):
             replication.declare()
         if declare == "only":
             return
         count = replication.worthwhile_workers if workers is None else workers
-        with crew.working(count, ["entrypoints.study", *sys.argv[1:]], click.echo):
-            run_id = replication.complete()
+        manner = Manner(count, retries=retries, keep_going=goes_on, watch=table.show)
+        try:
+            run_id = replication.complete(manner)
+        finally:
+            table.close()
         tell_report(replication, run_id)
 
 

@@ -8,7 +8,8 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,11 +32,14 @@ from lth.plan.jobs import (
 from lth.plan.place import Place, Point
 from lth.plan.tasks import StudyTasks, Task
 from lth.solution.problem import Problem, check_level, check_measurable, check_next_larger
+from lth.study.completion import complete
+from lth.study.desk import StudyDesk
+from lth.study.engine.here import Here
 from lth.study.index import COMPLETE, StudyIndex
 from lth.study.record.solution import study_name
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns, origin_of
-from lth.study.scheduler import Scheduler
+from lth.study.scheduler import Scheduler, UnfinishedError
 from lth.study.tasks import TaskWorker
 from lth.study.unsent import UNSENT
 from lth.tracking.store import Store, is_finished
@@ -72,7 +76,8 @@ class Study:
         self._worker = TaskWorker(
             problem, store, self._index, self._runs, self._results, say, keep_every, unsent
         )
-        self._scheduler = Scheduler(self._index, self._worker, say)
+        self.desk = StudyDesk(self._index, self._worker)
+        self._scheduler = Scheduler(self.desk, Here(self._worker.do), say)
 
     def solution(self, place: Place, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a solution, after training it and what it needs where that is missing."""
@@ -126,23 +131,56 @@ class Study:
         complete the same study share its tasks.
         """
         self.check()
+        complete([self], self._say)
+        return self._runs.parent()
+
+    def missing(self) -> list[Task]:
+        """Return the trainings and measurements that are not there; if there are, the study is not complete."""
         self._index.refresh()
-        parent, results, summary = self._runs.parent(), self.tasks.results(), self.tasks.summary()
-        study = self._index.run(parent)
-        missing = [task for task in results if self._index.known(task.key) is None]
-        if study.data.tags.get(COMPLETE) == summary.key:
+        missing = [task for task in self.tasks.results() if self._index.known(task.key) is None]
+        if self._index.run(self._runs.parent()).data.tags.get(COMPLETE) == self.tasks.summary().key:
             missing = [task for task in missing if self._index.find(task.key) is None]
+        return missing
+
+    def begin(self) -> bool:
+        """Say how much is to be done, and mark the study as not complete; False if it is complete."""
+        parent, missing = self._runs.parent(), self.missing()
+        study = self._index.run(parent)
+        if study.data.tags.get(COMPLETE) == self.tasks.summary().key:
             if not missing and is_finished(study):
                 self._say(f"{self.name}: complete in run {parent}, nothing to compute")
-                return parent
+                return False
             self.store.append(parent).tags({COMPLETE: ""})  # until it is again
-        self._say(f"{self.name}: {len(missing)} of {len(results)} trainings and measurements to do")
-        measurements = self.tasks.measurements()
-        targets = [*self.tasks.trainings(), *self.tasks.of_levels(), *measurements, summary]
-        with self.store.resume(parent):
-            self._scheduler.finish(targets, quiet={*measurements, summary})
+        every = len(self.tasks.results())
+        self._say(f"{self.name}: {len(missing)} of {every} trainings and measurements to do")
+        return True
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Show the study's run as running, for as long as the block lasts.
+
+        Where it ends because tasks of other studies failed, this one is finished all the same.
+        """
+        of_others: UnfinishedError | None = None
+        with self.store.resume(self._runs.parent()):
+            try:
+                yield
+            except UnfinishedError as error:
+                if self._index.known(self.tasks.summary().key) is None:
+                    raise
+                of_others = error
         self._worker.release()
-        return self._runs.parent()
+        if of_others is not None:
+            raise of_others
+
+    def targets(self) -> list[Task]:
+        """Return what a complete study consists of."""
+        measurements = self.tasks.measurements()
+        return [*self.tasks.trainings(), *self.tasks.of_levels(), *measurements, self.tasks.summary()]
+
+    def quiet(self) -> list[Task]:
+        """Return what of it is not told of where it is found."""
+        return [*self.tasks.measurements(), self.tasks.summary()]
 
     def first_result(self) -> tuple[str, str] | None:
         """Return name and run of a training that is there already; None if there is none, and so no result."""

@@ -139,6 +139,16 @@ class Store:
             )
 
     @property
+    def address(self) -> str:
+        """Where another process finds it; it may hold a password."""
+        return str(get_tracking_uri())
+
+    @property
+    def experiment_name(self) -> str:
+        """The experiment, by name."""
+        return str(self._experiment.name)
+
+    @property
     def description(self) -> str:
         """Where runs are found and logged, for a person; where artifacts are, if not beside that."""
         named = f"{store_name()}, experiment {self._experiment.name}"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, held back while something must not be left half done."""
+"""Ctrl-C, SIGTERM and SIGUSR1 as interruptions, held back while something must not be left half done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from lth.signals import ENDING
+
 _Handler = Callable[[int, FrameType | None], object]
 
 
@@ -21,7 +22,7 @@ def held_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+    handlers = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
     hold = _Hold()
     try:
         for number, handler in handlers.items():

@@ -241,7 +241,7 @@ def test_of_32_processes_that_ask_for_one_key_at_once_one_begins_it(store):
     asked_by(store, "32", "one")
 
 
-# Each child dies before the n-th request of its task, and this process does it then, until one lives to the end.
+# Each child dies before the n-th request of its task, which is then done here; until one lives to the end.
 _KILLED = """
 import itertools, multiprocessing, os, signal
 from lth.tracking.client import PatientClient
