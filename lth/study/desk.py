@@ -73,8 +73,8 @@ class StudyDesk:
         """Return how long tasks take, by those of these that are finished."""
         rates = Rates()
         for task in tasks:
-            metrics = self._index.metrics(task.key)
-            if metrics is not None and (seconds := took(metrics)) is not None:
+            run = self._index.own(task.key)
+            if run is not None and (seconds := took(run)) is not None:
                 rates.add(group_of(task), seconds)
         return rates
 

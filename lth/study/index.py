@@ -75,10 +75,11 @@ class StudyIndex:
                 self._former.of(self._tasks[key], search=True)
         return self.known(key)
 
-    def metrics(self, key: str) -> Mapping[str, float] | None:
-        """Return the last metrics of the study's own run that holds the result of a key; asks nobody."""
-        held = next((run for run in self._runs(key) if is_finished(run)), None)
-        return None if held is None else held.data.metrics
+    def own(self, key: str) -> FoundRun | None:
+        """Return the run of a task of a key that is finished, if one is known; asks nobody."""
+        return next(
+            (run for run in self._runs(key) if is_finished(run) and run.data.tags.get(KEY) == key), None
+        )
 
     def is_former(self, key: str) -> bool:
         """Say whether the result of a key is one that an earlier version stored under another."""

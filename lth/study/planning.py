@@ -29,7 +29,7 @@ def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Ra
     wanted = Counter(map(group_of, every))
     left = Counter(map(group_of, rest.unfinished))
     lines = [f"{'tasks':<18}{'there':>7}{'to do':>7}{'each':>10}{'together':>10}"]
-    for group, count in wanted.items():
+    for group, count in sorted(wanted.items(), key=lambda item: item[0] == PROMPT):
         each = rates.of(group)
         known = "" if group in rates.measured or group == PROMPT else "  guessed"
         lines.append(
@@ -63,11 +63,11 @@ def rates_elsewhere(store: Store, problem: Problem) -> Rates:
     tags = {"network": problem.setting.network, "data_digest": problem.images.digest}
     found = store.search(" AND ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items()))
     for run in filter(is_finished, found):
-        tags, seconds = run.data.tags, took(run.data.metrics)
-        if seconds is None or not {"kind", "level"} <= tags.keys():
+        tags, seconds = run.data.tags, took(run)
+        if seconds is None or "level" not in tags:
             continue
-        if tags["kind"] == "measurement":
-            rates.add(tags.get("measure", ""), seconds)
+        if tags["kind"] in ("measurement", "analysis"):
+            rates.add(tags.get("measure", PROMPT), seconds)
         else:
             scale = (
                 1.0 if tags["kind"] == "fine_tune" else epochs / float(run.data.params.get("epochs", epochs))
@@ -80,9 +80,11 @@ def duration(seconds: float) -> str:
     """Return a time for people.
 
     Example:
-        >>> [duration(seconds) for seconds in (4.2, 75, 5400, 900_000)]
-        ['4 s', '75 s', '90 min', '250 h']
+        >>> [duration(seconds) for seconds in (4.21, 75, 5400, 900_000)]
+        ['4.2 s', '75 s', '90 min', '250 h']
     """
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"

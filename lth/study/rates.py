@@ -7,27 +7,29 @@ known times a proportion, which is about that of the preset digits.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import fmean
 
 from lth.plan.place import Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task
+from lth.tracking.store import FoundRun
 
-TOOK = ("time/training_seconds", "time/measuring_seconds")  # metrics of a run
+_TOOK = ("time/training_seconds", "time/measuring_seconds")  # metrics of a run
 _TRACKING = "time/tracking_seconds"
 # Of the time of a rewound training; of digits on a CPU.
 _PROPORTION = {
     "dense": 1.0,
     "rewound": 1.0,
-    "fine_tune": 0.5,
-    "spectra": 0.5,
-    "radii": 0.3,
-    "lines": 0.2,
-    "surface": 0.6,
+    "fine_tune": 1.0,
+    "spectra": 0.7,
+    "radii": 0.2,
+    "lines": 0.25,
+    "surface": 0.8,
     "distances": 0.05,
     "density": 0.5,
 }
 PROMPT = "prompt"
+_LOGGING_SECONDS = 10.0  # that opening, loading and logging may take besides
 _PROMPT_SECONDS = 0.5  # of what only puts together what is known
 
 
@@ -51,7 +53,7 @@ class Rates:
         >>> rates = Rates()
         >>> rates.add("rewound", 30.0)
         >>> rates.of("rewound"), rates.of("spectra"), sorted(rates.measured)
-        (30.0, 15.0, ['rewound'])
+        (30.0, 21.0, ['rewound'])
     """
 
     def __init__(self, took: Iterable[tuple[str, float]] = ()) -> None:
@@ -61,7 +63,7 @@ class Rates:
 
     def add(self, group: str, seconds: float) -> None:
         """Note how long a task of a kind took."""
-        if group in _PROPORTION:
+        if group in _PROPORTION or group == PROMPT:
             self._took[group].append(seconds)
 
     def include(self, other: Rates) -> None:
@@ -72,15 +74,15 @@ class Rates:
     @property
     def measured(self) -> frozenset[str]:
         """Kinds of which at least one task is finished."""
-        return frozenset(self._took)
+        return frozenset(self._took) - {PROMPT}
 
     def of(self, group: str) -> float:
         """Return the seconds that a task of a kind takes."""
-        if group not in _PROPORTION:
-            return _PROMPT_SECONDS
         if group in self._took:
             return fmean(self._took[group])
-        units = [fmean(took) / _PROPORTION[known] for known, took in self._took.items()]
+        if group not in _PROPORTION:
+            return _PROMPT_SECONDS
+        units = [fmean(took) / _PROPORTION[known] for known, took in self._took.items() if known != PROMPT]
         return _PROPORTION[group] * (fmean(units) if units else 60.0)
 
     def seconds(self, task: Task) -> float:
@@ -88,7 +90,18 @@ class Rates:
         return self.of(group_of(task))
 
 
-def took(metrics: Mapping[str, float]) -> float | None:
-    """Return how long the task of a run took, its logging too; None if the run does not say."""
-    seconds = next((metrics[name] for name in TOOK if name in metrics), None)
-    return None if seconds is None else seconds + metrics.get(_TRACKING, 0.0)
+def took(run: FoundRun) -> float | None:
+    """Return how long the task of a finished run took, with its logging; None if the run does not say.
+
+    Where it was done in one go, that is as long as the run was open. One that was interrupted says itself.
+    """
+    metrics, info = run.data.metrics, run.info
+    is_open = info.start_time is not None and info.end_time is not None
+    whole = float(info.end_time - info.start_time) / 1000 if is_open else None
+    if run.data.tags.get("kind") == "analysis":
+        return whole
+    worked = next((metrics[name] for name in _TOOK if name in metrics), None)
+    if worked is None:
+        return None
+    worked += metrics.get(_TRACKING, 0.0)
+    return whole if whole is not None and worked <= whole <= 1.5 * worked + _LOGGING_SECONDS else worked

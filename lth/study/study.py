@@ -134,25 +134,19 @@ class Study:
         complete([self], self._say)
         return self._runs.parent()
 
-    def missing(self) -> list[Task]:
-        """Return the trainings and measurements that are not there; if there are, the study is not complete."""
-        self._index.refresh()
-        missing = [task for task in self.tasks.results() if self._index.known(task.key) is None]
-        if self._index.run(self._runs.parent()).data.tags.get(COMPLETE) == self.tasks.summary().key:
-            missing = [task for task in missing if self._index.find(task.key) is None]
-        return missing
-
     def begin(self) -> bool:
         """Say how much is to be done, and mark the study as not complete; False if it is complete."""
-        parent, missing = self._runs.parent(), self.missing()
+        self._index.refresh()
+        parent, results, summary = self._runs.parent(), self.tasks.results(), self.tasks.summary()
         study = self._index.run(parent)
-        if study.data.tags.get(COMPLETE) == self.tasks.summary().key:
+        missing = [task for task in results if self._index.known(task.key) is None]
+        if study.data.tags.get(COMPLETE) == summary.key:
+            missing = [task for task in missing if self._index.find(task.key) is None]
             if not missing and is_finished(study):
                 self._say(f"{self.name}: complete in run {parent}, nothing to compute")
                 return False
             self.store.append(parent).tags({COMPLETE: ""})  # until it is again
-        every = len(self.tasks.results())
-        self._say(f"{self.name}: {len(missing)} of {every} trainings and measurements to do")
+        self._say(f"{self.name}: {len(missing)} of {len(results)} trainings and measurements to do")
         return True
 
     @contextmanager
