@@ -33,8 +33,10 @@ def held_back() -> Iterator[None]:
         # A signal between two of these lines takes effect, and leaves nothing but a handler that passes on.
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if hold.arrived:
-            signal.raise_signal(hold.arrived[0])
+        if (
+            hold.arrived
+        ):  # not raised again as a signal: where it is blocked, as in Ray's workers, it would never come
+            handlers[hold.arrived[0]](hold.arrived[0], None)
 
 
 class _Hold:

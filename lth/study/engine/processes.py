@@ -210,7 +210,9 @@ class Processes:
         if not worker.is_ready:
             self._false_starts += 1
             if self._false_starts >= _MOST_FALSE_STARTS:
-                raise InputError(f"no worker can be started: {self._false_starts} in a row {_how(status)}")
+                raise InputError(
+                    f"no worker can be started: of {self._false_starts} in a row, the last {_how(status)}"
+                )
         if task is None:
             return None
         return Outcome(task, error=LostWorkerError(f"{worker.name} {_how(status)}"))
