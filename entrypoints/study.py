@@ -24,6 +24,17 @@ from entrypoints.workers import Table, parse, parse_retries
     help="Processes that do the tasks; auto: as many as a CPU's cores have threads for. [default: auto]",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["processes", "ray"]),
+    default="processes",
+    help="What does the tasks: processes of this machine, or a Ray cluster. [default: processes]",
+)
+@click.option(
+    "--address",
+    default=None,
+    help="Of the Ray cluster: auto, local for one on this machine, or ray://…, host:port. [default: auto]",
+)
+@click.option(
     "--retries",
     default="3",
     callback=parse_retries,
@@ -53,6 +64,8 @@ from entrypoints.workers import Table, parse, parse_retries
 def main(
     seeds: str | None,
     workers: int | None,
+    engine: str,
+    address: str | None,
     retries: int,
     keep_going: str,
     plan: str | None,
@@ -63,6 +76,8 @@ def main(
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
     goes_on, only_plans = is_true("keep_going", keep_going), is_true("plan", plan)
+    if address is not None and engine != "ray":
+        raise click.UsageError("address is of a Ray cluster; add engine=ray, or leave it out")
     table = Table()
     with opened_replication(options, seeds, say=table.say) as replication:
         from lth.study.completion import Manner
@@ -74,8 +89,10 @@ def main(
             replication.declare()
         if declare == "only":
             return
-        count = replication.worthwhile_workers if workers is None else workers
-        manner = Manner(count, retries=retries, keep_going=goes_on, watch=table.show)
+        cluster = (address or "auto") if engine == "ray" else None
+        auto = 0 if cluster is not None else replication.worthwhile_workers
+        count = auto if workers is None else workers
+        manner = Manner(count, cluster, retries, keep_going=goes_on, watch=table.show)
         try:
             run_id = replication.complete(manner)
         finally:

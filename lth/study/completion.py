@@ -22,13 +22,15 @@ class Manner:
     """How studies are completed.
 
     Args:
-        workers: Processes that do the tasks; one is this process itself.
+        workers: How many do the tasks; one is this process itself. For Ray, 0 is as many as there are CPUs.
+        address: Of the Ray cluster that does them; None for processes of this machine.
         retries: How often a task is done again whose process was lost.
         keep_going: Whether, where a task fails, all is done that does not need it.
         watch: Is told how far the work is.
     """
 
     workers: int = 1
+    address: str | None = None
     retries: int = RETRIES
     keep_going: bool = True
     watch: Callable[[Progress], None] = lambda _progress: None

@@ -53,6 +53,10 @@ class StudyDesk:
         for key, run_id in runs.items():
             self._index.add(key, run_id)
 
+    def disown(self, task: Task, process: str) -> None:
+        """Mark the run of a task as left by a process that is gone."""
+        self._index.disown(task.key, process)
+
     def check(self, task: Task) -> None:
         """Raise if a task can't be done, before anything is done for it."""
         self._worker.check(task)
@@ -126,6 +130,10 @@ class JointDesk:
     def give_up(self, task: Task, lost: LostResultError) -> None:
         """Take a run for one that holds no result."""
         self._of[task].give_up(task, lost)
+
+    def disown(self, task: Task, process: str) -> None:
+        """Mark the run of a task as left by a process that is gone."""
+        self._of[task].disown(task, process)
 
     def check(self, task: Task) -> None:
         """Raise if a task can't be done, before anything is done for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 from lth.cores import usable_cores
 from lth.errors import InputError
@@ -16,7 +17,7 @@ from lth.plan.order import walk
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, write_report
 from lth.study.completion import ALONE, Manner, complete, joint
-from lth.study.engine.processes import Processes
+from lth.study.engine.processes import LOGS, Processes
 from lth.study.planning import plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
@@ -24,6 +25,9 @@ from lth.study.record.report import earlier_reports, log_report, report_name, re
 from lth.study.study import Study
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
+
+if TYPE_CHECKING:
+    from lth.study.engine.ray import RayWorkers
 
 _POLL_SECONDS = 2.0
 
@@ -58,21 +62,30 @@ class Replication:
         # Trainings follow one another; beside each there are measurements for about one more process.
         return max(1, min(usable_cores() // problem.measuring_threads, 2 * len(self.studies)))
 
-    def processes(self, count: int) -> Processes:
-        """Return so many processes of this machine, which do tasks of these studies."""
+    def engine(self, manner: Manner) -> Processes | RayWorkers:
+        """Return what does tasks of these studies in other processes: those of this machine, or of Ray.
+
+        Raises:
+            InputError: If Ray is asked for and not here, or its cluster can't do them.
+        """
         assert self._opening is not None, "studies that were opened from what a user said"
         tasks = {
             task: number
             for number, study in reversed(list(enumerate(self.studies)))
             for task in walk(study.targets(), lambda _task: False)
         }
-        return Processes(
-            count,
-            self._opening,
-            self._say,
-            lost=lambda run_id, sought: LostResultError(self._store.run(run_id), sought),
-            study_of=tasks.__getitem__,
-        )
+        about = (manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
+        if manner.address is None:
+            return Processes(*about)
+        try:
+            from lth.study.engine.ray import RayWorkers
+        except ImportError as error:
+            raise InputError(f"engine=ray needs Ray: pip install 'lth[ray]' ({error})") from error
+        fingerprint = self.studies[0].problem.keys.evidence()
+        return RayWorkers(*about, address=manner.address, logs=LOGS, fingerprint=fingerprint)
+
+    def _lost(self, run_id: str, sought: str) -> LostResultError:
+        return LostResultError(self._store.run(run_id), sought)
 
     def declare(self) -> str:
         """Write down claims, seeds, margins and settings before there is any result; what is declared is found.
@@ -162,7 +175,7 @@ class Replication:
         return report_name([study.problem for study in self.studies])
 
     def _complete(self, manner: Manner) -> None:
-        if manner.workers == 1:
+        if manner.workers == 1 and manner.address is None:
             complete(self.studies, self._say, manner)
             return
         with ExitStack() as started:
@@ -170,7 +183,7 @@ class Replication:
                 self.studies,
                 self._say,
                 manner,
-                lambda: started.enter_context(closing(self.processes(manner.workers))),
+                lambda: started.enter_context(closing(self.engine(manner))),
             )
 
     def _computed(self, manner: Manner) -> list[Evidence]:

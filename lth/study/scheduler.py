@@ -52,6 +52,9 @@ class Desk(Protocol):
     def give_up(self, task: Task, lost: LostResultError) -> None:
         """Take a run for one that holds no result."""
 
+    def disown(self, task: Task, process: str) -> None:
+        """Mark the run of a task as left by a process that is gone."""
+
     def check(self, task: Task) -> None:
         """Raise if a task can't be done, before anything is done for it."""
 
@@ -308,6 +311,8 @@ class Scheduler:
             self._see_others(frontier, here)
         elif isinstance(error, LostWorkerError) and here.tries.get(task, 0) < self._retries:
             here.tries[task] = here.tries.get(task, 0) + 1
+            if error.process is not None:  # else others wait until it was silent for long
+                self._desk.disown(task, error.process)
             self._say(f"{task.name}: {error}; it is gone on with ({here.tries[task]} of {self._retries} times)")
         elif self._keep_going and not isinstance(error, LostResultError | StoreError):
             here.failed[task] = error

@@ -44,13 +44,13 @@ class _Hold:
 
     def __init__(self) -> None:
         self.is_over = False
-        self.arrived: list[int] = []
+        self.arrived: list[signal.Signals] = []
 
     def instead_of(self, handler: _Handler) -> _Handler:
         def note(number: int, frame: FrameType | None) -> None:
             if self.is_over:
                 handler(number, frame)
             else:
-                self.arrived.append(number)
+                self.arrived.append(signal.Signals(number))
 
         return note

@@ -14,7 +14,16 @@ class RemoteFaultError(Exception):
 
 
 class LostWorkerError(Exception):
-    """The process that was at a task is gone."""
+    """The process that was at a task is gone.
+
+    Args:
+        how: What is known of it.
+        process: As its runs name it, if the engine knows and this machine can't look it up.
+    """
+
+    def __init__(self, how: str, process: str | None = None) -> None:
+        super().__init__(how)
+        self.process = process
 
 
 @dataclass(frozen=True)

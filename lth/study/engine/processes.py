@@ -16,28 +16,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lth.errors import InputError, MendableError
+from lth.errors import InputError
 from lth.plan.tasks import Task
-from lth.study.engine.engine import LostWorkerError, Outcome, RemoteFaultError
+from lth.study.engine.engine import LostWorkerError, Outcome
+from lth.study.engine.message import Message, error_of
 from lth.study.record.load import LostResultError
-from lth.tracking.client import StoreError
-from lth.tracking.run import LostRunError
 
 LOGS = Path("lth-logs")  # in the working directory
 _PROGRAM = "lth.study.engine.worker"
 _RUN_OF_MLFLOW = "MLFLOW_RUN_ID"  # which is this process's
 _SECONDS_TO_END = 60.0  # in which a worker keeps its progress
 _MOST_FALSE_STARTS = 3  # in a row, of all workers
-_KINDS: dict[str, type[Exception]] = {
-    "store": StoreError,
-    "lost_run": LostRunError,
-    "input": InputError,
-    "mendable": MendableError,
-    "fault": RemoteFaultError,
-}
-Message = dict[str, Any]
 
 
 @dataclass
@@ -130,7 +120,7 @@ class Processes:
                 worker.is_ready, self._false_starts = True, 0
             elif worker.task is not None:
                 task, worker.task = worker.task, None
-                return Outcome(task, message.get("run"), self._error(message))
+                return Outcome(task, message.get("run"), error_of(message, self._lost))
 
     def _label(self, worker: _Worker) -> str:
         """Return what a person calls a worker, with the seed that it is at where there are several."""
@@ -216,13 +206,6 @@ class Processes:
         if task is None:
             return None
         return Outcome(task, error=LostWorkerError(f"{worker.name} {_how(status)}"))
-
-    def _error(self, message: Message) -> Exception | None:
-        if "error" not in message:
-            return None
-        if message["error"] == "lost_result":
-            return self._lost(message["lost_run"], message["sought"])
-        return _KINDS[message["error"]](message["text"])
 
 
 def _how(status: int) -> str:

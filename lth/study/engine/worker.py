@@ -27,23 +27,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import torch
 
-from lth.errors import InputError, MendableError
 from lth.plan.order import walk
 from lth.plan.tasks import Task
 from lth.signals import interrupt_on_signals
+from lth.study.engine.message import Message, message_of
 from lth.study.open import Opening, build_study
-from lth.study.record.load import LostResultError
 from lth.study.study import Study
 from lth.tracking.address import use_store
-from lth.tracking.client import StoreError, set_request_defaults, told, without_password
-from lth.tracking.run import LostRunError
+from lth.tracking.client import set_request_defaults, without_password
 from lth.tracking.store import Store
 
-Message = dict[str, Any]
 _INTERRUPTED = 130  # the exit status
 
 
@@ -57,7 +54,7 @@ class Worker:
     """
 
     def __init__(self, opened: Message, tell: Callable[[Message], None]) -> None:
-        self._tell, self._logs = tell, Path(opened["logs"])
+        self.tell, self._logs = tell, Path(opened["logs"])
         torch.set_num_threads(opened["threads"])
         set_request_defaults()
         use_store(opened["tracking"])
@@ -70,7 +67,7 @@ class Worker:
     def say(self, line: str) -> None:
         """Tell the user, and write it into the log of the task."""
         _write(line)
-        self._tell({"said": line})
+        self.tell({"said": line})
 
     def do(self, message: Message) -> Message:
         """Do a task, and return what came of it."""
@@ -82,7 +79,11 @@ class Worker:
             return {"run": study.desk.do(task, adopt=False, fresh=message["fresh"])}
         except Exception as error:
             _write("".join(traceback.format_exception(error)))
-            return _outcome(error)
+            return message_of(error)
+
+    def fingerprint(self) -> str:
+        """Return the key of the first study, which is made of its parameters, data and code."""
+        return self._opened(0)[0].problem.keys.evidence()
 
     def _opened(self, number: int) -> tuple[Study, dict[str, Task]]:
         if number not in self._studies:
@@ -97,19 +98,6 @@ class Worker:
             self._last.desk.release()
         self._last = study
         return study, tasks_by_key
-
-
-def _outcome(error: Exception) -> Message:
-    """Return what is said of an error: its kind, and what it says."""
-    if isinstance(error, LostResultError):
-        return {"error": "lost_result", "lost_run": error.run_id, "sought": error.sought}
-    kinds = {StoreError: "store", LostRunError: "lost_run", InputError: "input", MendableError: "mendable"}
-    kind = next((name for of, name in kinds.items() if isinstance(error, of)), None)
-    if kind is not None:
-        return {"error": kind, "text": str(error)}
-    if (text := told(error)) is not None:
-        return {"error": "mendable", "text": text}
-    return {"error": "fault", "text": without_password(f"{type(error).__name__}: {error}")}
 
 
 def _file_name(name: str) -> str:
