@@ -26,6 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lth.errors import InputError
 from lth.plan.tasks import Task
+from lth.signals import ENDING
 from lth.study.engine.engine import LostWorkerError, Outcome
 from lth.study.engine.message import Message, error_of
 from lth.study.engine.worker import Worker
@@ -137,6 +138,7 @@ class RayWorkers:
         handed_on = {
             name: value for name, value in os.environ.items() if name.startswith(_HANDED_ON) and name != _NEVER
         }
+        handlers = {number: signal.getsignal(number) for number in ENDING}
         try:
             ray.init(
                 address=None if address == "local" else address,
@@ -149,6 +151,8 @@ class RayWorkers:
                 f"there is no Ray cluster at address={address!r}: start one (`ray start --head`), or write "
                 f"address=local for one on this machine ({' '.join(str(error).split())[:200]})"
             ) from error
+        for number, handler in handlers.items():  # Ray's own would end this process without a word
+            signal.signal(number, handler)
 
     def _check_nodes(self, fingerprint: str) -> None:
         nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
