@@ -42,13 +42,17 @@ def command(*options: str) -> subprocess.Popen[str]:
 
 
 def outcome() -> dict[str, tuple[str, dict[str, float]]]:
-    """Return the metrics but what was timed, by the name of each run of a result; each is there once."""
+    """Return the metrics but what was timed and what is a model's, by the name of each run of a result; each is there once."""
     runs = [run for run in Store().search("attributes.status = 'FINISHED'") if "level" in run.data.tags]
     assert set(Counter(run.data.tags[KEY] for run in runs).values()) == {1}, "a key was done twice"
     return {
         f"{run.info.run_name} {run.data.tags['seed']}": (
             run.info.run_id,
-            {name: value for name, value in run.data.metrics.items() if not name.startswith("time/")},
+            {
+                name: value
+                for name, value in run.data.metrics.items()
+                if not name.startswith(("time/", "final/"))
+            },
         )
         for run in runs
     }
