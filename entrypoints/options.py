@@ -190,6 +190,8 @@ def told_as(kind: type[click.ClickException]) -> Iterator[None]:
     except InputError as error:
         raise kind(str(error)) from error
     except MendableError as error:  # nothing is wrong with the command
+        for fault in getattr(error, "faults", ()):  # of tasks that failed, while others went on
+            _say(_logged_fault(fault))
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")

@@ -79,7 +79,7 @@ class Table:
                 self._erase()
                 self._draw()
                 sys.stdout.flush()
-        elif (line := heading(progress)) != self._last and now - self._shown >= _QUIET_SECONDS:
+        elif now - self._shown >= _QUIET_SECONDS and (line := heading(progress)) != self._last:
             self._last, self._shown = line, now
             click.echo(line)
             sys.stdout.flush()

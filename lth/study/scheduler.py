@@ -19,7 +19,7 @@ from lth.plan.tasks import Task
 from lth.study.engine.engine import Engine, LostWorkerError, Outcome
 from lth.study.rates import Rates, group_of, is_prompt
 from lth.study.record.load import LostResultError
-from lth.tracking.client import StoreError
+from lth.tracking.client import StoreError, told
 from lth.tracking.process import described
 from lth.tracking.run import LostRunError
 from lth.tracking.store import FoundRun
@@ -82,6 +82,9 @@ class UnfinishedError(MendableError):
 
     def __init__(self, failed: Mapping[Task, Exception], skipped: Sequence[Task], done: int) -> None:
         self.failed = dict(failed)
+        self.faults = [
+            error for error in failed.values() if not isinstance(error, MendableError) and told(error) is None
+        ]
         count = f"{len(failed)} task{'s' * (len(failed) > 1)} failed"
         without = f", {len(skipped)} could not be done without" if skipped else ""
         lines = [f"  {task.name}: {_told(error)}" for task, error in failed.items()]
@@ -438,4 +441,4 @@ def _is_training(task: Task) -> bool:
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, MendableError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, MendableError) else told(error) or f"{type(error).__name__}: {error}"

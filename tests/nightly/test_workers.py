@@ -42,7 +42,7 @@ def command(*options: str) -> subprocess.Popen[str]:
 
 
 def outcome() -> dict[str, tuple[str, dict[str, float]]]:
-    """Return the metrics by the name of each result's run, which is there once; not times, and not a model's."""
+    """Return the metrics by the name of each result's run, which is there once; no times, no model's."""
     runs = [run for run in Store().search("attributes.status = 'FINISHED'") if "level" in run.data.tags]
     assert set(Counter(run.data.tags[KEY] for run in runs).values()) == {1}, "a key was done twice"
     return {

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from lth.errors import MendableError
 from lth.plan.tasks import Task
 
 
-class RemoteFaultError(Exception):
+class RemoteFaultError(MendableError):
     """An error in another process that no user made; it says where its traceback is."""
 
 
-class LostWorkerError(Exception):
+class LostWorkerError(MendableError):
     """The process that was at a task is gone.
 
     Args:

@@ -16,13 +16,18 @@ _KINDS: dict[str, type[Exception]] = {  # the first that fits
     "store": StoreError,
     "lost_run": LostRunError,
     "input": InputError,
-    "mendable": MendableError,
     "fault": RemoteFaultError,
+    "mendable": MendableError,
 }
 
 
-def message_of(error: Exception) -> Message:
-    """Return what is said of an error."""
+def message_of(error: Exception, log: str) -> Message:
+    """Return what is said of an error.
+
+    Args:
+        error: Which.
+        log: Where its traceback is.
+    """
     if isinstance(error, LostResultError):
         return {"error": "lost_result", "lost_run": error.run_id, "sought": error.sought}
     kind = next((name for name, of in _KINDS.items() if isinstance(error, of)), None)
@@ -30,7 +35,8 @@ def message_of(error: Exception) -> Message:
         return {"error": kind, "text": str(error)}
     if (text := told(error)) is not None:
         return {"error": "mendable", "text": text}
-    return {"error": "fault", "text": without_password(f"{type(error).__name__}: {error}")}
+    what = without_password(f"{type(error).__name__}: {error}")
+    return {"error": "fault", "text": f"{what}; no user's mistake: report it, its traceback is in {log}"}
 
 
 def error_of(message: Message, lost: Callable[[str, str], LostResultError]) -> Exception | None:

@@ -71,15 +71,18 @@ class Worker:
 
     def do(self, message: Message) -> Message:
         """Do a task, and return what came of it."""
+        log = self._logs / "worker.log"
+        _log_to(log)
         try:
             study, tasks = self._opened(message["study"])
             task = tasks[message["do"]]
-            _log_to(self._logs / _file_name(study.name) / f"{_file_name(task.name)}.log")
+            log = self._logs / _file_name(study.name) / f"{_file_name(task.name)}.log"
+            _log_to(log)
             study.desk.refer(message["runs"])
             return {"run": study.desk.do(task, adopt=False, fresh=message["fresh"])}
         except Exception as error:
             _write("".join(traceback.format_exception(error)))
-            return message_of(error)
+            return message_of(error, str(log))
 
     def fingerprint(self) -> str:
         """Return the key of the first study, which is made of its parameters, data and code."""

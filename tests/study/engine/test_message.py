@@ -15,7 +15,7 @@ from lth.training.train import TrainingDivergedError
 
 
 def there_and_back(error: Exception) -> Exception | None:
-    message = json.loads(json.dumps(message_of(error)))
+    message = json.loads(json.dumps(message_of(error, "/logs/dense.log")))
     return error_of(message, lambda run_id, sought: LostResultError(run(run_id), sought))
 
 

@@ -70,7 +70,9 @@ def test_what_is_wrong_is_an_answer_and_the_next_task_is_done(opened, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr("lth.study.tasks.train_on", fail)
         found = worker.do({"do": dense.key, "study": 0, "fresh": False, "runs": {}})
-    assert found == {"error": "fault", "text": "RuntimeError: a fault"}
+    assert found["error"] == "fault"
+    assert found["text"].startswith("RuntimeError: a fault; no user's mistake: report it, its traceback is in ")
+    assert found["text"].endswith("/dense.log")
     assert worker.do({"do": dense.key, "study": 0, "fresh": False, "runs": {}})["run"] == Store().find(
         dense.key
     )
