@@ -12,6 +12,7 @@ from statistics import fmean
 
 from lth.plan.place import Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task
+from lth.study.runs import OPENING
 from lth.tracking.store import FoundRun
 
 _TOOK = ("time/training_seconds", "time/measuring_seconds")  # metrics of a run
@@ -103,5 +104,6 @@ def took(run: FoundRun) -> float | None:
     worked = next((metrics[name] for name in _TOOK if name in metrics), None)
     if worked is None:
         return None
-    worked += metrics.get(_TRACKING, 0.0)
-    return whole if whole is not None and worked <= whole <= 1.5 * worked + _LOGGING_SECONDS else worked
+    worked = float(worked) + metrics.get(_TRACKING, 0.0)
+    is_in_one_go = whole is not None and worked <= whole <= 1.5 * worked + _LOGGING_SECONDS
+    return (whole if whole is not None and is_in_one_go else worked) + float(metrics.get(OPENING, 0.0))

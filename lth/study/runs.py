@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,6 +25,7 @@ from lth.study.record.solution import (
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
 
+OPENING = "time/opening_seconds"  # from the claim of a task until its run is there
 MEASURING = "lth.measuring"  # on the study's run: what its trends were measured with
 
 
@@ -77,6 +79,7 @@ class StudyRuns:
         tags: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[RunLog | None]:
         """Open the run of a task; None where another process has done it meanwhile, or is at it."""
+        began = time.monotonic()
         own = {**task_tags(self._problem, task.kind, task.level, density, task.key), **tags}
         if self._problem.keys.given:
             own[FROM_RUN] = self._origin
@@ -86,6 +89,7 @@ class StudyRuns:
         with self._store.open_alone(task.name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
                 log_setting(run, self._problem, task.level, density)
+                run.metrics({OPENING: time.monotonic() - began})
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
                 if isinstance(task.node, Place):

@@ -101,6 +101,7 @@ def test_a_task_took_as_long_as_its_run_was_open_unless_it_was_interrupted():
     assert took(run(40.0, 44.0)) == 44.0
     assert took(run(40.0, 9000.0)) == 40.0
     assert took(run(40.0, 9000.0, **{"time/tracking_seconds": 3.0})) == 43.0
+    assert took(run(40.0, 44.0, **{"time/opening_seconds": 2.0})) == 46.0
 
 
 def test_a_kind_that_was_never_done_is_guessed_from_those_that_were():
