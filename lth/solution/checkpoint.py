@@ -26,7 +26,6 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from lth import __version__
 from lth.errors import InputError
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
@@ -38,6 +37,7 @@ from lth.setting.setting import setting_from_flat
 from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord, TrainingState
+from lth.version import __version__
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
