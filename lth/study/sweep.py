@@ -71,7 +71,7 @@ class Sweep:
             self._replication(index, self._say).take_part(number)
 
     def complete(self) -> str:
-        """Complete every study, and compare them; return the run that holds the comparison."""
+        """Complete every study, and compare them; return the run that compares them; `check` comes first."""
         keys: list[str] = []
         settings: list[Compared] = []
         for index, opening in enumerate(self._openings):

@@ -47,7 +47,9 @@ def said(tracking, monkeypatch) -> list[str]:
 @pytest.mark.usefixtures("without_pictures")
 def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_found_again(said):
     told: list[str] = []
-    first = Sweep({"lr": "0.1,0.2"}, ["0", "1"], Store(), told.append).complete()
+    sweep = Sweep({"lr": "0.1,0.2"}, ["0", "1"], Store(), told.append)
+    sweep.check()
+    first = sweep.complete()
     pairs = [f"{lr} {seed}" for lr in ("0.1", "0.2") for seed in (0, 1)]
     assert said == [*(f"check {pair}" for pair in pairs), *(f"complete {pair}" for pair in pairs)]
     again = Sweep({"lr": "0.1,0.2"}, ["0", "1"], Store(), told.append)
