@@ -9,6 +9,7 @@ from lth.errors import InputError
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
 from lth.study import sweep as module
+from lth.study.completion import Manner
 from lth.study.open import Opening
 from lth.study.sweep import Sweep
 from lth.tracking.store import Store
@@ -19,6 +20,10 @@ class Studies:
 
     def __init__(self, opening: Opening, seeds: Sequence[str], said: list[str]) -> None:
         self.studies = [self._study(opening, int(seed), said) for seed in seeds]
+        self._said = said
+
+    def finish(self, _manner: Manner) -> None:
+        self._said += [f"complete {study.about}" for study in self.studies]
 
     def _study(self, opening: Opening, seed: int, said: list[str]) -> SimpleNamespace:
         lr, setting = opening.parameters["lr"], opening.with_seed(str(seed)).setting()
@@ -27,7 +32,8 @@ class Studies:
         return SimpleNamespace(
             problem=SimpleNamespace(setting=setting, keys=keys),
             check=lambda: said.append(f"check {lr} {seed}"),
-            complete=lambda: said.append(f"complete {lr} {seed}") or "run",
+            about=f"{lr} {seed}",
+            run_id="run",
             rows=lambda: [row],
             table=lambda: Table(("seed", "solution", "train_loss"), ((seed, "dense", float(lr)),)),
         )
@@ -71,14 +77,6 @@ def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_f
     assert "lr=0.2 (seed 0, seed 1)" in shown
     assert "http" not in shown
     assert Sweep({"lr": "0.1,0.2"}, ["0"], Store(), told.append).complete() != first, "other seeds"
-
-
-def test_a_process_beside_does_its_part_of_every_setting_and_compares_nothing(said, monkeypatch):
-    parts: list[int] = []
-    monkeypatch.setattr(Studies, "take_part", lambda _self, number: parts.append(number), raising=False)
-    Sweep({"lr": "0.1,0.2"}, ["0"], Store(), print).take_part(3)
-    assert parts == [3, 3]
-    assert Store().search("tags.kind = 'sweep'") == []
 
 
 @pytest.mark.parametrize(
