@@ -15,9 +15,9 @@ study=(
     --k=50 --second_k=0.5 --trace_probes=20 --density_probes=10 --density_steps=80
     --hessian_examples=256 --directions=20 --direction_norm=filter
     --cutoff_margin=0.1 --points=31 --grid=25 --plane=0,last,random_init --every_level=none
-    --loss_margin=0.01 --error_margin=0.02
+    --loss_margin=0.01 --error_margin=0.02 --matched_loss=on
 )
 seeds=${SEEDS:-$all}
 "$PYTHON" -m entrypoints.study --seeds=$all "${study[@]}" --declare=only
-"$PYTHON" -m entrypoints.study --seeds="$seeds" "${study[@]}" --matched_loss=on
-"$PYTHON" -m studies.publish results/fashion_mnist --seeds="$seeds" "${study[@]}" --matched_loss=on
+"$PYTHON" -m entrypoints.study --seeds="$seeds" "${study[@]}"
+"$PYTHON" -m studies.publish results/fashion_mnist --seeds="$seeds" "${study[@]}"
