@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, overload
 
 from lth.errors import InputError
-from lth.version import VERSION
+from lth.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
-
-__version__ = VERSION
 
 _ROOMS = (
     "data",

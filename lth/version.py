@@ -1,3 +1,3 @@
-"""Which version of lth this is."""
+"""Which version of lth this is, as checkpoints and reports name it."""
 
-VERSION = "0.2.0"
+__version__ = "0.2.0"

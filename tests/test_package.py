@@ -27,7 +27,7 @@ def test_the_version_is_one_in_code_citation_and_changelog():
     newest = re.search(r"^## (\S+) \((.*)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert (citation["version"], str(citation["date-released"])) == newest.groups()
     assert lth.__version__ == citation["version"]
-    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "lth.version.VERSION"}
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "lth.version.__version__"}
 
 
 def test_the_licence_is_whole_and_the_one_that_is_named():

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from lth.command import imp_level
 from lth.command.line import main as lth_command
+from lth.setting.grid import grid
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, resolve
 
 ROOT = Path(__file__).parent.parent
@@ -100,8 +101,9 @@ def test_a_command_of_the_readme_names_an_entry_point_and_parameters_it_takes(co
     with main.make_context(entry_point, [f"--{name}={value}" for name, value in parameters.items()]):
         pass
     known = PRESETS[DEFAULT_PRESET].flat().keys() - {"preset"}
-    overrides = {name: value for name, value in parameters.items() if name in known}
-    assert resolve(parameters.get("preset", DEFAULT_PRESET), overrides)
+    for given in grid(parameters)[1] if entry_point == "sweep" else [parameters]:
+        overrides = {name: value for name, value in given.items() if name in known}
+        assert resolve(given.get("preset", DEFAULT_PRESET), overrides)
 
 
 @pytest.mark.parametrize("command", commands(PAGES, "lth"))

@@ -12,17 +12,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lth.command import workers
 from lth.command.help import write_options
 from lth.command.typed import hinted, spelled_out
 from lth.errors import InputError, MendableError
 from lth.setting.parameter import PARAMETERS
 from lth.setting.preset import DEFAULT_PRESET, PRESETS
+from lth.signals import interrupt_on_signals
 
 if TYPE_CHECKING:
     from lth.study.open import Opening
@@ -56,7 +55,6 @@ _SWITCHES = ("fresh", "system_metrics")  # of the process, and no part of a stud
 OPTIONAL: dict[str, Any] = {"is_flag": False, "flag_value": "true"}
 
 _FAULTS = "lth-faults.log"  # in the working directory
-_TYPED = "lth.typed"  # in the context of a command
 REPORT = "report.html"  # the artifact of a report
 _LONGEST_VALUE = 1000  # characters; MLflow takes longer ones only in part
 
@@ -75,10 +73,8 @@ class ProjectCommand(click.Command):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         """Parse the command line, and explain what is wrong with it before it is reported."""
-        spelled = spelled_out(args)
-        context.meta[_TYPED] = tuple(spelled)
         with self._explained(), hinted(self.params):
-            return super().parse_args(context, spelled)
+            return super().parse_args(context, spelled_out(args))
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in groups: the command's own, how it runs, and the parameters by their stage."""
@@ -97,12 +93,6 @@ class ProjectCommand(click.Command):
                     explain_launched_run(error.format_message())
                     keep_launched_run()
             raise
-
-
-def typed_arguments() -> tuple[str, ...]:
-    """Return what was typed behind the name of the present command, for other processes to do the same."""
-    typed: tuple[str, ...] = click.get_current_context().meta[_TYPED]
-    return typed
 
 
 def study_options(command: Command) -> Command:
@@ -154,7 +144,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
             from lth.study.open import Opening, build_study
 
             opening = Opening.read(given)
-            store = _open_store(opening, attended)
+            store = _open_store(opening, attended, _say)
             study = build_study(opening, store, _say, level_of_from_run=level_of_from_run)
         with told_as(click.ClickException):
             yield study
@@ -163,7 +153,7 @@ def opened_study(options: Options, *, level_of_from_run: int | None = None) -> I
 
 @contextmanager
 def opened_replication(
-    options: Options, seeds: str | None, *, reads_only: bool = False
+    options: Options, seeds: str | None, *, reads_only: bool = False, say: Callable[[str], None] | None = None
 ) -> Iterator[Replication]:
     """Build the same study under several seeds; user errors end the command as in `opened_study`.
 
@@ -171,6 +161,7 @@ def opened_replication(
         options: As click parsed them.
         seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
         reads_only: Whether a store that is not there is refused and not made.
+        say: Tells the user; by default line by line.
     """
     given = _given(options)
     with ExitStack() as attended:
@@ -181,15 +172,15 @@ def opened_replication(
 
             several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(given)
-            store = _open_store(opening, attended, creates=not reads_only)
-            replication = build_replication(opening, several, store, _say)
+            store = _open_store(opening, attended, say or _say, creates=not reads_only)
+            replication = build_replication(opening, several, store, say or _say)
         with told_as(click.ClickException):
             yield replication
             _tell_where(store)
 
 
 @contextmanager
-def opened_sweep(options: Options, seeds: str | None) -> Iterator[Sweep]:
+def opened_sweep(options: Options, seeds: str | None, *, say: Callable[[str], None]) -> Iterator[Sweep]:
     """Build the studies of all settings that the options combine to; user errors end the command likewise."""
     given = _given(options)
     with ExitStack() as attended:
@@ -202,8 +193,8 @@ def opened_sweep(options: Options, seeds: str | None) -> Iterator[Sweep]:
 
             several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(grid(given)[1][0])
-            store = _open_store(opening, attended)
-            sweep = Sweep(given, several, store, _say)
+            store = _open_store(opening, attended, say)
+            sweep = Sweep(given, several, store, say)
         with told_as(click.ClickException):
             yield sweep
             _tell_where(store)
@@ -239,15 +230,13 @@ def _tell_where(store: Store) -> None:
     """Say last of all where the runs are to be seen."""
     from lth.study.record.views import RUNS, SOLUTIONS
 
-    if not workers.number():
-        _say(f"The solutions, a row each: {store.runs_address(SOLUTIONS)}")
-        _say(f"The runs: {store.runs_address(RUNS)}" + ("" if store.is_served else " (make ui opens it)"))
+    _say(f"The solutions, a row each: {store.runs_address(SOLUTIONS)}")
+    _say(f"The runs: {store.runs_address(RUNS)}" + ("" if store.is_served else " (make ui opens it)"))
 
 
 def _given(options: Options) -> dict[str, str]:
     """Prepare the process for a study, and return what the user said of it."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_signals()
     _follow_launcher()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
     given = {name: value for name, value in options.items() if value is not None and name not in _SWITCHES}
@@ -269,6 +258,8 @@ def told_as(kind: type[click.ClickException]) -> Iterator[None]:
     except InputError as error:
         raise kind(str(error)) from error
     except MendableError as error:  # nothing is wrong with the command
+        for fault in getattr(error, "faults", ()):  # of tasks that failed, while others went on
+            _say(_logged_fault(fault))
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         _say("interrupted; finished runs and the progress of this one are kept: the same command goes on")
@@ -299,16 +290,18 @@ def _logged_fault(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(error)}; no user's mistake: report it, the traceback is {where}"
 
 
-def _open_store(opening: Opening, attended: ExitStack, *, creates: bool = True) -> Store:
+def _open_store(
+    opening: Opening, attended: ExitStack, say: Callable[[str], None], *, creates: bool = True
+) -> Store:
     """Open the tracking store; the run of `mlflow run` shows that it is alive until `attended` is closed."""
     from lth.tracking.client import set_request_defaults
     from lth.tracking.store import Store
 
     set_request_defaults()
-    store = Store(opening.patience, _say, creates=creates)
-    _say(f"tracking in {store.description}")
+    store = Store(opening.patience, say, creates=creates)
+    say(f"tracking in {store.description}")
     for line in store.unused():
-        _say(line)
+        say(line)
     attended.enter_context(store.attending())
     store.close_dead()
     return store
@@ -328,25 +321,15 @@ def is_true(name: str, value: str | None) -> bool:
     raise click.BadParameter(f"{value!r} is neither true nor false", param_hint=f"--{name}")
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    # `mlflow run` answers Ctrl-C, which reaches us too, with SIGTERM: what is being kept now goes on.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def _follow_launcher() -> None:
-    """Stop, as by SIGTERM, when what started this process is gone.
-
-    That is `mlflow run`, which passes no signal on, or the command whose worker it is.
-    """
+    """Stop, as by SIGTERM, when `mlflow run`, which passes no signal on, started this process and is gone."""
     import psutil
 
     launcher = psutil.Process().parent()
-    is_launched = "MLFLOW_RUN_ID" in os.environ
-    if launcher is None or not (is_launched or workers.number()):
+    if launcher is None or "MLFLOW_RUN_ID" not in os.environ:
         return
     try:
-        if is_launched and not any("mlflow" in word for word in launcher.cmdline()):
+        if not any("mlflow" in word for word in launcher.cmdline()):
             return
     except psutil.Error:
         return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from lth.command import workers as crew
+from lth.command.manner import Wish, manner_options
 from lth.command.options import (
     OPTIONAL,
     ProjectCommand,
@@ -13,17 +15,17 @@ from lth.command.options import (
     opened_replication,
     study_options,
     tell_report,
-    typed_arguments,
 )
+from lth.command.workers import Table
 
 
 @click.command(cls=ProjectCommand)
+@manner_options
 @click.option(
-    "--workers",
-    default="auto",
-    envvar="LTH_WORKERS",
-    callback=crew.parse,
-    help="Processes that share the tasks; auto: as many as a CPU's cores have threads for. [auto]",
+    "--plan",
+    default=None,
+    **OPTIONAL,
+    help="true: only say what is to be done, in how many hours with how many workers. [false]",
 )
 @click.option("--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [seed]")
 @click.option(
@@ -33,21 +35,24 @@ from lth.command.options import (
     help="true: write down claims, seeds, margins and settings first; only: nothing else. [false]",
 )
 @study_options
-def main(seeds: str | None, workers: int | None, declare: str | None, **options: str | None) -> None:
+def main(seeds: str | None, plan: str | None, declare: str | None, **options: Any) -> None:
     """Train and measure everything that is missing, and report on it."""
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
-    with opened_replication(options, seeds) as replication:
-        if number := crew.number():
-            replication.take_part(number)
+    wish, only_plans = Wish.of(options), is_true("plan", plan)
+    table = Table()
+    with opened_replication(options, seeds, say=table.say) as replication:
+        if only_plans:
+            click.echo(replication.plan())
             return
         if declare == "only" or is_true("declare", declare):
             replication.declare()
         if declare == "only":
             return
-        count = replication.worthwhile_workers if workers is None else workers
-        with crew.working(count, ["lth.command.study", *typed_arguments()], click.echo):
-            run_id = replication.complete()
+        try:
+            run_id = replication.complete(wish.manner(replication.worthwhile_workers, table))
+        finally:
+            table.close()
         tell_report(replication, run_id)
 
 

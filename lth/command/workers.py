@@ -1,21 +1,21 @@
-"""More processes for one command: each takes what is free of the same study, and ends when nothing is left."""
+"""How many processes share the tasks of a command, and what a person sees of them."""
 
 from __future__ import annotations
 
-import os
-import subprocess
+import shutil
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from typing import TYPE_CHECKING
 
 import click
 
-# Of this process among those of a command, the command itself being 0. Far from LTH_WORKERS, which users set.
-NUMBER = "_LTH_NUMBER_AMONG_PROCESSES"
-_LAUNCHED_BY_MLFLOW = "MLFLOW_RUN_ID"  # whose run is the first process's
+if TYPE_CHECKING:
+    from lth.study.scheduler import Progress
+
 _MOST = 256
-_SECONDS_TO_END = 60  # in which a worker keeps its progress
+_LINES_SHOWN = 8  # of workers
+_REDRAW_SECONDS = 0.5
+_QUIET_SECONDS = 30.0  # between two lines where nobody is watching
 
 
 def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
@@ -33,70 +33,100 @@ def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> i
     return count
 
 
-def number() -> int:
-    """Return which of a command's processes this is: 0 for the command itself."""
-    return int(os.environ.get(NUMBER, "0"))
+def parse_retries(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
+    """Read how often a task is gone on with whose process was lost."""
+    from lth.setting.numeral import parse_whole
+
+    try:
+        times = parse_whole(value)
+    except ValueError:
+        times = -1
+    if times < 0:
+        raise click.BadParameter(f"{value!r} is no number of times; write a whole number, such as 3")
+    return times
 
 
-@contextmanager
-def working(count: int, arguments: Sequence[str], say: Callable[[str], None]) -> Iterator[None]:
-    """Let `count - 1` more processes run `python -m <arguments>` meanwhile; each line is told with its number.
+class Table:
+    """The tasks of a command: how many are done and wait, who is at which, and how long the rest takes.
 
-    Where the block ends by an error or an interruption they are asked to keep their progress and end; else they
-    are waited for. One that fails does not end the others: what it left, they do.
+    On a terminal it stands below the lines that are said, and is drawn anew; elsewhere it is one line now and
+    then.
 
     Args:
-        count: Processes in all, at least 1.
-        arguments: A module, and what it is given.
-        say: Tells the user.
+        is_watched: Whether it is a terminal; by default what standard output is.
     """
-    others = [_started(index, arguments, say) for index in range(1, count)]
-    try:
-        yield
-    except BaseException:
-        for process, _ in others:
-            process.terminate()
-        raise
-    finally:
-        for index, (process, reader) in enumerate(others, start=1):
-            _ended(process, index, say)
-            reader.join()
+
+    def __init__(self, *, is_watched: bool | None = None) -> None:
+        self._is_watched = sys.stdout.isatty() if is_watched is None else is_watched
+        self._drawn = 0  # lines
+        self._last, self._shown = "", -_QUIET_SECONDS
+        self._progress: Progress | None = None
+
+    def say(self, line: str) -> None:
+        """Say a line above the table."""
+        self._erase()
+        click.echo(line)
+        self._draw()
+        sys.stdout.flush()
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the work is."""
+        self._progress = progress
+        now = time.monotonic()
+        if self._is_watched:
+            if now - self._shown >= _REDRAW_SECONDS:
+                self._shown = now
+                self._erase()
+                self._draw()
+                sys.stdout.flush()
+        elif now - self._shown >= _QUIET_SECONDS and (line := heading(progress)) != self._last:
+            self._last, self._shown = line, now
+            click.echo(line)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Take the table away."""
+        self._erase()
+        self._progress = None
+
+    def _erase(self) -> None:
+        if self._drawn:
+            click.echo(f"\x1b[{self._drawn}F\x1b[J", nl=False, color=True)
+            self._drawn = 0
+
+    def _draw(self) -> None:
+        if self._is_watched and self._progress is not None:
+            width = shutil.get_terminal_size().columns - 1
+            lines = [line[:width] for line in table(self._progress)]
+            click.echo("\n".join(lines))
+            self._drawn = len(lines)
 
 
-def _started(
-    index: int, arguments: Sequence[str], say: Callable[[str], None]
-) -> tuple[subprocess.Popen[str], threading.Thread]:
-    environment = {name: value for name, value in os.environ.items() if name != _LAUNCHED_BY_MLFLOW}
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        env={**environment, NUMBER: str(index)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    lines = process.stdout
-    assert lines is not None
+def heading(progress: Progress) -> str:
+    """Return the table's first line."""
+    from lth.study.planning import duration
 
-    def tell() -> None:
-        for line in lines:
-            say(f"[worker {index}] {line.rstrip()}")
-
-    reader = threading.Thread(target=tell, daemon=True)
-    reader.start()
-    return process, reader
+    counts = [
+        f"{progress.done} of {progress.done + len(progress.unfinished) + progress.failed} tasks done",
+        f"{len(progress.running)} running",
+        f"{progress.elsewhere} at other commands" if progress.elsewhere else "",
+        f"{progress.waiting} waiting",
+        f"{progress.failed} failed or skipped" if progress.failed else "",
+        f"about {duration(progress.rest)} left" if progress.rates.measured else "",
+    ]
+    return ", ".join(filter(None, counts))
 
 
-def _ended(process: subprocess.Popen[str], index: int, say: Callable[[str], None]) -> None:
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        try:
-            process.wait(_SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        raise
-    if status not in (0, 130, -15):
-        say(f"worker {index} ended with status {status}; what it left undone, the others do")
+def table(progress: Progress) -> list[str]:
+    """Return the lines of the table."""
+    from lth.study.planning import duration
+
+    now = time.monotonic()
+    at = sorted(progress.running.items(), key=lambda item: _number(item[1][0]))
+    lines = [f"  {by:<10} {duration(now - began):>6}  {task.name}" for task, (by, began) in at[:_LINES_SHOWN]]
+    more = [f"  and {len(at) - _LINES_SHOWN} more"] if len(at) > _LINES_SHOWN else []
+    return [heading(progress), *lines, *more]
+
+
+def _number(worker: str) -> tuple[int, str]:
+    return len(worker), worker

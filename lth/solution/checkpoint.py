@@ -37,7 +37,7 @@ from lth.setting.setting import setting_from_flat
 from lth.solution.solution import Solution
 from lth.training.evaluate import Evaluation
 from lth.training.train import EpochRecord, TrainingState
-from lth.version import VERSION
+from lth.version import __version__
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -66,7 +66,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
     manifest = {
         "format": "lth-solution",
         "version": FORMAT_VERSION,
-        "written_by": f"lth {VERSION}",
+        "written_by": f"lth {__version__}",
         "kind": solution.kind,
         "level": solution.level,
         "density": solution.density,

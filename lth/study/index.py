@@ -14,6 +14,7 @@ from lth.errors import InputError
 from lth.plan.keys import TaskKeys
 from lth.plan.tasks import Task
 from lth.study.former import FormerRuns
+from lth.tracking.process import PROCESS
 from lth.tracking.store import KEY, FoundRun, Store, is_busy, is_finished, model_of
 
 COMPLETE = "lth.complete"  # on the study's own run: the key of the evidence that it holds
@@ -75,6 +76,20 @@ class StudyIndex:
             if self.known(key) is None and key in self._tasks:
                 self._former.of(self._tasks[key], search=True)
         return self.known(key)
+
+    def own(self, key: str) -> FoundRun | None:
+        """Return the run of a task of a key that is finished, if one is known; asks nobody."""
+        return next(
+            (run for run in self._runs(key) if is_finished(run) and run.data.tags.get(KEY) == key), None
+        )
+
+    def disown(self, key: str, process: str) -> None:
+        """Mark what a process that is gone left running of a task, for others to go on with it at once."""
+        self.refresh()
+        for run in self._runs(key):
+            if run.info.status == "RUNNING" and run.data.tags.get(PROCESS) == process:
+                self._store.disown(str(run.info.run_id), "its worker is gone")
+        self.refresh()
 
     def is_former(self, key: str) -> bool:
         """Say whether the result of a key is one that an earlier version stored under another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -55,7 +55,7 @@ class Opening:
     from_run: str | None = None
     keep_every: float = KEEP_EVERY
     patience: float = PATIENCE
-    unsent: Path = UNSENT
+    unsent: str = str(UNSENT)
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> Opening:
@@ -97,6 +97,7 @@ def build_study(
     *,
     level_of_from_run: int | None = None,
     sibling: Study | None = None,
+    describe: bool = True,
 ) -> Study:
     """Return the study of an opening.
 
@@ -106,6 +107,7 @@ def build_study(
         say: Tells the user.
         level_of_from_run: The level that `from_run` must hold; None where it can't be given.
         sibling: Lends its data set.
+        describe: Whether data and network are told of.
 
     Raises:
         ValueError: If a parameter is unknown, unreadable or out of range, or they do not fit together.
@@ -122,14 +124,15 @@ def build_study(
     images = sibling.problem.images if sibling is not None else None
     if images is None:
         images = load_images(setting.data.dataset, _data_dir(opening))
-        _tell_data(images, setting.data.dataset, say)
+        if describe:
+            _tell_data(images, setting.data.dataset, say)
     problem = set_up(setting, images, device, parent, others, given_computed_by=computed_by)
-    if sibling is None:
+    if sibling is None and describe:
         if problem.code is not None:
             say(f"network {setting.network}: {described(problem.code)}")
         say(parts_described(problem.network))
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
-    return Study(problem, store, say, pinned, opening.keep_every, opening.unsent)
+    return Study(problem, store, say, pinned, opening.keep_every, Path(opening.unsent))
 
 
 def build_replication(
@@ -153,7 +156,14 @@ def build_replication(
     for each in [opening.with_seed(seed) for seed in seeds] or [opening]:
         lender = studies[0] if studies else sibling
         studies.append(build_study(each, store, say, sibling=lender))
-    return Replication(studies, say)
+    opened = {
+        "opening": {**asdict(opening), "parameters": dict(opening.parameters)},
+        "seeds": list(seeds),
+        "tracking": store.address,
+        "experiment": store.experiment_name,
+        "threads": torch.get_num_threads(),
+    }
+    return Replication(studies, say, opened)
 
 
 def open_study(
@@ -263,7 +273,7 @@ def _seconds(name: str, written: str, default: float) -> float:
     return seconds
 
 
-def _folder(name: str, written: str) -> Path:
+def _folder(name: str, written: str) -> str:
     folder = Path(written).expanduser()
     if not written.strip():
         raise InputError(f"{name}={written!r} names no folder; leave it out for ./{UNSENT}")
@@ -272,4 +282,4 @@ def _folder(name: str, written: str) -> Path:
         raise InputError(
             f"{name}={written!r}: {first} is a file; name a folder, which is made when it is needed"
         )
-    return folder
+    return str(folder)

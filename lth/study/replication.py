@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 from lth.cores import usable_cores
 from lth.errors import InputError
@@ -11,9 +13,13 @@ from lth.evidence.claim import claims_of
 from lth.evidence.declaration import as_declared
 from lth.evidence.evidence import Evidence
 from lth.plan.keys import content_key
+from lth.plan.order import walk
 from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
+from lth.study.completion import ALONE, Manner, complete, joint
+from lth.study.engine.processes import LOGS, Processes
+from lth.study.planning import plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
 from lth.study.record.origin import commit_of, origin_of
@@ -30,6 +36,9 @@ from lth.tracking.registry import register
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
 
+if TYPE_CHECKING:
+    from lth.study.engine.ray import RayWorkers
+
 _POLL_SECONDS = 2.0
 
 
@@ -37,12 +46,22 @@ class Replication:
     """Studies that differ in nothing but their seed.
 
     Methods return the id of the run that holds the report; it is the run that `mlflow run` created, if it did.
+
+    Args:
+        studies: One a seed.
+        say: Tells the user.
+        opening: How another process opens the same studies (`lth.study.engine.worker`), in plain values.
     """
 
-    def __init__(self, studies: Sequence[Study], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        studies: Sequence[Study],
+        say: Callable[[str], None],
+        opening: Mapping[str, object] | None = None,
+    ) -> None:
         self.studies = tuple(studies)
         self._store = studies[0].store
-        self._say = say
+        self._say, self._opening = say, opening
 
     @property
     def worthwhile_workers(self) -> int:
@@ -52,6 +71,31 @@ class Replication:
             return 1
         # Trainings follow one another; beside each there are measurements for about one more process.
         return max(1, min(usable_cores() // problem.measuring_threads, 2 * len(self.studies)))
+
+    def engine(self, manner: Manner) -> Processes | RayWorkers:
+        """Return what does tasks of these studies in other processes: those of this machine, or of Ray.
+
+        Raises:
+            InputError: If Ray is asked for and not here, or its cluster can't do them.
+        """
+        assert self._opening is not None, "studies that were opened from what a user said"
+        tasks = {
+            task: number
+            for number, study in reversed(list(enumerate(self.studies)))
+            for task in walk(study.targets(), lambda _task: False)
+        }
+        about = (manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
+        if manner.address is None:
+            return Processes(*about)
+        try:
+            from lth.study.engine.ray import RayWorkers
+        except ImportError as error:
+            raise InputError(f"engine=ray needs Ray: pip install 'lth[ray]' ({error})") from error
+        fingerprint = self.studies[0].problem.keys.evidence()
+        return RayWorkers(*about, address=manner.address, logs=LOGS, fingerprint=fingerprint)
+
+    def _lost(self, run_id: str, sought: str) -> LostResultError:
+        return LostResultError(self._store.run(run_id), sought)
 
     def declare(self) -> str:
         """Write down claims, seeds, margins and settings before there is any result; what is declared is found.
@@ -75,25 +119,21 @@ class Replication:
         self._say(f"{name}: written in run {run.run_id}")
         return run.run_id
 
-    def take_part(self, number: int) -> None:
-        """Do what is free of all studies, as one of several processes; the report is left to another.
+    def complete(self, manner: Manner = ALONE) -> str:
+        """Complete every study, and report on them; what is finished is found.
 
         Args:
-            number: Of this process: each begins at another study.
-        """
-        self._count()
-        first = number % len(self.studies)
-        for study in (*self.studies[first:], *self.studies[:first]):
-            study.complete()
+            manner: Where tasks are done, and what follows where one fails.
 
-    def complete(self) -> str:
-        """Complete every study, and report on them; what is finished is found."""
+        Raises:
+            UnfinishedError: If tasks failed; all is done that does not need them, but there is no report.
+        """
         for study in self.studies:
             study.check()
-        self._complete()
+        self.finish(manner)
         task = self.task()
         if (found := self._store.find(task.key)) is None:
-            evidences = self._computed()
+            evidences = self._computed(manner)
             while (found := self._store.find(task.key)) is None:
                 with self._store.open_alone(task.name, self._tags(task), adopt=True) as run:
                     if run is not None:
@@ -103,6 +143,18 @@ class Replication:
         self._say(f"{self.name}: found in run {found}, nothing to compute")
         self._store.point_to(found, self.name)
         return found
+
+    def plan(self) -> str:
+        """Return what is to be done, in how many hours, and with how many workers how fast; nothing is done."""
+        for study in self.studies:
+            study.check()
+        desk, targets = joint(self.studies)
+        desk.refresh()
+        problem = self.studies[0].problem
+        rates = desk.rates(walk(targets, lambda _task: False))
+        if not rates.measured:
+            rates.include(rates_elsewhere(self._store, problem))
+        return plan_of(targets, lambda task: desk.known(task) is not None, rates)
 
     def report(self, exhibits: Sequence[Exhibit] | None = None) -> str:
         """Draw and judge everything anew from stored numbers; nothing is computed.
@@ -163,10 +215,26 @@ class Replication:
         """What a person calls the report."""
         return report_name([study.problem for study in self.studies])
 
-    def _complete(self) -> None:
+    def finish(self, manner: Manner = ALONE) -> None:
+        """Complete every study, without a report.
+
+        Args:
+            manner: Where tasks are done, and what follows where one fails.
+
+        Raises:
+            UnfinishedError: If tasks failed; all is done that does not need them.
+        """
         self._count()
-        for study in self.studies:
-            study.complete()
+        if manner.workers == 1 and manner.address is None:
+            complete(self.studies, self._say, manner)
+            return
+        with ExitStack() as started:
+            complete(
+                self.studies,
+                self._say,
+                manner,
+                lambda: started.enter_context(closing(self.engine(manner))),
+            )
 
     def _count(self) -> None:
         """Let all studies count their tasks together."""
@@ -177,7 +245,7 @@ class Replication:
         for study in self.studies:
             study.rest = rest
 
-    def _computed(self) -> list[Evidence]:
+    def _computed(self, manner: Manner) -> list[Evidence]:
         """Return what was found; what is gone since is computed again."""
         given_up: set[str] = set()
         while True:
@@ -188,7 +256,7 @@ class Replication:
                     raise
                 given_up.add(lost.run_id)
                 self._give_up(lost)
-                self._complete()
+                self.finish(manner)
 
     def _stored(self, exhibits: Sequence[Exhibit] | None) -> str:
         """Draw what was found; what is gone since is missing."""

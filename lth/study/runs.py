@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -26,6 +27,8 @@ from lth.study.record.solution import (
 from lth.study.record.views import views
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
+
+OPENING = "time/opening_seconds"  # from the claim of a task until its run is there
 
 
 def origin_of(problem: Problem, pinned: Mapping[str, str]) -> str:
@@ -78,6 +81,7 @@ class StudyRuns:
         tags: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[RunLog | None]:
         """Open the run of a task; None where another process has done it meanwhile, or is at it."""
+        began = time.monotonic()
         own = {**task_tags(self._problem, task.kind, task.level, density, task.key), **tags}
         if self._problem.keys.given:
             own[FROM_RUN] = self._origin
@@ -88,6 +92,7 @@ class StudyRuns:
             if run is not None:
                 models = self._index.models(need.key for need in task.needs if isinstance(need.node, Place))
                 log_setting(run, self._problem, task.level, models=models)
+                run.metrics({OPENING: time.monotonic() - began})
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
                 if isinstance(task.node, Place):

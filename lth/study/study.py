@@ -8,7 +8,8 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -40,12 +41,15 @@ from lth.solution.problem import (
     check_next_larger,
     check_paths_kept,
 )
+from lth.study.completion import complete
+from lth.study.desk import StudyDesk
+from lth.study.engine.here import Here
 from lth.study.forecast import forecast, hardware_of
 from lth.study.index import COMPLETE, StudyIndex
 from lth.study.record.solution import study_name
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns, origin_of
-from lth.study.scheduler import Scheduler
+from lth.study.scheduler import Scheduler, UnfinishedError
 from lth.study.tasks import TaskWorker
 from lth.study.unsent import UNSENT
 from lth.tracking.store import FoundRun, Store, is_finished
@@ -83,7 +87,8 @@ class Study:
         self._worker = TaskWorker(
             problem, store, self._index, self._runs, self._results, self._counted, say, keep_every, unsent
         )
-        self._scheduler = Scheduler(self._index, self._worker, say)
+        self.desk = StudyDesk(self._index, self._worker)
+        self._scheduler = Scheduler(self.desk, Here(self._worker.do), say)
 
     def solution(self, place: Place, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of a solution, after training it and what it needs where that is missing."""
@@ -149,6 +154,16 @@ class Study:
         complete the same study share its tasks.
         """
         self.check()
+        complete([self], self._say)
+        return self._runs.parent()
+
+    @property
+    def run_id(self) -> str:
+        """The study's own run; it is made when first needed."""
+        return self._runs.parent()
+
+    def begin(self) -> bool:
+        """Say how much is to be done, and mark the study as not complete; False if it is complete."""
         self._index.refresh()
         parent, results, summary = self._runs.parent(), self.tasks.results(), self.tasks.summary()
         study = self._index.run(parent)
@@ -157,7 +172,7 @@ class Study:
             missing = [task for task in missing if self._index.find(task.key) is None]
             if not missing and is_finished(study):
                 self._say(f"{self.name}: complete in run {parent}, nothing to compute")
-                return parent
+                return False
             self.store.append(parent).tags({COMPLETE: ""})  # until it is again
         predicted = self.predicted(missing)
         self._say(
@@ -166,12 +181,34 @@ class Study:
         )
         if self.rest is None:
             self.rest = Rest(self.predicted(results), self.finished())
-        measurements = self.tasks.measurements()
-        targets = [*self.tasks.trainings(), *self.tasks.of_levels(), *measurements, summary]
-        with self.store.resume(parent):
-            self._scheduler.finish(targets, quiet={*measurements, summary})
+        return True
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Show the study's run as running, for as long as the block lasts.
+
+        Where it ends because tasks of other studies failed, this one is finished all the same.
+        """
+        of_others: UnfinishedError | None = None
+        with self.store.resume(self._runs.parent()):
+            try:
+                yield
+            except UnfinishedError as error:
+                if self._index.known(self.tasks.summary().key) is None:
+                    raise
+                of_others = error
         self._worker.release()
-        return self._runs.parent()
+        if of_others is not None:
+            raise of_others
+
+    def targets(self) -> list[Task]:
+        """Return what a complete study consists of."""
+        measurements = self.tasks.measurements()
+        return [*self.tasks.trainings(), *self.tasks.of_levels(), *measurements, self.tasks.summary()]
+
+    def quiet(self) -> list[Task]:
+        """Return what of it is not told of where it is found."""
+        return [*self.tasks.measurements(), self.tasks.summary()]
 
     def predicted(self, tasks: Iterable[Task]) -> dict[str, float]:
         """Return how many seconds tasks may take, by their keys."""

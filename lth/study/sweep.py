@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lth.errors import InputError
 from lth.plan.keys import content_key
 from lth.setting.grid import grid
+from lth.study.completion import ALONE, Manner
 from lth.study.open import Opening, build_replication
 from lth.study.record.comparison import SWEPT, Compared, log_comparison
 from lth.study.record.tidy import joined
@@ -65,20 +66,24 @@ class Sweep:
         """How many processes are worth it on this machine: those of one setting, which are done one by one."""
         return self._replication(0, _quietly).worthwhile_workers
 
-    def take_part(self, number: int) -> None:
-        """Do what is free of all studies, as one of several processes; the comparison is left to another."""
-        for index in range(len(self._openings)):
-            self._replication(index, self._say).take_part(number)
+    def complete(self, manner: Manner = ALONE) -> str:
+        """Complete every study, and compare them; return the run that holds the comparison.
 
-    def complete(self) -> str:
-        """Complete every study, and compare them; return the run that holds the comparison."""
+        Args:
+            manner: Where tasks are done, and what follows where one fails.
+
+        Raises:
+            UnfinishedError: If tasks of a setting failed.
+        """
         keys: list[str] = []
         settings: list[Compared] = []
         for index, opening in enumerate(self._openings):
             values = self._values(opening)
             self._say(f"setting {index + 1} of {len(self._openings)}: {_named(values)}")
-            studies = self._replication(index, self._say).studies
-            runs = {study.problem.setting.seed: study.complete() for study in studies}
+            replication = self._replication(index, self._say)
+            replication.finish(manner)
+            studies = replication.studies
+            runs = {study.problem.setting.seed: study.run_id for study in studies}
             rows = {study.problem.setting.seed: study.rows() for study in studies}
             every = joined([study.table() for study in studies])
             keys += [study.problem.keys.evidence() for study in studies]

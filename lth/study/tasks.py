@@ -90,10 +90,15 @@ class TaskWorker:
             if place.measure != "distances":
                 self._trial.need("curvature" if kind_of(place).of_hessian else "measuring")
 
-    def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
-        """Return the run in which a task was done; None where another process has done it, or is at it."""
+    def prepare(self) -> None:
+        """Try what tasks that were checked need of a user's own network."""
         with self._own_faults():
             self._trial.run()
+
+    def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
+        """Return the run in which a task was done; None where another process has done it, or is at it."""
+        self.prepare()
+        with self._own_faults():
             run_id = self._do(task, adopt=adopt, fresh=fresh)
         if run_id is not None and not isinstance(task.node, Analysis | Summary | ReportNode):
             forget(self._unsent, task.key, fresh=fresh)

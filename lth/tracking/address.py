@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock
-from mlflow import MlflowClient, get_tracking_uri
+from mlflow import MlflowClient, get_tracking_uri, set_tracking_uri
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -28,6 +28,11 @@ _ARTIFACTS = "mlruns"  # as MLflow calls the folder
 def store_name() -> str:
     """Return the address of the tracking store that MLflow is configured for, for a person."""
     return without_password(get_tracking_uri())
+
+
+def use_store(uri: str) -> None:
+    """Let this process use the tracking store at an address."""
+    set_tracking_uri(uri)
 
 
 def check_address(uri: str) -> None:

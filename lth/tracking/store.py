@@ -155,6 +155,16 @@ class Store:
             )
 
     @property
+    def address(self) -> str:
+        """Where another process finds it; it may hold a password."""
+        return str(get_tracking_uri())
+
+    @property
+    def experiment_name(self) -> str:
+        """The experiment, by name."""
+        return str(self._experiment.name)
+
+    @property
     def description(self) -> str:
         """Where runs are found and logged, for a person; where artifacts are, if not beside that."""
         named = f"{store_name()}, experiment {self._experiment.name}"
@@ -228,13 +238,17 @@ class Store:
             if CLAIMED in run.data.tags:
                 self._client.delete_run(run.info.run_id)
                 continue
-            note = f"**KILLED**: {reason}. The same command goes on from what it kept."
-            RunLog(self._client, run.info.run_id, "").tags({FAILURE: reason, NOTE: note, PROCESS: _NOBODY})
-            self._client.set_terminated(run.info.run_id, "KILLED")
+            self.disown(run.info.run_id, reason)
             left = "by a process that is gone" if names_process(run.data.tags) else f"({reason})"
             self._say(f"{run.info.run_name} was left running {left}: marked KILLED")
             closed.append(str(run.info.run_name))
         return closed
+
+    def disown(self, run_id: str, reason: str) -> None:
+        """Mark a run whose process is gone as KILLED, and as nobody's."""
+        note = f"**KILLED**: {reason}. The same command goes on from what it kept."
+        RunLog(self._client, run_id, "").tags({FAILURE: reason, NOTE: note, PROCESS: _NOBODY})
+        self._client.set_terminated(run_id, "KILLED")
 
     def search(self, filter_string: str) -> list[Run]:
         """Return the active runs that match, latest first."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, held back while something must not be left half done."""
+"""Ctrl-C, SIGTERM and SIGUSR1 as interruptions, held back while something must not be left half done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from lth.signals import ENDING
+
 _Handler = Callable[[int, FrameType | None], object]
 
 
@@ -21,7 +22,7 @@ def held_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+    handlers = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
     hold = _Hold()
     try:
         for number, handler in handlers.items():
@@ -32,8 +33,10 @@ def held_back() -> Iterator[None]:
         # A signal between two of these lines takes effect, and leaves nothing but a handler that passes on.
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if hold.arrived:
-            signal.raise_signal(hold.arrived[0])
+        if (
+            hold.arrived
+        ):  # not raised again as a signal: where it is blocked, as in Ray's workers, it would never come
+            handlers[hold.arrived[0]](hold.arrived[0], None)
 
 
 class _Hold:
@@ -41,13 +44,13 @@ class _Hold:
 
     def __init__(self) -> None:
         self.is_over = False
-        self.arrived: list[int] = []
+        self.arrived: list[signal.Signals] = []
 
     def instead_of(self, handler: _Handler) -> _Handler:
         def note(number: int, frame: FrameType | None) -> None:
             if self.is_over:
                 handler(number, frame)
             else:
-                self.arrived.append(number)
+                self.arrived.append(signal.Signals(number))
 
         return note

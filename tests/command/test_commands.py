@@ -54,7 +54,7 @@ def test_study_ends_with_a_row_per_solution_the_verdicts_and_how_to_open_the_ui(
 def test_report_draws_figures_by_number_and_refuses_what_is_none(finished):
     drawn = call(report, "--figures", "3,table1")
     assert drawn.exit_code == 0, drawn.output
-    run_id = re.search(r"artifact of run (\w+)", " ".join(drawn.output.split()))[1]
+    run_id = re.search(r"drawing the report, in run (\w+)", " ".join(drawn.output.split()))[1]
     files = {file.path for file in MlflowClient().list_artifacts(run_id, "seed_0")}
     assert files == {
         f"seed_0/{name}"

@@ -1,63 +1,37 @@
-"""Processes beside a command, with a small program in place of a study."""
+"""How many processes a command has, and the table of what they do."""
 
-import os
-import signal
-import subprocess
-import sys
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from unittest.mock import MagicMock
+import io
+import time
+from contextlib import redirect_stdout
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from lth.command import workers
-from lth.command.line import main
-from lth.command.workers import number, parse, working
+from lth.command.workers import Table, parse, parse_retries, table
+from lth.plan.place import Place
+from lth.plan.tasks import Task
+from lth.study.rates import Rates
+from lth.study.scheduler import Progress
 
-PROGRAM = """
-import os, sys
-from lth.command.workers import number
-print("number", number(), sys.argv[1], "MLFLOW_RUN_ID" in os.environ, flush=True)
-sys.exit(int(sys.argv[2]))
-"""
+DENSE = Task("w0", Place.imp(0), ())
+ONE = Task("w1", Place.imp(1), (DENSE,))
+BASELINE = Task("b1", Place("random_init", 1), (DENSE,))
 
 
-@pytest.fixture
-def program(tmp_path, monkeypatch):
-    """Return the module of a program that workers can run."""
-    (tmp_path / "worked.py").write_text(PROGRAM)
-    (tmp_path / "waiting.py").write_text("print('waiting', flush=True); import signal; signal.pause()")
-    path = os.pathsep.join([str(tmp_path), str(Path(workers.__file__).parents[2])])
-    monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.setenv("MLFLOW_RUN_ID", "of the command itself")
-    return "worked"
-
-
-def test_the_command_itself_is_number_zero():
-    assert number() == 0
-
-
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_there_are_as_many_processes_as_asked_for_and_each_line_is_told_with_its_number(count, program):
-    said = []
-    with working(count, [program, "given", "0"], said.append):
-        pass
-    assert sorted(said) == [f"[worker {n}] number {n} given False" for n in range(1, count)]
-
-
-def test_a_worker_that_fails_ends_nobody_else(program):
-    said = []
-    with working(2, [program, "given", "3"], said.append):
-        pass
-    assert said[-1] == "worker 1 ended with status 3; what it left undone, the others do"
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_workers_are_asked_to_end_where_the_command_ends_early(error, program):
-    with pytest.raises(error), working(3, ["waiting"], lambda _line: None):
-        raise error
+def progress(**changes: object) -> Progress:
+    given = {
+        "done": 1,
+        "running": {ONE: ("worker 2", time.monotonic() - 10)},
+        "elsewhere": 0,
+        "waiting": 1,
+        "failed": 0,
+        "targets": [ONE, BASELINE],
+        "unfinished": {ONE, BASELINE},
+        "rates": Rates([("rewound", 40.0)]),
+        "count": 2,
+        **changes,
+    }
+    return Progress(**given)
 
 
 @pytest.mark.parametrize(("written", "count"), [("auto", None), ("1", 1), ("12", 12)])
@@ -71,49 +45,57 @@ def test_what_is_no_number_of_processes_is_refused(written):
         parse(None, None, written)
 
 
-def test_a_worker_stops_when_the_command_it_belongs_to_is_killed(tmp_path, program):
-    """The command starts one, says its pid, and is killed."""
-    (tmp_path / "follower.py").write_text(
-        "import os, signal\n"
-        "from lth.command.options import _follow_launcher\n"
-        "_follow_launcher()\nprint(os.getpid(), flush=True)\nsignal.pause()\n"
-    )
-    (tmp_path / "command.py").write_text(
-        "from lth.command.workers import working\n"
-        "with working(2, ['follower'], lambda line: print(line, flush=True)):\n    input()\n"
-    )
-    command = subprocess.Popen(
-        [sys.executable, "-m", "command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    pid = int(command.stdout.readline().split()[-1])
-    import psutil
+@pytest.mark.parametrize("written", ["-1", "two", "1.5", ""])
+def test_what_is_no_number_of_retries_is_refused(written):
+    with pytest.raises(click.BadParameter, match="write a whole number"):
+        parse_retries(None, None, written)
 
-    worker = psutil.Process(pid)
-    command.send_signal(signal.SIGKILL)
-    command.communicate()
-    gone, alive = psutil.wait_procs([worker], timeout=30)
-    assert (gone, alive) == ([worker], [])
+
+def test_the_table_says_who_is_at_what_and_how_long_the_rest_takes():
+    heading, *lines = table(progress())
+    assert heading == "1 of 3 tasks done, 1 running, 1 waiting, about 40 s left"
+    assert [line.split() for line in lines] == [["worker", "2", "10", "s", "level", "1"]]
 
 
 @pytest.mark.parametrize(
-    ("typed", "given"),
+    ("changes", "said"),
     [
-        (["study", "--workers=2", "--levels", "1"], ["--workers=2", "--levels", "1"]),
-        (["study", "-P", "workers=2", "-P", "k=3"], ["--workers=2", "--k=3"]),
-        (["main", "--workers", "2"], ["--workers", "2"]),
+        ({"elsewhere": 2}, "2 at other commands"),
+        ({"failed": 3}, "3 failed or skipped"),
+        ({"failed": 3}, "1 of 6 tasks done"),
     ],
 )
-def test_workers_are_given_what_was_typed_behind_the_command_whatever_it_was_called(typed, given, monkeypatch):
-    handed: list[list[str]] = []
+def test_the_table_says_what_is_elsewhere_and_what_failed(changes, said):
+    assert said in table(progress(**changes))[0]
 
-    @contextmanager
-    def nobody(_count, arguments, _say):
-        handed.append(list(arguments))
-        yield
 
-    monkeypatch.setattr(workers, "working", nobody)
-    monkeypatch.setattr("lth.command.study.opened_replication", lambda *_, **__: nullcontext(MagicMock()))
-    monkeypatch.setattr("lth.command.study.tell_report", lambda *_: None)
-    done = CliRunner().invoke(main, typed)
-    assert done.exit_code == 0, done.output
-    assert handed == [["lth.command.study", *given]]
+def test_nothing_is_foretold_where_nothing_was_measured():
+    assert "left" not in table(progress(rates=Rates()))[0]
+
+
+def drawn(*, is_watched: bool) -> str:
+    text = io.StringIO()
+    with redirect_stdout(text):
+        shown = Table(is_watched=is_watched)
+        shown.say("first")
+        shown.show(progress())
+        shown.say("second")
+        shown.show(progress(done=2))
+        shown.close()
+    return text.getvalue()
+
+
+def test_on_a_terminal_the_table_stands_below_what_is_said_and_is_taken_away_in_the_end():
+    screen: list[str] = []
+    for line in drawn(is_watched=True).splitlines():
+        while line.startswith("\x1b["):
+            count, rest = line[2:].split("F\x1b[J", 1)
+            del screen[-int(count) :]
+            line = rest
+        if line:
+            screen.append(line)
+    assert screen == ["first", "second"]
+
+
+def test_elsewhere_it_is_a_line_now_and_then():
+    assert drawn(is_watched=False).splitlines() == ["first", table(progress())[0], "second"]

@@ -5,12 +5,14 @@ from pathlib import Path
 import own_networks
 import pytest
 from click.testing import CliRunner
+from mlflow import MlflowClient
 from own_networks import FAILING, FAILING_BACKWARD, assert_told, built
 from tiny_problem import OPTIONS
 from torch import Tensor, nn
 
-from lth.command import train_dense
+from lth.command import study, train_dense
 from lth.errors import InputError
+from lth.tracking.store import Store
 from lth.training.train import TrainingDivergedError
 
 LOG = "lth-faults.log"
@@ -68,6 +70,28 @@ def test_what_a_user_can_mend_is_one_line_without_a_log(tracking, monkeypatch, e
     assert result.exit_code == status
     assert f"Error: {error}" in result.output
     assert not Path(LOG).exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("of torch"), TrainingDivergedError("the loss became nan")])
+@pytest.mark.usefixtures("finished", "without_models")
+def test_a_study_does_all_that_a_task_which_fails_does_not_hinder_and_ends_with_status_1(monkeypatch, error):
+    store = Store()
+    for run in [*store.search("tags.kind = 'one_shot'"), *store.search("tags.measure = 'distances'")]:
+        MlflowClient().delete_run(run.info.run_id)
+    for run in store.search("tags.measure = 'radii' AND tags.level = '1'"):
+        MlflowClient().delete_run(run.info.run_id)
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr("lth.study.tasks.train_on", fail)
+    result = CliRunner().invoke(study.main, OPTIONS)
+    assert result.exit_code == 1
+    assert "Error: 1 task failed, " in result.output
+    assert f"one_shot at level 2: {'RuntimeError: ' * isinstance(error, RuntimeError)}{error}" in result.output
+    assert "not done: " in result.output
+    assert Store().search("tags.measure = 'radii' AND tags.level = '1'"), "which needs no one_shot"
+    assert Path(LOG).exists() is isinstance(error, RuntimeError)
 
 
 @pytest.mark.parametrize("name", ["a_key_error", "an_exit", "an_error_of_their_own", "a_hook_of_a_tensor"])

@@ -227,4 +227,4 @@ def test_a_field_that_was_not_stored_yet_has_its_default():
     np.savez_compressed(content, **{f"spectrum.{name}": np.asarray(value) for name, value in former.items()})
     found = Packed(content.getvalue()).read(Spectrum, "spectrum")
     assert np.isnan(found.failure_probability)
-    assert np.array_equal(found.upper, SPECTRUM.upper)
+    assert np.array_equal(found.upper, SPECTRUM.upper, equal_nan=True)

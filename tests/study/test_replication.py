@@ -30,16 +30,6 @@ class Named:
 
 
 @pytest.mark.parametrize(
-    ("number", "order"),
-    [(1, ["b", "c", "a"]), (2, ["c", "a", "b"]), (3, ["a", "b", "c"]), (7, ["b", "c", "a"])],
-)
-def test_each_process_that_takes_part_begins_at_another_study_and_does_all(number, order):
-    done: list[str] = []
-    Replication([Named(name, done) for name in "abc"], print).take_part(number)
-    assert done == order
-
-
-@pytest.mark.parametrize(
     ("devices", "cores", "threads", "seeds", "count"),
     [
         ((CPU,), 2, 1, 3, 2),

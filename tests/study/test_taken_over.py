@@ -485,7 +485,7 @@ class Meanwhile:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, *events: Callable[[], object]) -> Meanwhile:
     time = Meanwhile(*events)
-    monkeypatch.setattr(scheduler, "time", SimpleNamespace(sleep=time.sleep))
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(sleep=time.sleep, monotonic=lambda: 0.0))
     return time
 
 

@@ -225,7 +225,7 @@ def test_a_store_of_an_earlier_version_lacks_its_models_alone(tmp_path, monkeypa
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/mlflow.db")
     done = verified()
     told = [line for line in done.output.splitlines() if ", run " in line]
-    assert len(told) == 12  # which were left out where it was kept
+    assert len(told) == 12, done.output  # which were left out where it was kept
     assert all(line.endswith("is gone: it has no files") for line in told)
     assert "12 checkpoints" in done.output
 

@@ -194,36 +194,98 @@ def test_a_run_that_is_opened_alone_is_claimed_only_until_it_is_there(store):
     assert store.find("key") == run.run_id
 
 
-# Importing takes seconds: one process does, and four leave it before it has opened a store.
+# Importing takes seconds: one process does, and the others leave it before it has opened a store.
 _WORKERS = """
 import multiprocessing, sys
 from lth.tracking.store import KEY, Store
 
-def work(together):
+forks = multiprocessing.get_context("fork")
+
+def work(together, keys):
     store = Store()
     together.wait()
-    for key in sys.argv[1:]:
+    for key in keys:
         while store.find(key) is None:
             with store.open_alone(key, {KEY: key}) as run:
                 if run is not None:
                     print(key, flush=True)
 
-forks = multiprocessing.get_context("fork")
-together = forks.Barrier(4)
-processes = [forks.Process(target=work, args=(together,)) for _ in range(4)]
-for process in processes:
-    process.start()
-for process in processes:
-    process.join()
-assert [process.exitcode for process in processes] == [0] * 4
+for count in map(int, sys.argv[1].split(",")):
+    together = forks.Barrier(count)
+    keys = [f"{count} processes, {key}" for key in sys.argv[2:]]
+    processes = [forks.Process(target=work, args=(together, keys)) for _ in range(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * count
 """
 
 
-def test_of_four_processes_that_ask_for_the_same_keys_at_once_one_begins_each(store):
-    keys = [f"key{number}" for number in range(8)]
-    command = [sys.executable, "-c", _WORKERS, *keys]
+def asked_by(store: Store, counts: str, *keys: str) -> None:
+    """Let so many processes at once, then so many, each ask for every key; check that each is begun once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120)
-    assert sorted(done.stdout.split()) == sorted(keys)
+    command = [sys.executable, "-c", _WORKERS, counts, *keys]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    begun = sorted(f"{count} processes, {key}" for count in counts.split(",") for key in keys)
+    assert sorted(done.stdout.splitlines()) == begun
     assert active(store) == []
-    assert len(store.search("")) == len(keys)
+    assert sorted(run.data.tags[KEY] for run in store.search("")) == begun
+
+
+def test_of_two_and_of_eight_processes_that_ask_for_a_key_at_once_one_begins_it(store):
+    asked_by(store, "2,8", "one")
+
+
+@pytest.mark.nightly
+def test_of_32_processes_that_ask_for_one_key_at_once_one_begins_it(store):
+    asked_by(store, "32", "one")
+
+
+# Each child dies before the n-th request of its task, which is then done here; until one lives to the end.
+_KILLED = """
+import itertools, multiprocessing, os, signal
+from lth.tracking.client import PatientClient
+from lth.tracking.store import KEY, Store
+
+forks, persist = multiprocessing.get_context("fork"), PatientClient.persist
+
+def die(last, again):
+    store, steps = Store(), itertools.count(1)
+    if again:  # and so has a claim to restore
+        with store.leased("of before"):
+            pass
+
+    def step(self, *arguments, **named):
+        if next(steps) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return persist(self, *arguments, **named)
+
+    PatientClient.persist = step
+    with store.open_alone("task", {KEY: f"{last} {again}"}):
+        pass
+
+for again in (False, True):
+    for last in itertools.count(1):
+        child = forks.Process(target=die, args=(last, again))
+        child.start()
+        child.join()
+        store, key = Store(), f"{last} {again}"
+        if child.exitcode == 0:
+            break
+        assert child.exitcode == -signal.SIGKILL
+        done = store.find(key) is not None
+        with store.open_alone("task", {KEY: key}) as run:
+            assert (run is None) is done, key
+        assert [run.info.status for run in store.of_key(key)] == ["FINISHED"], key
+    store.close_dead()
+    print(last, flush=True)
+"""
+
+
+def test_a_process_killed_between_any_two_steps_of_a_claim_keeps_no_other_from_its_task(store):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", _KILLED]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    assert all(int(steps) > 6 for steps in done.stdout.split()), "steps of a claim, and of the run it is for"
+    assert active(store) == []

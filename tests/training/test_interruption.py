@@ -224,3 +224,21 @@ def test_a_signal_at_any_instruction_takes_effect_and_so_does_every_later_one(nu
     assert instruction > 50, "it saw every instruction"
     assert lost == []
     assert spoilt == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_what_was_held_back_arrives_where_the_signal_is_blocked_meanwhile(number):
+    """As Ray's workers block SIGINT, and have their main thread interrupted by other means."""
+
+    def arrive_and_be_blocked() -> None:
+        with held_back():
+            signal.raise_signal(number)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            arrive_and_be_blocked()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.signal(number, before)

@@ -1,0 +1,90 @@
+"""What a study would cost: its tasks, what is there of them, hours, and the time with many workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from lth.plan.order import Frontier, time_with
+from lth.plan.place import Place
+from lth.plan.tasks import Task
+from lth.solution.problem import Problem
+from lth.study.rates import PROMPT, Rates, group_of, is_prompt, took
+from lth.tracking.store import Store, is_finished
+
+WORKERS = (1, 2, 8, 64, 512)
+_WORDS = {"dense": "dense trainings", "rewound": "other trainings", "fine_tune": "fine-tunings", PROMPT: "sums"}
+
+
+def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Rates) -> str:
+    """Return a plan for people.
+
+    Args:
+        targets: What is wanted.
+        is_there: Says of a task that its result is there.
+        rates: How long tasks take.
+    """
+    every = Frontier(targets, lambda _task: False, rates.seconds, is_prompt).steps
+    rest = Frontier(targets, is_there, rates.seconds, is_prompt)
+    wanted = Counter(map(group_of, every))
+    left = Counter(map(group_of, rest.unfinished))
+    lines = [f"{'tasks':<18}{'there':>7}{'to do':>7}{'each':>10}{'together':>10}"]
+    for group, count in sorted(wanted.items(), key=lambda item: item[0] == PROMPT):
+        each = rates.of(group)
+        known = "" if group in rates.measured or group == PROMPT else "  guessed"
+        lines.append(
+            f"{_WORDS.get(group, group):<18}{count - left[group]:>7}{left[group]:>7}"
+            f"{duration(each):>10}{duration(each * left[group]):>10}{known}"
+        )
+    total = sum(map(rates.seconds, rest.unfinished))
+    to_do = len(rest.unfinished)
+    lines.append(f"{'all':<18}{len(every) - to_do:>7}{to_do:>7}{'':>10}{duration(total):>10}")
+    if not rates.measured:
+        lines.append(
+            "nothing of this kind was ever done in this experiment: only the proportions mean anything"
+        )
+    if rest.unfinished:
+        lines += ["", f"longest chain: {duration(rest.longest)}, which no number of workers shortens"]
+        for workers in WORKERS:
+            again = Frontier(targets, is_there, rates.seconds, is_prompt)
+            seconds = time_with(again, workers, rates.seconds)
+            busy = total / workers / seconds
+            lines.append(f"{workers:>4} workers{duration(seconds):>10}, each busy {busy:.0%} of the time")
+    return "\n".join(lines)
+
+
+def rates_elsewhere(store: Store, problem: Problem) -> Rates:
+    """Return how long tasks took in studies of the same network and data in this experiment.
+
+    Trainings count by their epochs; measurements as they are, though they may have been finer or coarser.
+    """
+    rates = Rates()
+    epochs = problem.setting.training.epochs
+    tags = {"network": problem.setting.network, "data_digest": problem.images.digest}
+    found = store.search(" AND ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items()))
+    for run in filter(is_finished, found):
+        tags, seconds = run.data.tags, took(run)
+        if seconds is None or "level" not in tags:
+            continue
+        if tags["kind"] in ("measurement", "analysis"):
+            rates.add(tags.get("measure", PROMPT), seconds)
+        else:
+            scale = (
+                1.0 if tags["kind"] == "fine_tune" else epochs / float(run.data.params.get("epochs", epochs))
+            )
+            rates.add(group_of(Task("", Place(tags["kind"], int(tags["level"])), ())), seconds * scale)
+    return rates
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    Example:
+        >>> [duration(seconds) for seconds in (4.21, 75, 5400, 900_000)]
+        ['4.2 s', '75 s', '90 min', '250 h']
+    """
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"

@@ -1,0 +1,90 @@
+"""The program that does tasks for another process, called in this one."""
+
+import json
+import os
+from dataclasses import asdict
+
+import mlflow
+import pytest
+from tiny_problem import PARAMETERS, make_study
+
+from lth.plan.place import Place
+from lth.study.engine import worker as module
+from lth.study.engine.worker import Worker
+from lth.study.open import Opening
+from lth.tracking.process import PROCESS, ownership
+from lth.tracking.store import Store
+
+pytestmark = pytest.mark.usefixtures("without_models")
+
+
+@pytest.fixture
+def opened(tracking, monkeypatch):
+    """Return what a worker is told first; its own log is not to take this process's output."""
+    logged = []
+    monkeypatch.setattr(module, "_log_to", logged.append)
+    opening = Opening.read({**PARAMETERS, "levels": "1"})
+    told = {
+        "opening": asdict(opening),
+        "seeds": ["0", "1"],
+        "tracking": os.environ["MLFLOW_TRACKING_URI"],
+        "experiment": Store().experiment_name,
+        "threads": 1,
+        "logs": str(tracking / "logs"),
+    }
+    yield json.loads(json.dumps(told))  # as it comes to another process
+    mlflow.set_tracking_uri(None)  # else of the next test, too
+
+
+def test_a_task_is_done_under_the_key_and_seed_that_it_is_asked_for(opened):
+    said = []
+    worker = Worker(opened, said.append)
+    for number, seed in enumerate(opened["seeds"]):
+        study = make_study(levels="1", seed=seed)
+        dense = study.tasks.training(Place.imp(0))
+        found = worker.do({"do": dense.key, "study": number, "fresh": False, "runs": {}})
+        assert found == {"run": Store().find(dense.key)}
+        assert Store().run(found["run"]).data.tags[PROCESS] == ownership()[PROCESS]
+    assert any("training dense" in message["said"] for message in said)
+
+
+def test_the_runs_that_it_is_told_of_are_not_looked_for(opened, monkeypatch):
+    study = make_study(levels="1", seed="0")
+    dense, level = study.tasks.training(Place.imp(0)), study.tasks.training(Place.imp(1))
+    worker = Worker(opened, lambda _message: None)
+    run_id = worker.do({"do": dense.key, "study": 0, "fresh": False, "runs": {}})["run"]
+    looked_for = []
+    of_key = Store.of_key
+    monkeypatch.setattr(Store, "of_key", lambda self, key: looked_for.append(key) or of_key(self, key))
+    other = Worker(opened, lambda _message: None)
+    other.do({"do": level.key, "study": 0, "fresh": False, "runs": {dense.key: run_id}})
+    assert dense.key not in looked_for
+
+
+def test_what_is_wrong_is_an_answer_and_the_next_task_is_done(opened, monkeypatch):
+    study = make_study(levels="1", seed="0")
+    dense = study.tasks.training(Place.imp(0))
+    worker = Worker(opened, lambda _message: None)
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("a fault")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lth.study.tasks.train_on", fail)
+        found = worker.do({"do": dense.key, "study": 0, "fresh": False, "runs": {}})
+    assert found["error"] == "fault"
+    assert found["text"].startswith("RuntimeError: a fault; no user's mistake: report it, its traceback is in ")
+    assert found["text"].endswith("/dense.log")
+    assert worker.do({"do": dense.key, "study": 0, "fresh": False, "runs": {}})["run"] == Store().find(
+        dense.key
+    )
+
+
+def test_studies_of_the_same_parameters_data_and_code_have_the_same_fingerprint(opened):
+    mine = make_study(levels="1", seed="0").problem.keys.evidence()
+    assert Worker(opened, lambda _message: None).fingerprint() == mine
+    other = {
+        **opened,
+        "opening": {**opened["opening"], "parameters": {**PARAMETERS, "levels": "1", "lr": "0.2"}},
+    }
+    assert Worker(other, lambda _message: None).fingerprint() != mine

@@ -1,0 +1,116 @@
+"""What a study would cost is said from what its tasks took, in the order that the scheduler has."""
+
+from types import SimpleNamespace
+
+import pytest
+from tiny_problem import make_problem
+
+from lth.plan.order import Frontier, chains, time_with, walk
+from lth.plan.place import Place
+from lth.plan.tasks import StudyTasks, Task
+from lth.study.planning import WORKERS, plan_of
+from lth.study.rates import Rates, group_of, is_prompt, took
+
+
+def lone(key: str, *needs: Task) -> Task:
+    return Task(key, Place.imp(len(needs)), needs)
+
+
+def study_tasks(levels: str = "2") -> list[Task]:
+    tasks = StudyTasks(make_problem(levels=levels).keys, "tiny")
+    return [*tasks.trainings(), *tasks.of_levels(), *tasks.measurements(), tasks.summary()]
+
+
+def frontier(targets: list[Task], seconds=lambda _task: 1.0, finished=frozenset()) -> Frontier:
+    return Frontier(targets, finished.__contains__, seconds, lambda _task: False)
+
+
+def test_each_task_comes_after_its_needs_and_once():
+    steps = walk(study_tasks(), lambda _task: False)
+    place = {task: number for number, task in enumerate(steps)}
+    assert len(place) == len(steps)
+    assert all(place[need] < place[task] for task in steps for need in task.needs)
+
+
+def test_what_a_finished_task_needs_is_not_walked_to():
+    first = lone("a")
+    second = lone("b", first)
+    assert walk([lone("c", second)], {second}.__contains__) == [second, lone("c", second)]
+
+
+def test_a_chain_of_ten_thousand_tasks_is_walked():
+    task = lone("0")
+    for number in range(1, 10_000):
+        task = Task(str(number), Place.imp(0), (task,))
+    steps = walk([task], lambda _task: False)
+    assert chains(steps, lambda _task: 1.0)[steps[0]] == 10_000
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7, 64])
+def test_no_order_is_faster_than_the_longest_chain_or_than_all_workers_busy(workers):
+    targets, rates = study_tasks("4"), Rates([("rewound", 40.0), ("spectra", 28.0), ("radii", 8.0)])
+    rest = frontier(targets, rates.seconds)
+    total, longest = sum(map(rates.seconds, rest.unfinished)), rest.longest
+    found = time_with(rest, workers, rates.seconds)
+    assert max(longest, total / workers) - 1e-9 <= found <= longest + total / workers  # Graham's bound
+    assert not rest.unfinished
+
+
+def test_one_worker_takes_the_sum_and_many_take_the_longest_chain():
+    first = lone("a")
+    leaves = [lone(f"b{number}", first) for number in range(5)]
+    assert time_with(frontier(leaves), 1, lambda _task: 2.0) == 12.0
+    assert time_with(frontier(leaves), 5, lambda _task: 2.0) == 4.0
+    assert time_with(frontier(leaves), 4, lambda _task: 2.0) == 6.0
+
+
+def test_what_can_not_be_done_without_a_task_is_dropped_with_it_and_nothing_else():
+    first = lone("a")
+    second, third, other = lone("b", first), lone("c", lone("b", first)), lone("d", first)
+    rest = frontier([third, other])
+    rest.finish(first)
+    assert rest.drop(second) == [third]
+    assert rest.ready == [other]
+
+
+def test_the_plan_counts_what_is_there_and_what_is_to_be_done():
+    targets = study_tasks()
+    there = {task for task in targets if isinstance(task.node, Place)}
+    lines = plan_of(targets, there.__contains__, Rates([("spectra", 10.0)])).splitlines()
+    rows = {line.split("  ")[0]: line.split() for line in lines}
+    every = walk(targets, lambda _task: False)
+    assert rows["all"][1:3] == [str(len(there)), str(len(every) - len(there))]
+    assert rows["dense trainings"][2:4] == ["1", "0"]
+    assert "guessed" not in rows["spectra"]
+    assert "guessed" in rows["radii"]
+    assert [line.split()[0] for line in lines[-len(WORKERS) :]] == list(map(str, WORKERS))
+
+
+def test_nothing_is_left_of_a_study_that_is_complete():
+    plan = plan_of(study_tasks(), lambda _task: True, Rates([("spectra", 10.0)]))
+    assert "workers" not in plan
+
+
+def run(seconds: float, opened: float, **metrics: float) -> SimpleNamespace:
+    info = SimpleNamespace(start_time=0, end_time=int(opened * 1000))
+    data = SimpleNamespace(metrics={"time/training_seconds": seconds, **metrics}, tags={"kind": "imp"})
+    return SimpleNamespace(info=info, data=data)
+
+
+def test_a_task_took_as_long_as_its_run_was_open_unless_it_was_interrupted():
+    assert took(run(40.0, 44.0)) == 44.0
+    assert took(run(40.0, 9000.0)) == 40.0
+    assert took(run(40.0, 9000.0, **{"time/tracking_seconds": 3.0})) == 43.0
+    assert took(run(40.0, 44.0, **{"time/opening_seconds": 2.0})) == 46.0
+
+
+def test_a_kind_that_was_never_done_is_guessed_from_those_that_were():
+    rates = Rates([("rewound", 100.0)])
+    assert rates.of("spectra") == pytest.approx(10 * Rates([("rewound", 10.0)]).of("spectra"))
+
+
+def test_every_task_of_a_study_is_of_a_kind_whose_time_is_known_or_guessed():
+    rates = Rates([("rewound", 40.0)])
+    for task in walk(study_tasks(), lambda _task: False):
+        assert rates.seconds(task) > 0
+        assert is_prompt(task) is (group_of(task) == "prompt")

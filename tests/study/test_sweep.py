@@ -1,0 +1,96 @@
+"""A sweep does a study of every setting, after all were checked, and compares them once."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import pytest
+
+from lth.errors import InputError
+from lth.evidence.summary import LevelRow
+from lth.evidence.table import Table
+from lth.study import sweep as module
+from lth.study.completion import Manner
+from lth.study.open import Opening
+from lth.study.sweep import Sweep
+from lth.tracking.store import Store
+
+
+class Studies:
+    """Stands for those of one setting: notes what is asked of them, in `said`."""
+
+    def __init__(self, opening: Opening, seeds: Sequence[str], said: list[str]) -> None:
+        self.studies = [self._study(opening, int(seed), said) for seed in seeds]
+        self._said = said
+
+    def finish(self, _manner: Manner) -> None:
+        self._said += [f"complete {study.about}" for study in self.studies]
+
+    def _study(self, opening: Opening, seed: int, said: list[str]) -> SimpleNamespace:
+        lr, setting = opening.parameters["lr"], opening.with_seed(str(seed)).setting()
+        row = LevelRow("dense", "imp", 0, 1.0, float(lr), 0.5 + seed / 10)
+        keys = SimpleNamespace(evidence=lambda: f"{lr} {seed}")
+        return SimpleNamespace(
+            problem=SimpleNamespace(setting=setting, keys=keys),
+            check=lambda: said.append(f"check {lr} {seed}"),
+            about=f"{lr} {seed}",
+            run_id="run",
+            rows=lambda: [row],
+            table=lambda: Table(("seed", "solution", "train_loss"), ((seed, "dense", float(lr)),)),
+        )
+
+
+@pytest.fixture
+def said(tracking, monkeypatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(
+        module,
+        "build_replication",
+        lambda opening, seeds, _store, _say, sibling=None: Studies(opening, seeds, said),
+    )
+    return said
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_found_again(said):
+    told: list[str] = []
+    sweep = Sweep({"lr": "0.1,0.2"}, ["0", "1"], Store(), told.append)
+    sweep.check()
+    first = sweep.complete()
+    pairs = [f"{lr} {seed}" for lr in ("0.1", "0.2") for seed in (0, 1)]
+    assert said == [*(f"check {pair}" for pair in pairs), *(f"complete {pair}" for pair in pairs)]
+    again = Sweep({"lr": "0.1,0.2"}, ["0", "1"], Store(), told.append)
+    assert again.complete() == first
+    assert told[-1].endswith(f"found in run {first}, nothing to compute")
+    run = Store().run(first)
+    assert (run.data.params["lr"], run.data.params["seeds"], run.data.tags["kind"]) == (
+        "0.1,0.2",
+        "0,1",
+        "sweep",
+    )
+    assert set(Store().files(first, "")) == {
+        "comparison.csv",
+        "comparison.md",
+        "comparison.png",
+        "solutions.csv",
+    }
+    shown = again.comparison(first)
+    assert "lr=0.2 (seed 0, seed 1)" in shown
+    assert "http" not in shown
+    assert Sweep({"lr": "0.1,0.2"}, ["0"], Store(), told.append).complete() != first, "other seeds"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"lr": "0.05,-1"}, "lr=-1.0 is out of range"),
+        ({"lr": "0.1,0.2", "bogus": "1"}, "'bogus' is not a parameter"),
+        ({"seed": "0,1"}, "write seeds=0,1,2"),
+        ({"levels": "1,200"}, "levels=200 is out of range"),
+        ({"preset": "digits,nope"}, "preset='nope' is unknown"),
+        ({"lr": "0.05"}, "nothing is swept"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_is_opened(said, given, expected):
+    with pytest.raises(InputError, match=expected):
+        Sweep(given, [], Store(), print)
+    assert said == []
