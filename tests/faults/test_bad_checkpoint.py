@@ -109,7 +109,10 @@ def test_a_later_version_is_refused_with_what_to_do(dense, tracking):
     rewrite(checkpoint_of(dense, tracking), lambda manifest: manifest.update(version=99))
     result = call(imp_level, "--level=1")
     refused(
-        result, f"the checkpoint of run {dense}", "has version 99", "use the version that wrote it (lth 0.1.0)"
+        result,
+        f"the checkpoint of run {dense}",
+        "has version 99",
+        f"use the version that wrote it (lth {lth.__version__})",
     )
 
 
