@@ -111,6 +111,7 @@ def open_study(
             from_run: The run of a level to go on from, instead of this study's own.
             keep_every: Seconds between two times that a task keeps its progress, at the least.
             patience: Seconds to wait for a tracking store that does not answer.
+            unsent: Folder for finished results that can't be logged; by default `lth-unsent`.
 
     Raises:
         InputError: If a parameter is unknown, unreadable or out of range, or they do not fit together.

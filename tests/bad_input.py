@@ -221,6 +221,8 @@ PARAMETERS = [
     _setting("keep_every", "-1", "keep_every='-1' is not a number of seconds; write 30"),
     _setting("keep_every", "nan", "keep_every='nan' is not a number of seconds"),
     _setting("patience", "long", "patience='long' is not a number of seconds; write 300"),
+    _setting("unsent", "", "unsent='' names no folder; leave it out for ./lth-unsent"),
+    _setting("unsent", "/etc/hosts/x", "unsent='/etc/hosts/x': /etc/hosts is a file; name a folder"),
     _setting("fresh", "maybe", "'maybe' is neither true nor false"),
     _setting("from_run", "abc", "from_run has no meaning here; leave it out"),
 ]

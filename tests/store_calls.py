@@ -11,7 +11,7 @@ import pytest
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-_ARTIFACTS = ("log_artifact", "log_artifacts", "list_artifacts", "download_artifacts", "delete_artifacts")
+_ARTIFACTS = ("log_artifact", "log_artifacts", "list_artifacts", "_download_file", "delete_artifacts")
 
 
 class StoreCalls:

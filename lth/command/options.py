@@ -43,6 +43,8 @@ _RUNNING_OPTIONS = {
     "keep_every": "Seconds between two times that a training or a spectrum keeps its progress, at the least. "
     "[30]",
     "patience": "Seconds to wait for a tracking store that does not answer, or a full disk. [300]",
+    "unsent": "Folder for finished results that can't be logged now; one that machines share serves them all. "
+    "[./lth-unsent]",
     "system_metrics": "true: log what processor, memory and GPU do, every ten seconds. [false]",
     "fresh": "true: compute again even if a finished run of the same key exists.",
 }
@@ -204,7 +206,7 @@ def open_report(replication: Replication, run_id: str) -> None:
     from tempfile import mkdtemp
 
     store = replication.studies[0].store
-    page = store.local_file(run_id, REPORT) or store.download(run_id, REPORT, mkdtemp(prefix="lth-report-"))
+    page = store.local_file(run_id, REPORT) or store.fetch(run_id, REPORT, mkdtemp(prefix="lth-report-"))
     if webbrowser.open(page.as_uri()):
         click.echo(f"Opened {page}")
     else:

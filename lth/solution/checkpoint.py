@@ -105,9 +105,8 @@ def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
     manifest = _read_manifest(directory)
     try:
         files = {
-            name: _read_tensors(directory, name, digest)
-            for name, digest in manifest["files"].items()
-            if trajectory or not name.startswith(f"{TRAJECTORY}/")
+            name: _read_tensors(directory, name, manifest["files"][name])
+            for name in files_of(directory, trajectory=trajectory)
         }
         solution = _assemble(manifest, files)
         density = manifest["density"]
@@ -122,6 +121,23 @@ def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
     if solution.density != density:
         raise CheckpointError(f"{directory}: the mask keeps {solution.density}, the manifest says {density}")
     return solution
+
+
+def files_of(directory: Path, *, trajectory: bool = True) -> list[str]:
+    """Return the files that `read_solution` reads beside the manifest, by that, which alone need be there.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    manifest = _read_manifest(directory)
+    try:
+        names = [name for name in manifest["files"] if trajectory or not name.startswith(f"{TRAJECTORY}/")]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{directory} doesn't describe a solution ({error!r})") from error
+    for name in names:
+        if not (directory / name).resolve().is_relative_to(directory.resolve()):
+            raise CheckpointError(f"{directory / MANIFEST} names {name!r}, which lies outside the checkpoint")
+    return names
 
 
 def read_outcome(directory: Path) -> tuple[float, tuple[EpochRecord, ...]]:
@@ -320,8 +336,6 @@ def _manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 def _read_tensors(directory: Path, name: str, digest: str) -> dict[str, Tensor]:
     path = directory / name
-    if not path.resolve().is_relative_to(directory.resolve()):
-        raise CheckpointError(f"{directory / MANIFEST} names {name!r}, which lies outside the checkpoint")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -66,6 +66,15 @@ class Solution:
         return self.place.name
 
     @property
+    def num_bytes(self) -> int:
+        """How much memory its tensors take, without the trajectory."""
+        rewound, states = self.rewind, (self.initial, self.rewind.weights, self.final)
+        tensors = [*self.mask.keep.values(), *rewound.momentum.values()]
+        for state in states:
+            tensors += [*state.parameters.values(), *state.buffers.values()]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    @property
     def network(self) -> nn.Module:
         """A new network that holds the final weights, in evaluation mode, on the CPU.
 

@@ -13,7 +13,7 @@ from lth.plan.former_keys import counts
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Place
 from lth.plan.tasks import Task
-from lth.tracking.store import COMPUTED_BY, KEY, PRECISION, STUDY, FoundRun, Store, is_finished
+from lth.tracking.store import COMPUTED_BY, KEY, PRECISION, FoundRun, Store, is_finished
 
 
 class FormerRuns:
@@ -62,7 +62,7 @@ class FormerRuns:
     @cached_property
     def _is_of_before(self) -> bool:
         """Say whether the experiment was begun by version 1: its first result would else name its format."""
-        first = self._store.oldest(f"tags.`{KEY}` LIKE '%'")
+        first = self._store.first_before
         return first is not None and PRECISION not in first.data.tags
 
     def _runs(self) -> dict[str, list[FoundRun]]:
@@ -70,6 +70,6 @@ class FormerRuns:
             self._by_key = defaultdict(list)
             former = self._keys.former
             if former is not None and self._is_of_before:
-                for run in self._store.search(f"tags.`{STUDY}` = '{former.study()}'"):
+                for run in self._store.of_study(former.study()):
                     self._by_key[run.data.tags.get(KEY, "")].append(run)
         return self._by_key

@@ -15,7 +15,7 @@ from lth.plan.keys import TaskKeys
 from lth.plan.tasks import Task
 from lth.study.former import FormerRuns
 from lth.tracking.process import PROCESS
-from lth.tracking.store import KEY, STUDY, FoundRun, Store, is_busy, is_finished, model_of
+from lth.tracking.store import KEY, FoundRun, Store, is_busy, is_finished, model_of
 
 COMPLETE = "lth.complete"  # on the study's own run: the key of the evidence that it holds
 
@@ -43,7 +43,7 @@ class StudyIndex:
     def refresh(self) -> None:
         """See what other processes have begun and finished; one search."""
         by_key: dict[str, list[FoundRun]] = defaultdict(list)
-        for run in self._store.search(f"tags.`{STUDY}` = '{self._study}'"):
+        for run in self._store.of_study(self._study):
             by_key[run.data.tags.get(KEY, "")].append(run)
             if COMPLETE in run.data.tags:
                 by_key[run.data.tags[COMPLETE]].append(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lth.measure.kind.site import Site
 from lth.measure.kind.take import kind_of, take
@@ -35,8 +36,8 @@ def measure_on(
     keep_every: float,
     unsent: Unsent,
     say: Callable[[str], None],
-) -> dict[str, float]:
-    """Take a measurement, keeping its progress on `run`, and log what came of it; return what is read off it.
+) -> Any:
+    """Take a measurement, keeping its progress on `run` as it goes, log what came of it, and return that.
 
     Args:
         run: Is written to; what it kept of an earlier attempt is gone on from, to the same bits.
@@ -66,9 +67,9 @@ def measure_on(
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)
     run.check_owner()
-    metrics = log_measurement(run, job, content, surveyor.positions, seconds)
+    found = log_measurement(run, job, content, surveyor.positions, seconds)
     say(f"  {seconds:.0f} s")
-    return metrics
+    return found
 
 
 def _read(directory: Path) -> bytes:

@@ -25,6 +25,7 @@ from lth.solution.solution import Solution
 from lth.study.record.load import load_solution, solution_run
 from lth.study.replication import Replication
 from lth.study.study import KEEP_EVERY, Study
+from lth.study.unsent import UNSENT
 from lth.tracking.client import PATIENCE, set_request_defaults
 from lth.tracking.store import COMPUTED_BY, Store, is_finished
 
@@ -44,6 +45,7 @@ class Opening:
         from_run: The run of the level before, instead of this study's own.
         keep_every: Seconds between two times that a task keeps its progress, at the least.
         patience: Seconds to wait for a store that does not answer.
+        unsent: Where finished results are kept that can't be logged.
     """
 
     preset: str | None = None
@@ -53,6 +55,7 @@ class Opening:
     from_run: str | None = None
     keep_every: float = KEEP_EVERY
     patience: float = PATIENCE
+    unsent: str = str(UNSENT)
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> Opening:
@@ -71,6 +74,7 @@ class Opening:
             from_run=written.pop("from_run", None),
             keep_every=_seconds("keep_every", written.pop("keep_every", str(KEEP_EVERY)), KEEP_EVERY),
             patience=_seconds("patience", written.pop("patience", str(PATIENCE)), PATIENCE),
+            unsent=_folder("unsent", written.pop("unsent", str(UNSENT))),
             parameters=written,
         )
         opening.setting()
@@ -128,7 +132,7 @@ def build_study(
             say(f"network {setting.network}: {described(problem.code)}")
         say(parts_described(problem.network))
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
-    return Study(problem, store, say, pinned, opening.keep_every)
+    return Study(problem, store, say, pinned, opening.keep_every, Path(opening.unsent))
 
 
 def build_replication(
@@ -267,3 +271,15 @@ def _seconds(name: str, written: str, default: float) -> float:
     if not 0 <= seconds < math.inf:
         raise InputError(f"{name}={written!r} is not a number of seconds; write {default:.0f}")
     return seconds
+
+
+def _folder(name: str, written: str) -> str:
+    folder = Path(written).expanduser()
+    if not written.strip():
+        raise InputError(f"{name}={written!r} names no folder; leave it out for ./{UNSENT}")
+    first = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not first.is_dir():
+        raise InputError(
+            f"{name}={written!r}: {first} is a file; name a folder, which is made when it is needed"
+        )
+    return str(folder)

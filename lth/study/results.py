@@ -61,12 +61,27 @@ class StudyResults:
         self._problem, self._store, self._index = problem, store, index
         self._runs, self._tasks = runs, tasks
         self._masks: dict[str, dict[str, float]] = {}  # the density of each layer of a run's solution
-        self._read: dict[str, Any] = {}  # what a measurement's run holds: analyses and the report show the same
+        # What runs hold: analyses, the summary and the report show the same.
+        self._read: dict[str, Any] = {}
+        self._attained: dict[str, Attained] = {}
 
     def attained(self, place: Place) -> Attained:
         """Return what a training reached."""
         run_id = self._index.needed(self._tasks.training(place).key, place.name)
-        return Attained(*load_outcome(self._store, run_id))
+        return self._outcome(run_id)
+
+    def hold_outcome(self, run_id: str, attained: Attained) -> None:
+        """Note what the training of a run has reached, which then is not asked for."""
+        self._attained[run_id] = attained
+
+    def hold_measured(self, run_id: str, found: Any) -> None:
+        """Note what a measurement found that its run holds, which then is not asked for."""
+        self._read[run_id] = found
+
+    def _outcome(self, run_id: str) -> Attained:
+        if run_id not in self._attained:
+            self._attained[run_id] = Attained(*load_outcome(self._store, run_id))
+        return self._attained[run_id]
 
     def measured(self, job: Job) -> Any:
         """Return what a measurement found, downloaded once."""
@@ -167,8 +182,8 @@ class StudyResults:
         for place in self._places():
             run_id = self._index.find(self._tasks.training(place).key)
             if run_id is not None and place.level not in logged[solution_trend(place)]:
-                density, history = load_outcome(self._store, run_id)
-                log_solution_trend(study, place, density, history[-1], self._layers(place))
+                attained = self._outcome(run_id)
+                log_solution_trend(study, place, attained.density, attained.history[-1], self._layers(place))
         if not self.fits_trends():
             return
         there = self._store.steps(study.run_id, ANALYSIS_TREND)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
-from lth.evidence.evidence import Evidence
-from lth.measure.kind.take import kind_of
+from lth.evidence.evidence import Attained, Evidence
+from lth.measure.kind.take import kind_of, numbers
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import Job
@@ -18,6 +18,7 @@ from lth.plan.place import Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_reference
+from lth.solution.checkpoint import read_solution
 from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
@@ -34,7 +35,7 @@ from lth.study.unsent import Unsent, forget
 from lth.tracking.folder import KEPT, clear_progress
 from lth.tracking.store import COMPUTED_BY, Store
 
-_MOST_HELD = 4  # solutions in memory
+_MOST_HELD = 2**30  # bytes of solutions in memory, beside the one that is used
 
 
 class TaskWorker:
@@ -174,6 +175,9 @@ class TaskWorker:
                     unsent=unsent,
                     say=self._say,
                 )
+            written = read_solution(directory, trajectory=False)  # as others will find it
+            self._hold(run.run_id, written)
+            self._results.hold_outcome(run.run_id, Attained(written.density, written.history))
         clear_progress(run)
         last = solution.history[-1]
         study = self._store.append(self._runs.parent_now().info.run_id)
@@ -194,7 +198,7 @@ class TaskWorker:
                 return None
             self._say(f"measuring {task.name}, in run {run.run_id}{self._counted()}")
             with self._own_faults():
-                metrics = measure_on(
+                found = measure_on(
                     run,
                     self._problem,
                     job,
@@ -206,10 +210,11 @@ class TaskWorker:
                     unsent=unsent,
                     say=self._say,
                 )
+        self._results.hold_measured(run.run_id, found)
         clear_progress(run)
         last = self._problem.setting.pruning.levels
         if (baseline := baseline_of(job, last)) is not None:
-            self._results.show(baseline, geometry(metrics, jobs_of_baseline(baseline, last)[job]))
+            self._results.show(baseline, geometry(numbers(job, found), jobs_of_baseline(baseline, last)[job]))
         return run.run_id
 
     def _analyse(self, task: Task, node: Analysis, *, adopt: bool, fresh: bool) -> str | None:
@@ -242,12 +247,15 @@ class TaskWorker:
         return KeptWeights(self._store, run_id)
 
     def _load(self, place: Place) -> Solution:
-        """Return a solution that is there, the last few from memory: neighbouring measurements share them."""
+        """Return a solution that is there, the last ones from memory: neighbouring tasks share them."""
         run_id = self._index.needed(self._problem.keys.solution(place), place.name)
         solution = self._recent.pop(run_id, None)
         if solution is None:
-            solution = load_solution(self._store, run_id)
-        self._recent[run_id] = solution
-        while len(self._recent) > _MOST_HELD:
-            del self._recent[next(iter(self._recent))]
+            solution = load_solution(self._store, run_id, run=self._index.run(run_id))
+        self._hold(run_id, solution)
         return solution
+
+    def _hold(self, run_id: str, solution: Solution) -> None:
+        self._recent[run_id] = solution
+        while len(self._recent) > 1 and sum(held.num_bytes for held in self._recent.values()) > _MOST_HELD:
+            del self._recent[next(iter(self._recent))]

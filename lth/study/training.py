@@ -69,7 +69,6 @@ def train_on(
     trained = time.monotonic()
     run.check_owner()
     log_solution(run, solution, directory, problem, seconds)
-    run.flush()
     if (reason := log_solution_model(run, solution, problem, start.schedule.num_iterations)) is not None:
         run.tags({"lth.warnings": reason})
         say(f"  warning: {reason}")

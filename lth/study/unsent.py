@@ -1,4 +1,4 @@
-"""Finished results that could not be logged, kept on the machine that computed them until they can be.
+"""Finished results that could not be logged, kept until they can be, here or where several machines see them.
 
     lth-unsent/<content key>/about.json      by what and in how many seconds, and the SHA-256 of all other files
     lth-unsent/<content key>/…               the checkpoint of a solution, or the numbers of a measurement
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,8 +31,9 @@ Found = TypeVar("Found")
 def forget(root: Path, key: str, *, fresh: bool) -> None:
     """Delete what `Unsent` has kept of a task, if there is any: its result was logged."""
     shutil.rmtree(_place(root, key, fresh=fresh), ignore_errors=True)
-    with suppress(OSError):  # where there are others, or none
-        root.rmdir()
+    if root == UNSENT:  # a folder of the user's own stays
+        with suppress(OSError):  # where there are others, or none
+            root.rmdir()
 
 
 def _place(root: Path, key: str, *, fresh: bool) -> Path:
@@ -117,7 +119,8 @@ class Unsent:
             if path.is_file()
         }
         about = {**_FORMAT, "environment": self._environment, "seconds": seconds, "files": digests}
-        partial = self._kept.with_name(f".{self._kept.name}.{os.getpid()}.tmp")
+        here = f"{socket.gethostname()}.{os.getpid()}"  # several machines may share the folder
+        partial = self._kept.with_name(f".{self._kept.name}.{here}.tmp")
         shutil.rmtree(partial, ignore_errors=True)  # of a process of the same number that was killed here
         try:
             shutil.copytree(directory, partial)

@@ -212,7 +212,7 @@ class _Look:
                 continue
             self._looked["files"] += 1
             with tempfile.TemporaryDirectory() as directory:
-                content = self._store.download(self._id, path, directory).read_bytes()
+                content = self._store.fetch(self._id, path, directory).read_bytes()
             try:
                 _READERS[suffix](content)
             except Exception as error:  # whatever a reader raises of a damaged file

@@ -28,7 +28,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from lth.errors import MendableError
+from lth.errors import InputError, MendableError
+from lth.tracking.connection import ConnectionProvider
+from lth.tracking.object_storage import is_not_there, storage_trouble
 
 TrackingError = MlflowException  # what a store raises that answers, and refuses
 PATIENCE = 300.0  # seconds
@@ -47,6 +49,8 @@ _AWAY = {
 }
 # How MLflow says that a server was not there, or had no better answer than 5xx.
 _UNANSWERED = re.compile(r"API request to .* failed with (timeout |exception |error code (429|5\d\d))")
+# The same of a server that answers, and fails to hand an artifact on.
+_HANDED_ON = re.compile(r"/mlflow-artifacts/.*(too many 5\d\d error responses|failed with error code 5\d\d)")
 _STATUS = re.compile(r"\b(429|5\d\d) (Server|Client) Error\b")
 _MOST_A_PAGE = 1000  # runs
 _KEPT = "what was finished is kept: once this is mended, the same command goes on"
@@ -69,7 +73,7 @@ class PatientClient:
     def __init__(self, patience: float = PATIENCE, say: Callable[[str], None] = lambda _line: None) -> None:
         self.at_once = MlflowClient()  # the same without patience, and with MLflow's own errors
         self._patience, self._say = patience, say
-        self._artifact_uris: dict[str, str] = {}  # by run id
+        self._places: dict[str, tuple[str, str]] = {}  # experiment and artifact address by run, which stay
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """Return an experiment."""
@@ -83,9 +87,11 @@ class PatientClient:
         """Return the names of active experiments, the latest first."""
         return [str(found.name) for found in self.persist(self.at_once.search_experiments, max_results=100)]
 
-    def create_experiment(self, name: str, artifact_location: str | None = None) -> str:
+    def create_experiment(
+        self, name: str, artifact_location: str | None = None, tags: dict[str, str] | None = None
+    ) -> str:
         """Make an experiment, and return its id; where its artifacts go, MLflow says if nobody does."""
-        return str(self.persist(self.at_once.create_experiment, name, artifact_location))
+        return str(self.persist(self.at_once.create_experiment, name, artifact_location, tags))
 
     def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
         """Set a tag of an experiment."""
@@ -173,34 +179,46 @@ class PatientClient:
         """Write a file into an artifact folder of a run."""
         self.persist(self.artifacts(run_id).log_artifact, local, folder)
 
-    def log_artifacts(self, run_id: str, directory: str, folder: str | None) -> None:
-        """Write every file of a directory into an artifact folder of a run."""
-        self.persist(self.artifacts(run_id).log_artifacts, directory, folder)
-
     def list_artifacts(self, run_id: str, folder: str) -> list[FileInfo]:
         """Return what is right in an artifact folder of a run."""
         return list(self.persist(self.artifacts(run_id).list_artifacts, folder))
 
-    def download(self, run_id: str, path: str, directory: str) -> Path:
-        """Copy an artifact, or a folder of them, into `directory` and return where it is there.
+    def fetch(self, run_id: str, path: str, directory: str) -> Path:
+        """Copy an artifact that is a file into `directory` and return where it is there.
 
-        MLflow's own method says of every failure that the path is wrong, also of one that would pass.
+        MLflow's own method asks first if it is a folder, and says of every failure that the path is wrong, also
+        of one that would pass. What copies a file is what every repository of artifacts must have.
+
+        Raises:
+            InputError: If the path leads out of the directory.
         """
-        return Path(self.persist(self.artifacts(run_id).download_artifacts, path, dst_path=directory))
+        target = Path(directory, path)
+        if not target.resolve().is_relative_to(Path(directory).resolve()):
+            raise InputError(f"the artifact {path!r} of run {run_id} lies outside its folder; leave out ..")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.persist(self.artifacts(run_id)._download_file, path, str(target))
+        return target
 
     def artifact_uri(self, run_id: str) -> str:
         """Return where the artifacts of a run are."""
-        if run_id not in self._artifact_uris:
-            self.get_run(run_id)
-        return self._artifact_uris[run_id]
+        return self._place(run_id)[1]
+
+    def experiment_id(self, run_id: str) -> str:
+        """Return the experiment that a run is in."""
+        return self._place(run_id)[0]
 
     def artifacts(self, run_id: str) -> ArtifactRepository:
         """Return what reads and writes the artifacts of a run, and whose methods are not called again."""
         return get_artifact_repository(self.artifact_uri(run_id), tracking_uri=get_tracking_uri())
 
+    def _place(self, run_id: str) -> tuple[str, str]:
+        if run_id not in self._places:
+            self.get_run(run_id)
+        return self._places[run_id]
+
     def _seen(self, run: Run) -> Run:
-        """Remember where the artifacts of a run are, which never changes."""
-        self._artifact_uris[str(run.info.run_id)] = str(run.info.artifact_uri)
+        """Remember where a run and its artifacts are."""
+        self._places[str(run.info.run_id)] = str(run.info.experiment_id), str(run.info.artifact_uri)
         return run
 
     @contextmanager
@@ -222,12 +240,13 @@ class PatientClient:
         while True:
             try:
                 found = call(*arguments, **named)
-            except (MlflowException, OSError) as error:
+            except Exception as error:  # the libraries of object stores have no error in common
                 waited = time.monotonic() - began
+                if is_not_there(error):  # as other places of artifacts say it
+                    raise FileNotFoundError(errno.ENOENT, one_line(error)) from error
                 if (reason := _reason(error)) is None:
                     raise
-                refused = bool(_numbers(error) & _REFUSED)
-                if refused or waited + pause > self._patience:
+                if not _passes(error) or waited + pause > self._patience:
                     raise StoreError(f"{reason}; {_KEPT}") from error
                 if not has_said:
                     self._say(f"{reason}; trying again for up to {self._patience:.0f} s")
@@ -241,14 +260,13 @@ class PatientClient:
 
 
 def set_request_defaults() -> None:
-    """Let MLflow ask a server few times and show no bars and addresses, unless the user wants it otherwise.
+    """Let MLflow ask a server few times and without stalls, and print nothing, unless the user wants it so.
 
     `patience` waits longer, and says so.
     """
+    ConnectionProvider.is_wanted = True
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar a file says nothing
-    os.environ.setdefault(
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"
-    )  # of each run, without its runs' page
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # for which it asks for the run
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds until an answer begins
     for name in ("mlflow.store.db.utils", "urllib3.connectionpool"):  # which print tracebacks of what is told
@@ -297,9 +315,14 @@ def one_line(error: Exception) -> str:
     return without_password(" ".join(str(error).split()))[:1000]
 
 
-def _reason(error: MlflowException | OSError) -> str | None:
+def _reason(error: Exception) -> str | None:
     """Return what is wrong with the store and what to do; None if it answered, and said something else."""
-    text, numbers = one_line(error), _numbers(error)
+    text = one_line(error)
+    if (trouble := storage_trouble(error)) is not None:
+        return f"the artifacts can't be reached ({text}): {trouble.remedy}"
+    if not isinstance(error, MlflowException | OSError):
+        return None
+    numbers = _numbers(error)
     if numbers & _FULL:
         return f"the disk of the artifacts is full ({text}): make room there"
     if numbers & _REFUSED:
@@ -308,9 +331,22 @@ def _reason(error: MlflowException | OSError) -> str | None:
         return f"the artifacts can't be reached ({text}): see that their place is there"
     if isinstance(error, MlflowException) and error.error_code == "TEMPORARILY_UNAVAILABLE":
         return f"the tracking store does not answer ({text}): see that it runs and is not locked or full"
+    if _UNANSWERED.search(text) and _HANDED_ON.search(text):
+        return (
+            f"the tracking server can't reach its artifacts ({text}): its log says why; see that their place "
+            "is there, and that the server has its credentials"
+        )
     if _UNANSWERED.search(text):
         return f"the tracking server does not answer ({text}): see that it runs"
     return None
+
+
+def _passes(error: Exception) -> bool:
+    """Say whether waiting may mend an error that has a reason."""
+    trouble = storage_trouble(error)
+    if trouble is not None:
+        return trouble.passes
+    return not (isinstance(error, MlflowException | OSError) and _numbers(error) & _REFUSED)
 
 
 def _numbers(error: MlflowException | OSError) -> set[int]:

@@ -55,9 +55,8 @@ class ProgressFolder:
 
     def names(self, kind: str) -> list[str]:
         """Return the files of one kind, those of the latest step first."""
-        return sorted(
-            (name for name in self._run.files(PROGRESS) if step_of(name, kind) is not None), reverse=True
-        )
+        there = self._run.files(PROGRESS) if self._run.may_have(PROGRESS) else []
+        return sorted((name for name in there if step_of(name, kind) is not None), reverse=True)
 
     def latest(self, kind: str, restore: Callable[[str, bytes], tuple[Found, float]]) -> Found | None:
         """Return what the latest file of a kind holds that can be gone on from, and say why others can't.

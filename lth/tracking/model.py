@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,13 @@ from zipfile import ZipFile
 
 import mlflow
 import torch
-from mlflow import MlflowClient
+from mlflow import MlflowClient, get_tracking_uri
 from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from torch import Tensor, nn
 
 from lth.errors import InputError
@@ -37,14 +41,13 @@ def log_model(
     """Log a network in evaluation mode, exported by torch.export, and what it attains.
 
     A network that torch.export can't trace has no model; its checkpoint, which is the result, does not suffer.
-    The run is FINISHED afterwards: call this last, and flush its metrics before.
 
     Args:
         run: Of the network; a model that it has already, of a process that was killed here, is replaced.
         network: What to log.
         input_shape: Of one example.
         name: Of the model.
-        step: Of its training. MLflow takes every metric of this step for the model's, so let none have it.
+        step: Of its training, after which these are the weights.
         parameters: Of the model.
         card: What a person reads of the model, in Markdown.
         attained: Metrics of the run that are the model's too, each with the split it is on.
@@ -57,7 +60,7 @@ def log_model(
     def log() -> str | None:
         nonlocal first
         if not first:
-            _remove_models(run.run_id)
+            _remove_models(run)
         first = False
         return _log(run, network, input_shape, name, step, parameters, card, attained)
 
@@ -74,34 +77,43 @@ def _log(
     card: str,
     attained: Mapping[str, DataSplit | None],
 ) -> str | None:
-    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
-    with torch.no_grad():
-        signature = infer_signature(example.numpy(), network(example).numpy())
-    # Traced without gradients, a program is the same and takes a third less time.
-    with (
-        mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=False),
-        torch.no_grad(),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # MLflow warns of its own defaults
+    """Do what `mlflow.pytorch.log_model` does, which asks for every metric of the run, one after the other."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder, described = Path(directory, "model"), Model(run_id=run.run_id)
         try:
-            info = mlflow.pytorch.log_model(
-                network,
-                name=name,
-                input_example=example.numpy(),
-                signature=signature,
-                **_as_exported_program(),
-                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-                params=dict(parameters),
-                tags={NOTE: card},
-                step=step,
-            )
+            _save(network, input_shape, folder, described)
         except (MlflowException, OSError):
             raise
         except Exception as error:  # torch.export fails with whatever its tracer meets
             return _untraceable(error)
-        run.bind(info.model_id, attained)
+        client, known = MlflowClient(), {**parameters, **run.parameters}
+        model = client.create_logged_model(
+            run.experiment_id, name, source_run_id=run.run_id, tags={NOTE: card}, params=known
+        )
+        described.model_id = described.model_uuid = model.model_id
+        described.artifact_path = model.artifact_location
+        described.save(folder / MLMODEL_FILE_NAME)
+        client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step)])
+        get_artifact_repository(model.artifact_location, get_tracking_uri()).log_artifacts(str(folder))
+        client.finalize_logged_model(model.model_id, "READY")
+        run.bind(model.model_id, attained)
     return None
+
+
+def _save(network: nn.Module, input_shape: Sequence[int], folder: Path, described: Model) -> None:
+    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
+    # Traced without gradients, a program is the same and takes a third less time.
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own defaults
+        mlflow.pytorch.save_model(
+            network,
+            folder,
+            mlflow_model=described,
+            input_example=example.numpy(),
+            signature=infer_signature(example.numpy(), network(example).numpy()),
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            **_as_exported_program(),
+        )
 
 
 class ModelError(InputError):
@@ -159,13 +171,12 @@ def _untraceable(error: Exception) -> str:
 
 
 def _as_exported_program() -> dict[str, Any]:
-    """Return the option of `log_model` to write a program of torch.export; MLflow 3.11 renamed it."""
-    renamed = "serialization_format" in inspect.signature(mlflow.pytorch.log_model).parameters
+    """Return the option of `save_model` to write a program of torch.export; MLflow 3.11 renamed it."""
+    renamed = "serialization_format" in inspect.signature(mlflow.pytorch.save_model).parameters
     return {"serialization_format": "pt2"} if renamed else {"export_model": True}
 
 
-def _remove_models(run_id: str) -> None:
+def _remove_models(run: RunLog) -> None:
     client = MlflowClient()
-    experiment = client.get_run(run_id).info.experiment_id
-    for model in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+    for model in client.search_logged_models([run.experiment_id], f"source_run_id = '{run.run_id}'"):
         client.delete_logged_model(model.model_id)

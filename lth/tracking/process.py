@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,9 @@ PROCESS = f"{_HIDDEN}lth.process"  # its machine, pid and start time
 HEARTBEAT = f"{_HIDDEN}lth.heartbeat"  # when it was last known to be alive
 
 BEAT_SECONDS = 20.0
-_SILENCE = timedelta(minutes=5)  # after which a process on another machine is taken for dead
+_SILENCE = timedelta(minutes=5)  # after which a process that can't be looked up is taken for dead
+_CLOCKS_APART = timedelta(hours=1)  # at most, of two machines
+_WATCHED_SECONDS = 3 * BEAT_SECONDS  # without a new sign of life, where the clocks would have it dead
 _CLOCK_STEP_SECONDS = 2.0  # by which the start time of one process may be read differently
 
 
@@ -47,9 +50,10 @@ def is_own(tags: Mapping[str, str]) -> bool:
 def is_alive(tags: Mapping[str, str]) -> bool | None:
     """Say whether the process that writes a run with these tags is alive; None if the tags do not tell.
 
-    A process of this machine is looked up by its pid and start. One elsewhere, or whose start seems to be
-    another (the pid was given out again, or the clock was set), is alive if its last heartbeat is at most five
-    minutes old, by this machine's clock.
+    A process of this machine is looked up by its pid and start. One whose start seems to be another (the pid
+    was given out again, or the clock was set) is alive if its last heartbeat is at most five minutes old. One
+    elsewhere has a clock that may be minutes from this one's: it is dead only if no later heartbeat comes while
+    this process watches, for a minute where it seems silent, for five where it does not.
     """
     identity = _said(tags, PROCESS).rsplit(" ", 2)
     if len(identity) != 3 or not identity[1].isdecimal():
@@ -57,7 +61,7 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
     machine, pid, started = identity
     heard_of = is_heard_of(tags)
     if machine != _machine():
-        return heard_of
+        return _is_heard_of_elsewhere(tags)
     try:
         process = psutil.Process(int(pid))
         if abs(process.create_time() - float(started)) > _CLOCK_STEP_SECONDS:
@@ -71,9 +75,31 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
 
 def is_heard_of(tags: Mapping[str, str]) -> bool:
     """Say whether the process that writes a run with these tags gave a sign of life in five minutes."""
+    return _silence(tags) <= _SILENCE
+
+
+def _is_heard_of_elsewhere(tags: Mapping[str, str]) -> bool:
+    silence, watched = _silence(tags), _watched_in_vain(tags)
+    if silence > _CLOCKS_APART:
+        return False
+    return watched < (_WATCHED_SECONDS if silence > _SILENCE else _SILENCE.total_seconds())
+
+
+def _silence(tags: Mapping[str, str]) -> timedelta:
+    """Return how long ago the last heartbeat was, by the clocks of both machines."""
     said = _said(tags, HEARTBEAT)
-    seen = datetime.fromisoformat(said) if said else datetime.min.replace(tzinfo=UTC)
-    return datetime.now(UTC) - seen <= _SILENCE
+    return datetime.now(UTC) - (datetime.fromisoformat(said) if said else datetime.min.replace(tzinfo=UTC))
+
+
+def _watched_in_vain(tags: Mapping[str, str]) -> float:
+    """Return for how many seconds this process has seen no later heartbeat of that one, on any run."""
+    who, beat, now = _said(tags, PROCESS), _said(tags, HEARTBEAT), time.monotonic()
+    if who not in _last_seen or beat > _last_seen[who][0]:
+        _last_seen[who] = beat, now
+    return now - _last_seen[who][1]
+
+
+_last_seen: dict[str, tuple[str, float]] = {}  # the last heartbeat of a process, and when it was seen first
 
 
 def described(tags: Mapping[str, str]) -> str:

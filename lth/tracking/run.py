@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tempfile
@@ -34,7 +35,7 @@ class LostRunError(InputError):
 
 
 class RunLog:
-    """Writes to one run. Metrics are buffered: call `flush`, or close the run, to see all of them.
+    """Writes to one run. Metrics and the description wait for `flush`, a sign of life or the end of the run.
 
     Args:
         client: Of the tracking store; waits for it, but for signs of life.
@@ -57,11 +58,18 @@ class RunLog:
         self.run_id = run_id
         self.name = name
         self.is_new = is_new
-        self._folders: set[str] = set()  # of artifacts, that this process wrote to
+        self.parameters: dict[str, str] = {}  # that this process logged, or found there
+        self._held: dict[str, str] = {}  # SHA-256 by path, of artifacts that this process wrote or read
         self._logged = logged
         self._buffer: list[Metric] = []
         self._last: dict[str, Metric] = {}  # by name, sent or not
+        self._marks: dict[str, str] = {}  # tags that go with the metrics
         self._sending = threading.Lock()
+
+    @property
+    def experiment_id(self) -> str:
+        """Where it is."""
+        return self._client.experiment_id(self.run_id)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log numbers at `step`, soon: a call costs 24 ms whatever it carries, so they travel together."""
@@ -82,18 +90,19 @@ class RunLog:
         """Log numbers at once, as those of a model on a split if there is one, and set tags: one call."""
         now = int(time.time() * 1000)
         metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
-        marks = [RunTag(name, value) for name, value in tags.items()]
-        self._client.log_batch(
-            self.run_id, metrics=[self._bound(metric, model, split) for metric in metrics], tags=marks
-        )
+        bound = [self._bound(metric, model, split) for metric in metrics]
+        self._client.log_batch(self.run_id, metrics=bound, tags=_tags(tags))
 
     def bind(self, model: str, splits: Mapping[str, DataSplit | None]) -> None:
         """Say, soon, of metrics as they were logged last that they are of a model on a split.
 
-        MLflow takes a metric of the same time, step and value for the same.
+        MLflow takes a metric of the same time, step and value for the same: those that were sent already go
+        once more, and the others in their places.
         """
-        known = {name: split for name, split in splits.items() if name in self._last}
-        self._buffer += [self._bound(self._last[name], model, split) for name, split in known.items()]
+        known = {self._last[name]: split for name, split in splits.items() if name in self._last}
+        bound = {metric: self._bound(metric, model, split) for metric, split in known.items()}
+        with self._sending:
+            self._buffer = [bound.pop(metric, metric) for metric in self._buffer] + list(bound.values())
 
     def _bound(self, metric: Metric, model: str | None, split: DataSplit | None) -> Metric:
         where = (None, None) if split is None else (split.name, split.short_digest)
@@ -122,7 +131,7 @@ class RunLog:
             raise LostRunError(f"run {self.run_id} was taken over by {described(tags)}, which took us for dead")
 
     def flush(self) -> None:
-        """Send every buffered metric."""
+        """Send every buffered metric, and the description."""
         self._send(self._client)
 
     @contextmanager
@@ -149,32 +158,33 @@ class RunLog:
 
     def _send(self, client: Any, tags: Mapping[str, str] | None = None) -> None:
         with self._sending:
-            marks = [RunTag(name, value) for name, value in (tags or {}).items()]
-            while batch := self._buffer[:_METRICS_A_CALL]:
-                client.log_batch(self.run_id, metrics=batch, tags=marks)
+            marks = {**self._marks, **(tags or {})}
+            while marks or self._buffer:
+                batch = self._buffer[:_METRICS_A_CALL]
+                client.log_batch(self.run_id, metrics=batch, tags=_tags(marks))
                 del self._buffer[: len(batch)]
-                marks = []
-            if marks:
-                client.log_batch(self.run_id, tags=marks)
+                self._marks = {name: value for name, value in self._marks.items() if marks.get(name) != value}
+                marks = {}
 
     def params(self, values: Mapping[str, str], tags: Mapping[str, str]) -> None:
         """Log parameters, and set tags; those that `mlflow run` logged already keep the user's spelling."""
         present = {} if self.is_new else self._client.get_run(self.run_id).data.params
+        self.parameters |= {**values, **present}
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        marks = [RunTag(name, value) for name, value in tags.items()]
-        self._client.log_batch(self.run_id, params=missing, tags=marks)
+        self._client.log_batch(self.run_id, params=missing, tags=_tags(tags))
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags."""
-        self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+        """Set tags, and the description."""
+        self._client.log_batch(self.run_id, tags=_tags({**self._marks, **values}))
+        self._marks.clear()
 
     def remove_tag(self, name: str) -> None:
         """Remove a tag, which the run has."""
         self._client.delete_tag(self.run_id, name)
 
     def note(self, markdown: str) -> None:
-        """Set the description that the UI shows on top of the run."""
-        self.tags({NOTE: markdown})
+        """Set the description that the UI shows on top of the run, soon."""
+        self._marks[NOTE] = markdown
 
     def figure(self, figure: Figure, path: str) -> None:
         """Attach a figure as PNG."""
@@ -193,32 +203,50 @@ class RunLog:
     def read(self, path: str) -> bytes:
         """Return the content of an artifact."""
         with tempfile.TemporaryDirectory() as directory:
-            return self._client.download(self.run_id, path, directory).read_bytes()
+            content = self._client.fetch(self.run_id, path, directory).read_bytes()
+        self._held[path] = _digest(content)
+        return content
 
     def remove(self, path: str) -> None:
         """Delete an artifact, if the store can and lets us."""
+        self._held.pop(path, None)
         with suppress(Exception):
             self._client.artifacts(self.run_id).delete_artifacts(path)
 
     def file(self, path: str, content: bytes) -> None:
         """Attach a file under the artifact path `path`."""
-        folder, _, name = path.rpartition("/")
-        self._folders.add(folder)
         with tempfile.TemporaryDirectory() as directory:
-            local = Path(directory, name)
+            local = Path(directory, Path(path).name)
             local.write_bytes(content)
-            self._client.log_artifact(self.run_id, str(local), folder or None)
+            self._attach(local, path)
+        self._held[path] = _digest(content)
+
+    def _attach(self, local: Path, path: str) -> None:
+        self._client.log_artifact(self.run_id, str(local), path.rpartition("/")[0] or None)
 
     def may_have(self, folder: str) -> bool:
         """Say whether there may be an artifact folder: no, if this process made the run and wrote none."""
-        return not self.is_new or folder in self._folders
+        return not self.is_new or any(path.startswith(f"{folder}/") for path in self._held)
 
     def directory(self, local: Path, path: str) -> None:
-        """Attach every file under `local`."""
-        self._client.log_artifacts(self.run_id, str(local), path or None)
+        """Attach every file under `local` that the run does not hold as it is."""
+        for file in sorted(found for found in local.rglob("*") if found.is_file()):
+            name = f"{path}/{file.relative_to(local).as_posix()}".lstrip("/")
+            digest = _digest(file.read_bytes())
+            if self._held.get(name) != digest:
+                self._attach(file, name)
+                self._held[name] = digest
 
     def inputs(self, splits: Sequence[DataSplit], models: Sequence[str] = ()) -> None:
         """Link what the run reads: splits of a data set, and logged models by their id."""
         self._client.log_inputs(
             self.run_id, [split.as_input() for split in splits], [LoggedModelInput(model) for model in models]
         )
+
+
+def _tags(values: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in values.items()]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -25,6 +25,9 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.lease import CLAIMED, Leases
+from lth.tracking.lookup import KEY as KEY
+from lth.tracking.lookup import STUDY as STUDY
+from lth.tracking.lookup import Lookup, indexed
 from lth.tracking.process import (
     PROCESS,
     described,
@@ -49,8 +52,6 @@ from lth.tracking.system import measured_system
 from lth.tracking.ui import has_view, is_served, run_address, runs_address, view_tag
 
 PRECISION = "lth.precision"  # on every run of a study since version 2 of keys: what `auto` came to
-STUDY = "lth.study"  # on every run of a study: its key
-KEY = "lth.key"  # the tag that holds a run's content key
 REUSED = "lth.reused_run_id"  # on a run that found its result in another
 FAILURE = "lth.failure"
 FROM_RUN = "lth.from_run"  # on runs that continue the lineage of another study
@@ -92,6 +93,7 @@ class Store:
         self._say = say
         launched = self._connect(patience, creates=creates, experiment=experiment, of_run=of_run)
         self._launched = self._adoptable(launched) if adopts and launched is not None else None
+        self._lookup = Lookup(self._client, self._experiment)
         self._leases = Leases(self._client, self.experiment_id, self.search)
 
     def _connect(
@@ -204,7 +206,7 @@ class Store:
         return None
 
     def find(self, key: str) -> str | None:
-        """Return the latest finished run of this content key, by one search on its tag."""
+        """Return the latest finished run of this content key."""
         return next((str(run.info.run_id) for run in self.of_key(key) if is_finished(run)), None)
 
     def alive(self, key: str) -> Run | None:
@@ -213,7 +215,16 @@ class Store:
 
     def of_key(self, key: str) -> list[Run]:
         """Return every run of this content key, latest first."""
-        return self.search(f"tags.`{KEY}` = '{key}'")
+        return self._lookup.runs(KEY, key)
+
+    def of_study(self, study: str) -> list[Run]:
+        """Return every run of a study, latest first."""
+        return self._lookup.runs(STUDY, study)
+
+    @property
+    def first_before(self) -> Run | None:
+        """The first result that the experiment holds, if an earlier version wrote it, in another way."""
+        return self._lookup.first_before
 
     def close_dead(self) -> list[str]:
         """Mark every run whose process died without a word as KILLED, say so, and return their names."""
@@ -298,7 +309,7 @@ class Store:
     def _open(
         self, name: str, tags: Mapping[str, str], begun: Sequence[Run], parent: str | None, *, adopt: bool
     ) -> Iterator[RunLog]:
-        tags = {**tags, **ownership(), **({_PARENT: parent} if parent else {})}
+        tags = {**indexed(tags), **ownership(), **({_PARENT: parent} if parent else {})}
         unfinished = _unfinished(begun, tags)
         if unfinished is None:
             self._say_where_begun(name, begun, tags)
@@ -416,9 +427,9 @@ class Store:
         folder = local_folder(self._client.artifact_uri(run_id))
         return folder / path if folder is not None and (folder / path).is_file() else None
 
-    def download(self, run_id: str, path: str, directory: str) -> Path:
-        """Copy an artifact of a run, or a folder of them, into `directory` and return where it is there."""
-        return self._client.download(run_id, path, directory)
+    def fetch(self, run_id: str, path: str, directory: str) -> Path:
+        """Copy an artifact of a run that is a file into `directory` and return where it is there."""
+        return self._client.fetch(run_id, path, directory)
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the UI: of the tracking server, else of one that `make ui` starts."""
@@ -489,6 +500,7 @@ class Store:
         if pointer is not None:
             link = f"[{found}](#/experiments/{self.experiment_id}/runs/{found})"
             pointer.note(f"**{name}** is in run {link}, where it was found or begun.")
+            pointer.flush()
         return pointer
 
     @contextmanager

@@ -108,12 +108,8 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_a_later_version_is_refused_with_what_to_do(dense, tracking):
     rewrite(checkpoint_of(dense, tracking), lambda manifest: manifest.update(version=99))
     result = call(imp_level, "--level=1")
-    refused(
-        result,
-        f"the checkpoint of run {dense}",
-        "has version 99",
-        f"use the version that wrote it (lth {lth.__version__})",
-    )
+    wrote_it = f"use the version that wrote it (lth {lth.__version__})"
+    refused(result, f"the checkpoint of run {dense}", "has version 99", wrote_it)
 
 
 @pytest.mark.parametrize("name", ["../outside.safetensors", "/etc/passwd", "a/../../../outside.safetensors"])

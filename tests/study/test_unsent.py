@@ -85,13 +85,19 @@ def test_a_second_attempt_that_fails_replaces_the_first(place):
     assert [path.name for path in place.root.iterdir()] == [KEY]
 
 
-def test_what_was_logged_is_forgotten_and_the_directory_with_the_last_of_it(place):
+@pytest.mark.parametrize("is_the_users", [False, True])
+def test_what_was_logged_is_forgotten_and_our_own_directory_with_the_last_of_it(
+    place, is_the_users, monkeypatch
+):
+    if not is_the_users:
+        monkeypatch.setattr("lth.study.unsent.UNSENT", place.root)
     place.keep()
     forget(place.root, "b" * 64, fresh=False)
     forget(place.root, KEY, fresh=True)
     assert place.fetch() is not None
     forget(place.root, KEY, fresh=False)
-    assert not place.root.exists()
+    assert place.fetch() is None
+    assert place.root.exists() == is_the_users
     forget(place.root, KEY, fresh=False)
 
 

@@ -138,20 +138,20 @@ def test_a_store_that_goes_away_during_a_download_is_waited_for(tracking, clock,
     run_id = client.create_run(experiment, tags={}, run_name="")
     client.at_once.log_text(run_id, "content", "folder/file.txt")
     store = Store(FULL, clock, until=60)
-    download = LocalArtifactRepository.download_artifacts
+    copy = LocalArtifactRepository._download_file
 
     def failing(repository, *arguments: object, **named: object) -> object:
         store()
-        return download(repository, *arguments, **named)
+        return copy(repository, *arguments, **named)
 
-    monkeypatch.setattr(LocalArtifactRepository, "download_artifacts", failing)
+    monkeypatch.setattr(LocalArtifactRepository, "_download_file", failing)
     (tracking / "here").mkdir()
-    path = client.download(run_id, "folder/file.txt", str(tracking / "here"))
+    path = client.fetch(run_id, "folder/file.txt", str(tracking / "here"))
     assert path.read_text() == "content"
     assert path.is_relative_to(tracking / "here"), "a copy, not the store's own"
     assert store.calls > 1
     with pytest.raises((MlflowException, OSError)):
-        client.download(run_id, "folder/missing.txt", str(tracking / "here"))
+        client.fetch(run_id, "folder/missing.txt", str(tracking / "here"))
 
 
 def test_its_methods_are_those_of_the_client_it_waits_for(tracking, clock, monkeypatch):

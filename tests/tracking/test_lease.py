@@ -14,6 +14,7 @@ from processes import dead_tags
 
 from lth.tracking.client import PatientClient
 from lth.tracking.lease import _ASKED, _HELD, _NONCE, _STATE, CLAIMED, Leases
+from lth.tracking.lookup import indexed
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.store import FRESH, KEY, Store
 
@@ -165,7 +166,7 @@ def test_a_run_is_not_opened_alone_where_another_process_was_first(store, child,
     if left == "claimed":
         rival(store, child.tags, _HELD)
     else:
-        run = MlflowClient().create_run(store.experiment_id, tags={KEY: "key", **child.tags})
+        run = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "key", **child.tags}))
         if left == "finished":
             MlflowClient().set_terminated(run.info.run_id, "FINISHED")
     before = len(store.search(""))
@@ -177,7 +178,7 @@ def test_a_run_is_not_opened_alone_where_another_process_was_first(store, child,
 def test_what_is_done_anew_is_kept_from_it_by_a_claim_alone(store, child):
     tags = {KEY: "key", FRESH: "true"}
     for left in ("FINISHED", "RUNNING"):
-        run = MlflowClient().create_run(store.experiment_id, tags={KEY: "key", **child.tags})
+        run = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "key", **child.tags}))
         MlflowClient().update_run(run.info.run_id, status=left)
         with store.open_alone("name", tags) as opened:
             assert opened is not None

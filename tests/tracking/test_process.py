@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -105,8 +106,8 @@ def test_a_clock_that_was_corrected_by_a_second_makes_no_other_process():
     [
         ({"seconds": 0}, True),
         ({"minutes": 4}, True),
-        ({"minutes": 6}, False),
         ({"days": 400}, False),
+        ({"minutes": 61}, False),
         ({"minutes": -3}, True),  # its clock is ahead of ours
     ],
     ids=str,
@@ -114,6 +115,32 @@ def test_a_clock_that_was_corrected_by_a_second_makes_no_other_process():
 def test_a_process_of_another_machine_is_alive_while_its_heartbeat_is_fresh(silence, alive):
     assert is_alive(elsewhere(**silence)) is alive
     assert not is_own(elsewhere(**silence))
+
+
+@pytest.fixture
+def clock(monkeypatch) -> SimpleNamespace:
+    """Return the seconds of a clock that only this test turns on."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(process, "_last_seen", {})
+    return clock
+
+
+@pytest.mark.parametrize("apart", [-30, -6, 0, 6, 30])
+def test_a_process_elsewhere_whose_clock_is_minutes_from_ours_lives_while_it_beats(clock, apart):
+    for _ in range(60):
+        clock.now += process.BEAT_SECONDS
+        assert is_alive(elsewhere(minutes=apart, seconds=-clock.now)) is True
+
+
+@pytest.mark.parametrize(("apart", "after"), [(-30, 300), (0, 300), (6, 60), (30, 60)])
+def test_a_process_elsewhere_whose_heartbeat_stands_still_while_it_is_watched_is_dead(clock, apart, after):
+    two_runs = [elsewhere(minutes=apart), elsewhere(minutes=apart, seconds=7)]  # which beat one after the other
+    assert all(is_alive(tags) for tags in two_runs)
+    clock.now = after - 1
+    assert all(is_alive(tags) for tags in two_runs)
+    clock.now = after
+    assert not any(is_alive(tags) for tags in two_runs)
 
 
 def test_a_process_of_another_machine_that_never_beat_is_dead():

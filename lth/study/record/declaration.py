@@ -66,7 +66,7 @@ def declarations(store: Store, problem: Problem) -> list[Declaration]:
 
 def _read(store: Store, run: FoundRun) -> Declaration:
     with tempfile.TemporaryDirectory() as directory:
-        content = json.loads(store.download(run.info.run_id, DOCUMENT, directory).read_text())
+        content = json.loads(store.fetch(run.info.run_id, DOCUMENT, directory).read_text())
     return Declaration(
         where=run.info.run_id,
         when=datetime.fromtimestamp(run.info.start_time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),

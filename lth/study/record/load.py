@@ -17,6 +17,7 @@ from lth.setting.door import command_line
 from lth.setting.preset import PRESETS
 from lth.solution.checkpoint import (
     MANIFEST,
+    files_of,
     kept_epochs,
     read_outcome,
     read_snapshot,
@@ -49,14 +50,22 @@ class LostResultError(CheckpointError):
         )
 
 
-def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Solution:
+def load_solution(
+    store: Store, run_id: str, *, trajectory: bool = False, run: FoundRun | None = None
+) -> Solution:
     """Return the solution a run logged, verified.
+
+    Args:
+        store: That has the run.
+        run_id: Of the run, or of one that points to it.
+        trajectory: Whether with its snapshots.
+        run: That run, where it is known already.
 
     Raises:
         ValueError: If the run does not exist or logged no solution.
         CheckpointError: If the checkpoint is damaged.
     """
-    run = solution_run(store, run_id)
+    run = run or solution_run(store, run_id)
     run_id = run.info.run_id
     if run.info.status != "FINISHED" or run.info.lifecycle_stage != "active":
         state = run.info.status if run.info.lifecycle_stage == "active" else "deleted"
@@ -67,13 +76,10 @@ def load_solution(store: Store, run_id: str, *, trajectory: bool = False) -> Sol
             "name a run of train_dense, imp_level or baseline"
         )
     with tempfile.TemporaryDirectory() as directory, _usable(store, run_id, directory):
-        files = store.files(run_id, CHECKPOINT)
-        if not files:
-            raise CheckpointError("it has no files")
-        if trajectory:
-            return read_solution(store.download(run_id, CHECKPOINT, directory))
-        fetched = [store.download(run_id, path, directory) for path in files]
-        return read_solution(fetched[0].parent, trajectory=False)
+        folder = store.fetch(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent
+        for name in files_of(folder, trajectory=trajectory):
+            store.fetch(run_id, f"{CHECKPOINT}/{name}", directory)
+        return read_solution(folder, trajectory=trajectory)
 
 
 def solution_run(store: Store, run_id: str) -> FoundRun:
@@ -95,7 +101,7 @@ def load_outcome(store: Store, run_id: str) -> tuple[float, tuple[EpochRecord, .
         CheckpointError: If the manifest is missing or damaged.
     """
     with tempfile.TemporaryDirectory() as directory, _usable(store, run_id, directory):
-        return read_outcome(store.download(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent)
+        return read_outcome(store.fetch(run_id, f"{CHECKPOINT}/{MANIFEST}", directory).parent)
 
 
 class KeptWeights(Mapping[int, Weights]):
@@ -125,7 +131,7 @@ class KeptWeights(Mapping[int, Weights]):
         """Return what is read of the manifest and these files of the checkpoint."""
         with tempfile.TemporaryDirectory() as directory, _usable(self._store, self._run_id, directory):
             manifest, *_ = [
-                self._store.download(self._run_id, f"{CHECKPOINT}/{file}", directory)
+                self._store.fetch(self._run_id, f"{CHECKPOINT}/{file}", directory)
                 for file in (MANIFEST, *files)
             ]
             return read(manifest.parent)
@@ -139,6 +145,8 @@ def _usable(store: Store, run_id: str, directory: str) -> Iterator[None]:
     except (TrackingError, OSError, CheckpointError) as error:
         check_kept(store, run_id)
         found = str(error).replace(directory, store.artifacts_of(run_id))  # no user knows our copy of it
+        if not isinstance(error, CheckpointError):
+            found = f"{found}, in {store.artifacts_of(run_id)}/{CHECKPOINT}"
         raise CheckpointError(
             f"the checkpoint of run {run_id} is not usable: {found}; {_again(store.run(run_id))}"
         ) from error
@@ -164,7 +172,7 @@ def load_measurement(store: Store, run_id: str) -> Packed:
     """
     with tempfile.TemporaryDirectory() as directory:
         try:
-            return Packed(store.download(run_id, MEASUREMENT, directory).read_bytes())
+            return Packed(store.fetch(run_id, MEASUREMENT, directory).read_bytes())
         except (TrackingError, OSError, PackedResultError) as error:
             if (sought := store.missing(run_id, MEASUREMENT)) is not None:
                 raise LostResultError(store.run(run_id), sought) from error

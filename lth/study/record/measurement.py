@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lth.measure.kind.take import kind_of, numbers, read
 from lth.measure.packed import Packed
@@ -12,13 +13,11 @@ from lth.study.record.load import MEASUREMENT
 from lth.tracking.run import RunLog
 
 
-def log_measurement(
-    run: RunLog, job: Job, content: bytes, positions: Sequence[int], seconds: float
-) -> dict[str, float]:
+def log_measurement(run: RunLog, job: Job, content: bytes, positions: Sequence[int], seconds: float) -> Any:
     """Log the packed numbers of a measurement, then a figure where it has one, then what is read off them.
 
     Returns:
-        What is read off, by metric name.
+        What was measured, as `read` returns it.
     """
     run.file(MEASUREMENT, content)
     if kind_of(job).of_sample:
@@ -29,6 +28,5 @@ def log_measurement(
             run.file(path, drawn.encode())
         else:
             run.figure(drawn, path)
-    metrics = numbers(job, found)
-    run.metrics({**metrics, "time/measuring_seconds": seconds}, job.level)
-    return metrics
+    run.metrics({**numbers(job, found), "time/measuring_seconds": seconds}, job.level)
+    return found

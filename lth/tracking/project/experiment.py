@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from lth.errors import InputError
 from lth.tracking.address import artifacts_beside, store_name
+from lth.tracking.lookup import INDEXED
 
 EXPERIMENT_NAME = "lth"
 _ID, _NAME, _RUN = "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID"
@@ -91,7 +92,7 @@ def named_experiment(client: MlflowClient, name: str, *, creates: bool = True) -
         )
     if experiment is None:
         try:
-            client.create_experiment(name, artifacts_beside(get_tracking_uri(), name))
+            client.create_experiment(name, artifacts_beside(get_tracking_uri(), name), {INDEXED: "true"})
         except MlflowException as error:  # another process was first, or it was deleted
             experiment = client.get_experiment_by_name(name)
             if experiment is None:

@@ -1,5 +1,6 @@
 """The program that does tasks for another process, called in this one."""
 
+import json
 import os
 from dataclasses import asdict
 
@@ -23,7 +24,7 @@ def opened(tracking, monkeypatch):
     logged = []
     monkeypatch.setattr(module, "_log_to", logged.append)
     opening = Opening.read({**PARAMETERS, "levels": "1"})
-    yield {
+    told = {
         "opening": asdict(opening),
         "seeds": ["0", "1"],
         "tracking": os.environ["MLFLOW_TRACKING_URI"],
@@ -31,6 +32,7 @@ def opened(tracking, monkeypatch):
         "threads": 1,
         "logs": str(tracking / "logs"),
     }
+    yield json.loads(json.dumps(told))  # as it comes to another process
     mlflow.set_tracking_uri(None)  # else of the next test, too
 
 

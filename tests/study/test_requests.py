@@ -1,0 +1,62 @@
+"""How often a task asks a tracking server: each request takes time, and all workers of a lab share one."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from counted_server import CountedServer, counted_server
+from tiny_problem import make_study
+
+from lth.plan.jobs import CurvatureJob, DistanceJob, RadiiJob, SurfaceJob, successive_line
+from lth.plan.place import Place, Point
+from lth.tracking.client import set_request_defaults
+from lth.tracking.connection import ConnectionProvider
+
+DENSE, LEVEL_1, OTHER = Place.imp(0), Place.imp(1), Place("random_init", 1)
+THREE = (DENSE, LEVEL_1, OTHER)
+# Who claims a task, looks who else does, opens its run and ends it, has made 11; the rest are results.
+A_MEASUREMENT = 17
+A_ROW = 1  # of what was measured on the solution's own run, a level's by its analysis, a baseline's each time
+A_SOLUTION = 5  # to load one: its manifest, and four files
+
+
+@pytest.fixture
+def server(tracking, monkeypatch, without_models) -> Iterator[CountedServer]:
+    monkeypatch.setattr(ConnectionProvider, "is_wanted", False)
+    for name in ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
+        monkeypatch.setenv(name, "")  # for this test alone
+        monkeypatch.delenv(name)
+    set_request_defaults()
+    with counted_server(tracking, monkeypatch) as server:
+        yield server
+
+
+def test_a_task_of_each_kind_makes_few_requests(server):
+    def requests(do: Callable[..., str], *arguments: object, **named: object) -> int:
+        server.reset()
+        do(*arguments, **named)
+        return server.total
+
+    study = make_study(levels="1", trajectory="none")
+    study.solution(DENSE)
+    assert requests(study.solution, LEVEL_1) <= 28, server.counts  # 77 before, with a model and snapshots
+    study.solution(OTHER)
+    study.measurement(CurvatureJob(Point.at(DENSE)))
+    of_level = [
+        CurvatureJob(Point.at(LEVEL_1)),
+        CurvatureJob(Point("projection", LEVEL_1)),
+        RadiiJob((Point.at(LEVEL_1),), "plain"),
+        successive_line(1),
+        DistanceJob(THREE),
+    ]
+    for job in of_level:
+        assert requests(study.measurement, job) <= A_MEASUREMENT, (job.name, server.counts)
+    assert requests(study.measurement, SurfaceJob(THREE, THREE)) <= A_MEASUREMENT + 2, server.counts
+    assert requests(study.measurement, CurvatureJob(Point.at(OTHER))) <= A_MEASUREMENT + A_ROW, server.counts
+    assert requests(study.analysis, 1, ["lines"]) <= A_MEASUREMENT + A_ROW, server.counts
+    assert requests(study.analysis, 1, ["lines"]) == 1, server.counts
+
+    # A process that has done nothing of it before loads what it needs.
+    again = make_study(levels="1", trajectory="none")
+    of_three = A_MEASUREMENT + 4 + 3 * A_SOLUTION
+    assert requests(again.measurement, SurfaceJob(THREE, THREE), fresh=True) <= of_three, server.counts
+    assert requests(again.measurement, DistanceJob(THREE), fresh=True) <= A_MEASUREMENT, server.counts
