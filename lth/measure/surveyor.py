@@ -20,6 +20,7 @@ from lth.plan.place import Place, Point
 from lth.setting.amount import Amount
 from lth.setting.setting import PruningSetting
 from lth.solution.solution import Solution
+from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.threads import threads_for
 
 Solutions = Mapping[Place, Solution]
@@ -69,6 +70,7 @@ class Surveyor:
         seed: Of the examples drawn, start vectors, probes and directions.
         others: Devices that share the examples of a curvature, besides the one the data is on.
         memory_budget: Bytes that the basis of a curvature may take; see `basis_capacity`.
+        objective: The loss that everything is measured in, that of training, and the metric beside it.
 
     Raises:
         ValueError: If more examples are asked for than there are.
@@ -83,9 +85,10 @@ class Surveyor:
         others: Sequence[torch.device] = (),
         *,
         memory_budget: int = MEMORY_BUDGET,
+        objective: Objective = CROSS_ENTROPY,
     ) -> None:
         self.network, self.data, self.seed = network, data, seed
-        self.memory_budget = memory_budget
+        self.memory_budget, self.objective = memory_budget, objective
         self.devices = (data.train.labels.device, *others)
         self.threads = threads_for(network, data.train)
         self._others = tuple(others)
@@ -119,6 +122,7 @@ class Surveyor:
                 located.space,
                 self.examples,
                 others=self._others,
+                objective=self.objective,
                 checked=self._checked,
             )
             self._checked = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ ALGORITHM_VERSION = 2  # 1, which hashed human words and `auto`: `former_keys.py
 # Counts the changes of how a measurement is taken that change its numbers.
 _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
 
+_STEPS = ("milestones", "rewind_step")  # which version 1 knew as epochs or iterations alone
 _EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
 
 
@@ -79,6 +80,7 @@ class TaskKeys:
     coordinates: Mapping[str, Sequence[str]] | None = (
         None  # what is prunable and frozen, if not what it always was
     )
+    codes: Mapping[str, str] = field(default_factory=dict)  # of own optimiser, loss and metric, by parameter
 
     @cached_property
     def resolved(self) -> Setting:
@@ -94,7 +96,8 @@ class TaskKeys:
         if entering(every, version=1).keys() != {name for name in every if BY_NAME[name].since == 1}:
             return None
         code = self.former_network_code
-        return FormerKeys(self.setting, self.spec, self.data_digest, code, self.given)
+        asked = with_overrides(self.setting, {name: every[name] for name in _STEPS})
+        return FormerKeys(asked, self.spec, self.data_digest, code, self.given)
 
     def solution(self, place: Place) -> str:
         """Return the key of a solution; the level before is its parent."""
@@ -146,6 +149,7 @@ class TaskKeys:
             "network": self.spec.as_json(),
             "network_code": self.network_code,
             "data_digest": self.data_digest,
+            **({"codes": dict(self.codes)} if self.codes else {}),
             **({} if self.coordinates is None else {"coordinates": dict(self.coordinates)}),
         }
         parameters = entering(spelled(self.resolved, *results))

@@ -123,7 +123,7 @@ def _page(
         seeds=seeds,
         setting=tuple(
             (name, f"auto: {resolved[name]}" if value == "auto" and name in resolved else value)
-            for name, value in setting.flat().items()
+            for name, value in setting.in_force().items()
             if name != "seed"
         ),
         levels=tuple((evidence.seed, solution_cells(evidence, link)) for evidence in evidences),

@@ -15,12 +15,20 @@ from typing import Any, Final, Literal, get_args
 from lth.errors import InputError
 from lth.setting import reader
 from lth.setting.amount import ALL, Amount
+from lth.setting.reference import is_reference
+from lth.setting.step import Step
 
 Augmentation = Literal["none", "crop", "crop_flip"]
 Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
 Snapshots = Literal["none", "log", "every"]
+Switch = Literal["off", "on"]
+ScheduleName = Literal["milestones", "cosine", "linear", "constant"]
 DirectionNorm = Literal["plain", "filter"]
+
+OPTIMIZERS = ("sgd", "adamw")
+LOSSES = ("cross_entropy", "mse")
+METRICS = ("auto", "accuracy", "r2")
 
 StageName = Literal["setting", "data", "training", "pruning", "analysis"]
 Result = Literal[
@@ -109,7 +117,7 @@ class Parameter:
         if self.choices and value not in self.choices:
             raise InputError(f"{self.name}={value!r} is unknown; choose one of {', '.join(self.choices)}")
         if self.bounds is not None and not self.bounds.holds(value):
-            shown = ",".join(value) if isinstance(value, tuple) else value
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
             raise InputError(f"{self.name}={shown} is out of range; expected {self.bounds.expected}")
 
 
@@ -117,10 +125,18 @@ def _at_least(least: int, why: str = "") -> Bounds:
     return Bounds(lambda value: value >= least, f"at least {least}{why}")
 
 
+def _one_of(known: tuple[str, ...]) -> Bounds:
+    """Return the bounds of a name of ours, or of a function of the user's."""
+    expected = f"{', '.join(known)} or package.module:function"
+    return Bounds(lambda name: name in known or is_reference(name), expected)
+
+
 _EPOCHS = Bounds(lambda epochs: 1 <= epochs <= _MOST_EPOCHS, f"a whole number from 1 to {_MOST_EPOCHS}")
 _POSITIVE = Bounds(lambda value: 0 < value < math.inf, "positive")
 _RATE = Bounds(lambda rate: 0 < rate < _LARGEST, f"a positive number below {_LARGEST:g}")
 _LAST_OR_RATE = Bounds(lambda rate: rate is None or 0 < rate < _LARGEST, "positive")
+_NEXT = 3  # version of the keys, which a new parameter enters only where it is not its default
+_BETAS = Bounds(lambda betas: all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1), such as 0.9,0.999")
 _THREE = Bounds(lambda plane: len(plane) == len(set(plane)) == 3, "three solutions, such as 0,last,one_shot")
 
 _ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface")
@@ -180,7 +196,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "momentum",
         "training",
         reader.number,
-        "Of SGD.",
+        "Of optimizer=sgd.",
         decides=("solutions",),
         bounds=Bounds(lambda momentum: 0 <= momentum < 1, "a number in [0, 1)"),
     ),
@@ -188,7 +204,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "weight_decay",
         "training",
         reader.number,
-        "L2 penalty on every parameter.",
+        "L2 penalty on every parameter; decoupled with adamw.",
         decides=("solutions",),
         bounds=Bounds(lambda decay: 0 <= decay < _LARGEST, f"zero or more, below {_LARGEST:g}"),
     ),
@@ -196,14 +212,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "milestones",
         "training",
         reader.steps,
-        "Where lr falls tenfold: 80ep,120ep or steps, or none.",
+        "Where lr falls tenfold: 50%,75% of the training, 80ep,120ep or steps, or none.",
         decides=("solutions",),
     ),
     Parameter(
         "rewind_step",
         "training",
         reader.step,
-        "The rewind point k: 1000 or 2ep.",
+        "The rewind point k: 1000, 2ep or 5%.",
         decides=("solutions",),
     ),
     Parameter(
@@ -218,7 +234,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "fine_tune_lr",
         "training",
         reader.last_or_number,
-        "Of the fine_tune baseline: a number, or last for the schedule's last.",
+        "Of the fine_tune baseline: a number, or last for the schedule's last; a hundredth of lr if that "
+        "falls to zero.",
         decides=("fine_tune",),
         default=None,
         bounds=_LAST_OR_RATE,
@@ -259,6 +276,104 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("solutions",),
         default="log",
         choices=get_args(Snapshots),
+    ),
+    Parameter(
+        "loss",
+        "training",
+        reader.text,
+        "cross_entropy, mse, or package.module:function of (outputs, targets), a value an example.",
+        decides=("solutions", *_ON_EXAMPLES),
+        default="cross_entropy",
+        bounds=_one_of(LOSSES),
+        since=_NEXT,
+        before="cross_entropy",
+    ),
+    Parameter(
+        "label_smoothing",
+        "training",
+        reader.number,
+        "Of loss=cross_entropy: the share of a target that all classes share.",
+        decides=("solutions", *_ON_EXAMPLES),
+        default=0.0,
+        bounds=Bounds(lambda share: 0 <= share < 1, "a number in [0, 1)"),
+        since=_NEXT,
+        before="0.0",
+    ),
+    Parameter(
+        "metric",
+        "training",
+        reader.text,
+        "Beside the loss: accuracy, r2, auto (accuracy of classes, else r2) or package.module:function.",
+        decides=("solutions", "lines"),
+        default="auto",
+        bounds=_one_of(METRICS),
+        since=_NEXT,
+        before="auto",
+    ),
+    Parameter(
+        "optimizer",
+        "training",
+        reader.text,
+        "sgd, adamw, or package.module:function of the parameters (runs its code).",
+        decides=("solutions",),
+        default="sgd",
+        bounds=_one_of(OPTIMIZERS),
+        since=_NEXT,
+        before="sgd",
+    ),
+    Parameter(
+        "nesterov",
+        "training",
+        reader.text,
+        "Nesterov's momentum of optimizer=sgd: on or off.",
+        decides=("solutions",),
+        default="off",
+        choices=get_args(Switch),
+        since=_NEXT,
+        before="off",
+    ),
+    Parameter(
+        "betas",
+        "training",
+        reader.pair,
+        "Of optimizer=adamw.",
+        decides=("solutions",),
+        default=(0.9, 0.999),
+        bounds=_BETAS,
+        since=_NEXT,
+        before="0.9,0.999",
+    ),
+    Parameter(
+        "schedule",
+        "training",
+        reader.text,
+        "How lr falls: milestones, cosine or linear (to zero), or constant.",
+        decides=("solutions",),
+        default="milestones",
+        choices=get_args(ScheduleName),
+        since=_NEXT,
+        before="milestones",
+    ),
+    Parameter(
+        "warmup",
+        "training",
+        reader.step,
+        "In which lr first rises in a straight line: 500, 2ep or 5%.",
+        decides=("solutions",),
+        default=Step(0),
+        since=_NEXT,
+        before="0",
+    ),
+    Parameter(
+        "grad_clip",
+        "training",
+        reader.number_or_none,
+        "Largest norm of a gradient, over all parameters that are not pruned, or none.",
+        decides=("solutions",),
+        default=math.inf,
+        bounds=Bounds(lambda norm: norm > 0, "a positive number, or none"),
+        since=_NEXT,
+        before="none",
     ),
     Parameter(
         "prune_fraction",

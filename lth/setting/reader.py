@@ -28,6 +28,19 @@ def last_or_number(written: object) -> float | None:
     return None if written is None or str(written).strip() == "last" else number(written)
 
 
+def number_or_none(written: object) -> float:
+    """Read a finite number, or `none`, which is infinity: no bound."""
+    return math.inf if str(written).strip() in ("none", "inf") else number(written)
+
+
+def pair(written: object) -> tuple[float, ...]:
+    """Read two finite numbers."""
+    values = tuple(map(number, _listed(written)))
+    if len(values) != 2:
+        raise InputError(f"expected two numbers such as 0.9,0.999, got {len(values)}")
+    return values
+
+
 def text(written: object) -> str:
     """Read a name."""
     name = str(written).strip()
@@ -69,4 +82,6 @@ def spell(value: object) -> str:
     """Return a value as a user would type it."""
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
+    if isinstance(value, float) and math.isinf(value):
+        return "none"
     return "last" if value is None else str(value)

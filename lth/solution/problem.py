@@ -30,6 +30,7 @@ from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.determinism import fix_workspaces
 from lth.training.last_batch import check_last_batch
+from lth.training.objective import Objective, objective_of
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.training.threads import threads_for
@@ -53,6 +54,11 @@ class Problem:
     def devices(self) -> tuple[torch.device, ...]:
         """Where curvature is computed, the device of the data first."""
         return (self.data.train.labels.device, *self.others)
+
+    @property
+    def objective(self) -> Objective:
+        """The loss that is trained on and measured in, and the metric beside it."""
+        return objective_of(self.setting.training)
 
     @property
     def measuring_threads(self) -> int:
@@ -91,6 +97,7 @@ def set_up(
     if given is not None and given.kind != "imp":
         raise InputError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     fix_workspaces([device, *others])
+    objective_of(setting.training).check(images.train_labels)
     data = prepare(images, setting.data.train_examples, setting.seed, device)
     study_jobs(setting.pruning.levels, setting.analysis)  # names only solutions that there are
     recorded = setting.training.epoch_examples
@@ -115,6 +122,7 @@ def set_up(
         spec,
         images.digest,
         _computing(setting, device, schedule),
+        codes=_own_codes(setting),
         network_code=None if code is None else code.digest,
         former_network_code=None if code is None else file_digest(spec.name),
         coordinates=coordinates_to_name(network) if own else None,
@@ -133,6 +141,12 @@ def set_up(
         others=tuple(others),
         code=code,
     )
+
+
+def _own_codes(setting: Setting) -> dict[str, str]:
+    """Return a digest of the code of every function of the user's that decides a training, by the parameter."""
+    named = {name: getattr(setting.training, name) for name in ("optimizer", "loss", "metric")}
+    return {what: own_code(name).digest for what, name in named.items() if is_reference(name)}
 
 
 def _check_same_coordinates(given: Solution | None, network: nn.Module) -> None:
@@ -244,6 +258,7 @@ def procedure(problem: Problem) -> Procedure:
         seed=setting.seed,
         compiled=computing.compiled,
         epoch_examples=setting.training.epoch_examples,
+        objective=objective_of(setting.training),
     )
 
 

@@ -218,7 +218,9 @@ class TaskWorker:
     def _surveyor(self) -> Surveyor:
         problem = self._problem
         amount, seed = problem.setting.analysis.hessian_examples, problem.setting.seed
-        return Surveyor(problem.network, problem.data, amount, seed, problem.others)
+        return Surveyor(
+            problem.network, problem.data, amount, seed, problem.others, objective=problem.objective
+        )
 
     def _load(self, place: Place) -> Solution:
         """Return a solution that is there, the last few from memory: neighbouring measurements share them."""

@@ -223,7 +223,19 @@ NEW = (
 
 
 # What that version did, which had no such parameters of training.
-AS_BEFORE = {"compile": "off", "epoch_examples": "all"}
+AS_BEFORE = {
+    "compile": "off",
+    "epoch_examples": "all",
+    "loss": "cross_entropy",
+    "label_smoothing": "0.0",
+    "metric": "auto",
+    "optimizer": "sgd",
+    "nesterov": "off",
+    "betas": "0.9,0.999",
+    "schedule": "milestones",
+    "warmup": "0",
+    "grad_clip": "none",
+}
 
 
 def without(*names: str) -> dict[str, str]:

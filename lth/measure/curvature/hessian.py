@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
 from lth.errors import InputError
@@ -29,6 +28,7 @@ from lth.network.weights import Weights
 from lth.randomness import restored
 from lth.training.capture import CapturedStep, on_capturing_stream
 from lth.training.determinism import repeatable
+from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.precision import full_float32
 
 # Examples a forward pass. On a CPU more leave its cache; a GPU wants to be kept busy, within its memory.
@@ -41,7 +41,7 @@ _FOLDING = 5
 
 
 class HessianOperator:
-    """The symmetric matrix E^T H E at a point, H the Hessian of the mean cross-entropy over the examples.
+    """The symmetric matrix E^T H E at a point, H the Hessian of the mean training loss over the examples.
 
     Args:
         network: Gives the structure; copied.
@@ -52,6 +52,7 @@ class HessianOperator:
         graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory;
             by default 4 GiB on a CPU, half of what is free on a GPU.
         others: Devices that take an equal share of the examples each, besides the one these are on.
+        objective: The loss, that of training.
         checked: Whether `check_second_derivative` is known to pass, as it does elsewhere with this network.
 
     Raises:
@@ -81,6 +82,7 @@ class HessianOperator:
         dtype: torch.dtype = torch.float32,
         graph_budget_bytes: int | None = None,
         others: Sequence[torch.device] = (),
+        objective: Objective = CROSS_ENTROPY,
         checked: bool = False,
     ) -> None:
         self._frozen = frozen_names(network)
@@ -90,12 +92,20 @@ class HessianOperator:
         self._device = examples.labels.device
         check_mean_over_examples(network, weights, examples)
         if not checked:
-            check_second_derivative(network, weights, space, examples)
+            check_second_derivative(network, weights, space, examples, objective)
         self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
         self._shares = [
-            _Share(network, weights, examples.take(part).to(device), len(examples), dtype, graph_budget_bytes)
+            _Share(
+                network,
+                weights,
+                examples.take(part).to(device),
+                len(examples),
+                objective,
+                dtype,
+                graph_budget_bytes,
+            )
             for device, part in zip(devices, parts, strict=True)
             if len(part)
         ]
@@ -153,12 +163,14 @@ class _Share:
         weights: Weights,
         examples: Examples,
         total: int,
+        objective: Objective,
         dtype: torch.dtype,
         graph_budget_bytes: int | None,
     ) -> None:
         self._device = examples.labels.device
         self._function = Folded(network, self._device)
         self._examples, self._count, self._dtype = examples, total, dtype
+        self._objective = objective
         moved = weights.to(self._device)
         self._weights = self._function.leaves(moved, dtype)
         self._free = {name: tensor for name, tensor in self._weights.parameters.items() if tensor.requires_grad}
@@ -205,7 +217,7 @@ class _Share:
         # A user's own network may do with its convolutions what our function has no rule for.
         with FastSecondDerivatives() if self._function.is_folded else self._kernels():
             logits = self._function(self._function.state(self._weights), inputs)
-        loss = cross_entropy(logits, examples.labels, reduction="sum") / self._count
+        loss = self._objective.total(logits, examples.labels) / self._count
         with self._kernels():
             return torch.autograd.grad(
                 loss, tuple(self._free.values()), create_graph=True, materialize_grads=True

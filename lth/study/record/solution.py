@@ -75,7 +75,7 @@ def log_setting(
 ) -> None:
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
-    setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
+    setting = {name: value for name, value in problem.setting.in_force().items() if name != "seed" or one_seed}
     run.params(
         {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
 from lth.errors import InputError
@@ -70,7 +69,7 @@ def _take_step(subject: Subject, network: nn.Module, examples: Examples, number:
         seed_global(device, subject.problem.setting.seed, "trial", number)
         with subject.in_format(), own_faults(f"{whose} fails in training mode on {device}:", subject.name):
             logits = network(examples.normalise(examples.images))
-        loss = cross_entropy(logits.float(), examples.labels)
+        loss = subject.problem.objective.mean(logits.float(), examples.labels)
         if not math.isfinite(loss.item()):
             raise InputError(f"{whose}: its loss is {loss.item()} before any training; mend its start")
         if not loss.requires_grad:

@@ -170,4 +170,11 @@ def _try_curvature(subject: Subject) -> None:
     lead = "curvature needs the second derivative of the loss, but the network fails:"
     few = examples.take(torch.arange(min(len(examples), max(_IMAGES, len(subject.problem.devices)))))
     with own_faults(lead, subject.name):
-        HessianOperator(network, weights, space, few, others=subject.problem.others)
+        HessianOperator(
+            network,
+            weights,
+            space,
+            few,
+            others=subject.problem.others,
+            objective=subject.problem.objective,
+        )
