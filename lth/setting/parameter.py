@@ -162,7 +162,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "dataset",
         "data",
         reader.text,
-        "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs it).",
+        "digits, cifar10, cifar100, mnist, fashion-mnist, imagefolder or package.module:function (runs it).",
         decides=("problem",),
     ),
     Parameter(

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from lth.data import ImageData, TrainingData, prepare
+from lth.data import ImageData, TensorData, TrainingData, prepare
+from lth.data.augment import check_augmentation
+from lth.data.tensors import spec_of
 from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
@@ -21,7 +23,6 @@ from lth.plan.former_keys import counts
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
-from lth.setting.network import NetworkSpec
 from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
@@ -42,7 +43,7 @@ class Problem:
     """A setting made concrete: network, data on the device, schedule and keys that fit together."""
 
     setting: Setting
-    images: ImageData
+    images: ImageData | TensorData
     data: TrainingData
     network: nn.Module  # at its initialisation w0, on the CPU
     schedule: Schedule
@@ -68,7 +69,7 @@ class Problem:
 
 def set_up(
     setting: Setting,
-    images: ImageData,
+    images: ImageData | TensorData,
     device: torch.device,
     given: Solution | None = None,
     others: Sequence[torch.device] = (),
@@ -88,7 +89,7 @@ def set_up(
     Raises:
         ValueError: If network, data, amounts of examples, schedule and `given` do not fit.
     """
-    spec = NetworkSpec(setting.network, images.input_shape, images.num_classes)
+    spec = spec_of(setting.network, images)
     if given is not None and (given.spec, given.data_digest) != (spec, images.digest):
         raise InputError(
             f"from_run holds {given.spec.name} for data {given.data_digest[:12]}, but this is {spec.name} for "
@@ -99,6 +100,7 @@ def set_up(
     fix_workspaces([device, *others])
     objective_of(setting.training).check(images.train_labels)
     data = prepare(images, setting.data.train_examples, setting.seed, device)
+    check_augmentation(data.train, setting.data.augmentation)
     study_jobs(setting.pruning.levels, setting.analysis)  # names only solutions that there are
     recorded = setting.training.epoch_examples
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from lth.data import ImageData, load_images
+from lth.data import ImageData, TensorData, load_images
 from lth.data.description import headline, particulars
 from lth.data.source import is_public
 from lth.errors import InputError
@@ -196,7 +196,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _tell_data(images: ImageData, dataset: str, say: Callable[[str], None]) -> None:
+def _tell_data(images: ImageData | TensorData, dataset: str, say: Callable[[str], None]) -> None:
     """Say what was read, and of a data set of the user's own what was not, too."""
     say(f"data {images.name}: {headline(images)}, digest {images.digest[:_DIGITS_SHOWN]}")
     if not is_public(dataset):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import mlflow
@@ -12,15 +12,16 @@ import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
-from torch import nn
+from torch import Tensor, nn
 
+from lth.inputs import Inputs, called, each, mapped
 from lth.tracking.run import RunLog
 
 
 def log_model(
     run: RunLog,
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     *,
     name: str,
     parameters: Mapping[str, str],
@@ -34,7 +35,7 @@ def log_model(
     Args:
         run: Of the network; a model that it has already, of a process that was killed here, is replaced.
         network: What to log.
-        input_shape: Of one example.
+        inputs: Two examples: with a batch of one, the export would be of one.
         name: Of the model.
         parameters: Of the model.
         metrics: Of the model.
@@ -49,7 +50,7 @@ def log_model(
         if not first:
             _remove_models(run.run_id)
         first = False
-        return _log(run.run_id, network, input_shape, name, parameters, metrics)
+        return _log(run.run_id, network, inputs, name, parameters, metrics)
 
     return run.patiently(log)
 
@@ -57,14 +58,16 @@ def log_model(
 def _log(
     run_id: str,
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     name: str,
     parameters: Mapping[str, str],
     metrics: Mapping[str, float],
 ) -> str | None:
-    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
+    if isinstance(inputs, tuple):
+        return "no MLflow model: MLflow names several inputs, and the data set does not"
+    example = mapped(Tensor.numpy, inputs)
     with torch.no_grad():
-        signature = infer_signature(example.numpy(), network(example).numpy())
+        signature = infer_signature(example, called(network, inputs).numpy())
     # Traced without gradients, a program is the same and takes a third less time.
     with mlflow.start_run(run_id=run_id, nested=True), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
@@ -72,7 +75,7 @@ def _log(
             info = mlflow.pytorch.log_model(
                 network,
                 name=name,
-                input_example=example.numpy(),
+                input_example=example,
                 signature=signature,
                 **_as_exported_program(),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
@@ -86,12 +89,14 @@ def _log(
     return None
 
 
-def why_no_model(network: nn.Module, input_shape: Sequence[int]) -> str | None:
+def why_no_model(network: nn.Module, inputs: Inputs) -> str | None:
     """Return why a network in evaluation mode will have no model; None if torch.export can trace it."""
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.export.export(network, (torch.zeros(2, *input_shape),))
+            named = dict(inputs) if isinstance(inputs, Mapping) else {}
+            by_place = () if named else tuple(tensor for _, tensor in each(inputs))
+            torch.export.export(network, by_place, named)
     except Exception as error:  # torch.export fails with whatever its tracer meets
         return _untraceable(error)
     return None

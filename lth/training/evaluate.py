@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lth.data import Examples
+from lth.inputs import split
 from lth.network.folded import Folded
 from lth.network.weights import Weights
 from lth.training.determinism import repeatable
@@ -63,9 +64,7 @@ class Evaluator:
         self._score = objective.scorer(examples.labels)
         self._threads = threads_for(network, examples)
         size = batch_size if batch_size is not None else BATCH[self._device.type]
-        self._batches = list(
-            zip(torch.split(examples.images, size), torch.split(examples.labels, size), strict=True)
-        )
+        self._batches = list(zip(split(examples.images, size), torch.split(examples.labels, size), strict=True))
 
     @torch.no_grad()
     def __call__(self, weights: Weights) -> Evaluation:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import sample
 from lth.errors import InputError, MendableError
+from lth.inputs import Inputs, called, mapped
 from lth.network.layout import fastest_memory_format, is_ours
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -39,7 +40,7 @@ from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
 from lth.training.threads import threads, threads_for
 
-LossOf = Callable[[Tensor, Tensor], Tensor]  # of normalised inputs and labels
+LossOf = Callable[[Inputs, Tensor], Tensor]  # of normalised inputs and labels
 
 
 class TrainingDivergedError(MendableError, ArithmeticError):
@@ -296,13 +297,14 @@ class _Run:
         )
         self._optimiser.restore(start.momentum, start.held)
 
-    def take_step(self, inputs: Tensor, labels: Tensor) -> None:
+    def take_step(self, inputs: Inputs, labels: Tensor) -> None:
         """Take one step; nothing waits for the device."""
         self._optimiser.set_lr(self._schedule.lr_at(self.step))
         size = len(labels)
         # A last smaller batch is not worth a compilation of its own.
         loss_of = self._loss_of_whole_batch if size == self._schedule.batch_size else self._loss
         if self._captures:
+            assert isinstance(inputs, Tensor)  # of ours
             if size not in self._captured:
                 self._captured[size] = self._capture(loss_of, inputs, labels)
             self._captured[size](inputs, labels)
@@ -310,7 +312,7 @@ class _Run:
             self._descend(loss_of, inputs, labels)
         self.step += 1
 
-    def _descend(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> None:
+    def _descend(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
         loss = loss_of(inputs, labels)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -337,9 +339,14 @@ class _Run:
         optimiser = self._optimiser
         return TrainingState(self.weights(), optimiser.momentum(), self.step, optimiser.held())
 
-    def _loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bf16):
-            logits = self._network(inputs.contiguous(memory_format=self._layout))
+    def _laid_out(self, inputs: Inputs) -> Any:
+        if isinstance(inputs, Tensor):
+            return inputs.contiguous(memory_format=self._layout)
+        return mapped(Tensor.contiguous, inputs)
+
+    def _loss(self, inputs: Inputs, labels: Tensor) -> Tensor:
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._bf16):
+            logits = called(self._network, self._laid_out(inputs))
         return self._objective.mean(logits.float(), labels)
 
 

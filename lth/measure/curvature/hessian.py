@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import as_floats, called, mapped, taken
 from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.measure.curvature.second_derivative_check import check_second_derivative
@@ -213,7 +214,7 @@ class _Share:
     def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
         examples = self._examples.take(index)
-        inputs = examples.normalise(examples.images).to(self._dtype)
+        inputs = as_floats(examples.normalise(examples.images), self._dtype)
         # A user's own network may do with its convolutions what our function has no rule for.
         with FastSecondDerivatives() if self._function.is_folded else self._kernels():
             logits = self._function(self._function.state(self._weights), inputs)
@@ -254,12 +255,14 @@ def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Exa
     if is_ours(network):
         return
     few = examples.take(torch.arange(min(_COMPARED, len(examples))))
-    inputs = few.normalise(few.images).to(next(iter(weights.parameters.values())).dtype)
+    dtype = next(iter(weights.parameters.values())).dtype
+    inputs = as_floats(few.normalise(few.images), dtype)
     function = Folded(network, examples.labels.device)
     state = function.state(weights.to(examples.labels.device))
     with repeatable(examples.labels.device), restored(examples.labels.device), full_float32():
         together, again = function(state, inputs), function(state, inputs)
-        other = function(state, inputs[:1].expand_as(inputs))
+        first = mapped(lambda tensor: tensor[:1].expand_as(tensor), inputs)
+        other = function(state, first)
     near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
     if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
         raise InputError(
@@ -302,7 +305,7 @@ def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torc
         if not list(module.children()) and not isinstance(module, torch.jit.ScriptModule):
             module.register_forward_hook(lambda _module, _inputs, output: sizes.append(_num_elements(output)))
     with torch.no_grad():
-        probe(examples.normalise(examples.images[:1]))
+        called(probe, examples.normalise(taken(examples.images, slice(0, 1))))
     return max(1, 4 * sum(sizes) * torch.empty((), dtype=dtype).element_size())
 
 

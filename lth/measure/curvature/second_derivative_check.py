@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import as_floats
 from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.network.folded import Folded
 from lth.network.layout import is_ours
@@ -134,7 +135,7 @@ class _Probe:
         dtype: torch.dtype,
     ) -> None:
         self._function = Folded(network, examples.labels.device)
-        self._inputs = examples.normalise(examples.images).to(dtype)
+        self._inputs = as_floats(examples.normalise(examples.images), dtype)
         self._labels, self._space, self._dtype = examples.labels, space, dtype
         self._objective = objective
         self.names = [name for name, p in network.named_parameters() if p.requires_grad]

@@ -17,6 +17,7 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
+from lth.network.zeros import zeros_for
 from lth.plan.place import Place
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
@@ -148,7 +149,7 @@ def log_solution_model(run: RunLog, solution: Solution, network: nn.Module) -> s
     return log_model(
         run,
         network,
-        solution.spec.input_shape,
+        zeros_for(solution.spec, 2),
         name=solution.name.replace(" ", "_"),
         parameters={"level": str(solution.level), "kind": solution.kind, "key": solution.key},
         metrics={"final/train_loss": last.train.loss, "final/test_accuracy": last.test.accuracy},
