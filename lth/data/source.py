@@ -12,10 +12,11 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from lth.data.drained import drained, is_source
-from lth.data.folder import load_image_folder
+from lth.data.folder import load_image_folder, read_tree
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
 from lth.data.tensors import TensorData
+from lth.data.tiny_imagenet import find_tiny_imagenet
 from lth.errors import InputError
 from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
@@ -24,16 +25,19 @@ DEFAULT_DATA_DIR = Path("data")
 _DIGITS_TEST_EXAMPLES = 360
 
 
-def load_images(name: str, data_dir: Path | None = None) -> ImageData | TensorData:
+def load_images(
+    name: str, data_dir: Path | None = None, image_size: tuple[int, int] | None = None
+) -> ImageData | TensorData:
     """Return the data set `name`.
 
     Args:
-        name: `digits`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist`, `imagefolder`, or
+        name: `digits`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist`, `tiny-imagenet`, `imagefolder`, or
             `package.module:function`, a function of the data directory (or None) that returns an `ImageData`,
             a `TensorData`, or two `torch.utils.data` data sets or loaders, training and test. Naming a function
             runs its code.
         data_dir: Where the files are. The torchvision sets are downloaded into it (by default `./data`)
             unless they are there already; torchvision checks their digests.
+        image_size: (width, height) that images of a folder are given.
 
     Raises:
         ValueError: If the name is unknown, the directory is missing, or the content isn't usable.
@@ -51,7 +55,13 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData | TensorDa
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
         raise InputError(f"dataset={name!r} is unknown; choose one of {known}")
-    return _SOURCES[name](data_dir)
+    if image_size is None:
+        return _SOURCES[name](data_dir)
+    if name not in _FOLDERS:
+        raise InputError(
+            f"image_size is of image folders, and dataset={name} has a size of its own; leave it out"
+        )
+    return _FOLDERS[name](data_dir, image_size)
 
 
 def _taken(name: str, data: object) -> ImageData | TensorData:
@@ -139,11 +149,22 @@ def _from_idx(name: str, dataset: Callable[..., object], data_dir: Path | None) 
     )
 
 
-def _image_folder(data_dir: Path | None) -> ImageData:
+def _image_folder(data_dir: Path | None, size: tuple[int, int] | None = None) -> ImageData:
     if data_dir is None:
         raise InputError("dataset=imagefolder needs data_dir, a tree of train/<class>/* and test/<class>/*")
-    return load_image_folder(data_dir)
+    return load_image_folder(data_dir, size)
 
+
+def _tiny_imagenet(data_dir: Path | None, size: tuple[int, int] | None = None) -> ImageData:
+    if data_dir is None:
+        raise InputError("dataset=tiny-imagenet needs data_dir, the unpacked tiny-imagenet-200")
+    return read_tree("tiny-imagenet", data_dir, find_tiny_imagenet(data_dir), size)
+
+
+_FOLDERS: dict[str, Callable[[Path | None, tuple[int, int] | None], ImageData]] = {
+    "tiny-imagenet": _tiny_imagenet,
+    "imagefolder": _image_folder,
+}
 
 _SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
     "digits": _digits,
@@ -151,6 +172,7 @@ _SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
     "cifar100": _cifar100,
     "mnist": _mnist,
     "fashion-mnist": _fashion_mnist,
+    "tiny-imagenet": _tiny_imagenet,
     "imagefolder": _image_folder,
 }
 

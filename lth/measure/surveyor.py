@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from lth.data.examples import sample
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.spectrum import MEMORY_BUDGET
 from lth.network.mask import Mask
-from lth.network.prune import num_to_prune, prune_next_larger
+from lth.network.prune import kept_by_layer, num_to_prune, prune_next_larger, prune_to
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Place, Point
@@ -53,7 +54,11 @@ def masked_point(point: Point, solutions: Solutions, pruning: PruningSetting) ->
     """
     weights, mask = solutions[point.needs[0]].final, solutions[point.needs[-1]].mask
     if point.form == "next_larger":
-        mask = prune_next_larger(weights, mask, num_to_prune(mask, pruning.prune_fraction))
+        fraction, prune = pruning.prune_fraction, partial(prune_next_larger, weights)
+        if pruning.scope == "layer":
+            mask = prune_to(kept_by_layer(mask, fraction), mask, prune)
+        else:
+            mask = prune(mask, num_to_prune(mask, fraction))
     return MaskedPoint(mask.apply(weights), mask)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from lth.errors import InputError
-from lth.network.parts import frozen_names, prunable_names
+from lth.network.parts import DEFAULT, frozen_names, prunable_names
 from lth.network.weights import Weights
 
 
@@ -38,11 +38,12 @@ class Mask:
             raise InputError(f"{min(both)} is frozen, so it can't be pruned; leave it out of keep")
 
     @classmethod
-    def dense(cls, network: nn.Module) -> Mask:
-        """Return the mask of level 0, which keeps everything."""
+    def dense(cls, network: nn.Module, selection: Sequence[str] = DEFAULT) -> Mask:
+        """Return the mask of level 0, which keeps everything; `selection` as of `prunable_names`."""
         parameters = dict(network.named_parameters())
+        names = prunable_names(network, selection)
         return cls(
-            {name: torch.ones(parameters[name].shape, dtype=torch.bool) for name in prunable_names(network)},
+            {name: torch.ones(parameters[name].shape, dtype=torch.bool) for name in names},
             frozen_names(network),
         )
 

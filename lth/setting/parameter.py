@@ -22,6 +22,7 @@ Augmentation = Literal["none", "crop", "crop_flip"]
 Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
 Snapshots = Literal["none", "log", "every"]
+Scope = Literal["global", "layer"]
 Switch = Literal["off", "on"]
 ScheduleName = Literal["milestones", "cosine", "linear", "constant"]
 DirectionNorm = Literal["plain", "filter"]
@@ -162,7 +163,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "dataset",
         "data",
         reader.text,
-        "digits, cifar10, cifar100, mnist, fashion-mnist, imagefolder or package.module:function (runs it).",
+        "digits, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder or package.module:name.",
         decides=("problem",),
     ),
     Parameter(
@@ -181,6 +182,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("solutions",),
         default="none",
         choices=get_args(Augmentation),
+    ),
+    Parameter(
+        "image_size",
+        "data",
+        reader.size,
+        "That images of a folder are given: 64 or 64x48, width by height; none leaves them.",
+        decides=("problem",),
+        default=reader.Size(),
+        bounds=Bounds(lambda size: all(side >= 1 for side in size), "64 or 64x48"),
+        since=_NEXT,
+        before="none",
     ),
     Parameter("epochs", "training", reader.whole, "Of one training.", decides=("solutions",), bounds=_EPOCHS),
     Parameter(
@@ -392,6 +404,29 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("plan",),
         default=10,
         bounds=Bounds(lambda levels: 1 <= levels <= 100, "a whole number from 1 to 100"),
+    ),
+    Parameter(
+        "scope",
+        "pruning",
+        reader.text,
+        "Whether the smallest weights are those of the whole network, or of every layer for itself.",
+        decides=("sparse", "spectra", "density", "radii", "lines"),
+        default="global",
+        choices=get_args(Scope),
+        since=_NEXT,
+        before="global",
+    ),
+    Parameter(
+        "prune_layers",
+        "pruning",
+        reader.names,
+        "What can be pruned: default (convolutions, fully-connected), -first, -last, embedding, attention, "
+        "transposed, recurrent, patterns such as blocks.*.out.",
+        decides=("solutions",),
+        default=("default",),
+        bounds=Bounds(lambda said: len(said) > 0 and all(part not in ("", "-") for part in said), "names"),
+        since=_NEXT,
+        before="default",
     ),
     Parameter(
         "k",

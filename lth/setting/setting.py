@@ -26,9 +26,10 @@ from lth.setting.parameter import Compile as Compile
 from lth.setting.parameter import DirectionNorm as DirectionNorm
 from lth.setting.parameter import Precision as Precision
 from lth.setting.parameter import ScheduleName as ScheduleName
+from lth.setting.parameter import Scope as Scope
 from lth.setting.parameter import Snapshots as Snapshots
 from lth.setting.parameter import Switch as Switch
-from lth.setting.reader import spell, text
+from lth.setting.reader import Size, spell, text
 from lth.setting.step import Step
 
 AnyStage = TypeVar("AnyStage", bound="Stage")
@@ -84,6 +85,7 @@ class DataSetting(Stage, stage="data"):
     dataset: str
     train_examples: Amount = field(default_factory=default_of("train_examples"))
     augmentation: Augmentation = field(default_factory=default_of("augmentation"))
+    image_size: Size = field(default_factory=default_of("image_size"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,6 +135,8 @@ class PruningSetting(Stage, stage="pruning"):
 
     prune_fraction: float = field(default_factory=default_of("prune_fraction"))
     levels: int = field(default_factory=default_of("levels"))
+    scope: Scope = field(default_factory=default_of("scope"))
+    prune_layers: tuple[str, ...] = field(default_factory=default_of("prune_layers"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,7 +212,7 @@ def spelled(setting: Setting, *results: Result) -> dict[str, str]:
 
 def _meant(value: object, setting: Setting) -> object:
     """Return a value whose shares of the training are the epochs that they mean."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not isinstance(value, Size):
         return tuple(_meant(each, setting) for each in value)
     return value.of(setting.training.epochs) if isinstance(value, Step) else value
 

@@ -57,6 +57,11 @@ class Problem:
         return (self.data.train.labels.device, *self.others)
 
     @property
+    def dense(self) -> Mask:
+        """m(0), which keeps all that can be pruned."""
+        return Mask.dense(self.network, self.setting.pruning.prune_layers)
+
+    @property
     def objective(self) -> Objective:
         """The loss that is trained on and measured in, and the metric beside it."""
         return objective_of(self.setting.training)
@@ -129,7 +134,8 @@ def set_up(
         former_network_code=None if code is None else file_digest(spec.name),
         coordinates=coordinates_to_name(network) if own else None,
     )
-    _check_same_coordinates(given, network)
+    selection = setting.pruning.prune_layers
+    _check_same_coordinates(given, Mask.dense(network, selection))
     inherited = (*given.ancestors, given.key) if given is not None else ()
     if not _is_own(inherited, keys, given_computed_by):
         keys = replace(keys, given=inherited)
@@ -151,11 +157,10 @@ def _own_codes(setting: Setting) -> dict[str, str]:
     return {what: own_code(name).digest for what, name in named.items() if is_reference(name)}
 
 
-def _check_same_coordinates(given: Solution | None, network: nn.Module) -> None:
+def _check_same_coordinates(given: Solution | None, dense: Mask) -> None:
     """Check that a lineage of elsewhere was pruned and moved in the parameters that the network has for it."""
     if given is None:
         return
-    dense = Mask.dense(network)
     if (list(given.mask.keep), given.mask.frozen) != (list(dense.keep), dense.frozen):
         odd = min((given.mask.keep.keys() ^ dense.keep.keys()) | (given.mask.frozen ^ dense.frozen))
         raise InputError(
@@ -196,10 +201,9 @@ def check_level(problem: Problem, level: int, k: int = 0) -> None:
     """
     if problem.keys.given:
         return  # a lineage of another setting: its masks tell, once they are loaded
-    mask = Mask.dense(problem.network)
-    kept = survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level)
-    if level > 0 and kept == survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level - 1):
-        fraction = problem.setting.pruning.prune_fraction
+    mask, fraction = problem.dense, problem.setting.pruning.prune_fraction
+    kept = sum(survivors(size, fraction, level) for size in _pruned_apart(problem))
+    if level > 0 and kept == sum(survivors(size, fraction, level - 1) for size in _pruned_apart(problem)):
         raise InputError(
             f"prune_fraction={fraction} prunes none of the {kept} weights left at level {level}; "
             "raise it, or lower level"
@@ -217,15 +221,23 @@ def check_next_larger(problem: Problem, last: int) -> None:
     Raises:
         ValueError: If a level keeps fewer weights than twice what is pruned of them.
     """
-    fraction, kept = problem.setting.pruning.prune_fraction, Mask.dense(problem.network).num_prunable
-    for level in range(1, last + 1):
-        after = survivors(kept, fraction, 1)
-        if 2 * (kept - after) > kept:
-            raise InputError(
-                f"prune_fraction={fraction} prunes {kept - after} of {kept} weights at level {level}, and the "
-                "next-larger band needs as many again; choose at most 0.5"
-            )
-        kept = after
+    fraction = problem.setting.pruning.prune_fraction
+    for kept in _pruned_apart(problem):
+        for level in range(1, last + 1):
+            after = survivors(kept, fraction, 1)
+            if 2 * (kept - after) > kept:
+                raise InputError(
+                    f"prune_fraction={fraction} prunes {kept - after} of {kept} weights at level {level}, and "
+                    "the next-larger band needs as many again; choose at most 0.5"
+                )
+            kept = after
+
+
+def _pruned_apart(problem: Problem) -> list[int]:
+    """Return how many weights there are of which a share is pruned: all, or those of every layer."""
+    if problem.setting.pruning.scope == "layer":
+        return [kept.numel() for kept in problem.dense.keep.values()]
+    return [problem.dense.num_prunable]
 
 
 def check_measurable(problem: Problem) -> None:

@@ -113,13 +113,15 @@ def build_study(
             setting = with_overrides(parent.setting, opening.parameters)
     images = sibling.problem.images if sibling is not None else None
     if images is None:
-        images = load_images(setting.data.dataset, _data_dir(opening))
+        width_height = setting.data.image_size
+        size = (width_height[0], width_height[1]) if width_height else None
+        images = load_images(setting.data.dataset, _data_dir(opening), size)
         _tell_data(images, setting.data.dataset, say)
     problem = set_up(setting, images, device, parent, others, given_computed_by=computed_by)
     if sibling is None:
         if problem.code is not None:
             say(f"network {setting.network}: {described(problem.code)}")
-        say(parts_described(problem.network))
+        say(parts_described(problem.network, setting.pruning.prune_layers))
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
     return Study(problem, store, say, pinned, opening.keep_every)
 

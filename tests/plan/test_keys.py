@@ -38,6 +38,8 @@ OTHERWISE = {
     "warmup": "1ep",
     "grad_clip": "1.0",
     "prune_fraction": "0.3",
+    "scope": "layer",
+    "prune_layers": "-last",
     "k": "3",
     "second_k": "0.3",
     "trace_probes": "3",

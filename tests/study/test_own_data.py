@@ -73,3 +73,14 @@ def test_a_study_of_data_that_are_no_images_tries_trains_prunes_and_measures_in_
 def test_what_does_not_fit_data_that_are_no_images_is_told(kind, overrides, message):
     with pytest.raises(ValueError, match=message):
         problem_of(kind, **{"network": "own_data:mixed", **overrides})
+
+
+def test_under_scope_layer_every_baseline_keeps_as_many_weights_of_every_layer_as_imp():
+    problem = problem_of("numbers", "lenet-6-8", loss="mse", scope="layer", prune_layers="-last")
+    dense = solve(problem, Place.imp(0), plan(problem, Place.imp(0), None, None))
+    assert list(dense.mask.keep) == ["layers.1.weight", "layers.3.weight"]
+    kinds = ("imp", "one_shot", "fine_tune", "random_prune", "random_prune_one_shot", "prune_larger")
+    masks = [plan(problem, Place(kind, 1), dense, dense).mask for kind in kinds]
+    expected = {name: kept.numel() - round(0.2 * kept.numel()) for name, kept in dense.mask.keep.items()}
+    for mask in masks:
+        assert {name: int(kept.sum()) for name, kept in mask.keep.items()} == expected

@@ -77,9 +77,7 @@ def log_setting(
     """Log every parameter as it is in force, and what is numeric about the run as metrics too."""
     place = {} if level is None else {"level": str(level)}
     setting = {name: value for name, value in problem.setting.in_force().items() if name != "seed" or one_seed}
-    run.params(
-        {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
-    )
+    run.params({**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem)})
     numbers = {"seed": float(problem.setting.seed)} if one_seed else {}
     if level is not None:
         numbers["level"] = float(level)
@@ -89,9 +87,9 @@ def log_setting(
     run.data(problem.images.name, problem.images.digest, problem.images.source, "training")
 
 
-def _sizes(network: nn.Module) -> dict[str, str]:
+def _sizes(problem: Problem) -> dict[str, str]:
     """Return how many parameters there are, can be pruned and are frozen."""
-    every = parts(network)
+    every = parts(problem.network, problem.setting.pruning.prune_layers)
     counts = counts_of(every)
     numbers = {
         "num_parameters": sum(counts.values()),
