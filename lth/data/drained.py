@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, default_collate
 
 from lth.bar import progress
+from lth.data.examples import Examples
 from lth.data.tensors import TensorData
 from lth.errors import InputError
+from lth.inputs import each, mapped
 from lth.randomness import global_stream
 from lth.setting.own_fault import own_faults
 
@@ -57,6 +59,31 @@ def drained(name: str, train: Source, test: Source, *, source: str = "") -> Tens
         with global_stream(0, "drained", split), own_faults(raised):
             held.append(_all_of(given, f"{name}, {split} split"))
     return TensorData(name, *held[0], *held[1], source or "torch.utils.data")
+
+
+def examples_of(data: object) -> Examples:
+    """Return examples as a model is called with them, of `(inputs, targets)`, a data set or a loader.
+
+    Raises:
+        ValueError: If it is none of that.
+    """
+    if isinstance(data, Examples):
+        return data
+    if is_source(data):
+        with global_stream(0, "drained", "data"):
+            inputs, targets = _all_of(data, "the data")  # type: ignore[arg-type]
+    elif isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[1], Tensor):
+        inputs, targets = data
+    else:
+        raise InputError(
+            f"data is a {type(data).__name__}; expected (inputs, targets), or a torch.utils.data data set or "
+            "loader"
+        )
+    for name, tensor in each(inputs):
+        if len(tensor) != len(targets) or len(targets) == 0:
+            raise InputError(f"input {name} holds {len(tensor)} examples, and there are {len(targets)} targets")
+    nothing = mapped(lambda _tensor: None, inputs)
+    return Examples(inputs, targets, nothing, nothing)
 
 
 def _all_of(given: Source, where: str) -> tuple[Any, Any]:

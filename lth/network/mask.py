@@ -47,6 +47,31 @@ class Mask:
             frozen_names(network),
         )
 
+    @classmethod
+    def of_pruned(cls, network: nn.Module) -> Mask:
+        """Return what `torch.nn.utils.prune` kept of a network, by the names that weights had before.
+
+        Raises:
+            ValueError: If nothing was pruned so.
+
+        Example:
+            >>> from torch.nn.utils import prune
+            >>> Mask.of_pruned(prune.l1_unstructured(nn.Linear(2, 1, bias=False), "weight", amount=1)).num_kept
+            1
+        """
+        suffix = "_mask"
+        names = {name for name, _ in network.named_parameters()}
+        keep = {
+            name.removesuffix(suffix): kept.detach().bool().cpu()
+            for name, kept in network.named_buffers()
+            if name.endswith(suffix) and f"{name.removesuffix(suffix)}_orig" in names
+        }
+        if not keep:
+            raise InputError(
+                "torch.nn.utils.prune has pruned nothing of this network; prune it, or give a mask"
+            )
+        return cls(keep, frozenset(name.removesuffix("_orig") for name in frozen_names(network)) - keep.keys())
+
     @property
     def num_prunable(self) -> int:
         """Number of weights that could be pruned."""

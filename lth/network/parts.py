@@ -2,9 +2,9 @@
 
 Prunable are the weights of convolutions and fully-connected layers, unless a selection says otherwise: some of
 them alone, or weights of transposed convolutions, packed attention, embeddings and recurrent layers too. Biases
-and normalisation never are. A weight that several layers share is one parameter, prunable if one of them is such
-a layer, under the name that `named_parameters` gives it. A frozen parameter (`requires_grad=False`) does not
-move, so it is neither pruned nor a coordinate.
+and normalisation never are. A weight that several layers share is one parameter, prunable if one of them is
+such a layer, under the name that `named_parameters` gives it. A frozen parameter (`requires_grad=False`) does
+not move, so it is neither pruned nor a coordinate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which weights go: by smallest magnitude, by the next-larger band, or at random; counts are exact.
 
-All functions are global over the layers of a mask (`prune_to` hands them one at a time), remove only weights that
-still survive, and break ties by position (parameter order, then row-major), so that equal weights are pruned
-alike on every machine.
+All functions are global over the layers of a mask (`prune_to` hands them one at a time), remove only weights
+that still survive, and break ties by position (parameter order, then row-major), so that equal weights are
+pruned alike on every machine.
 """
 
 from __future__ import annotations
@@ -72,7 +72,13 @@ def prune_to(target: Mapping[str, int], mask: Mask, prune: Callable[[Mask, int],
 
 
 def kept_by_layer(mask: Mask, fraction: float) -> dict[str, int]:
-    """Return how many weights every layer keeps after `round(fraction · survivors)` of its own went."""
+    """Return how many weights every layer keeps after `round(fraction · survivors)` of its own went.
+
+    Example:
+        >>> mask = Mask({name: torch.ones(size, dtype=torch.bool) for name, size in (("a", 10), ("b", 2))})
+        >>> kept_by_layer(mask, 0.2)
+        {'a': 8, 'b': 2}
+    """
     return {name: survivors(int(kept.sum()), fraction, 1) for name, kept in mask.keep.items()}
 
 

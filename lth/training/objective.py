@@ -6,14 +6,16 @@ exactly. Training, evaluation, curvature, radii, lines and surfaces are handed t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from lth.errors import InputError
 from lth.setting.own_fault import own_faults
+from lth.setting.parameter import LOSSES
 from lth.setting.reference import is_reference, load_reference
 from lth.setting.setting import TrainingSetting
 
@@ -32,6 +34,7 @@ class Objective:
         own function     of outputs and targets, a value an example
 
     Example:
+        >>> import torch
         >>> outputs = torch.tensor([[1.0, 3.0], [0.0, 0.0]])
         >>> mse = Objective("mse")
         >>> mse.each(outputs, torch.tensor([[1.0, 1.0], [0.0, 0.0]])).tolist()
@@ -40,14 +43,14 @@ class Objective:
         1.0
     """
 
-    loss: str = "cross_entropy"
+    loss: str | Scorer = "cross_entropy"
     label_smoothing: float = 0.0
     metric: str = "auto"
 
     @property
     def is_own(self) -> bool:
         """Whether a function of the user's makes the loss."""
-        return is_reference(self.loss)
+        return not isinstance(self.loss, str) or is_reference(self.loss)
 
     def mean(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss of these examples, ()."""
@@ -122,6 +125,44 @@ class Objective:
 CROSS_ENTROPY = Objective()
 
 
+def objective_like(loss: str | Scorer | nn.Module | Objective, metric: str = "auto") -> Objective:
+    """Return the objective of a loss by name, by a function or by a module of torch's.
+
+    A module that takes a mean by itself is asked for its values; those of an example are averaged.
+
+    Raises:
+        ValueError: If its mean is no mean over examples, as that of weighted classes is not, or it is unknown.
+
+    Example:
+        >>> import torch
+        >>> targets = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        >>> objective_like(nn.MSELoss()).each(torch.zeros(2, 2), targets).tolist()
+        [0.5, 1.0]
+    """
+    if isinstance(loss, Objective):
+        return loss
+    if isinstance(loss, str):
+        if loss not in LOSSES and not is_reference(loss):
+            raise InputError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}, or a function")
+        return Objective(loss, metric=metric)
+    if isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.ignore_index == _IGNORED:
+        return Objective(label_smoothing=loss.label_smoothing, metric=metric)
+    if isinstance(loss, nn.Module) and hasattr(loss, "reduction"):
+        if getattr(loss, "weight", None) is not None:
+            raise InputError(
+                f"{type(loss).__name__} has weights, so that its mean is none over examples; write a function "
+                "of outputs and targets that returns a value an example"
+            )
+        values = copy.copy(loss)
+        setattr(values, "reduction", "none")  # noqa: B010 - a module's attributes have no types
+        return Objective(lambda outputs, targets: _by_example(values(outputs, targets)), metric=metric)
+    return Objective(loss, metric=metric)
+
+
+def _by_example(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1) if values.ndim > 1 else values
+
+
 def objective_of(training: TrainingSetting) -> Objective:
     """Return the objective of a training, as a user writes it."""
     return Objective(training.loss, training.label_smoothing, training.metric)
@@ -156,9 +197,10 @@ def _variance(targets: Tensor) -> float:
     return float(values.var(dim=0, correction=0).mean()) or 1.0
 
 
-def _called(what: str, name: str, outputs: Tensor, targets: Tensor) -> Tensor:
+def _called(what: str, name: str | Scorer, outputs: Tensor, targets: Tensor) -> Tensor:
     """Return what a function of the user's makes of every example, (n,)."""
-    function = load_reference(name)
+    function = load_reference(name) if isinstance(name, str) else name
+    name = name if isinstance(name, str) else getattr(name, "__name__", type(name).__name__)
     with own_faults(f"{what}={name} raised", name):
         values = function(outputs, targets)
     if not isinstance(values, Tensor) or values.shape != (len(targets),):
