@@ -19,6 +19,7 @@ import click
 
 from entrypoints import workers
 from lth.errors import InputError, MendableError
+from lth.setting.meant import meant_by
 from lth.setting.parameter import PARAMETERS
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ class ProjectCommand(click.Command):
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         """Parse the command line, and explain what is wrong with it before it is reported."""
         with self._explained():
-            return super().parse_args(context, args)
+            try:
+                return super().parse_args(context, args)
+            except click.NoSuchOption as error:
+                known = {parameter.name for parameter in self.params if parameter.name}
+                meant = meant_by(error.option_name.lstrip("-"), known)
+                likely = error.possibilities if meant is None else [f"--{meant}"]
+                raise click.NoSuchOption(error.option_name, None, likely, error.ctx) from None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

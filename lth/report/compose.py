@@ -28,7 +28,7 @@ from lth.report.figure.interactive_surface import surface_html
 from lth.report.page import ClaimEntry, ExhibitEntry, Page, Source, html, markdown
 from lth.report.provenance import watched
 from lth.report.solutions import solution_cells, solutions_over_seeds, solutions_table
-from lth.setting.preset import changes_from_preset
+from lth.setting.preset import title_of
 
 _DOTS_PER_INCH = 110
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
@@ -119,7 +119,7 @@ def _page(
     setting = evidences[0].setting
     seeds = tuple(evidence.seed for evidence in evidences)
     return Page(
-        title=" · ".join(filter(None, (setting.preset, changes_from_preset(setting)))),
+        title=title_of(setting),
         seeds=seeds,
         setting=tuple(
             (name, f"auto: {resolved[name]}" if value == "auto" and name in resolved else value)

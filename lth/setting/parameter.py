@@ -146,8 +146,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "seed",
         "setting",
-        reader.whole,
-        "Of initialisation, data order, augmentation, draws and directions.",
+        reader.seed,
+        "Of initialisation, data order, augmentation, draws and directions; several: seeds=0,1,2.",
         decides=("solutions", *_ON_EXAMPLES),
         default=0,
         bounds=Bounds(lambda seed: 0 <= seed < 2**31, "a whole number from 0 to 2147483647"),

@@ -108,4 +108,21 @@ def changes_from_preset(setting: Setting) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(changed.items()) if name != "seed")
 
 
+def title_of(setting: Setting) -> str:
+    """Return what a study is called: its preset, or network and data where they are others than its preset's.
+
+    Example:
+        >>> title_of(resolve("digits", {"lr": "0.2"}))
+        'digits · lr=0.2'
+        >>> title_of(resolve("digits", {"lr": "0.2", "network": "mine.zoo:net"}))
+        'zoo:net on digits · lr=0.2'
+    """
+    standard, changes = PRESETS[setting.preset], changes_from_preset(setting)
+    network, dataset = (name.rpartition(".")[2] for name in (setting.network, setting.data.dataset))
+    if (setting.network, setting.data.dataset) == (standard.network, standard.data.dataset):
+        return " · ".join(filter(None, (setting.preset, changes)))
+    others = [each for each in changes.split() if not each.startswith(("network=", "dataset="))]
+    return " · ".join(filter(None, (f"{network} on {dataset}", " ".join(others))))
+
+
 _WEIGHTS: tuple[Result, ...] = ("problem", "solutions", "sparse", "fine_tune")

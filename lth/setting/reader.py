@@ -22,6 +22,13 @@ def whole(written: object) -> int:
     return parse_whole(str(written))
 
 
+def seed(written: object) -> int:
+    """Read a whole number; several are another parameter's."""
+    if "," in str(written):
+        raise InputError(f"one seed is expected; write seeds={written} for several")
+    return whole(written)
+
+
 def number(written: object) -> float:
     """Read a finite number."""
     value = parse_number(str(written))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lth.errors import InputError
 from lth.setting.amount import Amount
+from lth.setting.meant import meant_by
 from lth.setting.parameter import (
     BY_NAME,
     PARAMETERS,
@@ -261,7 +262,9 @@ def with_overrides(setting: Setting, overrides: Mapping[str, object]) -> Setting
     """
     for name in overrides:
         if name not in BY_NAME:
-            raise InputError(f"{name!r} is not a parameter; known are {', '.join(BY_NAME)}")
+            meant = meant_by(name, BY_NAME)
+            hint = "" if meant is None else f"; for {name} write {meant}"
+            raise InputError(f"{name!r} is not a parameter; known are {', '.join(BY_NAME)}{hint}")
     changes = _by_stage(overrides)
     top = changes.pop("setting", {})
     stages = {stage: replace(getattr(setting, stage), **fields) for stage, fields in changes.items()}

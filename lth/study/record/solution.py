@@ -23,7 +23,7 @@ from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
 from lth.report.level import draw_level
 from lth.setting.parameter import BY_NAME
-from lth.setting.preset import changes_from_preset
+from lth.setting.preset import changes_from_preset, title_of
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
@@ -51,10 +51,10 @@ def study_tags(problem: Problem) -> dict[str, str]:
 
 
 def study_name(problem: Problem, origin: str) -> str:
-    """Return what a person calls the study: preset, seed, what it changes, and the run it continues, if any."""
-    setting = problem.setting
+    """Return what a person calls the study: what it is of, seed, what it changes, the run it continues."""
+    what, _, changes = title_of(problem.setting).partition(" · ")
     continued = f"from {origin[:8]}" if origin else ""
-    parts = [setting.preset, f"seed {setting.seed}", changes_from_preset(setting), continued]
+    parts = [what, f"seed {problem.setting.seed}", changes, continued]
     return " · ".join(filter(None, parts))
 
 
