@@ -63,9 +63,10 @@ class ProjectCommand(click.Command):
                 return super().parse_args(context, args)
             except click.NoSuchOption as error:
                 known = {parameter.name for parameter in self.params if parameter.name}
-                meant = meant_by(error.option_name.lstrip("-"), known)
-                likely = error.possibilities if meant is None else [f"--{meant}"]
-                raise click.NoSuchOption(error.option_name, None, likely, error.ctx) from None
+                if (meant := meant_by(error.option_name.lstrip("-"), known)) is None:
+                    raise
+                told = f"No such option '{error.option_name}'. Did you mean '--{meant}'?"
+                raise click.UsageError(told, error.ctx) from error
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
