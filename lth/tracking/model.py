@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -18,6 +18,7 @@ from mlflow.models import Model, infer_signature
 from torch import Tensor, nn
 
 from lth.errors import InputError
+from lth.inputs import Inputs, called, each, mapped
 from lth.tracking.client import one_line
 from lth.tracking.dataset import DataSplit
 from lth.tracking.run import NOTE, RunLog
@@ -26,7 +27,7 @@ from lth.tracking.run import NOTE, RunLog
 def log_model(
     run: RunLog,
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     *,
     name: str,
     step: int,
@@ -42,7 +43,7 @@ def log_model(
     Args:
         run: Of the network; a model that it has already, of a process that was killed here, is replaced.
         network: What to log.
-        input_shape: Of one example.
+        inputs: Two examples: with a batch of one, the export would be of one.
         name: Of the model.
         step: Of its training. MLflow takes every metric of this step for the model's, so let none have it.
         parameters: Of the model.
@@ -59,7 +60,7 @@ def log_model(
         if not first:
             _remove_models(run.run_id)
         first = False
-        return _log(run, network, input_shape, name, step, parameters, card, attained)
+        return _log(run, network, inputs, name, step, parameters, card, attained)
 
     return run.patiently(log)
 
@@ -67,16 +68,18 @@ def log_model(
 def _log(
     run: RunLog,
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     name: str,
     step: int,
     parameters: Mapping[str, str],
     card: str,
     attained: Mapping[str, DataSplit | None],
 ) -> str | None:
-    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
+    if isinstance(inputs, tuple):
+        return "no MLflow model: MLflow names several inputs, and the data set does not"
+    example = mapped(Tensor.numpy, inputs)
     with torch.no_grad():
-        signature = infer_signature(example.numpy(), network(example).numpy())
+        signature = infer_signature(example, called(network, inputs).numpy())
     # Traced without gradients, a program is the same and takes a third less time.
     with (
         mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=False),
@@ -88,7 +91,7 @@ def _log(
             info = mlflow.pytorch.log_model(
                 network,
                 name=name,
-                input_example=example.numpy(),
+                input_example=example,
                 signature=signature,
                 **_as_exported_program(),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
@@ -143,12 +146,14 @@ def read_weights(model_id: str, directory: Path) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in state.items()}
 
 
-def why_no_model(network: nn.Module, input_shape: Sequence[int]) -> str | None:
+def why_no_model(network: nn.Module, inputs: Inputs) -> str | None:
     """Return why a network in evaluation mode will have no model; None if torch.export can trace it."""
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.export.export(network, (torch.zeros(2, *input_shape),))
+            named = dict(inputs) if isinstance(inputs, Mapping) else {}
+            by_place = () if named else tuple(tensor for _, tensor in each(inputs))
+            torch.export.export(network, by_place, named)
     except Exception as error:  # torch.export fails with whatever its tracer meets
         return _untraceable(error)
     return None
