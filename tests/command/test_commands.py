@@ -224,12 +224,3 @@ def test_mlflow_run_with_an_unknown_parameter_fails_and_the_run_says_why(mlflow_
         mlflow_run("train_dense", epoch="3")
     (run,) = Store().search("attributes.status = 'FAILED'")
     assert "--epoch" in run.data.tags["lth.failure"]
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"), [("learning_rate", "lr"), ("optimiser", "optimizer"), ("model", "network")]
-)
-def test_an_option_by_another_programs_name_is_told_ours(name, meant):
-    result = CliRunner().invoke(imp_level.main, [f"--{name}=1", "--level=1"])
-    assert result.exit_code == 2
-    assert f"No such option '--{name}'. Did you mean '--{meant}'?" in result.output

@@ -348,30 +348,6 @@ def test_any_text_for_any_parameter_is_read_back_or_refused_by_name(name, writte
     assert with_overrides(DIGITS, {name: found.flat()[name]}) == found
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("learning_rate", "lr"),
-        ("optimiser", "optimizer"),
-        ("lr_scheduler", "schedule"),
-        ("loss_fn", "loss"),
-        ("model", "network"),
-        ("batchsize", "batch_size"),
-        ("epoch", "epochs"),
-        ("prune-layers", "prune_layers"),
-        ("warmup_steps", "warmup"),
-    ],
-)
-def test_a_name_of_another_program_or_a_misspelt_one_is_told_the_one_that_is_meant(name, meant):
-    with pytest.raises(ValueError, match=f"{name}' is not a parameter; .*for {name} write {meant}$"):
-        with_overrides(DIGITS, {name: "1"})
-
-
-def test_several_seeds_are_told_their_parameter():
-    with pytest.raises(ValueError, match="one seed is expected; write seeds=0,1,2 for several"):
-        with_overrides(DIGITS, {"seed": "0,1,2"})
-
-
 @pytest.mark.parametrize(("name", "value"), [("milestones", "15ep,23ep"), ("rewind_step", "9ep")])
 def test_a_place_beyond_a_short_training_is_told_that_shares_fit_any(name, value):
     training = with_overrides(DIGITS, {"epochs": "4", name: value}).training
