@@ -24,6 +24,20 @@ def each(inputs: Inputs) -> Iterator[tuple[str, Tensor]]:
         yield from ((str(position), tensor) for position, tensor in enumerate(inputs))
 
 
+def by_input(structure: Any) -> dict[str, Any]:
+    """Return what stands in the place of each input, a tensor or nothing, by the name that `each` gives it.
+
+    Example:
+        >>> by_input(None), by_input((None, None)), by_input({"tokens": None})
+        ({'': None}, {'0': None, '1': None}, {'tokens': None})
+    """
+    if isinstance(structure, Mapping):
+        return dict(structure)
+    if isinstance(structure, tuple):
+        return {str(position): value for position, value in enumerate(structure)}
+    return {"": structure}
+
+
 def mapped(function: Callable[..., Any], inputs: Any, *others: Any) -> Any:
     """Return the same structure of what a function makes of every tensor, and of those at its place in others.
 

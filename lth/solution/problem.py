@@ -70,6 +70,11 @@ class Problem:
         return objective_of(self.setting.training)
 
     @property
+    def metric(self) -> str:
+        """The metric beside the loss, once `auto` is resolved by the targets."""
+        return self.objective.metric_of(self.data.train.labels)
+
+    @property
     def measuring_threads(self) -> int:
         """How many threads a measurement takes on a CPU."""
         return threads_for(self.network, self.data.train)

@@ -125,6 +125,18 @@ class Objective:
 CROSS_ENTROPY = Objective()
 
 
+def told(metric: str, value: float, digits: int = 2) -> str:
+    """Return a metric and its value as a person reads them, a share in percent with so many digits.
+
+    Example:
+        >>> told("accuracy", 0.97222), told("r2", 0.9312), told("mine.scores:mean_error", 3.0)
+        ('accuracy 97.22%', 'R² 0.9312', 'mean_error 3')
+    """
+    if metric == "accuracy":
+        return f"accuracy {value:.{digits}%}"
+    return f"{'R²' if metric == 'r2' else metric.rpartition(':')[2]} {value:.{digits + 2}g}"
+
+
 def objective_like(loss: str | Scorer | nn.Module | Objective, metric: str = "auto") -> Objective:
     """Return the objective of a loss by name, by a function or by a module of torch's.
 

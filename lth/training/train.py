@@ -35,7 +35,7 @@ from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
-from lth.training.objective import CROSS_ENTROPY, Objective
+from lth.training.objective import CROSS_ENTROPY, Objective, told
 from lth.training.optimiser import MaskedOptimiser, masked_state, unmasked_state
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
@@ -232,9 +232,8 @@ def _train(
             run.check()
             record(epoch + 1)
             last = history[-1]
-            bar.set_postfix_str(
-                f"loss {last.train.loss:.3g}, test accuracy {last.test.accuracy:.1%}", refresh=False
-            )
+            reached = told(procedure.objective.metric_of(data.test.labels), last.test.accuracy, digits=1)
+            bar.set_postfix_str(f"loss {last.train.loss:.3g}, test {reached}", refresh=False)
     except KeyboardInterrupt as interruption:
         try:
             keep()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from lth.data.examples import Examples, Normalisation
-from lth.inputs import each
+from lth.inputs import by_input, each
 from lth.solution.problem import Problem
 from lth.tracking.dataset import DataSplit, Tensors
 
@@ -59,12 +57,11 @@ def _outputs(labels: Tensor) -> str:
 
 def _by_input(name: str, statistics: Normalisation) -> dict[str, list[float]]:
     """Return what each input is normalised with, by name; of those that are read as they are, nothing."""
-    if statistics is None:
-        return {}
-    if isinstance(statistics, Tensor):
-        return {name: statistics.flatten().tolist()}
-    named = statistics.items() if isinstance(statistics, Mapping) else enumerate(statistics)
-    return {f"{name}/{key}": value.flatten().tolist() for key, value in named if value is not None}
+    return {
+        f"{name}/{input_}" if input_ else name: values.flatten().tolist()
+        for input_, values in by_input(statistics).items()
+        if values is not None
+    }
 
 
 def _tensors(array: Tensor) -> Tensors:

@@ -34,6 +34,7 @@ from lth.study.record.load import CHECKPOINT
 from lth.tracking.model import log_model
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
+from lth.training.objective import told
 from lth.training.train import EpochRecord
 
 
@@ -150,7 +151,7 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Prob
         f"**{solution.name}** of {solution.spec.name}: {solution.density:.1%} of "
         f"{solution.mask.num_prunable:,} prunable weights kept, "
         f"{of_all:.1%} of all parameters; training loss {last.train.loss:.4g}, "
-        f"test accuracy {last.test.accuracy:.2%}."
+        f"test {told(problem.metric, last.test.accuracy)}."
     )
 
 
@@ -161,7 +162,7 @@ def log_solution_model(run: RunLog, solution: Solution, problem: Problem, step: 
         run: Of the solution.
         solution: What to log.
         problem: Gives the structure, and what a person is told of it.
-        step: The SGD step after which these are the weights.
+        step: The step after which these are the weights.
     """
     network = copy.deepcopy(problem.network).eval()
     solution.final.load_into(network)
