@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -14,11 +15,12 @@ import torch
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
 from lth.errors import InputError
-from lth.inputs import Inputs, called, each, mapped
+from lth.inputs import Inputs, called, each
 from lth.tracking.client import one_line
 from lth.tracking.dataset import DataSplit
 from lth.tracking.run import NOTE, RunLog
@@ -75,11 +77,9 @@ def _log(
     card: str,
     attained: Mapping[str, DataSplit | None],
 ) -> str | None:
-    if isinstance(inputs, tuple):
-        return "no MLflow model: MLflow names several inputs, and the data set does not"
-    example = mapped(Tensor.numpy, inputs)
     with torch.no_grad():
-        signature = infer_signature(example, called(network, inputs).numpy())
+        signature = _signature(inputs, called(network, inputs))
+    arrays = tuple(tensor.numpy() for _, tensor in each(inputs))
     # Traced without gradients, a program is the same and takes a third less time.
     with (
         mlflow.start_run(run_id=run.run_id, nested=True, log_system_metrics=False),
@@ -89,9 +89,9 @@ def _log(
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
         try:
             info = mlflow.pytorch.log_model(
-                network,
+                _by_position(network, inputs),
                 name=name,
-                input_example=example,
+                input_example=arrays[0] if isinstance(inputs, Tensor) else arrays,
                 signature=signature,
                 **_as_exported_program(),
                 pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
@@ -105,6 +105,32 @@ def _log(
             return _untraceable(error)
         run.bind(info.model_id, attained)
     return None
+
+
+def _signature(inputs: Inputs, outputs: Tensor) -> ModelSignature:
+    """Return types and shapes; several inputs are named, those of a tuple by their positions."""
+    specs = [_spec(tensor, name) for name, tensor in each(inputs)]
+    return ModelSignature(inputs=Schema(specs), outputs=Schema([_spec(outputs)]))
+
+
+def _spec(tensor: Tensor, name: str = "") -> TensorSpec:
+    return TensorSpec(tensor.numpy().dtype, (-1, *tensor.shape[1:]), name or None)
+
+
+def _by_position(network: nn.Module, inputs: Inputs) -> nn.Module:
+    """Return a network that takes by position, as MLflow exports it, what it takes by name; else itself."""
+    if not isinstance(inputs, Mapping):
+        return network
+    names, placed, own = tuple(inputs), copy.copy(network), network.forward
+
+    def forward(*tensors: Tensor) -> Any:
+        return own(**dict(zip(names, tensors, strict=True)))
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    forward.__signature__ = signature  # type: ignore[attr-defined]
+    placed.forward = forward
+    return placed
 
 
 class ModelError(InputError):
@@ -151,9 +177,8 @@ def why_no_model(network: nn.Module, inputs: Inputs) -> str | None:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            named = dict(inputs) if isinstance(inputs, Mapping) else {}
-            by_place = () if named else tuple(tensor for _, tensor in each(inputs))
-            torch.export.export(network, by_place, named)
+            tensors = tuple(tensor for _, tensor in each(inputs))
+            torch.export.export(_by_position(network, inputs), tensors)
     except Exception as error:  # torch.export fails with whatever its tracer meets
         return _untraceable(error)
     return None

@@ -166,8 +166,11 @@ def _loading(problem: Problem, solution: Solution, run_id: str) -> str:
             f"mean, std = torch.tensor({mean}), torch.tensor({std})",
             f"outputs = network(({raw}.float() - mean.view({broadcast})) / std.view({broadcast}))",
         ]
+    elif solution.spec.is_of_one:
+        call = ["outputs = network(inputs)"]
     else:
-        call = [f"outputs = network({'**inputs' if solution.spec.input_names else 'inputs'})"]
+        names = solution.spec.input_names or [f"input_{number}" for number in range(len(solution.spec.shapes))]
+        call = [f"outputs = network({', '.join(names)})  # in this order, normalised as above"]
     return "\n".join(
         [
             "import mlflow, torch",
