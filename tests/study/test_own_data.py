@@ -1,34 +1,12 @@
 import pytest
 import torch
-from own_data import of
+from own_problem import problem_of
 
 from lth.measure.kind.radii import radii_at
 from lth.measure.surveyor import MaskedPoint, Surveyor
 from lth.plan.place import Place, Point
-from lth.setting.preset import resolve
-from lth.solution.problem import Problem, plan, set_up, solve
+from lth.solution.problem import plan, solve
 from lth.study.trial.trial import Trial
-
-OVERRIDES = {
-    "augmentation": "none",
-    "optimizer": "adamw",
-    "lr": "0.01",
-    "schedule": "cosine",
-    "warmup": "10%",
-    "grad_clip": "1",
-    "epochs": "4",
-    "batch_size": "4",
-    "rewind_step": "10%",
-    "levels": "1",
-    "directions": "2",
-    "hessian_examples": "all",
-    "precision": "fp32",
-}
-
-
-def problem_of(kind: str, network: str, **overrides: str) -> Problem:
-    setting = resolve("digits", {**OVERRIDES, "network": network, "dataset": f"own_data:{kind}", **overrides})
-    return set_up(setting, of(kind), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
