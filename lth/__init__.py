@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
+    from lth.measure.library import density, distances, hessian, line, radii, spectrum, surface, trace
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
 
+_MEASURES = ("density", "distances", "hessian", "line", "radii", "spectrum", "surface", "trace")
 _ROOMS = (
     "data",
     "evidence",
@@ -39,32 +41,42 @@ _ROOMS = (
 __all__ = [
     "__version__",
     "data",
+    "density",
+    "distances",
     "evidence",
+    "hessian",
+    "line",
     "load_solution",
     "measure",
     "network",
     "open_study",
     "plan",
+    "radii",
     "report",
     "results",
     "setting",
     "solution",
+    "spectrum",
     "study",
+    "surface",
+    "trace",
     "training",
 ]
 
 
 if not TYPE_CHECKING:  # else every misspelt name would pass for a room
 
-    def __getattr__(name: str) -> ModuleType:
-        """Load the room `name` (PEP 562)."""
+    def __getattr__(name: str) -> ModuleType | Callable[..., object]:
+        """Load the room `name`, or the room of a measure (PEP 562)."""
         if name in _ROOMS:
             return import_module(f"lth.{name}")
+        if name in _MEASURES:
+            return getattr(import_module("lth.measure.library"), name)
         raise AttributeError(f"module 'lth' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_ROOMS, *_MEASURES})
 
 
 @overload

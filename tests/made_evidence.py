@@ -135,7 +135,8 @@ def _matched(job: MatchedJob, setting: Setting, stream: np.random.Generator) -> 
     """The flatter one ended lower; where it had the other's loss it is a little less flat."""
     norms: tuple[DirectionNorm, ...] = get_args(DirectionNorm) if job.share_a_space else ()
     found = _curvature(job.flatter, setting, stream)
-    spectrum = replace(found.spectrum, eigenvalues=1.05 * found.spectrum.eigenvalues)
+    whole = found.spectrum
+    spectrum = replace(whole, eigenvalues=1.05 * whole.eigenvalues, upper=1.05 * whole.upper)
     return AtOneLoss(
         moved=job.flatter,
         ends=Lower(job.flatter.name, 0.008, 0.012 + 1e-4 * float(stream.random())),

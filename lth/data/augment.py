@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from lth.data import Examples
+from lth.errors import InputError
+from lth.inputs import taken
 from lth.randomness import generator
 from lth.setting.setting import Augmentation
 
@@ -33,9 +36,11 @@ class Augmenter:
         self._seed = seed
         self._crops = augmentation in ("crop", "crop_flip")
         self._flips = augmentation == "crop_flip"
-        height, width = examples.images.shape[-2:]
-        self._border = max(1, min(height, width) // 8) if self._crops else 0
+        self._border = 0
         if self._crops:
+            assert isinstance(examples.images, Tensor)  # `check_augmentation`
+            height, width = examples.images.shape[-2:]
+            self._border = max(1, min(height, width) // 8)
             padded = pad(examples.images, [self._border] * 4)
             # (n, channels, 2·border+1, 2·border+1, height, width): every crop as a view, nothing copied
             self._windows = padded.unfold(2, height, 1).unfold(3, width, 1)
@@ -48,12 +53,22 @@ class Augmenter:
         flipped = torch.rand(count, generator=stream).to(device) < 0.5
         return EpochAugmentation(row, column, flipped if self._flips else None)
 
-    def batch(self, index: Tensor, draws: EpochAugmentation) -> tuple[Tensor, Tensor]:
-        """Return the augmented, normalised inputs (b, channels, height, width) and labels (b,) at `index`."""
+    def batch(self, index: Tensor, draws: EpochAugmentation) -> tuple[Any, Tensor]:
+        """Return the augmented, normalised inputs and the labels at `index`, (b, …)."""
         if self._crops:
             images = self._windows[index, :, draws.row[index], draws.column[index]]
         else:
-            images = self._examples.images[index]
+            images = taken(self._examples.images, index)
         if draws.flipped is not None:
             images = torch.where(draws.flipped[index, None, None, None], images.flip(-1), images)
         return self._examples.normalise(images), self._examples.labels[index]
+
+
+def check_augmentation(examples: Examples, augmentation: Augmentation) -> None:
+    """Check that examples are such as can be cropped and flipped.
+
+    Raises:
+        ValueError: If they are no images.
+    """
+    if augmentation != "none" and not (isinstance(examples.images, Tensor) and examples.images.ndim == 4):
+        raise InputError(f"augmentation={augmentation} is of images, and these are none; set augmentation=none")

@@ -38,9 +38,11 @@ class Decoder:
 
     Args:
         size: (width, height); of images of another size, only the first small ones are decoded.
+        resizes: Whether they are given the size instead: scaled until they cover it, and cut to their middle.
     """
 
-    def __init__(self, size: tuple[int, int] | None) -> None:
+    def __init__(self, size: tuple[int, int] | None, *, resizes: bool = False) -> None:
+        self._resizes = resizes
         self._sizes = {size, size[::-1]} if size is not None else set()
         self._size = size
         self._here = threading.local()
@@ -54,7 +56,7 @@ class Decoder:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
                 return _refused("is no regular file; remove it")
             with Image.open(path) as image:
-                if self._sizes and image.size not in self._sizes:
+                if self._sizes and image.size not in self._sizes and not self._resizes:
                     self._odd += 1
                     if self._odd <= _LOOKED_INTO and math.prod(image.size) <= _SMALL:
                         image.load()  # it may be damaged, too
@@ -72,13 +74,17 @@ class Decoder:
             remarks.append("turned as their EXIF orientation says")
             image.load()  # which turns a TIFF
             image = ImageOps.exif_transpose(image)
-        if self._size is not None and image.size != self._size:
+        if self._size is not None and image.size != self._size and not self._resizes:
             return Decoded(None, image.size)
         if _is_transparent(image):
             return _refused("has transparent pixels, which have no colour of their own; put it on a background")
         shown = "L" if image.mode in _GREY else "RGB"
-        pixels = np.asarray(image if image.mode == shown else image.convert(shown))
-        if image.mode in _BY_PALETTE and (pixels == pixels[..., :1]).all():
+        is_by_palette = image.mode in _BY_PALETTE
+        image = image if image.mode == shown else image.convert(shown)
+        if self._size is not None and image.size != self._size:
+            image = ImageOps.fit(image, self._size, Image.Resampling.BILINEAR)
+        pixels = np.asarray(image)
+        if is_by_palette and (pixels == pixels[..., :1]).all():
             pixels = pixels[..., 0]
         return Decoded(pixels, image.size, remarks=tuple(remarks))
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from lth.data.images import ImageData
 from lth.data.reading import SPLITS, listed
+from lth.data.tensors import TensorData
+from lth.inputs import each
 
 _CLASSES_SHOWN = 10
 _FILES_SHOWN = 3
@@ -18,8 +20,13 @@ _FILES_KEPT = 200
 _OTHER_SCALE = 10  # from this ratio on, the values of two splits are not on one scale
 
 
-def headline(data: ImageData) -> str:
-    """Return how many images there are, of what size and in how many classes."""
+AnyData: TypeAlias = ImageData | TensorData
+
+
+def headline(data: AnyData) -> str:
+    """Return how many examples there are, of what size and in how many classes."""
+    if isinstance(data, TensorData):
+        return _headline_of_tensors(data)
     shape = " × ".join(map(str, data.input_shape))
     return (
         f"{len(data.train_labels):,} train and {len(data.test_labels):,} test images of {shape}, "
@@ -27,15 +34,59 @@ def headline(data: ImageData) -> str:
     )
 
 
-def particulars(data: ImageData) -> list[str]:
+def _headline_of_tensors(data: TensorData) -> str:
+    counts = f"{len(data.train_labels):,} train and {len(data.test_labels):,} test examples of"
+    inputs = [f"{name} {_form(tensor)}".strip() for name, tensor in each(data.train_images)]
+    several = f", {data.train_labels[0].numel():,} targets each" if data.train_labels.ndim > 1 else ""
+    if data.has_classes:
+        return f"{counts} {', '.join(inputs)}{several}, {data.num_classes:,} classes"
+    return f"{counts} {', '.join(inputs)}, {data.num_classes:,} numbers to come near"
+
+
+def _form(tensor: Tensor) -> str:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    return f"{' × '.join(map(str, tensor.shape[1:])) or 'one'} {kind}"
+
+
+def particulars(data: AnyData) -> list[str]:
     """Return, in a few lines, the images by class, the files passed over, and what else is to be known."""
+    if isinstance(data, TensorData):
+        return [f"note: {line}" for line in _odd_of_tensors(data)]
     lines = [f"classes (train + test): {_classes(data)}"]
     lines += [f"passed over, {line}" for line in _files(data.reading.passed_over)]
     return [*lines, *(f"note: {line}" for line in (*_files(data.reading.remarks), *_odd(data)))]
 
 
-def as_json(data: ImageData, *, is_public: bool) -> dict[str, Any]:
+def _odd_of_tensors(data: TensorData) -> Iterator[str]:
+    """Yield what nobody told, and the numbers show."""
+    for name, tensor in each(data.train_images):
+        lead = f"input {name}" if name else "the input"
+        if tensor.is_floating_point() and tensor.ndim > 1:
+            spread = tensor.double().flatten(2).std((0, 2)) if tensor.ndim > 2 else tensor.double().std(0)
+            if still := int((spread == 0).sum()):
+                yield f"{lead} has the same value everywhere in {still:,} of {len(spread):,} channels"
+    if not data.has_classes and bool((data.train_labels == data.train_labels[:1]).all()):
+        yield "the training targets are all the same"
+
+
+def _as_json_of_tensors(data: TensorData) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "source": data.source,
+        "digest": data.digest,
+        "inputs": {name: _form(tensor) for name, tensor in each(data.train_images)},
+        "targets": _form(data.train_labels),
+        "classes": data.num_classes if data.has_classes else None,
+        "examples": {"train": len(data.train_labels), "test": len(data.test_labels)},
+        "standardised": data.standardised,
+        "notes": list(_odd_of_tensors(data)),
+    }
+
+
+def as_json(data: AnyData, *, is_public: bool) -> dict[str, Any]:
     """Return what was read as a JSON document; a public data set is not looked through for oddities."""
+    if isinstance(data, TensorData):
+        return _as_json_of_tensors(data)
     train, test = _counts(data)
     document: dict[str, Any] = {
         "name": data.name,

@@ -2,44 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from lth.brief import brief
 from lth.data.images import ImageData
+from lth.data.tensors import TensorData
+from lth.inputs import Inputs, each, mapped, taken
 from lth.randomness import generator
 from lth.setting.amount import Amount
+
+Normalisation: TypeAlias = Any  # a tensor or None for each input, in the structure of the inputs
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images and labels on one device, with the normalisation that every read applies."""
+    """Inputs and targets on one device, with the normalisation that every read applies.
 
-    images: Tensor  # (n, channels, height, width), raw
-    labels: Tensor  # (n,), int64
-    mean: Tensor  # (channels, 1, 1), float32
-    std: Tensor  # (channels, 1, 1), float32
+    Of images, inputs are one tensor (n, channels, height, width); of other data one of any shape, or several in
+    a tuple or by name, and `mean` and `std` have the same structure. Where they are None an input is read as it
+    is, as tokens are.
+    """
+
+    images: Inputs  # raw
+    labels: Tensor  # (n,), int64; or other targets, (n, ...)
+    mean: Normalisation  # of each channel, to broadcast against an example, float32
+    std: Normalisation
 
     __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Return `(images - mean) / std` in float32."""
-        return (images.float() - self.mean) / self.std
+    def normalise(self, images: Inputs) -> Any:
+        """Return `(images - mean) / std` in float32, and what has no mean as it is."""
+        if isinstance(images, Tensor):
+            return _normalised(images, self.mean, self.std)
+        return mapped(_normalised, images, self.mean, self.std)
 
     def to(self, device: torch.device) -> Examples:
         """Return the examples on `device`."""
-        moved = (tensor.to(device) for tensor in (self.images, self.labels, self.mean, self.std))
-        return Examples(*moved)
+        inputs, mean, std = (_moved(each, device) for each in (self.images, self.mean, self.std))
+        return Examples(inputs, self.labels.to(device), mean, std)
 
     def take(self, index: Tensor) -> Examples:
         """Return the examples at `index`, (k,), in that order."""
         index = index.to(self.labels.device)
-        return Examples(self.images[index], self.labels[index], self.mean, self.std)
+        return Examples(taken(self.images, index), self.labels[index], self.mean, self.std)
+
+
+def _normalised(images: Tensor, mean: Tensor | None, std: Tensor | None) -> Tensor:
+    return images if mean is None or std is None else (images.float() - mean) / std
+
+
+def _moved(tensors: Any, device: torch.device) -> Any:
+    """Return tensors, or None in their place, on a device."""
+    if tensors is None or isinstance(tensors, Tensor):
+        return None if tensors is None else tensors.to(device)
+    if isinstance(tensors, Mapping):
+        return {name: _moved(tensor, device) for name, tensor in tensors.items()}
+    return tuple(_moved(tensor, device) for tensor in tensors)
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,7 @@ def sample(total: int, amount: Amount, seed: int, purpose: str) -> Tensor:
     return torch.randperm(total, generator=generator(seed, "draw", purpose))[:count].sort().values
 
 
-def prepare(data: ImageData, amount: Amount, seed: int, device: torch.device) -> TrainingData:
+def prepare(data: ImageData | TensorData, amount: Amount, seed: int, device: torch.device) -> TrainingData:
     """Draw the training examples and move both splits to `device`.
 
     Mean and standard deviation per channel are those of the full training split, so that a subset is
@@ -75,17 +101,32 @@ def prepare(data: ImageData, amount: Amount, seed: int, device: torch.device) ->
         ValueError: If more examples are asked for than there are.
     """
     positions = sample(len(data.train_labels), amount, seed, "train_examples")
-    mean, std = _channel_statistics(data.train_images)
-    mean, std = mean.to(device), std.to(device)
+    mean, std = _statistics(data)
+    train = Examples(taken(data.train_images, positions), data.train_labels[positions], mean, std)
     return TrainingData(
-        Examples(data.train_images[positions].to(device), data.train_labels[positions].to(device), mean, std),
-        Examples(data.test_images.to(device), data.test_labels.to(device), mean, std),
-        positions,
+        train.to(device), Examples(data.test_images, data.test_labels, mean, std).to(device), positions
     )
 
 
+def _statistics(data: ImageData | TensorData) -> tuple[Any, Any]:
+    """Return mean and standard deviation of every input, None of those that are read as they are."""
+    if isinstance(data, ImageData):
+        return _channel_statistics(data.train_images)
+    found = {
+        name: _channel_statistics(tensor) if data.is_normalised(tensor) else (None, None)
+        for name, tensor in each(data.train_images)
+    }
+    if isinstance(data.train_images, Tensor):
+        return found[""]
+    if isinstance(data.train_images, Mapping):
+        return {name: mean for name, (mean, _) in found.items()}, {
+            name: std for name, (_, std) in found.items()
+        }
+    return tuple(mean for mean, _ in found.values()), tuple(std for _, std in found.values())
+
+
 def _channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation per channel, (channels, 1, 1), summed in float64 by channel."""
+    """Return mean and standard deviation per channel, to broadcast, summed in float64 by channel."""
     mean, std = [], []
     for channel in images.unbind(1):
         values = channel.double()
@@ -93,5 +134,5 @@ def _channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
         std.append(values.std(correction=0))
     spread = torch.stack(std)
     spread = torch.where(spread > 0, spread, 1.0)  # a constant channel carries nothing to scale
-    shape = (-1, 1, 1)
+    shape = (-1, *[1] * (images.ndim - 2))
     return torch.stack(mean).reshape(shape).float(), spread.reshape(shape).float()

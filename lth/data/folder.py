@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import psutil
@@ -17,7 +18,7 @@ from lth.cores import usable_cores
 from lth.data.decode import Decoder, size_of_first
 from lth.data.images import ImageData
 from lth.data.reading import SPLITS, Reading, grouped, listed, shown
-from lth.data.tree import Tree, alike, find_images
+from lth.data.tree import Tree, alike, find_images, folder_of
 from lth.errors import InputError
 
 _NAMED = 10  # images that can't be used, in one message
@@ -27,41 +28,55 @@ _SOME_GREY = "grey, read as RGB because the others are coloured"
 _IN_SEVERAL = "classes with images in several folders, all of them of the one class"
 
 
-def load_image_folder(root: Path) -> ImageData:
+def load_image_folder(root: Path, size: tuple[int, int] | None = None) -> ImageData:
     """Return the images under `root`, in the order of class name, then path.
 
     Classes are the directories of `train`, numbered in the order of their names; a class of `test` that is
-    not among them is an error. All images must have one size; those that are not all grey are read as RGB.
+    not among them is an error. Images that are not all grey are read as RGB. All must have one size, or are
+    given it by `size`, (width, height): scaled until they cover it, and cut to their middle.
 
     Raises:
         ValueError: If a split or a class has no image, or images can't be decoded, are transparent, have more
             than 8 bits or several sizes; it names them all at once.
     """
     tree = find_images(root)
+    return read_tree(f"imagefolder:{root.resolve().name}", root, tree, size, _below(root, tree))
+
+
+def read_tree(
+    name: str,
+    root: Path,
+    tree: Tree,
+    size: tuple[int, int] | None = None,
+    known: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> ImageData:
+    """Return the images of a tree under `root`, with what is to be known of it; see `load_image_folder`."""
     paths = (*tree.images[0], *tree.images[1])
-    images, remarks = _decode(root, paths)
+    images, remarks = _decode(root, paths, size)
     if same := alike(tree.classes):
         remarks["classes whose names differ in case or spelling only"] = tuple(map(shown, same))
     cut = tree.num_train
     train_labels, test_labels = map(torch.tensor, tree.labels)
     return ImageData(
-        f"imagefolder:{root.resolve().name}",
+        name,
         images[:cut],
         train_labels,
         images[cut:],
         test_labels,
         str(root),
         tuple(map(shown, tree.classes)),
-        Reading(tree.passed_over, {**remarks, **_below(root, tree)}),
+        Reading(tree.passed_over, {**remarks, **known}),
     )
 
 
-def _decode(root: Path, paths: tuple[Path, ...]) -> tuple[Tensor, dict[str, tuple[str, ...]]]:
+def _decode(
+    root: Path, paths: tuple[Path, ...], wanted: tuple[int, int] | None
+) -> tuple[Tensor, dict[str, tuple[str, ...]]]:
     """Return all images, (n, 1 or 3, height, width), uint8, and what is to be known of how they were read."""
-    size = size_of_first(paths)
+    size = size_of_first(paths) if wanted is None else wanted
     if size is not None:
         _check_memory(len(paths), 1, *size)
-    decoder = Decoder(size)
+    decoder = Decoder(size, resizes=wanted is not None)
     images: np.ndarray | None = None
     refused: list[str] = []
     sizes: dict[Path, tuple[int, int]] = {}
@@ -118,7 +133,10 @@ def _why_not(root: Path, sizes: Mapping[Path, tuple[int, int]], refused: Sequenc
         others = f"{shown(example)} and {usuals - 1:,} others of {_written(usual)}"
         differ = "differ" if len(odd) > 1 else "differs"
         named = listed([f"{path} ({_written(sizes[path])})" for path in odd] if len(odd) > 1 else odd, _NAMED)
-        said.append(f"{named} {differ} in size from {others}; resize all images to one size")
+        said.append(
+            f"{named} {differ} in size from {others}; resize all images to one size, or let "
+            f"image_size={usual[0]}x{usual[1]} do it"
+        )
     unusable = len(refused) + len(odd)
     whole = f"{unusable:,} of {count:,} images under {root} can't be used: " if unusable > 1 else ""
     return whole + "; ".join(said)
@@ -134,7 +152,7 @@ def _below(root: Path, tree: Tree) -> dict[str, tuple[str, ...]]:
     for split, paths, labels in zip(SPLITS, tree.images, tree.labels, strict=True):
         for path, label in zip(paths, labels, strict=True):
             name = tree.classes[label]
-            folders[name].add(path.parent.relative_to(root / split / name))
+            folders[name].add(path.parent.relative_to(folder_of(root, split) / name))
     several = tuple(
         f"{shown(name)} ({len(below)} folders)" for name, below in folders.items() if len(below) > 1
     )

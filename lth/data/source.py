@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +12,12 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from lth.data.folder import load_image_folder
+from lth.data.drained import drained, is_source
+from lth.data.folder import load_image_folder, read_tree
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
+from lth.data.tensors import TensorData
+from lth.data.tiny_imagenet import find_tiny_imagenet
 from lth.errors import InputError
 from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
@@ -23,15 +26,19 @@ DEFAULT_DATA_DIR = Path("data")
 _DIGITS_TEST_EXAMPLES = 360
 
 
-def load_images(name: str, data_dir: Path | None = None) -> ImageData:
+def load_images(
+    name: str, data_dir: Path | None = None, image_size: tuple[int, int] | None = None
+) -> ImageData | TensorData:
     """Return the data set `name`.
 
     Args:
-        name: `digits`, `cifar10`, `cifar100`, `fashion-mnist`, `imagefolder`, or `package.module:function`,
-            a function of the data directory (or None) that returns an `ImageData`. Naming a function
+        name: `digits`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist`, `tiny-imagenet`, `imagefolder`, or
+            `package.module:function`, a function of the data directory (or None) that returns an `ImageData`,
+            a `TensorData`, or two `torch.utils.data` data sets or loaders, training and test. Naming a function
             runs its code.
         data_dir: Where the files are. The torchvision sets are downloaded into it (by default `./data`)
             unless they are there already; torchvision checks their digests.
+        image_size: (width, height) that images of a folder are given.
 
     Raises:
         ValueError: If the name is unknown, the directory is missing, or the content isn't usable.
@@ -45,16 +52,32 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageData:
         refresh(name)
         data = call_reference(name, data_dir)
         refresh(name)  # notes what only calling it has loaded
-        if not isinstance(data, ImageData):
-            raise InputError(
-                f"{name} returned {type(data).__name__}; expected an lth.data.ImageData: write return "
-                "ImageData(name, train_images, train_labels, test_images, test_labels)"
-            )
-        return data
+        return _taken(name, data)
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
         raise InputError(f"dataset={name!r} is unknown; choose one of {known}")
-    return _SOURCES[name](data_dir)
+    if image_size is None:
+        return _SOURCES[name](data_dir)
+    if name not in _FOLDERS:
+        raise InputError(
+            f"image_size is of image folders, and dataset={name} has a size of its own; leave it out"
+        )
+    return _FOLDERS[name](data_dir, image_size)
+
+
+def _taken(name: str, data: object) -> ImageData | TensorData:
+    """Return what a user's function returned as a data set."""
+    if isinstance(data, ImageData | TensorData):
+        return data
+    if isinstance(data, Mapping) and {"train", "test"} <= data.keys():
+        data = (data["train"], data["test"])
+    if isinstance(data, tuple) and len(data) == 2 and all(map(is_source, data)):
+        return drained(name.partition(":")[2], *data, source=name)
+    raise InputError(
+        f"{name} returned {type(data).__name__}; expected an lth.data.ImageData: write return "
+        "ImageData(name, train_images, train_labels, test_images, test_labels), or a TensorData of the same "
+        "for examples that are no images, or two torch.utils.data data sets: train, test"
+    )
 
 
 def is_public(name: str) -> bool:
@@ -95,14 +118,22 @@ def _cifar100(data_dir: Path | None) -> ImageData:
     return _from_torchvision("cifar100", "CIFAR100", data_dir)
 
 
+def _mnist(data_dir: Path | None) -> ImageData:
+    return _from_idx("mnist", "MNIST", data_dir)
+
+
 def _fashion_mnist(data_dir: Path | None) -> ImageData:
-    """Return Fashion-MNIST from the four idx files in `data_dir`, else through torchvision."""
+    return _from_idx("fashion-mnist", "FashionMNIST", data_dir)
+
+
+def _from_idx(name: str, dataset_class: str, data_dir: Path | None) -> ImageData:
+    """Return MNIST or a successor from the four idx files in `data_dir`, else through torchvision."""
     files = find_idx_files(data_dir) if data_dir is not None else None
     if files is None:
-        return _from_torchvision("fashion-mnist", "FashionMNIST", data_dir)
+        return _from_torchvision(name, dataset_class, data_dir)
     train_images, train_labels, test_images, test_labels = map(read_idx, files)
     return ImageData(
-        "fashion-mnist",
+        name,
         train_images.unsqueeze(1),
         train_labels.long(),
         test_images.unsqueeze(1),
@@ -111,17 +142,30 @@ def _fashion_mnist(data_dir: Path | None) -> ImageData:
     )
 
 
-def _image_folder(data_dir: Path | None) -> ImageData:
+def _image_folder(data_dir: Path | None, size: tuple[int, int] | None = None) -> ImageData:
     if data_dir is None:
         raise InputError("dataset=imagefolder needs data_dir, a tree of train/<class>/* and test/<class>/*")
-    return load_image_folder(data_dir)
+    return load_image_folder(data_dir, size)
 
+
+def _tiny_imagenet(data_dir: Path | None, size: tuple[int, int] | None = None) -> ImageData:
+    if data_dir is None:
+        raise InputError("dataset=tiny-imagenet needs data_dir, the unpacked tiny-imagenet-200")
+    return read_tree("tiny-imagenet", data_dir, find_tiny_imagenet(data_dir), size)
+
+
+_FOLDERS: dict[str, Callable[[Path | None, tuple[int, int] | None], ImageData]] = {
+    "tiny-imagenet": _tiny_imagenet,
+    "imagefolder": _image_folder,
+}
 
 _SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
     "digits": _digits,
     "cifar10": _cifar10,
     "cifar100": _cifar100,
+    "mnist": _mnist,
     "fashion-mnist": _fashion_mnist,
+    "tiny-imagenet": _tiny_imagenet,
     "imagefolder": _image_folder,
 }
 

@@ -23,6 +23,7 @@ _LEFT_BY_PROGRAMS = frozenset(
     ]
 )
 _HIDDEN = "hidden, or left behind by a system or an editor"
+_VALIDATION = ("val", "valid", "validation")
 _LOOP = "links back to a folder above"
 _EXPECTED = "expected train/<class>/* and test/<class>/*"
 
@@ -67,8 +68,14 @@ def find_images(root: Path) -> Tree:
     return Tree(classes, (train, test), (train_labels, test_labels), names)
 
 
+def folder_of(root: Path, split: str) -> Path:
+    """Return the folder of a split; one of validation is that of test, if there is no other."""
+    others = [root / name for name in _VALIDATION if split == "test" and not (root / "test").is_dir()]
+    return next((folder for folder in others if folder.is_dir()), root / split)
+
+
 def _images_by_class(root: Path, split: str, passed_over: list[tuple[str, Path]]) -> dict[str, list[Path]]:
-    directory = root / split
+    directory = folder_of(root, split)
     by_class: dict[str, list[Path]] = {}
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
         if _is_left_behind(path):
@@ -114,7 +121,7 @@ def _is_left_behind(path: Path) -> bool:
 
 def _beside(root: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(root.iterdir()):
-        if path.name not in SPLITS:
+        if path not in [folder_of(root, split) for split in SPLITS]:
             yield (_HIDDEN if _is_left_behind(path) else "beside train and test"), path
 
 

@@ -68,5 +68,5 @@ def accuracy_intervals(evidence: Evidence, places: Sequence[Place]) -> dict[Plac
 
 
 def interval_if_any(share: float, examples: int | None) -> tuple[float, float] | None:
-    """Return the interval of a share; None without a number of examples."""
-    return None if examples is None or not math.isfinite(share) else wilson_interval(share, examples)
+    """Return the interval of a share; None without a number of examples, or of what is no share."""
+    return None if examples is None or not 0 <= share <= 1 else wilson_interval(share, examples)

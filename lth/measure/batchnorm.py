@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import called, taken
 from lth.network.layout import fastest_memory_format
 from lth.network.weights import Weights
 from lth.randomness import generator
@@ -81,8 +82,10 @@ class StatisticsEstimator:
             average.count = 0
         with repeatable(self._examples.labels.device), threads(self._threads), full_float32():
             for index in self._batches:
-                inputs = self._examples.normalise(self._examples.images[index])
-                self._network(inputs.contiguous(memory_format=self._layout))
+                inputs = self._examples.normalise(taken(self._examples.images, index))
+                if isinstance(inputs, Tensor):
+                    inputs = inputs.contiguous(memory_format=self._layout)
+                called(self._network, inputs)
         estimated = {
             name: tensor.clone()
             for name, tensor in self._network.named_buffers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -14,13 +15,14 @@ from lth.data.examples import sample
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.spectrum import MEMORY_BUDGET
 from lth.network.mask import Mask
-from lth.network.prune import num_to_prune, prune_next_larger
+from lth.network.prune import kept_by_layer, num_to_prune, prune_next_larger, prune_to
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Place, Point
 from lth.setting.amount import Amount
 from lth.setting.setting import PruningSetting
 from lth.solution.solution import Solution
+from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.threads import threads_for
 
 Solutions = Mapping[Place, Solution]
@@ -55,7 +57,11 @@ def masked_point(point: Point, solutions: Solutions, pruning: PruningSetting) ->
     """
     weights, mask = solutions[point.needs[0]].final, solutions[point.needs[-1]].mask
     if point.form == "next_larger":
-        mask = prune_next_larger(weights, mask, num_to_prune(mask, pruning.prune_fraction))
+        fraction, prune = pruning.prune_fraction, partial(prune_next_larger, weights)
+        if pruning.scope == "layer":
+            mask = prune_to(kept_by_layer(mask, fraction), mask, prune)
+        else:
+            mask = prune(mask, num_to_prune(mask, fraction))
     return MaskedPoint(mask.apply(weights), mask)
 
 
@@ -72,6 +78,7 @@ class Surveyor:
         seed: Of the examples drawn, start vectors, probes and directions.
         others: Devices that share the examples of a curvature, besides the one the data is on.
         memory_budget: Bytes that the basis of a curvature may take; see `basis_capacity`.
+        objective: The loss that everything is measured in, that of training, and the metric beside it.
 
     Raises:
         ValueError: If more examples are asked for than there are.
@@ -86,9 +93,10 @@ class Surveyor:
         others: Sequence[torch.device] = (),
         *,
         memory_budget: int = MEMORY_BUDGET,
+        objective: Objective = CROSS_ENTROPY,
     ) -> None:
         self.network, self.data, self.seed = network, data, seed
-        self.memory_budget = memory_budget
+        self.memory_budget, self.objective = memory_budget, objective
         self.devices = (data.train.labels.device, *others)
         self.threads = threads_for(network, data.train)
         self._others = tuple(others)
@@ -122,6 +130,7 @@ class Surveyor:
                 located.space,
                 self.examples,
                 others=self._others,
+                objective=self.objective,
                 checked=self._checked,
             )
             self._checked = True

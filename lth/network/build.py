@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from lth.errors import InputError
+from lth.inputs import called
 from lth.network.lenet import LeNet
 from lth.network.output import find_logits
 from lth.network.own import made_usable
 from lth.network.parts import check_hooks, prunable_names
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
+from lth.network.zeros import zeros_for
 from lth.randomness import global_stream
-from lth.setting.network import NetworkSpec
+from lth.setting.network import FLOATS, NetworkSpec
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import call_reference, is_reference
 
@@ -51,14 +53,14 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
 
 
 def _output(network: nn.Module, spec: NetworkSpec) -> Tensor:
-    """Return what the network maps two images of zeros to, (2, num_classes)."""
-    rejects = f"network={spec.name} rejects inputs {spec.input_shape}:"
+    """Return what the network maps two examples of zeros to, (2, num_classes) where those are classes."""
+    rejects = f"network={spec.name} rejects inputs {spec.given_shape}:"
     try:
         with own_faults(rejects, spec.name) if is_reference(spec.name) else nullcontext():
-            output = network.eval()(torch.zeros(2, *spec.input_shape))
+            output = called(network.eval(), zeros_for(spec, 2))
     except RuntimeError as error:
         raise InputError(f"{rejects} {error}") from error
-    return find_logits(f"network={spec.name}", output, (2, spec.num_classes))[1]
+    return find_logits(f"network={spec.name}", output, (2, *spec.outputs))[1]
 
 
 def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:
@@ -78,7 +80,7 @@ def tensor_shapes(spec: NetworkSpec) -> dict[str, list[int]] | None:
 
 def _construct(spec: NetworkSpec) -> nn.Module:
     if is_reference(spec.name):
-        network = call_reference(spec.name, spec.input_shape, spec.num_classes)
+        network = call_reference(spec.name, spec.given_shape, spec.num_classes)
         if not isinstance(network, nn.Module):
             raise InputError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
         return network
@@ -94,16 +96,25 @@ def _construct(spec: NetworkSpec) -> nn.Module:
 
 
 def _construct_ours(spec: NetworkSpec) -> nn.Module:
-    channels, height, width = spec.input_shape
+    if not spec.is_of_one or spec.input_types != (FLOATS,) or spec.output_shape:
+        raise InputError(
+            f"it is of one input of numbers and one output, and these are {spec.given_shape} of "
+            f"{', '.join(spec.input_types)}; write one of your own (network=package.module:function)"
+        )
     if match := _NAME.fullmatch(spec.name):
         family, depth = match[1], int(match[2])
         base_width = int(match[3] or _DEFAULT_WIDTH[family])
         if base_width < 1:
             raise InputError("a width is at least 1")
+        if not spec.is_of_images:
+            raise InputError(
+                f"it is of images, and inputs are {spec.input_shape}; choose lenet-300-100, or one of your own"
+            )
+        channels, height, width = spec.shapes[0]
         if family == "resnet":
             return CifarResNet(depth, base_width, channels, spec.num_classes)
         return Vgg(depth, base_width, channels, (height, width), spec.num_classes)
     hidden = tuple(int(size) for size in spec.name.split("-")[1:])
     if min(hidden) < 1:
         raise InputError("a hidden width is at least 1")
-    return LeNet(hidden, spec.input_shape, spec.num_classes)
+    return LeNet(hidden, spec.shapes[0], spec.num_classes)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
+from lth.inputs import Inputs, called, mapped
 from lth.network.layout import fastest_memory_format, is_ours
 from lth.network.weights import Weights
 
@@ -77,15 +78,17 @@ class Folded:
             state[f"{convolution}.bias"] = (shift - mean * scale).to(kernel.dtype)
         return state
 
-    def __call__(self, state: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Return the logits of normalised images, (n, num_classes)."""
-        inputs = images.contiguous(memory_format=self.layout)
+    def __call__(self, state: dict[str, Tensor], inputs: Inputs) -> Tensor:
+        """Return the logits of normalised inputs, of images (n, num_classes)."""
         if self.is_folded:
-            return functional_call(self._network, state, (inputs,))  # type: ignore[no-any-return]
+            assert isinstance(inputs, Tensor)
+            images = inputs.contiguous(memory_format=self.layout)
+            return functional_call(self._network, state, (images,))  # type: ignore[no-any-return]
         if state is not self._held:
             self._hold(state)
             self._held = state
-        return self._network(inputs.clone())  # type: ignore[no-any-return]  # which may change them in place
+        own = mapped(lambda tensor: tensor.clone(memory_format=torch.contiguous_format), inputs)
+        return called(self._network, own)  # type: ignore[no-any-return]  # which may change them in place
 
     @torch.no_grad()
     def _hold(self, state: Mapping[str, Tensor]) -> None:

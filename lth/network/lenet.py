@@ -13,7 +13,7 @@ from lth.network.initialise import initialise
 class LeNet(nn.Module):
     """Hidden layers of the given widths between the flattened image and the classes."""
 
-    def __init__(self, hidden: tuple[int, ...], input_shape: tuple[int, int, int], num_classes: int) -> None:
+    def __init__(self, hidden: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
         widths = (math.prod(input_shape), *hidden)
         layers: list[nn.Module] = [nn.Flatten()]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from lth.errors import InputError
-from lth.network.parts import frozen_names, prunable_names
+from lth.network.parts import DEFAULT, frozen_names, prunable_names
 from lth.network.weights import Weights
 
 
@@ -41,13 +41,39 @@ class Mask:
         return f"<Mask: {self.num_kept:,} of {self.num_prunable:,} weights kept, {self.density:.1%}>"
 
     @classmethod
-    def dense(cls, network: nn.Module) -> Mask:
-        """Return the mask of level 0, which keeps everything."""
+    def dense(cls, network: nn.Module, selection: Sequence[str] = DEFAULT) -> Mask:
+        """Return the mask of level 0, which keeps everything; `selection` as of `prunable_names`."""
         parameters = dict(network.named_parameters())
+        names = prunable_names(network, selection)
         return cls(
-            {name: torch.ones(parameters[name].shape, dtype=torch.bool) for name in prunable_names(network)},
+            {name: torch.ones(parameters[name].shape, dtype=torch.bool) for name in names},
             frozen_names(network),
         )
+
+    @classmethod
+    def of_pruned(cls, network: nn.Module) -> Mask:
+        """Return what `torch.nn.utils.prune` kept of a network, by the names that weights had before.
+
+        Raises:
+            ValueError: If nothing was pruned so.
+
+        Example:
+            >>> from torch.nn.utils import prune
+            >>> Mask.of_pruned(prune.l1_unstructured(nn.Linear(2, 1, bias=False), "weight", amount=1)).num_kept
+            1
+        """
+        suffix = "_mask"
+        names = {name for name, _ in network.named_parameters()}
+        keep = {
+            name.removesuffix(suffix): kept.detach().bool().cpu()
+            for name, kept in network.named_buffers()
+            if name.endswith(suffix) and f"{name.removesuffix(suffix)}_orig" in names
+        }
+        if not keep:
+            raise InputError(
+                "torch.nn.utils.prune has pruned nothing of this network; prune it, or give a mask"
+            )
+        return cls(keep, frozenset(name.removesuffix("_orig") for name in frozen_names(network)) - keep.keys())
 
     @property
     def num_prunable(self) -> int:

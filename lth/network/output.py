@@ -22,25 +22,27 @@ _MOST_LISTED = 6  # tensors
 class Logits:
     """A forward hook that replaces what a network returns by the logits in it.
 
-    Those are what is called `logits`, else the only floating-point tensor of shape (n, num_classes).
+    Those are what is called `logits`, else the only floating-point tensor of shape (n, *shape).
 
     Example:
         >>> import torch
         >>> returned = {"logits": torch.ones(2, 3), "features": torch.zeros(2, 3)}
-        >>> Logits("network=zoo:net", 3)(nn.Identity(), (torch.zeros(2, 1, 8, 8),), returned).tolist()
+        >>> Logits("network=zoo:net", (3,))(nn.Identity(), (torch.zeros(2, 1, 8, 8),), returned).tolist()
         [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
 
-    def __init__(self, whose: str, num_classes: int) -> None:
-        self._whose, self._num_classes = whose, num_classes
+    def __init__(self, whose: str, shape: tuple[int, ...]) -> None:
+        self._whose, self._shape = whose, shape
 
-    def __call__(self, _network: nn.Module, inputs: tuple[Any, ...], output: object) -> Tensor:
-        """Return the logits of as many images as `inputs[0]` has, (n, num_classes)."""
-        return find_logits(self._whose, output, (len(inputs[0]), self._num_classes))[1]
+    def __call__(self, _network: nn.Module, inputs: tuple[Any, ...], *rest: Any) -> Tensor:
+        """Return the logits of as many examples as the inputs have; `rest`: those by name, the output."""
+        *named, output = rest
+        first = inputs[0] if inputs else next(iter(named[0].values()))
+        return find_logits(self._whose, output, (len(first), *self._shape))[1]
 
 
-def find_logits(whose: str, output: object, shape: tuple[int, int]) -> tuple[str, Tensor]:
-    """Return where the logits of shape (n, num_classes) are in what a network returned, and the logits.
+def find_logits(whose: str, output: object, shape: tuple[int, ...]) -> tuple[str, Tensor]:
+    """Return where the logits of a shape are in what a network returned, and the logits.
 
     Raises:
         ValueError: If nothing there could be them, or several tensors could; it begins with `whose`.

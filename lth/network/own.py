@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lth.errors import InputError
+from lth.inputs import Inputs, called
 from lth.network.held import TORCHS_OWN
 from lth.network.layout import is_ours
 from lth.network.output import Logits, find_logits
 from lth.network.parts import prunable_names
+from lth.network.zeros import zeros_for
 from lth.setting.network import NetworkSpec
 from lth.setting.own_fault import described, own_faults
 
@@ -65,20 +67,20 @@ def made_usable(network: nn.Module, spec: NetworkSpec) -> nn.Module:
     whose = f"network={spec.name}"
     network = _unwrapped(network, whose)
     check_tensors(network, whose)
-    images = torch.zeros(2, *spec.input_shape)
-    with own_faults(f"{whose} rejects inputs {spec.input_shape}:", spec.name), torch.no_grad():
-        output = network.eval()(images)
+    inputs = zeros_for(spec, 2)
+    with own_faults(f"{whose} rejects inputs {spec.given_shape}:", spec.name), torch.no_grad():
+        output = called(network.eval(), inputs)
     prunable_names(network)
     if is_ours(network):  # of which the rest is known
         return network
     check_tensors(network, whose)  # those too that are made by now
     trained = _copied(network, whose).train()
     with own_faults(f"{whose} fails in training mode:", spec.name), torch.no_grad():
-        in_training = trained(images)
-    shape = (len(images), spec.num_classes)
+        in_training = called(trained, inputs)
+    shape = (2, *spec.outputs)
     if any(find_logits(whose, returned, shape)[1] is not returned for returned in (output, in_training)):
-        network.register_forward_hook(Logits(whose, spec.num_classes))
-    _check_own_tensors(network, trained, images, spec)
+        network.register_forward_hook(Logits(whose, spec.outputs), with_kwargs=bool(spec.input_names))
+    _check_own_tensors(network, trained, inputs, spec)
     return network
 
 
@@ -216,7 +218,7 @@ def _is_copyable(value: object) -> bool:
     return True
 
 
-def _check_own_tensors(network: nn.Module, trained: nn.Module, images: Tensor, spec: NetworkSpec) -> None:
+def _check_own_tensors(network: nn.Module, trained: nn.Module, inputs: Inputs, spec: NetworkSpec) -> None:
     """Check that a copy computes with its own parameters, not with those it is a copy of, and how they move.
 
     Raises:
@@ -225,9 +227,9 @@ def _check_own_tensors(network: nn.Module, trained: nn.Module, images: Tensor, s
     """
     whose = f"network={spec.name}"
     with own_faults(f"{whose} fails in training mode:", spec.name), torch.enable_grad():
-        returned = trained(images)
+        returned = called(trained, inputs)
     _check_freezing(network, trained, whose)
-    logits = find_logits(whose, returned, (len(images), spec.num_classes))[1]
+    logits = find_logits(whose, returned, (2, *spec.outputs))[1]
     foreign = _with_gradient(network)
     if not (foreign and logits.requires_grad):
         return

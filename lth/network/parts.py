@@ -1,8 +1,10 @@
 """What a network is made of: which parameters can be pruned, which are frozen, and why the others stay.
 
-Prunable are the weights of convolutions and fully-connected layers, and nothing else. A weight that several
-layers share is one parameter, prunable if one of them is such a layer, under the name that `named_parameters`
-gives it. A frozen parameter (`requires_grad=False`) does not move, so it is neither pruned nor a coordinate.
+Prunable are the weights of convolutions and fully-connected layers, unless a selection says otherwise: some of
+them alone, or weights of transposed convolutions, packed attention, embeddings and recurrent layers too. Biases
+and normalisation never are. A weight that several layers share is one parameter, prunable if one of them is
+such a layer, under the name that `named_parameters` gives it. A frozen parameter (`requires_grad=False`) does
+not move, so it is neither pruned nor a coordinate.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Final
 
 import torch
@@ -22,10 +25,21 @@ from lth.errors import InputError
 
 _PRUNABLE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMALISATION = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-_SHOWN = 3  # names of a kind
+_SHOWN, _LISTED = 3, 8  # names of a kind, and of weights where one is not known
 
 PRUNABLE: Final = "prunable"
 FROZEN: Final = "frozen"
+LEFT_OUT: Final = "left out by prune_layers"
+
+DEFAULT: Final = ("default",)  # a selection: convolutions and fully-connected layers
+_BY_WORD: Final = {
+    "default": PRUNABLE,
+    "transposed": "transposed convolution",
+    "attention": "packed attention",
+    "embedding": "embedding",
+    "recurrent": "recurrent",
+}
+_NEVER = frozenset(["bias", "normalisation", "parametrised", "scripted"])
 
 
 @dataclass(frozen=True)
@@ -38,8 +52,12 @@ class Part:
     kind: str  # `PRUNABLE`, `FROZEN`, or what it is that is never pruned
 
 
-def parts(network: nn.Module) -> tuple[Part, ...]:
+def parts(network: nn.Module, selection: Sequence[str] = DEFAULT) -> tuple[Part, ...]:
     """Return every parameter with what becomes of it, in parameter order.
+
+    Args:
+        network: Whose.
+        selection: Of what is prunable; see `prunable_names`.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
@@ -50,30 +68,80 @@ def parts(network: nn.Module) -> tuple[Part, ...]:
     """
     return tuple(
         replace(part, kind=part.kind if parameter.requires_grad else FROZEN)
-        for part, parameter in zip(_as_if_none_was_frozen(network), network.parameters(), strict=True)
+        for part, parameter in zip(_selected(network, selection), network.parameters(), strict=True)
     )
 
 
-def prunable_names(network: nn.Module) -> tuple[str, ...]:
-    """Return the names of the weights of convolutions and fully-connected layers, in parameter order.
+def prunable_names(network: nn.Module, selection: Sequence[str] = DEFAULT) -> tuple[str, ...]:
+    """Return the names of the weights that can be pruned, in parameter order.
+
+    Args:
+        network: Whose.
+        selection: Words and patterns, each adding to those before it, or taking from them with a `-` in front;
+            from the default, if the first does. The words are `default` (convolutions and fully-connected
+            layers), `transposed`, `attention` (packed), `embedding` and `recurrent`, and `first` and `last` of
+            the default ones; a pattern with `*` is of names of parameters or of the modules that hold them.
 
     Raises:
-        ValueError: If there is none, or all are frozen.
+        ValueError: If there is none, all are frozen, or a part of the selection is of nothing in the network.
 
     Example:
-        >>> prunable_names(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)))
-        ('0.weight', '3.weight')
+        >>> network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+        >>> prunable_names(network), prunable_names(network, ["-last"]), prunable_names(network, ["3*"])
+        (('0.weight', '3.weight'), ('0.weight',), ('3.weight',))
     """
-    names = [part.name for part in _as_if_none_was_frozen(network) if part.kind == PRUNABLE]
-    if not names:
+    names = [part.name for part in _selected(network, selection) if part.kind == PRUNABLE]
+    if not names and tuple(selection) == DEFAULT:
         raise InputError("the network has no convolution or fully-connected layer, so nothing can be pruned")
+    if not names:
+        raise InputError(f"prune_layers={','.join(selection)} leaves nothing to prune; name more")
     frozen = frozen_names(network)
-    if frozen.issuperset(names):
+    if frozen.issuperset(names) and tuple(selection) == DEFAULT:
         raise InputError(
             f"every convolution and fully-connected layer is frozen ({_shown(names)}), so nothing can be "
             "pruned; leave requires_grad=True on those that may be"
         )
+    if frozen.issuperset(names):
+        raise InputError(f"all that prune_layers={','.join(selection)} names is frozen ({_shown(names)})")
     return tuple(name for name in names if name not in frozen)
+
+
+def _selected(network: nn.Module, selection: Sequence[str]) -> list[Part]:
+    """Return every part, those of the selection as prunable and other prunable ones as left out."""
+    every = _as_if_none_was_frozen(network)
+    if tuple(selection) == DEFAULT:
+        return every
+    shapes = {name: parameter.ndim for name, parameter in network.named_parameters()}
+    able = [part for part in every if part.kind not in _NEVER and shapes[part.name] > 1]
+    chosen = set[str]() if not selection[0].startswith("-") else _meant("default", able)
+    for said in selection:
+        found = _meant(said.removeprefix("-"), able)
+        if not found:
+            known = ", ".join([*_BY_WORD, "first", "last", *(part.name for part in able[:_LISTED])])
+            raise InputError(
+                f"prune_layers: {said!r} is of no weight of the network; write some of {known}, "
+                "with * for any part of a name"
+            )
+        chosen = chosen - found if said.startswith("-") else chosen | found
+    kinds = {part.name: PRUNABLE if part.name in chosen else LEFT_OUT for part in able}
+    return [
+        replace(part, kind=kinds[part.name]) if part.name in chosen or part.kind == PRUNABLE else part
+        for part in every
+    ]
+
+
+def _meant(said: str, able: Sequence[Part]) -> set[str]:
+    """Return the names of the parameters that a word or a pattern is of."""
+    if said in _BY_WORD:
+        return {part.name for part in able if part.kind == _BY_WORD[said]}
+    default = [part.name for part in able if part.kind == PRUNABLE]
+    if said in ("first", "last"):
+        return set(default[:1] if said == "first" else default[-1:])
+    return {
+        part.name
+        for part in able
+        if fnmatchcase(part.name, said) or fnmatchcase(part.name.rpartition(".")[0], said)
+    }
 
 
 def check_hooks(network: nn.Module) -> None:
@@ -112,14 +180,14 @@ def coordinates_to_name(network: nn.Module) -> dict[str, list[str]] | None:
     return {"prunable": list(names), "frozen": sorted(frozen)}
 
 
-def described(network: nn.Module) -> str:
+def described(network: nn.Module, selection: Sequence[str] = DEFAULT) -> str:
     """Return in a line what can be pruned of a network, and what is left out and why.
 
     Example:
         >>> described(nn.Sequential(nn.Linear(10, 16), nn.Embedding(2, 32)))
         'prunable: 160 of 240 parameters (66.7%), in 1 layer; never pruned: 64 embedding (1.weight), 16 bias'
     """
-    every = parts(network)
+    every = parts(network, selection)
     total, counts = sum(part.num_weights for part in every), counts_of(every)
     layers = sum(part.kind == PRUNABLE for part in every)
     prunable = counts.get(PRUNABLE, 0)

@@ -1,10 +1,13 @@
 """Which weights go: by smallest magnitude, by the next-larger band, or at random; counts are exact.
 
-All functions are global over the layers, remove only weights that still survive, and break ties by
-position (parameter order, then row-major), so that equal weights are pruned alike on every machine.
+All functions are global over the layers of a mask (`prune_to` hands them one at a time), remove only weights
+that still survive, and break ties by position (parameter order, then row-major), so that equal weights are
+pruned alike on every machine.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -48,6 +51,35 @@ def survivors(num_weights: int, fraction: float, level: int) -> int:
             )
         num_weights -= count
     return num_weights
+
+
+def prune_to(target: Mapping[str, int], mask: Mask, prune: Callable[[Mask, int], Mask]) -> Mask:
+    """Prune every layer for itself, until it keeps so many weights.
+
+    Example:
+        >>> from functools import partial
+        >>> mask = Mask({name: torch.ones(2, dtype=torch.bool) for name in "ab"})
+        >>> weights = Weights({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([9.0, 8.0])}, {})
+        >>> pruned = prune_to({"a": 1, "b": 1}, mask, partial(prune_smallest, weights))
+        >>> {name: kept.tolist() for name, kept in pruned.keep.items()}
+        {'a': [False, True], 'b': [True, False]}
+    """
+    keep = {
+        name: prune(Mask({name: kept}), int(kept.sum()) - target[name]).keep[name]
+        for name, kept in mask.keep.items()
+    }
+    return Mask(keep, mask.frozen)
+
+
+def kept_by_layer(mask: Mask, fraction: float) -> dict[str, int]:
+    """Return how many weights every layer keeps after `round(fraction · survivors)` of its own went.
+
+    Example:
+        >>> mask = Mask({name: torch.ones(size, dtype=torch.bool) for name, size in (("a", 10), ("b", 2))})
+        >>> kept_by_layer(mask, 0.2)
+        {'a': 8, 'b': 2}
+    """
+    return {name: survivors(int(kept.sum()), fraction, 1) for name, kept in mask.keep.items()}
 
 
 def prune_smallest(weights: Weights, mask: Mask, count: int) -> Mask:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
-from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, LineJob, RadiiJob, SurfaceJob
+from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, LineJob, MatchedJob, RadiiJob, SurfaceJob
 from lth.plan.place import Place
 from lth.plan.tasks import Task
-from lth.setting.setting import Setting
+from lth.setting.setting import DirectionNorm, Setting
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ H100: Final = Hardware("an H100", 5.5e12, 2e-6, {"fp32": 5.4, "bf16": 2.2})
 _PRODUCT = 6.0  # passes; "curvature" and "gpu"
 _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eigenvalue; "curvature_cost"
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
+_LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
 
@@ -91,8 +92,12 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         epochs = setting.training.fine_tune_epochs if node.kind == "fine_tune" else setting.training.epochs
         return epochs * size.train * training
     examples = analysis.hessian_examples.of(size.train)
+    curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):
-        return (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
+        return curvature
+    if isinstance(node, MatchedJob):
+        norms = len(get_args(DirectionNorm)) if node.share_a_space else 0
+        return curvature + (_LOSSES_BACK + norms * analysis.directions * _LOSSES) * examples
     if isinstance(node, DensityJob):
         return analysis.density_probes * analysis.density_steps * _PRODUCT * examples
     if isinstance(node, RadiiJob):

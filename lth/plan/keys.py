@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,7 @@ ALGORITHM_VERSION = 2  # 1, which hashed human words and `auto`: `former_keys.py
 _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
 
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone
+_STEPS = ("milestones", "rewind_step")  # which version 1 knew as epochs or iterations alone
 _EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
 
 
@@ -80,6 +81,7 @@ class TaskKeys:
     coordinates: Mapping[str, Sequence[str]] | None = (
         None  # what is prunable and frozen, if not what it always was
     )
+    codes: Mapping[str, str] = field(default_factory=dict)  # of own optimiser, loss and metric, by parameter
 
     @cached_property
     def resolved(self) -> Setting:
@@ -91,11 +93,13 @@ class TaskKeys:
         """The keys of version 1; None where it had nothing like this setting, or took other coordinates."""
         if self.coordinates is not None:
             return None
-        entered = map(BY_NAME.__getitem__, entering(spelled(self.setting), version=1))
+        every = spelled(self.setting)
+        entered = map(BY_NAME.__getitem__, entering(every, version=1))
         if any(row.since > 1 and not _CHANGES_NO_RESULT.issuperset(row.decides) for row in entered):
             return None
         code = self.former_network_code
-        return FormerKeys(self.setting, self.spec, self.data_digest, code, self.given)
+        asked = with_overrides(self.setting, {name: every[name] for name in _STEPS})
+        return FormerKeys(asked, self.spec, self.data_digest, code, self.given)
 
     def solution(self, place: Place) -> str:
         """Return the key of a solution; the level before is its parent."""
@@ -147,6 +151,7 @@ class TaskKeys:
             "network": self.spec.as_json(),
             "network_code": self.network_code,
             "data_digest": self.data_digest,
+            **({"codes": dict(self.codes)} if self.codes else {}),
             **({} if self.coordinates is None else {"coordinates": dict(self.coordinates)}),
         }
         parameters = entering(spelled(self.resolved, *results))

@@ -30,7 +30,7 @@ from lth.report.opening import notation, opening
 from lth.report.page import ClaimEntry, Missing, Page, html, markdown
 from lth.report.provenance import watched
 from lth.report.solutions import headings, solution_cells, solutions_over_seeds, solutions_table
-from lth.setting.preset import changes_from_preset
+from lth.setting.preset import title_of
 
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
 REPORT_VERSION = 4
@@ -137,7 +137,7 @@ def _page(
     papers = {exhibit.file for exhibit in EXHIBITS}
     entries = [each.entry for each in shown]
     return Page(
-        title=" · ".join(filter(None, (setting.preset, changes_from_preset(setting)))),
+        title=title_of(setting),
         seeds=seeds,
         opening=tuple(opening(evidences, findings)),
         notation=notation(setting),
@@ -150,7 +150,7 @@ def _page(
         remedy=study_command(setting, seeds),
         setting=tuple(
             (name, f"auto: {resolved[name]}" if value == "auto" and name in resolved else value)
-            for name, value in setting.flat().items()
+            for name, value in setting.in_force().items()
             if name != "seed"
         ),
         level_headings=headings(setting),

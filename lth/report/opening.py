@@ -8,9 +8,10 @@ from lth.evidence.claim import Finding
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import mean_and_deviation
 from lth.plan.place import BASELINES, Place
-from lth.setting.setting import Setting
+from lth.setting.setting import Setting, TrainingSetting, spelled
 
 _PAPER = "Insights into the Lottery Ticket Hypothesis and Iterative Magnitude Pruning (arXiv 2403.15022)"
+_ACCURACY = "accuracy"
 _VERDICTS = ("supported", "refuted", "undecided")
 
 
@@ -28,11 +29,12 @@ def _done(evidences: Sequence[Evidence]) -> str:
     setting, count = evidences[0].setting, len(evidences)
     last, share = evidences[0].last, setting.pruning.prune_fraction
     times = "" if count == 1 else f", all of it {_times(count)} from independent initialisations (seeds)"
+    within = " within each layer" if setting.pruning.scope == "layer" else ""
     return (
         f"The network {setting.network} was trained on {setting.data.dataset}. Then, {_times(last)}, the "
-        f"{100 * share:.3g} % of its remaining weights that are smallest in magnitude were pruned, the others "
-        "were set back to an early state of the first training, and it was trained again: iterative magnitude "
-        "pruning (IMP), which finds "
+        f"{100 * share:.3g} % of its remaining weights that are smallest in magnitude{within} were pruned, the "
+        "others were set back to an early state of the first training, and it was trained again: iterative "
+        "magnitude pruning (IMP), which finds "
         f"“lottery tickets”{times}. This report shows where its solutions lie in the loss landscape – how "
         "curved it is there, how far their basins reach, what barriers stand between them – beside "
         f"{len(BASELINES)} baselines that prune or restart in other ways, and holds what it finds against "
@@ -49,9 +51,16 @@ def _attained(evidences: Sequence[Evidence]) -> str:
     ends = [_of_all(evidences, Place.imp(0)), _of_all(evidences, Place.imp(last))]
     if not all(ends):
         return ""
-    dense, sparse = ([100 * each.test_accuracy for each in reached] for reached in ends)
     kept = 100 * ends[1][0].density
     over = f" (mean ± standard deviation over {len(evidences)} seeds)" if len(evidences) > 1 else ""
+    if (metric := _metric(evidences[0].setting)) != _ACCURACY:
+        dense, sparse = ([each.test_accuracy for each in reached] for reached in ends)
+        return (
+            f"On the test examples the dense network attains a metric ({metric}) of "
+            f"{mean_and_deviation(dense)}, the ticket of level {last} with {kept:.3g} % of the prunable "
+            f"weights one of {mean_and_deviation(sparse)}{over}."
+        )
+    dense, sparse = ([100 * each.test_accuracy for each in reached] for reached in ends)
     return (
         f"The dense network classifies {mean_and_deviation(dense)} % of the test examples right, the ticket of "
         f"level {last} with {kept:.3g} % of the prunable weights {mean_and_deviation(sparse)} %{over}."
@@ -81,13 +90,30 @@ def _found(findings: Sequence[Finding]) -> str:
     return f"Of {len(findings)} claims, {'; '.join(parts)}."
 
 
+def _metric(setting: Setting) -> str:
+    """Return the metric beside the loss, as far as a setting says it."""
+    training = setting.training
+    if training.metric != "auto":
+        return training.metric
+    return _ACCURACY if training.loss == "cross_entropy" else "accuracy of classes, R² of numbers"
+
+
+def _unit(training: TrainingSetting) -> str:
+    if training.loss != "cross_entropy":
+        return f"here the unit of the training loss, {training.loss}, mean over examples"
+    smoothed = f" with label smoothing {training.label_smoothing:g}" if training.label_smoothing else ""
+    return f"the unit of the cross-entropy{smoothed} with natural logarithms, mean over examples"
+
+
 def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
     """Return symbols and words of the report with their meaning, units included."""
-    analysis = setting.analysis
+    analysis, training = setting.analysis, setting.training
+    metric = _metric(setting)
+    of_metric = ("accuracy", f"the metric of this study, {metric}, in %; the error is what it lacks to 100 %")
     return (
         ("L, N", "a level: how many times was pruned (0: the dense network); N is the last"),
         ("w(L), m(L)", "the weights that training at level L ends with, and its mask: which weights it keeps"),
-        ("wk", f"the weights of the first training at the rewind step, {setting.training.rewind_step}"),
+        ("wk", f"the weights of the first training at the rewind step, {spelled(setting)['rewind_step']}"),
         ("m(L)⊙w(L-1)", "w(L-1) with the weights that level L prunes set to zero, before any retraining"),
         ("m′(L)⊙w(L-1)", "the same where as many weights go that are slightly larger than the smallest"),
         (
@@ -115,7 +141,8 @@ def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
             "between two solutions above the chord between its ends",
         ),
         ("sublevel set", "all weights whose loss is at most a cutoff"),
-        ("nats", "the unit of the cross-entropy with natural logarithms, mean over examples"),
+        ("nats", _unit(training)),
+        *(() if metric == _ACCURACY else (of_metric,)),
         (
             "± and [ , ]",
             "over seeds: standard deviation, and t interval of 95 % of the mean; of one seed: standard error, "

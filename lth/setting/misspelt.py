@@ -13,23 +13,34 @@ _CLOSE = 0.72  # of difflib's ratio: one slip in a word of five letters, two in 
 _OTHER_WORDS = {
     "lr": "learningrate initiallr initlr baselr maxlr peaklr lrinit lrmax stepsize alpha eta",
     "momentum": "sgdmomentum beta mu",
+    "optimizer": "optimiser optim opt solver adam adamw sgd rmsprop optimizername",
+    "betas": "adambetas beta1 beta2",
     "weight_decay": "wd l2 l2reg l2penalty decay regularization regularisation",
     "batch_size": "bs batch bsz minibatch minibatchsize trainbatchsize batchsizetrain perdevicetrainbatchsize",
     "epochs": "epoch numepochs nepochs maxepochs trainepochs trainingepochs numtrainepochs epochsperlevel "
     "iterations iters numiterations maxsteps trainingsteps numsteps maxiter",
-    "milestones": "schedule scheduler lrschedule lrscheduler lrmilestones lrsteps lrdecay decayepochs "
-    "milestonesteps gamma lrgamma warmup warmupepochs warmupsteps cosine",
+    "milestones": "lrmilestones lrsteps decayepochs decaysteps milestonesteps gamma lrgamma",
+    "schedule": "scheduler lrschedule lrscheduler lrschedulertype lrpolicy lrdecay cosine annealing",
+    "warmup": "warmupepochs warmupsteps warmupratio numwarmupsteps lrwarmup",
+    "grad_clip": "clip clipgrad clipgradnorm gradientclip gradientclipping gradientclipval maxgradnorm "
+    "gradnorm",
+    "loss": "lossfn lossfunction lossname criterion objective",
+    "label_smoothing": "smoothing ls",
+    "metric": "metrics score scoring evalmetric",
     "rewind_step": "rewind rewindepoch rewindepochs rewinditeration rewindingstep rewindingsteps rewindto "
     "rewindpoint",
     "fine_tune_epochs": "finetune finetuning",
     "prune_fraction": "sparsity density prunerate pruningrate prunepercent pruneratio pruningratio "
     "pruningfraction pruneamount amount pruningamount prunepct targetsparsity",
+    "scope": "pruningstrategy pruningscope prunescope globalpruning layerwise unstructured",
+    "prune_layers": "layers pruninglayers pruninglayerstoignore layerstoprune layerstoignore ignoredlayers",
     "levels": "nlevels numlevels level rounds pruningrounds numrounds pruningiterations impiterations cycles",
     "network": "model arch architecture net backbone modelname networkname modeltype",
     "dataset": "data datasetname datasource task",
     "data_dir": "dataroot datapath datafolder datasetdir datasetpath root dir path",
     "train_examples": "trainsize ntrain numtrain subset trainsubset maxtrainsamples numsamples samples "
     "examples images",
+    "image_size": "imgsize imagesz imgsz inputsize resize resolution",
     "augmentation": "augment aug augmentations transform transforms dataaugmentation flip crop",
     "precision": "amp dtype fp16 bf16 fp32 float16 bfloat16 half autocast mixedprecision",
     "compile": "torchcompile jit",
@@ -45,7 +56,7 @@ _OTHER_WORDS = {
     "directions": "ndirections numdirections randomdirections",
     "direction_norm": "normalization normalisation filternorm filternormalization",
     "cutoff_margin": "cutoff losscutoff threshold lossthreshold epsilon",
-    "points": "npoints numpoints alphas interpolationpoints linepoints resolution",
+    "points": "npoints numpoints alphas interpolationpoints linepoints",
     "grid": "gridsize gridpoints surfacepoints surfaceresolution",
     "keep_every": "saveevery savefreq saveinterval checkpointevery checkpointinterval checkpointfreq",
     "fresh": "force overwrite nocache recompute restart rerun",
@@ -53,21 +64,18 @@ _OTHER_WORDS = {
     "preset": "config configuration configfile cfg setting settings recipe",
     "from_run": "runid fromrunid parentrun parent initfrom pretrained",
     "kind": "baseline method strategy pruner",
-    "measures": "measure measurement measurements metrics analyses",
+    "measures": "measure measurement measurements analyses",
 }
 
 # What there is no parameter for, and what is there instead.
 _ABSENT = {
-    "optimizer optimiser optim opt solver adam adamw sgd rmsprop nesterov dampening": (
-        "training is SGD with momentum; its parameters are lr, momentum, weight_decay and milestones"
+    "dampening eps epsilonadam amsgrad": (
+        "optimizer=package.module:function is your own, a function of the parameters, with whatever it takes"
     ),
-    "loss lossfn lossfunction criterion objective labelsmoothing": "the loss is the cross-entropy",
-    "dropout droprate width depth layers hidden hiddensize channels activation numlayers": (
+    "dropout droprate width depth hidden hiddensize channels activation numlayers": (
         "that is of a network: network=resnet20-w32 is wider, network=package.module:function is your own"
     ),
-    "clip gradclip clipgrad gradientclipping maxgradnorm accumulate gradientaccumulation ema swa": (
-        "training is plain masked SGD without it"
-    ),
+    "accumulate gradientaccumulation gradaccum ema swa": "a step is of one batch, and the last weights count",
     "valsplit validation validationsplit valfraction valsize testsize testsplit earlystopping": (
         "nothing is chosen by held-out data, so there is no validation set: the last weights are the solution"
     ),
@@ -104,8 +112,8 @@ def meant(name: str, known: Collection[str]) -> str:
     'did you mean lr?'
     >>> meant("bath_size", ["lr", "batch_size"])
     'did you mean batch_size?'
-    >>> meant("optimizer", ["lr"])
-    'training is SGD with momentum; its parameters are lr, momentum, weight_decay and milestones'
+    >>> meant("ema", ["lr"])
+    'a step is of one batch, and the last weights count'
 
     Args:
         name: As it was typed, with or without hyphens.

@@ -15,13 +15,22 @@ from typing import Any, Final, Literal, get_args
 from lth.errors import InputError
 from lth.setting import reader
 from lth.setting.amount import ALL, Amount
+from lth.setting.reference import is_reference
+from lth.setting.step import Step
 
 Augmentation = Literal["none", "crop", "crop_flip"]
 Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
 Snapshots = Literal["none", "log", "every"]
+Scope = Literal["global", "layer"]
+Switch = Literal["off", "on"]
+ScheduleName = Literal["milestones", "cosine", "linear", "constant"]
 DirectionNorm = Literal["plain", "filter"]
 MatchedLoss = Literal["off", "on"]
+
+OPTIMIZERS = ("sgd", "adamw")
+LOSSES = ("cross_entropy", "mse")
+METRICS = ("auto", "accuracy", "r2")
 
 StageName = Literal["setting", "data", "training", "pruning", "analysis"]
 Result = Literal[
@@ -111,7 +120,7 @@ class Parameter:
         if self.choices and value not in self.choices:
             raise InputError(f"{self.name}={value!r} is unknown; choose one of {', '.join(self.choices)}")
         if self.bounds is not None and not self.bounds.holds(value):
-            shown = ",".join(value) if isinstance(value, tuple) else value
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
             raise InputError(f"{self.name}={shown} is out of range; expected {self.bounds.expected}")
 
 
@@ -119,10 +128,18 @@ def _at_least(least: int, why: str = "") -> Bounds:
     return Bounds(lambda value: value >= least, f"at least {least}{why}")
 
 
+def _one_of(known: tuple[str, ...]) -> Bounds:
+    """Return the bounds of a name of ours, or of a function of the user's."""
+    expected = f"{', '.join(known)} or package.module:function"
+    return Bounds(lambda name: name in known or is_reference(name), expected)
+
+
 _EPOCHS = Bounds(lambda epochs: 1 <= epochs <= _MOST_EPOCHS, f"a whole number from 1 to {_MOST_EPOCHS}")
 _POSITIVE = Bounds(lambda value: 0 < value < math.inf, "positive")
 _RATE = Bounds(lambda rate: 0 < rate < _LARGEST, f"a positive number below {_LARGEST:g}")
 _LAST_OR_RATE = Bounds(lambda rate: rate is None or 0 < rate < _LARGEST, "positive")
+_NEXT = 3  # version of the keys, which a new parameter enters only where it is not its default
+_BETAS = Bounds(lambda betas: all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1), such as 0.9,0.999")
 _THREE = Bounds(lambda plane: len(plane) == len(set(plane)) == 3, "three solutions, such as 0,last,one_shot")
 
 _ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface", "matched")
@@ -132,7 +149,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "seed",
         "setting",
         reader.seed,
-        "Of initialisation, data order, augmentation, draws and directions.",
+        "Of initialisation, data order, augmentation, draws and directions; several: seeds=0,1,2.",
         decides=("solutions", *_ON_EXAMPLES),
         default=0,
         bounds=Bounds(lambda seed: 0 <= seed < 2**31, "a whole number from 0 to 2147483647"),
@@ -148,7 +165,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "dataset",
         "data",
         reader.text,
-        "digits, cifar10, cifar100, fashion-mnist, imagefolder or package.module:function (runs it).",
+        "digits, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder or package.module:name.",
         decides=("problem",),
     ),
     Parameter(
@@ -168,6 +185,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         default="none",
         choices=get_args(Augmentation),
     ),
+    Parameter(
+        "image_size",
+        "data",
+        reader.size,
+        "That images of a folder are given: 64 or 64x48, width by height; none leaves them.",
+        decides=("problem",),
+        default=reader.Size(),
+        bounds=Bounds(lambda size: all(side >= 1 for side in size), "64 or 64x48"),
+        since=_NEXT,
+        before="none",
+    ),
     Parameter("epochs", "training", reader.whole, "Of one training.", decides=("solutions",), bounds=_EPOCHS),
     Parameter(
         "batch_size",
@@ -182,7 +210,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "momentum",
         "training",
         reader.number,
-        "Of SGD.",
+        "Of optimizer=sgd.",
         decides=("solutions",),
         bounds=Bounds(lambda momentum: 0 <= momentum < 1, "a number in [0, 1)"),
     ),
@@ -190,7 +218,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "weight_decay",
         "training",
         reader.number,
-        "L2 penalty on every parameter.",
+        "L2 penalty on every parameter; decoupled with adamw.",
         decides=("solutions",),
         bounds=Bounds(lambda decay: 0 <= decay < _LARGEST, f"zero or more, below {_LARGEST:g}"),
     ),
@@ -198,14 +226,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "milestones",
         "training",
         reader.steps,
-        "Where lr falls tenfold: 80ep,120ep or steps, or none.",
+        "Where lr falls tenfold: 50%,75% of the training, 80ep,120ep or steps, or none.",
         decides=("solutions",),
     ),
     Parameter(
         "rewind_step",
         "training",
         reader.step,
-        "The rewind point k: 1000 or 2ep.",
+        "The rewind point k: 1000, 2ep or 5%.",
         decides=("solutions",),
     ),
     Parameter(
@@ -220,7 +248,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "fine_tune_lr",
         "training",
         reader.last_or_number,
-        "Of the fine_tune baseline: a number, or last for the schedule's last.",
+        "Of the fine_tune baseline: a number, or last for the schedule's last; a hundredth of lr if that "
+        "falls to zero.",
         decides=("fine_tune",),
         default=None,
         bounds=_LAST_OR_RATE,
@@ -263,6 +292,104 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=get_args(Snapshots),
     ),
     Parameter(
+        "loss",
+        "training",
+        reader.text,
+        "cross_entropy, mse, or package.module:function of (outputs, targets), a value an example.",
+        decides=("solutions", *_ON_EXAMPLES),
+        default="cross_entropy",
+        bounds=_one_of(LOSSES),
+        since=_NEXT,
+        before="cross_entropy",
+    ),
+    Parameter(
+        "label_smoothing",
+        "training",
+        reader.number,
+        "Of loss=cross_entropy: the share of a target that all classes share.",
+        decides=("solutions", *_ON_EXAMPLES),
+        default=0.0,
+        bounds=Bounds(lambda share: 0 <= share < 1, "a number in [0, 1)"),
+        since=_NEXT,
+        before="0.0",
+    ),
+    Parameter(
+        "metric",
+        "training",
+        reader.text,
+        "Beside the loss: accuracy, r2, auto (accuracy of classes, else r2) or package.module:function.",
+        decides=("solutions", "lines"),
+        default="auto",
+        bounds=_one_of(METRICS),
+        since=_NEXT,
+        before="auto",
+    ),
+    Parameter(
+        "optimizer",
+        "training",
+        reader.text,
+        "sgd, adamw, or package.module:function of the parameters (runs its code).",
+        decides=("solutions",),
+        default="sgd",
+        bounds=_one_of(OPTIMIZERS),
+        since=_NEXT,
+        before="sgd",
+    ),
+    Parameter(
+        "nesterov",
+        "training",
+        reader.text,
+        "Nesterov's momentum of optimizer=sgd: on or off.",
+        decides=("solutions",),
+        default="off",
+        choices=get_args(Switch),
+        since=_NEXT,
+        before="off",
+    ),
+    Parameter(
+        "betas",
+        "training",
+        reader.pair,
+        "Of optimizer=adamw.",
+        decides=("solutions",),
+        default=(0.9, 0.999),
+        bounds=_BETAS,
+        since=_NEXT,
+        before="0.9,0.999",
+    ),
+    Parameter(
+        "schedule",
+        "training",
+        reader.text,
+        "How lr falls: milestones, cosine or linear (to zero), or constant.",
+        decides=("solutions",),
+        default="milestones",
+        choices=get_args(ScheduleName),
+        since=_NEXT,
+        before="milestones",
+    ),
+    Parameter(
+        "warmup",
+        "training",
+        reader.step,
+        "In which lr first rises in a straight line: 500, 2ep or 5%.",
+        decides=("solutions",),
+        default=Step(0),
+        since=_NEXT,
+        before="0",
+    ),
+    Parameter(
+        "grad_clip",
+        "training",
+        reader.number_or_none,
+        "Largest norm of a gradient, over all parameters that are not pruned, or none.",
+        decides=("solutions",),
+        default=math.inf,
+        bounds=Bounds(lambda norm: norm > 0, "a positive number, or none"),
+        since=_NEXT,
+        before="none",
+    ),
+    Parameter(
         "prune_fraction",
         "pruning",
         reader.number,
@@ -279,6 +406,29 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("plan",),
         default=10,
         bounds=Bounds(lambda levels: 1 <= levels <= 100, "a whole number from 1 to 100"),
+    ),
+    Parameter(
+        "scope",
+        "pruning",
+        reader.text,
+        "Whether the smallest weights are those of the whole network, or of every layer for itself.",
+        decides=("sparse", "spectra", "density", "radii", "lines"),
+        default="global",
+        choices=get_args(Scope),
+        since=_NEXT,
+        before="global",
+    ),
+    Parameter(
+        "prune_layers",
+        "pruning",
+        reader.names,
+        "What can be pruned: default (convolutions, fully-connected), -first, -last, embedding, attention, "
+        "transposed, recurrent, patterns such as blocks.*.out.",
+        decides=("solutions",),
+        default=("default",),
+        bounds=Bounds(lambda said: len(said) > 0 and all(part not in ("", "-") for part in said), "names"),
+        since=_NEXT,
+        before="default",
     ),
     Parameter(
         "k",

@@ -28,8 +28,8 @@ _CIFAR_TRAINING = TrainingSetting(
     lr=0.1,
     momentum=0.9,
     weight_decay=1e-4,
-    milestones=(Step(80, "ep"), Step(120, "ep")),
-    rewind_step=Step(1000),
+    milestones=(Step.parse("50%"), Step.parse("75%")),
+    rewind_step=Step(1000),  # of the paper, whatever the training's length
     fine_tune_epochs=40,
 )
 
@@ -45,8 +45,8 @@ PRESETS: dict[str, Setting] = {
             lr=0.1,
             momentum=0.9,
             weight_decay=1e-4,
-            milestones=(Step(15, "ep"), Step(23, "ep")),
-            rewind_step=Step(2, "ep"),
+            milestones=(Step.parse("50%"), Step.parse("77%")),  # epochs 15 and 23
+            rewind_step=Step.parse("7%"),  # epoch 2
             fine_tune_epochs=8,
             precision="fp32",  # with 8 channels bf16 is no faster
             epoch_examples=ALL,
@@ -94,14 +94,38 @@ def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
     return with_overrides(PRESETS[preset], overrides)
 
 
+def standard_of(setting: Setting) -> dict[str, str]:
+    """Return the parameters of a setting's preset, its shares of the training those of the setting's."""
+    standard = PRESETS[setting.preset]
+    as_long = with_overrides(standard, {"epochs": setting.training.epochs})
+    return {**spelled(as_long), "epochs": str(standard.training.epochs)}
+
+
 def changes_from_preset(setting: Setting) -> str:
     """Return the training parameters in which `setting` departs from its preset, as `name=value …`.
 
     Empty where it departs in none. The seed and what only measures are left out.
     """
-    standard = spelled(PRESETS[setting.preset], *_WEIGHTS)
+    standard = standard_of(setting)
     changed = {name: value for name, value in spelled(setting, *_WEIGHTS).items() if value != standard[name]}
     return " ".join(f"{name}={value}" for name, value in sorted(changed.items()) if name != "seed")
+
+
+def title_of(setting: Setting) -> str:
+    """Return what a study is called: its preset, or network and data where they are others than its preset's.
+
+    Example:
+        >>> title_of(resolve("digits", {"lr": "0.2"}))
+        'digits · lr=0.2'
+        >>> title_of(resolve("digits", {"lr": "0.2", "network": "mine.zoo:net"}))
+        'zoo:net on digits · lr=0.2'
+    """
+    standard, changes = PRESETS[setting.preset], changes_from_preset(setting)
+    network, dataset = (name.rpartition(".")[2] for name in (setting.network, setting.data.dataset))
+    if (setting.network, setting.data.dataset) == (standard.network, standard.data.dataset):
+        return " · ".join(filter(None, (setting.preset, changes)))
+    others = [each for each in changes.split() if not each.startswith(("network=", "dataset="))]
+    return " · ".join(filter(None, (f"{network} on {dataset}", " ".join(others))))
 
 
 _WEIGHTS: tuple[Result, ...] = ("problem", "solutions", "sparse", "fine_tune")

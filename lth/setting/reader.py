@@ -10,6 +10,13 @@ from lth.setting.numeral import parse_number, parse_whole
 from lth.setting.step import Step
 
 
+class Size(tuple[int, ...]):
+    """(width, height), written 64x48, or nothing, written none."""
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self)) or "none"
+
+
 def whole(written: object) -> int:
     """Read a whole number."""
     return parse_whole(str(written))
@@ -17,12 +24,9 @@ def whole(written: object) -> int:
 
 def seed(written: object) -> int:
     """Read one seed, and say of several where they go."""
-    try:
-        return parse_whole(str(written))
-    except ValueError as error:
-        if "," in str(written):
-            raise InputError(f"{error}; several are given as seeds, to study and report") from error
-        raise
+    if "," in str(written):
+        raise InputError("one seed is expected; several are given as seeds, to study and report")
+    return whole(written)
 
 
 def number(written: object) -> float:
@@ -36,6 +40,30 @@ def number(written: object) -> float:
 def last_or_number(written: object) -> float | None:
     """Read `last`, which is None, or a finite number."""
     return None if written is None or str(written).strip() == "last" else number(written)
+
+
+def number_or_none(written: object) -> float:
+    """Read a finite number, or `none`, which is infinity: no bound."""
+    return math.inf if str(written).strip() in ("none", "inf") else number(written)
+
+
+def pair(written: object) -> tuple[float, ...]:
+    """Read two finite numbers."""
+    values = tuple(map(number, _listed(written)))
+    if len(values) != 2:
+        raise InputError(f"expected two numbers such as 0.9,0.999, got {len(values)}")
+    return values
+
+
+def size(written: object) -> Size:
+    """Read `64` or `64x48` as (width, height); `none` is empty."""
+    said = str(written).strip() if not isinstance(written, tuple) else str(Size(written))
+    if said == "none":
+        return Size()
+    sides = [parse_whole(side) for side in said.split("x")]
+    if len(sides) > 2:
+        raise InputError("expected one side or two, such as 64 or 64x48")
+    return Size((sides[0], sides[-1]))
 
 
 def text(written: object) -> str:
@@ -77,6 +105,8 @@ def _listed(written: object) -> list[str]:
 
 def spell(value: object) -> str:
     """Return a value as a user would type it."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not isinstance(value, Size):
         return ",".join(map(str, value)) or "none"
+    if isinstance(value, float) and math.isinf(value):
+        return "none"
     return "last" if value is None else str(value)

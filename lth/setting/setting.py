@@ -27,8 +27,11 @@ from lth.setting.parameter import Compile as Compile
 from lth.setting.parameter import DirectionNorm as DirectionNorm
 from lth.setting.parameter import MatchedLoss as MatchedLoss
 from lth.setting.parameter import Precision as Precision
+from lth.setting.parameter import ScheduleName as ScheduleName
+from lth.setting.parameter import Scope as Scope
 from lth.setting.parameter import Snapshots as Snapshots
-from lth.setting.reader import spell, text
+from lth.setting.parameter import Switch as Switch
+from lth.setting.reader import Size, spell, text
 from lth.setting.step import Step
 
 AnyStage = TypeVar("AnyStage", bound="Stage")
@@ -84,11 +87,12 @@ class DataSetting(Stage, stage="data"):
     dataset: str
     train_examples: Amount = field(default_factory=default_of("train_examples"))
     augmentation: Augmentation = field(default_factory=default_of("augmentation"))
+    image_size: Size = field(default_factory=default_of("image_size"))
 
 
 @dataclass(frozen=True, repr=False)
 class TrainingSetting(Stage, stage="training"):
-    """One schedule of SGD with momentum (lr divided by ten at every milestone)."""
+    """How a network is trained: the optimiser, its schedule, and what is kept on the way."""
 
     epochs: int
     batch_size: int
@@ -103,6 +107,28 @@ class TrainingSetting(Stage, stage="training"):
     compile: Compile = field(default_factory=default_of("compile"))
     epoch_examples: Amount = field(default_factory=default_of("epoch_examples"))
     trajectory: Snapshots = field(default_factory=default_of("trajectory"))
+    loss: str = field(default_factory=default_of("loss"))
+    label_smoothing: float = field(default_factory=default_of("label_smoothing"))
+    metric: str = field(default_factory=default_of("metric"))
+    optimizer: str = field(default_factory=default_of("optimizer"))
+    nesterov: Switch = field(default_factory=default_of("nesterov"))
+    betas: tuple[float, ...] = field(default_factory=default_of("betas"))
+    schedule: ScheduleName = field(default_factory=default_of("schedule"))
+    warmup: Step = field(default_factory=default_of("warmup"))
+    grad_clip: float = field(default_factory=default_of("grad_clip"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov == "on" and (self.optimizer != "sgd" or self.momentum == 0):
+            raise InputError(
+                f"nesterov=on is of optimizer=sgd with momentum, not of optimizer={self.optimizer} "
+                f"momentum={self.momentum:g}; leave it off, or set momentum=0.9"
+            )
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise InputError(
+                f"label_smoothing={self.label_smoothing:g} is of loss=cross_entropy, not of loss={self.loss}; "
+                "leave it out"
+            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,6 +137,8 @@ class PruningSetting(Stage, stage="pruning"):
 
     prune_fraction: float = field(default_factory=default_of("prune_fraction"))
     levels: int = field(default_factory=default_of("levels"))
+    scope: Scope = field(default_factory=default_of("scope"))
+    prune_layers: tuple[str, ...] = field(default_factory=default_of("prune_layers"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,7 +181,12 @@ class Setting(Stage, stage="setting"):
     seed: int = field(default_factory=default_of("seed"))
 
     def flat(self) -> dict[str, str]:
-        """Return every parameter by the name and in the spelling a user would type it."""
+        """Return every parameter by the name and in the spelling a user typed or would type it."""
+        written = {row.name: spell(getattr(_record(self, row.stage), row.name)) for row in PARAMETERS}
+        return {"preset": self.preset, **written}
+
+    def in_force(self) -> dict[str, str]:
+        """Return the same with the epochs that shares of the training mean; see `spelled`."""
         return {"preset": self.preset, **spelled(self)}
 
     def deciding(self, *results: Result) -> Setting:
@@ -167,15 +200,24 @@ class Setting(Stage, stage="setting"):
 def spelled(setting: Setting, *results: Result) -> dict[str, str]:
     """Return the parameters in the spelling a user would type them, in the order of the table.
 
+    A share of the training that means the end of an epoch is spelled as that: `77%` of 30 epochs is `23ep`.
+
     Args:
         setting: With every parameter.
         results: Keeps those alone that decide one of them; without, all are returned.
     """
     return {
-        parameter.name: spell(getattr(_record(setting, parameter.stage), parameter.name))
+        parameter.name: spell(_meant(getattr(_record(setting, parameter.stage), parameter.name), setting))
         for parameter in PARAMETERS
         if not results or set(results) & set(parameter.decides)
     }
+
+
+def _meant(value: object, setting: Setting) -> object:
+    """Return a value whose shares of the training are the epochs that they mean."""
+    if isinstance(value, tuple) and not isinstance(value, Size):
+        return tuple(_meant(each, setting) for each in value)
+    return value.of(setting.training.epochs) if isinstance(value, Step) else value
 
 
 def _record(setting: Setting, stage: StageName) -> Stage:

@@ -3,7 +3,7 @@
     manifest.json          what it is, its parameters, and the SHA-256 of every other file and of itself
     mask.safetensors       one byte a prunable weight
     initial.safetensors    where the training started: `parameters/…` and `buffers/…`
-    rewind.safetensors     wk: the same, and `momentum/…`
+    rewind.safetensors     wk: the same, and `momentum/…`, or `held/…` of another optimiser than SGD
     final.safetensors      w(L)
     trajectory/epoch-0004.safetensors
 
@@ -60,7 +60,8 @@ def write_solution(directory: Path, solution: Solution) -> None:
     momentum = {f"momentum/{name}": tensor for name, tensor in solution.rewind.momentum.items()}
     _write_tensors(directory / "mask.safetensors", masks)
     _write_tensors(directory / "initial.safetensors", _named(solution.initial))
-    _write_tensors(directory / "rewind.safetensors", {**_named(solution.rewind.weights), **momentum})
+    held = {f"held/{key}": tensor for key, tensor in solution.rewind.held.items()}
+    _write_tensors(directory / "rewind.safetensors", {**_named(solution.rewind.weights), **momentum, **held})
     _write_tensors(directory / "final.safetensors", _named(solution.final))
     files = sorted(directory.rglob("*.safetensors"))
     manifest = {
@@ -79,6 +80,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         **({"frozen": sorted(solution.mask.frozen)} if solution.mask.frozen else {}),
         "setting": solution.setting.flat(),
         "momentum": list(solution.rewind.momentum),  # parameters without a gradient have none
+        **({"held": _held_as_json(solution.rewind.held)} if solution.rewind.held else {}),
         "rewind_iteration": solution.rewind.step,
         "data_digest": solution.data_digest,
         "key": solution.key,
@@ -226,7 +228,9 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         return _weights(manifest, file, files[file])
 
     momentum = {f"momentum/{name}": manifest["parameters"][name] for name in manifest["momentum"]}
-    everything = parameters | buffers | momentum
+    held = {f"held/{key}": shape for key, (shape, _) in manifest.get("held", {}).items()}
+    types |= {f"held/{key}": type_ for key, (_, type_) in manifest.get("held", {}).items()}
+    everything = parameters | buffers | momentum | held
     rewound = _ordered("rewind.safetensors", files["rewind.safetensors"], everything, types)
     keep = _ordered("mask.safetensors", files["mask.safetensors"], masks, {})
     if any(bool((tensor > 1).any()) for tensor in keep.values()):
@@ -241,6 +245,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
             Weights(_group(rewound, "parameters"), _group(rewound, "buffers")),
             _group(rewound, "momentum"),
             _count(manifest["rewind_iteration"], "rewind_iteration"),
+            _group(rewound, "held"),
         ),
         final=weights("final.safetensors"),
         history=tuple(record_from_json(record) for record in manifest["history"]),
@@ -249,6 +254,11 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         ancestors=tuple(map(str, manifest["ancestors"])),
         trajectory={_epoch(Path(name)): weights(name) for name in files if name.startswith(f"{TRAJECTORY}/")},
     )
+
+
+def _held_as_json(held: Mapping[str, Tensor]) -> dict[str, tuple[list[int], str]]:
+    """Return shape and type of all that an optimiser holds besides SGD's momentum."""
+    return {key: (list(tensor.shape), str(tensor.dtype)) for key, tensor in held.items()}
 
 
 def _frozen(manifest: Mapping[str, Any]) -> frozenset[str]:

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from lth.brief import brief
-from lth.data import ImageData, TrainingData, prepare
+from lth.data import ImageData, TensorData, TrainingData, prepare
+from lth.data.augment import check_augmentation
+from lth.data.tensors import spec_of
 from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
@@ -22,7 +24,6 @@ from lth.plan.former_keys import counts
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
-from lth.setting.network import NetworkSpec
 from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
@@ -31,6 +32,7 @@ from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.determinism import fix_workspaces
 from lth.training.last_batch import check_last_batch
+from lth.training.objective import Objective, objective_of
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.training.threads import threads_for
@@ -42,7 +44,7 @@ class Problem:
     """A setting made concrete: network, data on the device, schedule and keys that fit together."""
 
     setting: Setting
-    images: ImageData
+    images: ImageData | TensorData
     data: TrainingData
     network: nn.Module  # at its initialisation w0, on the CPU
     schedule: Schedule
@@ -58,6 +60,21 @@ class Problem:
         return (self.data.train.labels.device, *self.others)
 
     @property
+    def dense(self) -> Mask:
+        """m(0), which keeps all that can be pruned."""
+        return Mask.dense(self.network, self.setting.pruning.prune_layers)
+
+    @property
+    def objective(self) -> Objective:
+        """The loss that is trained on and measured in, and the metric beside it."""
+        return objective_of(self.setting.training)
+
+    @property
+    def metric(self) -> str:
+        """The metric beside the loss, once `auto` is resolved by the targets."""
+        return self.objective.metric_of(self.data.train.labels)
+
+    @property
     def measuring_threads(self) -> int:
         """How many threads a measurement takes on a CPU."""
         return threads_for(self.network, self.data.train)
@@ -65,7 +82,7 @@ class Problem:
 
 def set_up(
     setting: Setting,
-    images: ImageData,
+    images: ImageData | TensorData,
     device: torch.device,
     given: Solution | None = None,
     others: Sequence[torch.device] = (),
@@ -85,7 +102,7 @@ def set_up(
     Raises:
         ValueError: If network, data, amounts of examples, schedule and `given` do not fit.
     """
-    spec = NetworkSpec(setting.network, images.input_shape, images.num_classes)
+    spec = spec_of(setting.network, images)
     if given is not None and (given.spec, given.data_digest) != (spec, images.digest):
         raise InputError(
             f"from_run holds {given.spec.name} for data {given.data_digest[:12]}, but this is {spec.name} for "
@@ -94,7 +111,9 @@ def set_up(
     if given is not None and given.kind != "imp":
         raise InputError(f"from_run is a {given.kind} solution; levels are pruned from levels (or dense)")
     fix_workspaces([device, *others])
+    objective_of(setting.training).check(images.train_labels)
     data = prepare(images, setting.data.train_examples, setting.seed, device)
+    check_augmentation(data.train, setting.data.augmentation)
     study_jobs(setting.pruning.levels, setting.analysis)  # names only solutions that there are
     recorded = setting.training.epoch_examples
     try:
@@ -118,11 +137,13 @@ def set_up(
         spec,
         images.digest,
         _computing(setting, device, schedule),
+        codes=_own_codes(setting),
         network_code=None if code is None else code.digest,
         former_network_code=None if code is None else file_digest(spec.name),
         coordinates=coordinates_to_name(network) if own else None,
     )
-    _check_same_coordinates(given, network)
+    selection = setting.pruning.prune_layers
+    _check_same_coordinates(given, Mask.dense(network, selection))
     inherited = (*given.ancestors, given.key) if given is not None else ()
     if not _is_own(inherited, keys, given_computed_by):
         keys = replace(keys, given=inherited)
@@ -138,11 +159,16 @@ def set_up(
     )
 
 
-def _check_same_coordinates(given: Solution | None, network: nn.Module) -> None:
+def _own_codes(setting: Setting) -> dict[str, str]:
+    """Return a digest of the code of every function of the user's that decides a training, by the parameter."""
+    named = {name: getattr(setting.training, name) for name in ("optimizer", "loss", "metric")}
+    return {what: own_code(name).digest for what, name in named.items() if is_reference(name)}
+
+
+def _check_same_coordinates(given: Solution | None, dense: Mask) -> None:
     """Check that a lineage of elsewhere was pruned and moved in the parameters that the network has for it."""
     if given is None:
         return
-    dense = Mask.dense(network)
     if (list(given.mask.keep), given.mask.frozen) != (list(dense.keep), dense.frozen):
         odd = min((given.mask.keep.keys() ^ dense.keep.keys()) | (given.mask.frozen ^ dense.frozen))
         raise InputError(
@@ -183,10 +209,9 @@ def check_level(problem: Problem, level: int, k: int = 0) -> None:
     """
     if problem.keys.given:
         return  # a lineage of another setting: its masks tell, once they are loaded
-    mask = Mask.dense(problem.network)
-    kept = survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level)
-    if level > 0 and kept == survivors(mask.num_prunable, problem.setting.pruning.prune_fraction, level - 1):
-        fraction = problem.setting.pruning.prune_fraction
+    mask, fraction = problem.dense, problem.setting.pruning.prune_fraction
+    kept = sum(survivors(size, fraction, level) for size in _pruned_apart(problem))
+    if level > 0 and kept == sum(survivors(size, fraction, level - 1) for size in _pruned_apart(problem)):
         raise InputError(
             f"prune_fraction={fraction} prunes none of the {kept} weights left at level {level}; "
             "raise it, or lower level"
@@ -204,15 +229,23 @@ def check_next_larger(problem: Problem, last: int) -> None:
     Raises:
         ValueError: If a level keeps fewer weights than twice what is pruned of them.
     """
-    fraction, kept = problem.setting.pruning.prune_fraction, Mask.dense(problem.network).num_prunable
-    for level in range(1, last + 1):
-        after = survivors(kept, fraction, 1)
-        if 2 * (kept - after) > kept:
-            raise InputError(
-                f"prune_fraction={fraction} prunes {kept - after} of {kept} weights at level {level}, and the "
-                "next-larger band needs as many again; choose at most 0.5"
-            )
-        kept = after
+    fraction = problem.setting.pruning.prune_fraction
+    for kept in _pruned_apart(problem):
+        for level in range(1, last + 1):
+            after = survivors(kept, fraction, 1)
+            if 2 * (kept - after) > kept:
+                raise InputError(
+                    f"prune_fraction={fraction} prunes {kept - after} of {kept} weights at level {level}, and "
+                    "the next-larger band needs as many again; choose at most 0.5"
+                )
+            kept = after
+
+
+def _pruned_apart(problem: Problem) -> list[int]:
+    """Return how many weights there are of which a share is pruned: all, or those of every layer."""
+    if problem.setting.pruning.scope == "layer":
+        return [kept.numel() for kept in problem.dense.keep.values()]
+    return [problem.dense.num_prunable]
 
 
 def check_measurable(problem: Problem) -> None:
@@ -261,6 +294,7 @@ def procedure(problem: Problem) -> Procedure:
         seed=setting.seed,
         compiled=computing.compiled,
         epoch_examples=setting.training.epoch_examples,
+        objective=objective_of(setting.training),
     )
 
 

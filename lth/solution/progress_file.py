@@ -82,6 +82,7 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
                 "parameters": list(state.weights.parameters),
                 "buffers": list(state.weights.buffers),
                 "momentum": list(state.momentum),
+                **({"held": list(state.held)} if state.held else {}),
             }
             for name, state in states.items()
         },
@@ -123,12 +124,14 @@ def _groups(state: TrainingState) -> dict[str, Mapping[str, Tensor]]:
         "parameters": state.weights.parameters,
         "buffers": state.weights.buffers,
         "momentum": state.momentum,
+        "held": state.held,
     }
 
 
 def _state(name: str, fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TrainingState:
-    parameters, buffers, momentum = (
-        {member: tensors[f"{name}/{group}/{member}"] for member in fields[group]}
-        for group in ("parameters", "buffers", "momentum")
+    named = {"held": [], **fields}  # by SGD nothing else is held
+    parameters, buffers, momentum, held = (
+        {member: tensors[f"{name}/{group}/{member}"] for member in named[group]}
+        for group in ("parameters", "buffers", "momentum", "held")
     )
-    return TrainingState(Weights(parameters, buffers), momentum, int(fields["step"]))
+    return TrainingState(Weights(parameters, buffers), momentum, int(fields["step"]), held)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -16,7 +17,14 @@ from lth.brief import brief
 from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
-from lth.network.prune import num_to_prune, prune_next_larger, prune_random, prune_smallest
+from lth.network.prune import (
+    kept_by_layer,
+    num_to_prune,
+    prune_next_larger,
+    prune_random,
+    prune_smallest,
+    prune_to,
+)
 from lth.network.weights import Weights
 from lth.plan.place import Kind
 from lth.randomness import generator
@@ -49,19 +57,19 @@ class Ingredients:
     dense: Solution | None = None  # w(0), which only one_shot prunes
 
     @property
-    def num_pruned(self) -> int:
-        """round(p · survivors of m(L-1))."""
-        return num_to_prune(self.previous.mask, self.setting.pruning.prune_fraction)
-
-    @property
     def mask(self) -> Mask:
         """m(L): m(L-1) without the smallest weights of w(L-1)."""
-        return prune_smallest(self.previous.final, self.previous.mask, self.num_pruned)
+        return self.pruned(self.previous.mask, partial(prune_smallest, self.previous.final))
 
-    @property
-    def num_pruned_from_dense(self) -> int:
-        """How many weights fall on the way from m(0) to the density of m(L)."""
-        return self.everything.num_kept - (self.previous.mask.num_kept - self.num_pruned)
+    def pruned(self, mask: Mask, prune: Callable[[Mask, int], Mask]) -> Mask:
+        """Return a mask pruned to as many weights as m(L) keeps, of which round(p · survivors) of m(L-1) went.
+
+        Under scope=layer every layer keeps as many as it does in m(L).
+        """
+        before, fraction = self.previous.mask, self.setting.pruning.prune_fraction
+        if self.setting.pruning.scope == "layer":
+            return prune_to(kept_by_layer(before, fraction), mask, prune)
+        return prune(mask, mask.num_kept - (before.num_kept - num_to_prune(before, fraction)))
 
     @property
     def everything(self) -> Mask:
@@ -73,7 +81,12 @@ def start_dense(network: nn.Module, setting: Setting, num_examples: int) -> Star
     """Return the start of w(0): everything kept, from w0 at step 0, capturing wk on the way."""
     schedule = resolve_schedule(setting.training, num_examples)
     state = TrainingState(Weights.of(network), {}, 0)
-    return Start(Mask.dense(network), state, schedule, rewind_iteration(setting.training, schedule))
+    return Start(
+        Mask.dense(network, setting.pruning.prune_layers),
+        state,
+        schedule,
+        rewind_iteration(setting.training, schedule),
+    )
 
 
 def start_sparse(kind: Kind, given: Ingredients) -> Start:
@@ -94,7 +107,7 @@ def _one_shot(given: Ingredients) -> Start:
     """The smallest weights of w(0) pruned in one go to the density of m(L), from wk."""
     if given.dense is None:
         raise InputError("one_shot prunes the dense solution w(0); give it")
-    return _rewound(given, prune_smallest(given.dense.final, given.everything, given.num_pruned_from_dense))
+    return _rewound(given, given.pruned(given.everything, partial(prune_smallest, given.dense.final)))
 
 
 def _fine_tune(given: Ingredients) -> Start:
@@ -121,18 +134,18 @@ def _random_init(given: Ingredients) -> Start:
 def _random_prune(given: Ingredients) -> Start:
     """A random fraction p of the survivors of m(L-1) removed, from wk."""
     stream = generator(given.setting.seed, "random_prune", given.level)
-    return _rewound(given, prune_random(given.previous.mask, given.num_pruned, stream))
+    return _rewound(given, given.pruned(given.previous.mask, partial(prune_random, generator=stream)))
 
 
 def _random_prune_one_shot(given: Ingredients) -> Start:
     """Randomly pruned from dense in one go to the density of m(L), from wk."""
     stream = generator(given.setting.seed, "random_prune_one_shot", given.level)
-    return _rewound(given, prune_random(given.everything, given.num_pruned_from_dense, stream))
+    return _rewound(given, given.pruned(given.everything, partial(prune_random, generator=stream)))
 
 
 def _prune_larger(given: Ingredients) -> Start:
     """The smallest p of the survivors of w(L-1) kept and the band from p to 2p pruned instead, from wk."""
-    mask = prune_next_larger(given.previous.final, given.previous.mask, given.num_pruned)
+    mask = given.pruned(given.previous.mask, partial(prune_next_larger, given.previous.final))
     return _rewound(given, mask)
 
 

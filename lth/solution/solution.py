@@ -15,6 +15,7 @@ from lth.plan.place import Kind, Place
 from lth.setting.network import NetworkSpec
 from lth.setting.reference import is_reference
 from lth.setting.setting import Setting
+from lth.training.objective import told
 from lth.training.train import EpochRecord, TrainingState
 
 
@@ -37,8 +38,14 @@ class Solution:
 
     def __repr__(self) -> str:
         of = f"{self.spec.name} on {self.setting.data.dataset}, seed {self.setting.seed}"
-        attained = f", test accuracy {self.history[-1].test.accuracy:.2%}" if self.history else ""
+        attained = f", test {self._attained()}" if self.history else ""
         return f"<Solution {self.name}: {of}, density {self.density:.1%}{attained}, key {self.key[:8]}>"
+
+    def _attained(self) -> str:
+        training, value = self.setting.training, self.history[-1].test.accuracy
+        if training.metric == "auto" and training.loss != "cross_entropy":
+            return f"metric {value:.4g}"  # of classes their accuracy, else R²
+        return told("accuracy" if training.metric == "auto" else training.metric, value)
 
     @property
     def weights(self) -> Weights:

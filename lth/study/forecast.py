@@ -24,7 +24,7 @@ def forecast(problem: Problem) -> Callable[[Task], float]:
     """
     train, products = problem.data.train, 0
     with suppress(Exception):  # of a network that can't be passed; its trial says so, and better
-        products = products_of(problem.network, train.images.shape[1:])
+        products = products_of(problem.network, train.images)
     size = Size(len(train), len(problem.data.test), products)
     precision, setting = problem.keys.computing.precision, problem.setting
 

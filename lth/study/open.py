@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from lth.data import ImageData, load_images
+from lth.data import ImageData, TensorData, load_images
 from lth.data.description import headline, particulars
 from lth.data.source import is_public
 from lth.errors import InputError
@@ -123,14 +123,16 @@ def build_study(
             setting = with_overrides(parent.setting, opening.parameters)
     images = sibling.problem.images if sibling is not None else None
     if images is None:
-        images = load_images(setting.data.dataset, _data_dir(opening))
+        width_height = setting.data.image_size
+        size = (width_height[0], width_height[1]) if width_height else None
+        images = load_images(setting.data.dataset, _data_dir(opening), size)
         if describe:
             _tell_data(images, setting.data.dataset, say)
     problem = set_up(setting, images, device, parent, others, given_computed_by=computed_by)
     if sibling is None and describe:
         if problem.code is not None:
             say(f"network {setting.network}: {described(problem.code)}")
-        say(parts_described(problem.network))
+        say(parts_described(problem.network, setting.pruning.prune_layers))
     pinned = {} if parent is None else {problem.keys.solution(parent.place): opening.from_run or ""}
     return Study(problem, store, say, pinned, opening.keep_every, Path(opening.unsent))
 
@@ -228,7 +230,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _tell_data(images: ImageData, dataset: str, say: Callable[[str], None]) -> None:
+def _tell_data(images: ImageData | TensorData, dataset: str, say: Callable[[str], None]) -> None:
     """Say what was read, and of a data set of the user's own what was not, too."""
     say(f"data {images.name}: {headline(images)}, digest {images.digest[:_DIGITS_SHOWN]}")
     if not is_public(dataset):

@@ -118,10 +118,10 @@ class Sweep:
     def _replication(self, index: int, say: Callable[[str], None]) -> Replication:
         """Open the studies of a setting; those of the one before are given up, all but their data set."""
         opening, sibling = self._openings[index], None
-        if self._last is not None and self._last.studies[0].problem.setting.data.dataset == (
-            opening.setting().data.dataset
-        ):
-            sibling = self._last.studies[0]
+        if self._last is not None:
+            wanted, last = opening.setting().data, self._last.studies[0].problem.setting.data
+            if (wanted.dataset, wanted.image_size) == (last.dataset, last.image_size):
+                sibling = self._last.studies[0]
         self._last = build_replication(opening, self._seeds, self._store, say, sibling=sibling)
         return self._last
 

@@ -239,7 +239,9 @@ class TaskWorker:
     def _surveyor(self) -> Surveyor:
         problem = self._problem
         amount, seed = problem.setting.analysis.hessian_examples, problem.setting.seed
-        return Surveyor(problem.network, problem.data, amount, seed, problem.others)
+        return Surveyor(
+            problem.network, problem.data, amount, seed, problem.others, objective=problem.objective
+        )
 
     def _trajectory(self, place: Place) -> KeptWeights:
         """Return the weights that a solution kept along its training; none is read yet."""

@@ -17,6 +17,7 @@ from lth.study.record.solution import log_epoch, log_solution, log_solution_mode
 from lth.study.record.training_progress import ProgressKeeper
 from lth.study.unsent import Unsent
 from lth.tracking.run import RunLog
+from lth.training.objective import told
 from lth.training.threads import threads_for
 from lth.training.train import EpochRecord, snapshot_epochs
 
@@ -74,7 +75,8 @@ def train_on(
         say(f"  warning: {reason}")
     run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})
     last = solution.history[-1]
-    say(f"  training loss {last.train.loss:.4g}, test accuracy {last.test.accuracy:.2%}, {seconds:.0f} s")
+    reached = told(problem.metric, last.test.accuracy)
+    say(f"  training loss {last.train.loss:.4g}, test {reached}, {seconds:.0f} s")
     return solution
 
 

@@ -38,6 +38,7 @@ from lth.study.record.solution import evaluations
 from lth.tracking.model import ModelError, models_of, read_weights
 from lth.tracking.store import KEY, REUSED, STUDY, FoundRun, Store, is_finished
 
+_TIMES = "time/"  # what begins the names of metrics that say how long something took
 _THINGS = ("checkpoints", "models", "measurements", "numbers", "files")
 _SAME = 1e-9  # relative: how far a number that is read off again may lie from the stored one
 
@@ -167,7 +168,8 @@ class _Look:
             return
         if found is not None:
             yield from self._numbers(found, MEASUREMENT, every=False)  # earlier versions read less off it
-            if found and not found.keys() & self._run.data.metrics.keys():
+            # What earlier versions read off it has other names.
+            if found and not any(not name.startswith(_TIMES) for name in self._run.data.metrics):
                 yield f"has none of the numbers that {MEASUREMENT} says"
 
     def _analysis(self) -> Iterator[str]:

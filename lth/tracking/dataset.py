@@ -28,8 +28,8 @@ class DataSplit:
     digest: str  # SHA-256 of the whole data set
     source: str
     context: str  # what it is used for: `training` or `evaluation`
-    features: Tensors
-    targets: Tensors
+    features: Mapping[str, Tensors]  # by name; a single one has none
+    targets: Mapping[str, Tensors]
     profile: Mapping[str, str | int | float | Sequence[float]] = field(default_factory=dict)
 
     @property
@@ -52,7 +52,15 @@ class DataSplit:
         return DatasetInput(entity, [InputTag("mlflow.data.context", self.context)])
 
 
-def _specified(tensors: Tensors) -> str:
+def _specified(tensors: Mapping[str, Tensors]) -> str:
     """Return what MLflow's `TensorSpec` writes: JSON within the JSON of the schema."""
-    spec = {"dtype": tensors.dtype, "shape": list(tensors.shape)}
-    return json.dumps([{"type": "tensor", "tensor-spec": spec}])
+    return json.dumps(
+        [
+            {
+                **({"name": name} if name else {}),
+                "type": "tensor",
+                "tensor-spec": {"dtype": each.dtype, "shape": list(each.shape)},
+            }
+            for name, each in tensors.items()
+        ]
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,12 +17,14 @@ from mlflow import MlflowClient, get_tracking_uri
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.types import Schema, TensorSpec
 from torch import Tensor, nn
 
 from lth.errors import InputError
+from lth.inputs import Inputs, called, each
 from lth.tracking.client import one_line
 from lth.tracking.dataset import DataSplit
 from lth.tracking.run import NOTE, RunLog
@@ -30,7 +33,7 @@ from lth.tracking.run import NOTE, RunLog
 def log_model(
     run: RunLog,
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     *,
     name: str,
     step: int,
@@ -45,7 +48,7 @@ def log_model(
     Args:
         run: Of the network; a model that it has already, of a process that was killed here, is replaced.
         network: What to log.
-        input_shape: Of one example.
+        inputs: Two examples: with a batch of one, the export would be of one.
         name: Of the model.
         step: Of its training, after which these are the weights.
         parameters: Of the model.
@@ -62,7 +65,7 @@ def log_model(
         if not first:
             _remove_models(run)
         first = False
-        return _log(run, network, input_shape, name, step, parameters, card, attained)
+        return _log(run, network, inputs, name, step, parameters, card, attained)
 
     return run.patiently(log)
 
@@ -70,7 +73,7 @@ def log_model(
 def _log(
     run: RunLog,
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     name: str,
     step: int,
     parameters: Mapping[str, str],
@@ -81,7 +84,7 @@ def _log(
     with tempfile.TemporaryDirectory() as directory:
         folder, described = Path(directory, "model"), Model(run_id=run.run_id)
         try:
-            _save(network, input_shape, folder, described)
+            _save(network, inputs, folder, described)
         except (MlflowException, OSError):
             raise
         except Exception as error:  # torch.export fails with whatever its tracer meets
@@ -100,20 +103,46 @@ def _log(
     return None
 
 
-def _save(network: nn.Module, input_shape: Sequence[int], folder: Path, described: Model) -> None:
-    example = torch.zeros(2, *input_shape)  # two: a batch of one would be fixed in the export
+def _save(network: nn.Module, inputs: Inputs, folder: Path, described: Model) -> None:
+    arrays = tuple(tensor.numpy() for _, tensor in each(inputs))
     # Traced without gradients, a program is the same and takes a third less time.
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
         mlflow.pytorch.save_model(
-            network,
+            _by_position(network, inputs),
             folder,
             mlflow_model=described,
-            input_example=example.numpy(),
-            signature=infer_signature(example.numpy(), network(example).numpy()),
+            input_example=arrays[0] if isinstance(inputs, Tensor) else arrays,
+            signature=_signature(inputs, called(network, inputs)),
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             **_as_exported_program(),
         )
+
+
+def _signature(inputs: Inputs, outputs: Tensor) -> ModelSignature:
+    """Return types and shapes; several inputs are named, those of a tuple by their positions."""
+    specs = [_spec(tensor, name) for name, tensor in each(inputs)]
+    return ModelSignature(inputs=Schema(specs), outputs=Schema([_spec(outputs)]))
+
+
+def _spec(tensor: Tensor, name: str = "") -> TensorSpec:
+    return TensorSpec(tensor.numpy().dtype, (-1, *tensor.shape[1:]), name or None)
+
+
+def _by_position(network: nn.Module, inputs: Inputs) -> nn.Module:
+    """Return a network that takes by position, as MLflow exports it, what it takes by name; else itself."""
+    if not isinstance(inputs, Mapping):
+        return network
+    names, placed, own = tuple(inputs), copy.copy(network), network.forward
+
+    def forward(*tensors: Tensor) -> Any:
+        return own(**dict(zip(names, tensors, strict=True)))
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    forward.__signature__ = signature  # type: ignore[attr-defined]
+    placed.forward = forward
+    return placed
 
 
 class ModelError(InputError):
@@ -155,12 +184,13 @@ def read_weights(model_id: str, directory: Path) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in state.items()}
 
 
-def why_no_model(network: nn.Module, input_shape: Sequence[int]) -> str | None:
+def why_no_model(network: nn.Module, inputs: Inputs) -> str | None:
     """Return why a network in evaluation mode will have no model; None if torch.export can trace it."""
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.export.export(network, (torch.zeros(2, *input_shape),))
+            tensors = tuple(tensor for _, tensor in each(inputs))
+            torch.export.export(_by_position(network, inputs), tensors)
     except Exception as error:  # torch.export fails with whatever its tracer meets
         return _untraceable(error)
     return None

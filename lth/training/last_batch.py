@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import called, zeros_like
 from lth.randomness import restored
 
 
@@ -36,13 +37,13 @@ def check_last_batch(network: nn.Module, examples: Examples, batch_size: int) ->
         raise InputError(f"batch_size=1 is out of range; expected at least 2 (BatchNorm) for layer {layers[0]}")
     if layers:
         raise InputError(f"{batch}, which BatchNorm can't normalise (layer {layers[0]}); {remedy}")
-    probe, image = copy.deepcopy(network).cpu().train(), examples.take(torch.tensor([0])).images.cpu().float()
+    probe, first = copy.deepcopy(network).cpu().train(), zeros_like(examples.images, 1)
     try:
         with torch.no_grad(), restored(torch.device("cpu")):
-            shape = tuple(probe(image).shape)
+            shape = tuple(called(probe, first).shape)
     except Exception as error:  # whatever a user's network raises
         raise InputError(
             f"{batch}, of which the network makes {type(error).__name__}: {error}; {remedy}"
         ) from error
-    if len(shape) != 2 or shape[0] != 1:
+    if not shape or shape[0] != 1:
         raise InputError(f"{batch}, which the network maps to {shape}; let it keep the first axis, or {remedy}")

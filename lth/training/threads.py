@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lth.cores import usable_cores
 from lth.data import Examples
+from lth.inputs import Inputs, called, zeros_like
 from lth.randomness import restored
 
 # A thread takes some 30 ms for them. A step of the digits or LeNet takes 4e7, of ResNet-20 on CIFAR-10 1.6e10.
@@ -37,7 +38,7 @@ def threads_for(network: nn.Module, examples: Examples, batch_size: int = _BATCH
     available = min(torch.get_num_threads(), usable_cores())
     if available == 1:
         return 1
-    products = _PASSES * batch_size * products_of(network, examples.images.shape[1:])
+    products = _PASSES * batch_size * products_of(network, examples.images)
     return available if products >= _WORTH_PRODUCTS else 1
 
 
@@ -55,8 +56,8 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def products_of(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return about how many products of two numbers the forward pass of one image takes.
+def products_of(network: nn.Module, inputs: Inputs) -> int:
+    """Return about how many products of two numbers the forward pass of one example takes.
 
     Counted are convolutions and fully-connected layers; a parameter of anything else counts once. The network
     is copied.
@@ -67,7 +68,7 @@ def products_of(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     for layer in layers:
         layer.register_forward_hook(lambda layer, _inputs, output: counted.append(_products(layer, output)))
     with torch.no_grad(), restored(torch.device("cpu")):
-        probe(torch.zeros(2, *input_shape))  # two, for networks that a batch of one would confuse
+        called(probe, zeros_like(inputs, 2))  # two, for networks that a batch of one would confuse
     known = {id(layer.weight) for layer in layers}
     others = sum(parameter.numel() for parameter in probe.parameters() if id(parameter) not in known)
     return sum(counted) // 2 + others

@@ -1,7 +1,6 @@
-"""Masked SGD from any state to the end of a schedule, the same bits for the same arguments and threads.
+"""Masked training from any state to the end of a schedule, the same bits for the same arguments and threads.
 
-Pruned weights stay exactly zero because they start at zero and their gradients are set to zero before each
-step: momentum and weight decay of a zero with zero gradient are zero. The order of the data and its
+Pruned weights start at zero, and `MaskedOptimiser` leaves them there. The order of the data and its
 augmentation are functions of (seed, epoch), so training on from a kept state retraces what led away from it.
 """
 
@@ -11,13 +10,12 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from lth.bar import progress
 from lth.brief import brief
@@ -25,6 +23,7 @@ from lth.data import TrainingData
 from lth.data.augment import Augmenter
 from lth.data.examples import sample
 from lth.errors import InputError, MendableError
+from lth.inputs import Inputs, called, mapped
 from lth.network.layout import fastest_memory_format, is_ours
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -36,11 +35,13 @@ from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
+from lth.training.objective import CROSS_ENTROPY, Objective, told
+from lth.training.optimiser import MaskedOptimiser, masked_state, unmasked_state
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
 from lth.training.threads import threads, threads_for
 
-LossOf = Callable[[Tensor, Tensor], Tensor]  # of normalised inputs and labels
+LossOf = Callable[[Inputs, Tensor], Tensor]  # of normalised inputs and labels
 
 
 class TrainingDivergedError(MendableError, ArithmeticError):
@@ -49,18 +50,19 @@ class TrainingDivergedError(MendableError, ArithmeticError):
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Everything SGD needs to go on from a step."""
+    """Everything an optimiser needs to go on from a step."""
 
     weights: Weights
-    momentum: Mapping[str, Tensor]  # by parameter name; empty: all zero
+    momentum: Mapping[str, Tensor]  # of SGD, by parameter name; empty: all zero
     step: int  # iterations of the schedule already taken
+    held: Mapping[str, Tensor] = field(default_factory=dict)  # by other optimisers: `MaskedOptimiser.held`
 
     __repr__ = brief
 
     def masked(self, mask: Mask) -> TrainingState:
-        """Return the state with the pruned weights and their momentum exactly zero."""
+        """Return the state with the pruned weights, their momentum and moments exactly zero."""
         momentum = {name: mask.apply_to(name, buffer) for name, buffer in self.momentum.items()}
-        return TrainingState(mask.apply(self.weights), momentum, self.step)
+        return TrainingState(mask.apply(self.weights), momentum, self.step, masked_state(self.held, mask))
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Procedure:
     seed: int  # of the data order and augmentation
     compiled: bool = False  # the step by torch.compile; another rounding
     epoch_examples: Amount = ALL  # training examples that all records but the last are of, in `precision`
+    objective: Objective = CROSS_ENTROPY  # what is minimised, and what is recorded beside it
 
 
 def snapshot_epochs(snapshots: Snapshots, num_epochs: int) -> frozenset[int]:
@@ -229,9 +232,8 @@ def _train(
             run.check()
             record(epoch + 1)
             last = history[-1]
-            bar.set_postfix_str(
-                f"loss {last.train.loss:.3g}, test accuracy {last.test.accuracy:.1%}", refresh=False
-            )
+            reached = told(procedure.objective.metric_of(data.test.labels), last.test.accuracy, digits=1)
+            bar.set_postfix_str(f"loss {last.train.loss:.3g}, test {reached}", refresh=False)
     except KeyboardInterrupt as interruption:
         try:
             keep()
@@ -250,10 +252,12 @@ class _Recorder:
         self._schedule = schedule
         positions = sample(len(data.train), procedure.epoch_examples, procedure.seed, "epoch_examples")
         self._each_epoch = [
-            Evaluator(network, examples, precision=procedure.precision)
+            Evaluator(network, examples, precision=procedure.precision, objective=procedure.objective)
             for examples in (data.train.take(positions), data.test)
         ]
-        self._last_epoch = [Evaluator(network, examples) for examples in (data.train, data.test)]
+        self._last_epoch = [
+            Evaluator(network, examples, objective=procedure.objective) for examples in (data.train, data.test)
+        ]
 
     def record(self, epoch: int, weights: Weights) -> EpochRecord:
         evaluators = self._last_epoch if epoch == self._schedule.num_epochs else self._each_epoch
@@ -278,6 +282,7 @@ class _Run:
     ) -> None:
         self._network = copy.deepcopy(network)
         start.weights.load_into(self._network)
+        self._objective = procedure.objective
         self._bf16 = procedure.precision == "bf16"
         products = torch.bfloat16 if self._bf16 else torch.float32
         self._layout = fastest_memory_format(network, device, products)
@@ -287,34 +292,31 @@ class _Run:
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
         # Ours compute the same each time and wait for nothing; what a user's does in Python would be lost.
-        self._captures = device.type == "cuda" and is_ours(network)
+        self._captures = device.type == "cuda" and is_ours(network) and not schedule.recipe.is_own
+        self._captures = self._captures and not procedure.objective.is_own
         graphs = device.type == "cuda" and not self._captures
         self._loss_of_whole_batch = compiled(self._loss, graphs=graphs) if procedure.compiled else self._loss
         self._captured: dict[int, CapturedStep] = {}  # by batch size
-        self._lr = torch.tensor(schedule.lr, device=device) if self._captures else schedule.lr
-        self._optimiser = torch.optim.SGD(
-            self._parameters.values(),
-            lr=self._lr,
-            momentum=schedule.momentum,
-            weight_decay=schedule.weight_decay,
-            fused=is_ours(network),  # whose parameters all have gradients from the start
+        self._optimiser = MaskedOptimiser(
+            self._parameters,
+            mask,
+            schedule.recipe,
+            schedule.lr,
+            schedule.momentum,
+            schedule.weight_decay,
+            fused=is_ours(network) and not schedule.recipe.is_own,  # all have gradients from the start
+            on_device=self._captures,
         )
-        for name, momentum in start.momentum.items():
-            parameter = self._parameters[name]
-            self._optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-        self._masked = [
-            (self._parameters[name], torch.empty_like(self._parameters[name]).copy_(kept).detach())
-            for name, kept in mask.keep.items()
-            if not bool(kept.all())
-        ]
+        self._optimiser.restore(start.momentum, start.held)
 
-    def take_step(self, inputs: Tensor, labels: Tensor) -> None:
-        """Take one SGD step; nothing waits for the device."""
-        self._set_lr(self._schedule.lr_at(self.step))
+    def take_step(self, inputs: Inputs, labels: Tensor) -> None:
+        """Take one step; nothing waits for the device."""
+        self._optimiser.set_lr(self._schedule.lr_at(self.step))
         size = len(labels)
         # A last smaller batch is not worth a compilation of its own.
         loss_of = self._loss_of_whole_batch if size == self._schedule.batch_size else self._loss
         if self._captures:
+            assert isinstance(inputs, Tensor)  # of ours
             if size not in self._captured:
                 self._captured[size] = self._capture(loss_of, inputs, labels)
             self._captured[size](inputs, labels)
@@ -322,34 +324,20 @@ class _Run:
             self._descend(loss_of, inputs, labels)
         self.step += 1
 
-    def _descend(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> None:
+    def _descend(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
         loss = loss_of(inputs, labels)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        pruned = [(p.grad, keep) for p, keep in self._masked if p.grad is not None]
-        if pruned:
-            torch._foreach_mul_([grad for grad, _ in pruned], [keep for _, keep in pruned])
         self._optimiser.step()
         self._total_loss += loss.detach()
 
     def _capture(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> CapturedStep:
-        if self._schedule.momentum:
-            for parameter in self._parameters.values():
-                # What the first step would make; momentum of zero changes nothing.
-                self._optimiser.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
-        momentum = [held["momentum_buffer"] for held in self._optimiser.state.values() if held]
+        held = self._optimiser.prepare()
         return CapturedStep(
             partial(self._descend, loss_of),
             (inputs, labels),
-            [*self._parameters.values(), *self._network.buffers(), *momentum, self._total_loss],
+            [*self._parameters.values(), *self._network.buffers(), *held, self._total_loss],
         )
-
-    def _set_lr(self, lr: float) -> None:
-        if isinstance(self._lr, Tensor):
-            self._lr.fill_(lr)
-            return
-        for group in self._optimiser.param_groups:
-            group["lr"] = lr
 
     def check(self) -> None:
         """Raise if a loss was not finite since the last check; this waits for the device."""
@@ -360,19 +348,18 @@ class _Run:
         return Weights.of(self._network)
 
     def state(self) -> TrainingState:
-        momentum = {
-            name: self._optimiser.state[parameter]["momentum_buffer"].clone(
-                memory_format=torch.contiguous_format
-            )
-            for name, parameter in self._parameters.items()
-            if "momentum_buffer" in self._optimiser.state[parameter]
-        }
-        return TrainingState(self.weights(), momentum, self.step)
+        optimiser = self._optimiser
+        return TrainingState(self.weights(), optimiser.momentum(), self.step, optimiser.held())
 
-    def _loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._bf16):
-            logits = self._network(inputs.contiguous(memory_format=self._layout))
-        return cross_entropy(logits.float(), labels)
+    def _laid_out(self, inputs: Inputs) -> Any:
+        if isinstance(inputs, Tensor):
+            return inputs.contiguous(memory_format=self._layout)
+        return mapped(Tensor.contiguous, inputs)
+
+    def _loss(self, inputs: Inputs, labels: Tensor) -> Tensor:
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self._bf16):
+            logits = called(self._network, self._laid_out(inputs))
+        return self._objective.mean(logits.float(), labels)
 
 
 def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:
@@ -383,6 +370,8 @@ def _check_start(start: TrainingState, mask: Mask, schedule: Schedule) -> None:
         for what, tensor in (("weight", start.weights.parameters[name]), ("momentum", momentum)):
             if tensor is not None and bool(tensor.cpu()[~kept].any()):
                 raise InputError(f"a pruned {what} of {name} is not zero; use TrainingState.masked")
+    if (odd := unmasked_state(start.held, mask)) is not None:
+        raise InputError(f"{odd} of a pruned weight is not zero; use TrainingState.masked")
 
 
 def _check_finite(loss: float, step: int, schedule: Schedule, what: str) -> None:

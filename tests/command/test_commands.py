@@ -78,7 +78,7 @@ def test_report_of_a_study_that_is_not_complete_says_what_is_missing_and_how_to_
     assert "Not complete yet" in told
     assert "seed 0 lacks 1 of" in told
     assert "surface through dense, level 2 and random_init" in told
-    assert "To complete it: mlflow run . -e study -P preset=digits" in told
+    assert "To complete it: lth study -P preset=digits" in told
 
 
 def test_analyze_trains_what_it_measures_and_says_its_numbers(tracking):

@@ -10,6 +10,7 @@ from PIL import Image, ImageFile
 
 from lth.data import ImageData, load_images
 from lth.data.description import particulars
+from lth.data.folder import load_image_folder
 
 
 def write_image(path: Path, value: int, size: tuple[int, int] = (5, 4), mode: str = "L") -> None:
@@ -296,7 +297,6 @@ def test_classes_that_differ_in_case_only_are_two_and_that_is_said(tree):
     ("before", "after", "hint"),
     [
         ("train", "Train", "has the folders Train, test: rename what is meant"),
-        ("test", "val", "has the folders train, val: rename what is meant"),
         ("test", "testing", "has the folders testing, train"),
     ],
 )
@@ -579,3 +579,56 @@ def test_a_truncated_image_is_refused_also_where_a_program_lets_pillow_fill_it_u
     with pytest.raises(ValueError, match=r"train/c/y\.jpg can't be decoded"):
         load_images("imagefolder", tree)
     assert ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def sized_tree(root: Path, test: str = "test") -> Path:
+    """Make a folder with images of three sizes: left of the middle dark, right of it bright."""
+    for split, name, size in [
+        ("train", "a", (8, 8)),
+        ("train", "b", (16, 8)),
+        (test, "a", (8, 24)),
+    ]:
+        pixels = np.zeros((size[1], size[0]), dtype=np.uint8)
+        pixels[:, size[0] // 2 :] = 200
+        (root / split / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(root / split / name / "0.png")
+    return root
+
+
+def test_images_of_several_sizes_are_given_one_where_one_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"let image_size=\d+x\d+ do it"):
+        load_image_folder(sized_tree(tmp_path))
+    data = load_image_folder(tmp_path, (4, 6))
+    assert data.input_shape == (1, 6, 4)
+    for images in (data.train_images, data.test_images):
+        assert int(images[..., 0].max()) == 0
+        assert int(images[..., -1].min()) == 200
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_folder_of_validation_is_the_test_where_there_is_no_other(tmp_path, name):
+    data = load_image_folder(sized_tree(tmp_path, name), (4, 4))
+    assert (len(data.train_labels), len(data.test_labels)) == (2, 1)
+    assert data.reading.passed_over == {}
+
+
+def test_tiny_imagenet_is_read_as_it_is_unpacked(tmp_path):
+    for place, name in enumerate(["n02", "n01"]):
+        (tmp_path / "train" / name / "images").mkdir(parents=True)
+        (tmp_path / "train" / name / f"{name}_boxes.txt").write_text("")
+        Image.fromarray(np.full((4, 4, 3), 10 * place, np.uint8)).save(
+            tmp_path / "train" / name / "images" / f"{name}_0.JPEG"
+        )
+    (tmp_path / "val" / "images").mkdir(parents=True)
+    Image.fromarray(np.full((4, 4, 3), 90, np.uint8)).save(tmp_path / "val" / "images" / "val_0.JPEG")
+    (tmp_path / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn02\t0\t0\t3\t3\n")
+    data = load_images("tiny-imagenet", tmp_path)
+    assert data.class_names == ("n01", "n02")
+    assert data.train_labels.tolist() == [0, 1]
+    assert data.test_labels.tolist() == [1]
+    assert load_images("tiny-imagenet", tmp_path, (2, 2)).input_shape == (3, 2, 2)
+
+
+def test_a_folder_that_is_no_tiny_imagenet_is_told(tmp_path):
+    with pytest.raises(ValueError, match="unpack tiny-imagenet-200"):
+        load_images("tiny-imagenet", tmp_path)

@@ -35,9 +35,9 @@ def test_digits_read_no_directory(tmp_path):
 
 def test_an_unknown_name_raises_and_lists_those_that_exist():
     with pytest.raises(
-        ValueError, match=r"dataset='mnist' is unknown; choose one of digits, cifar10, .*imagefolder"
+        ValueError, match=r"dataset='svhn' is unknown; choose one of digits, cifar10, .*imagefolder"
     ):
-        load_images("mnist")
+        load_images("svhn")
 
 
 def made(data_dir):

@@ -168,9 +168,9 @@ def test_numbers_that_are_gone_are_measured_again_for_an_analysis(finished):
 def test_numbers_that_are_gone_are_missing_in_a_report_and_a_study_measures_them_again(finished):
     MlflowClient().delete_run(the("tags.kind = 'report'").info.run_id)
     (artifacts(the("tags.measure = 'surface'")) / "measurement.npz").unlink()
-    told = said(call(report), 1)
-    assert "lacks surface through dense" in told
-    assert "`lth study` with the same parameters completes it" in told
+    told = said(call(report))
+    assert "lacks 1 of 47 results: surface through dense" in told
+    assert "To complete it: lth study -P preset=digits" in told
     assert "measuring surface through dense" in said(call(study))
 
 

@@ -6,20 +6,27 @@ what users can name is escaped is shown by `test_report` and `test_interactive_s
 
 import re
 from pathlib import Path
+from unittest.mock import MagicMock
 
 from lth.setting.parameter import BY_NAME
+from lth.tracking.ui import served
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_every_server_that_make_starts_listens_to_this_machine_alone():
-    started = [
-        line for line in (ROOT / "Makefile").read_text().splitlines() if re.search(r"mlflow (ui|server)", line)
-    ]
-    assert started
-    for line in started:
-        if not line.startswith("#"):
-            assert "--host 127.0.0.1" in line
+def test_the_ui_listens_to_this_machine_alone(tracking, monkeypatch):
+    started: list[list[str]] = []
+    monkeypatch.setattr("lth.tracking.ui.subprocess.Popen", lambda line: started.append(line) or MagicMock())
+    monkeypatch.setattr("lth.tracking.ui._wait", lambda *_: None)
+    monkeypatch.setattr("lth.tracking.ui._check_free", lambda *_: None)
+    with served(5000):
+        pass
+    (line,) = started
+    assert line[line.index("--host") + 1] == "127.0.0.1"
+
+
+def test_make_starts_no_server_of_its_own():
+    assert not re.search(r"mlflow (ui|server)", (ROOT / "Makefile").read_text())
 
 
 def test_running_code_by_name_is_documented_where_it_is_named():

@@ -62,7 +62,14 @@ def test_the_reference_study_took_about_what_is_predicted():
 
 @pytest.mark.parametrize(
     ("parameter", "more"),
-    [("epochs", "60"), ("levels", "9"), ("k", "200"), ("directions", "90"), ("grid", "99")],
+    [
+        ("epochs", "60"),
+        ("levels", "9"),
+        ("k", "200"),
+        ("directions", "90"),
+        ("grid", "99"),
+        ("matched_loss", "on"),
+    ],
 )
 def test_more_work_takes_longer(parameter, more):
     size = SIZES["digits"]

@@ -8,7 +8,15 @@ from made_evidence import made_evidence
 
 from lth.measure.curvature.density import SpectralDensity
 from lth.measure.kind.take import KINDS
-from lth.plan.jobs import CurvatureJob, DensityJob, RadiiJob, level_jobs, study_jobs, successive_line
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    MatchedJob,
+    RadiiJob,
+    level_jobs,
+    study_jobs,
+    successive_line,
+)
 from lth.plan.place import Place, Point
 from lth.report.spoken import said
 
@@ -26,6 +34,8 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     one_of_each = {type(job): job for job in jobs}
     told = {kind: said(found([job])) for kind, job in one_of_each.items()}
     told[DensityJob] = said([(DensityJob(SOLUTION), DENSITY)])
+    at_one_loss = made_evidence(last=2, matched_loss="on").matched
+    told[MatchedJob] = said(at_one_loss.items())
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

@@ -32,7 +32,20 @@ STUDY = [
         ("data_root", "data_dir"),
         ("sparsity", "prune_fraction"),
         ("rewind_epoch", "rewind_step"),
-        ("lr_scheduler", "milestones"),
+        ("lr_scheduler", "schedule"),
+        ("milestone_steps", "milestones"),
+        ("optimiser", "optimizer"),
+        ("Adam", "optimizer"),
+        ("loss_fn", "loss"),
+        ("criterion", "loss"),
+        ("label-smoothing", "label_smoothing"),
+        ("warmup_steps", "warmup"),
+        ("max_grad_norm", "grad_clip"),
+        ("gradient_clip_val", "grad_clip"),
+        ("pruning_strategy", "scope"),
+        ("pruning_layers_to_ignore", "prune_layers"),
+        ("resize", "image_size"),
+        ("metrics", "metric"),
         ("amp", "precision"),
         ("gpu", "device"),
         ("num_workers", "workers"),
@@ -66,7 +79,7 @@ def test_a_slip_is_told_by_what_it_is_near(typed, parameter):
     assert parameter_meant(typed, STUDY) == parameter
 
 
-@pytest.mark.parametrize("typed", ["optimizer", "optimiser", "Adam", "dropout", "label_smoothing", "val_split"])
+@pytest.mark.parametrize("typed", ["dampening", "ema", "gradient_accumulation", "dropout", "val_split"])
 def test_what_there_is_no_parameter_for_is_told_with_what_there_is_instead(typed):
     assert parameter_meant(typed, STUDY) is None
     assert len(meant(typed, STUDY)) > 20

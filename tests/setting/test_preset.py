@@ -16,7 +16,7 @@ _SCHEDULE = {
     "lr": "0.1",
     "momentum": "0.9",
     "weight_decay": "0.0001",
-    "milestones": "80ep,120ep",
+    "milestones": "50%,75%",
     "prune_fraction": "0.2",
     "rewind_step": "1000",
     "augmentation": "crop_flip",

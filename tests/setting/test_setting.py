@@ -23,6 +23,7 @@ from lth.setting.setting import (
     with_overrides,
 )
 from lth.setting.step import Step
+from lth.training.schedule import resolve_schedule
 
 DIGITS = PRESETS["digits"]
 POSITIVE = st.floats(1e-12, 1e12)
@@ -226,7 +227,22 @@ NEW = (
 
 
 # What that version did, which had no such parameters of training.
-AS_BEFORE = {"compile": "off", "epoch_examples": "all"}
+AS_BEFORE = {
+    "compile": "off",
+    "epoch_examples": "all",
+    "image_size": "none",
+    "scope": "global",
+    "prune_layers": "default",
+    "loss": "cross_entropy",
+    "label_smoothing": "0.0",
+    "metric": "auto",
+    "optimizer": "sgd",
+    "nesterov": "off",
+    "betas": "0.9,0.999",
+    "schedule": "milestones",
+    "warmup": "0",
+    "grad_clip": "none",
+}
 
 
 def without(*names: str) -> dict[str, str]:
@@ -276,9 +292,9 @@ def test_measuring_fields_may_all_be_missing():
         "preset",
         "seed",
         "network",
-        *DataSetting.__dataclass_fields__,
+        *(name for name in DataSetting.__dataclass_fields__ if name not in AS_BEFORE),
         *(name for name in TrainingSetting.__dataclass_fields__ if name not in AS_BEFORE),
-        *PruningSetting.__dataclass_fields__,
+        *(name for name in PruningSetting.__dataclass_fields__ if name not in AS_BEFORE),
     ],
 )
 def test_what_decides_the_weights_may_not_be_missing(name):
@@ -330,3 +346,18 @@ def test_any_text_for_any_parameter_is_read_back_or_refused_by_name(name, writte
         refusal = str(error)
     assert refusal == "" or name in refusal
     assert with_overrides(DIGITS, {name: found.flat()[name]}) == found
+
+
+@pytest.mark.parametrize(("name", "value"), [("milestones", "15ep,23ep"), ("rewind_step", "9ep")])
+def test_a_place_beyond_a_short_training_is_told_that_shares_fit_any(name, value):
+    training = with_overrides(DIGITS, {"epochs": "4", name: value}).training
+    with pytest.raises(ValueError, match=r"share"):
+        resolve_schedule(training, 40)
+
+
+@pytest.mark.parametrize("epochs", range(1, 9))
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_fits_a_training_of_any_length(preset, epochs):
+    training = with_overrides(PRESETS[preset], {"epochs": epochs}).training
+    schedule = resolve_schedule(training, 1437 if preset == "digits" else 200_000)
+    assert 0 < schedule.milestones[0] < schedule.milestones[1] < schedule.num_iterations

@@ -276,7 +276,9 @@ def test_a_manifest_with_an_impossible_value_raises(checkpoint, name, value):
     [
         {"num_classes": "3"},
         {"num_classes": -3},
-        {"input_shape": [1, 6]},
+        {"input_shape": []},
+        {"input_shape": [1, [6]]},
+        {"input_types": ["complex64"]},
         {"input_shape": [1, -6, 6]},
         {"input_shape": [-1, 6, 6]},
         {"name": "resnet8-w4"},

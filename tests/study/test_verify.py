@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from finished_study import FinishedStudy
 from mlflow import MlflowClient
 from stored_store import WRITTEN_IN, unpack
-from tiny_problem import network
+from tiny_problem import make_problem
 
 from lth.command import verify
 from lth.study.record.load import load_solution
@@ -74,7 +74,7 @@ def model_of(name: str) -> Path:
     """Log the model of a solution, and return its folder."""
     store, run_id = Store(), run_called(name).info.run_id
     solution = load_solution(store, run_id)
-    assert log_solution_model(store.append(run_id), solution, network((1, 6, 6), 3)) is None
+    assert log_solution_model(store.append(run_id), solution, make_problem(), step=1) is None
     experiment = store.experiment_id
     (model,) = MlflowClient().search_logged_models([experiment], f"source_run_id = '{run_id}'")
     return Path(model.artifact_location)

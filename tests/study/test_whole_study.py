@@ -19,6 +19,7 @@ from lth.plan.jobs import study_jobs, successive_line
 from lth.plan.place import BASELINES, Place, Point
 from lth.report.part import parse_figures
 from lth.study.record.report import earlier_reports
+from lth.study.record.row import geometry
 from lth.study.replication import Replication
 from lth.study.results import MissingEvidenceError
 from lth.tracking.store import KEY, Store
@@ -118,7 +119,7 @@ def test_a_solution_has_all_that_is_known_of_it_on_its_own_run(whole):
         assert {*known, "test/accuracy", "density", "mask/0", "mask/5"} <= run.data.metrics.keys()
     (analysis,) = Store().search("tags.kind = 'analysis' AND tags.level = '2'")
     (level,) = Store().search("tags.kind = 'imp' AND tags.level = '2'")
-    for name, value in analysis.data.metrics.items():
+    for name, value in geometry(analysis.data.metrics).items():
         assert level.data.metrics[name] == value, name
 
 

@@ -64,7 +64,7 @@ def examples_of(shape: tuple[int, int, int]) -> Examples:
 )
 def test_products_are_those_of_convolutions_and_layers(name, shape, products):
     network = build_network(NetworkSpec(name, shape, 10), 0)
-    counted = products_of(network, shape)
+    counted = products_of(network, torch.zeros(1, *shape))
     others = sum(p.numel() for p in network.parameters() if p.dim() == 1)
     assert counted == products + (others if name == "resnet20" else 0)
 
@@ -78,7 +78,7 @@ def test_a_layer_that_is_called_twice_counts_twice():
         def forward(self, x: Tensor) -> Tensor:
             return self.fc(self.fc(x.flatten(1)))
 
-    assert products_of(Twice(), (1, 2, 2)) == 2 * 16
+    assert products_of(Twice(), torch.zeros(1, 1, 2, 2)) == 2 * 16
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_no_more_threads_are_taken_than_a_container_has_cores(cores):
 def test_counting_leaves_network_and_random_state_alone(cores):
     network = nn.Sequential(nn.Flatten(), nn.Linear(36, 3), nn.Dropout()).train()
     before, state = copy.deepcopy(network.state_dict()), torch.get_rng_state()
-    products_of(network, (1, 6, 6))
+    products_of(network, torch.zeros(1, 1, 6, 6))
     assert all(part.training for part in network.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)

@@ -13,7 +13,7 @@ from lth.evidence.power import MOST_SEEDS, POWER, SeedsNeeded
 from lth.evidence.table import rounded
 from lth.plan.place import BASELINES
 from lth.setting.door import command_line
-from lth.setting.preset import PRESETS
+from lth.setting.preset import standard_of
 from lth.setting.setting import Setting
 
 _POWER = f"{POWER:.0%}".replace("%", " %")
@@ -148,10 +148,10 @@ def study_command(setting: Setting, seeds: Sequence[int]) -> str:
 
     Where data and network of one's own lie is no parameter of a setting, and has to be added.
     """
-    standard = PRESETS[setting.preset].flat()
+    standard = standard_of(setting)
     changed = [
         f"{name}={value}"
-        for name, value in setting.flat().items()
+        for name, value in setting.in_force().items()
         if name != "seed" and (name == "preset" or value != standard[name])
     ]
     given = [*changed, f"seeds={','.join(map(str, seeds))}"]

@@ -14,10 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import as_floats, called, mapped, taken
 from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.measure.curvature.second_derivative_check import check_second_derivative
@@ -29,6 +29,7 @@ from lth.network.weights import Weights
 from lth.randomness import restored
 from lth.training.capture import CapturedStep, on_capturing_stream
 from lth.training.determinism import repeatable
+from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.precision import full_float32
 
 # Examples a forward pass. On a CPU more leave its cache; a GPU wants to be kept busy, within its memory.
@@ -41,7 +42,7 @@ _FOLDING = 5
 
 
 class HessianOperator:
-    """The symmetric matrix E^T H E at a point, H the Hessian of the mean cross-entropy over the examples.
+    """The symmetric matrix E^T H E at a point, H the Hessian of the mean training loss over the examples.
 
     Args:
         network: Gives the structure; copied.
@@ -52,6 +53,7 @@ class HessianOperator:
         graph_budget_bytes: On each device, keep gradient graphs while they take up to about this much memory;
             by default 4 GiB on a CPU, half of what is free on a GPU.
         others: Devices that take an equal share of the examples each, besides the one these are on.
+        objective: The loss, that of training.
         checked: Whether `check_second_derivative` is known to pass, as it does elsewhere with this network.
 
     Raises:
@@ -81,6 +83,7 @@ class HessianOperator:
         dtype: torch.dtype = torch.float32,
         graph_budget_bytes: int | None = None,
         others: Sequence[torch.device] = (),
+        objective: Objective = CROSS_ENTROPY,
         checked: bool = False,
     ) -> None:
         self._frozen = frozen_names(network)
@@ -90,12 +93,20 @@ class HessianOperator:
         self._device = examples.labels.device
         check_mean_over_examples(network, weights, examples)
         if not checked:
-            check_second_derivative(network, weights, space, examples)
+            check_second_derivative(network, weights, space, examples, objective)
         self._others = tuple(others)
         devices = [self._device, *others]
         parts = torch.tensor_split(torch.arange(len(examples)), len(devices))
         self._shares = [
-            _Share(network, weights, examples.take(part).to(device), len(examples), dtype, graph_budget_bytes)
+            _Share(
+                network,
+                weights,
+                examples.take(part).to(device),
+                len(examples),
+                objective,
+                dtype,
+                graph_budget_bytes,
+            )
             for device, part in zip(devices, parts, strict=True)
             if len(part)
         ]
@@ -153,12 +164,14 @@ class _Share:
         weights: Weights,
         examples: Examples,
         total: int,
+        objective: Objective,
         dtype: torch.dtype,
         graph_budget_bytes: int | None,
     ) -> None:
         self._device = examples.labels.device
         self._function = Folded(network, self._device)
         self._examples, self._count, self._dtype = examples, total, dtype
+        self._objective = objective
         moved = weights.to(self._device)
         self._weights = self._function.leaves(moved, dtype)
         self._free = {name: tensor for name, tensor in self._weights.parameters.items() if tensor.requires_grad}
@@ -201,11 +214,11 @@ class _Share:
     def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the gradient of the share these examples have in the mean loss, with its graph."""
         examples = self._examples.take(index)
-        inputs = examples.normalise(examples.images).to(self._dtype)
+        inputs = as_floats(examples.normalise(examples.images), self._dtype)
         # A user's own network may do with its convolutions what our function has no rule for.
         with FastSecondDerivatives() if self._function.is_folded else self._kernels():
             logits = self._function(self._function.state(self._weights), inputs)
-        loss = cross_entropy(logits, examples.labels, reduction="sum") / self._count
+        loss = self._objective.total(logits, examples.labels) / self._count
         with self._kernels():
             return torch.autograd.grad(
                 loss, tuple(self._free.values()), create_graph=True, materialize_grads=True
@@ -242,12 +255,14 @@ def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Exa
     if is_ours(network):
         return
     few = examples.take(torch.arange(min(_COMPARED, len(examples))))
-    inputs = few.normalise(few.images).to(next(iter(weights.parameters.values())).dtype)
+    dtype = next(iter(weights.parameters.values())).dtype
+    inputs = as_floats(few.normalise(few.images), dtype)
     function = Folded(network, examples.labels.device)
     state = function.state(weights.to(examples.labels.device))
     with repeatable(examples.labels.device), restored(examples.labels.device), full_float32():
         together, again = function(state, inputs), function(state, inputs)
-        other = function(state, inputs[:1].expand_as(inputs))
+        first = mapped(lambda tensor: tensor[:1].expand_as(tensor), inputs)
+        other = function(state, first)
     near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
     if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
         raise InputError(
@@ -290,7 +305,7 @@ def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torc
         if not list(module.children()) and not isinstance(module, torch.jit.ScriptModule):
             module.register_forward_hook(lambda _module, _inputs, output: sizes.append(_num_elements(output)))
     with torch.no_grad():
-        probe(examples.normalise(examples.images[:1]))
+        called(probe, examples.normalise(taken(examples.images, slice(0, 1))))
     return max(1, 4 * sum(sizes) * torch.empty((), dtype=dtype).element_size())
 
 

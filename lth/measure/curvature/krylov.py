@@ -80,6 +80,12 @@ def with_rest(inside: np.ndarray, leaving: np.ndarray, rest: float) -> np.ndarra
         inside: T = VᵀAV, (m, m).
         leaving: C, (e, m), in an orthonormal basis of where AV leaves V.
         rest: c, no less than the largest eigenvalue of A on what is orthogonal to V.
+
+    Example:
+        One vector with Rayleigh quotient 3, which A takes out of the basis by 1; all else is at most 2.
+
+        >>> np.linalg.eigvalsh(with_rest(np.array([[3.0]]), np.array([[1.0]]), 2.0)).round(3).tolist()
+        [1.382, 3.618]
     """
     return np.block([[inside, leaving.T], [leaving, rest * np.eye(len(leaving))]])
 

@@ -48,19 +48,20 @@ def largest_eigenvalue_bound(
         The bound, at least the largest Ritz value; infinite if m is 0.
 
     Example:
-        Ten steps know the largest of the eigenvalues -1, 0 and 1 in a thousand dimensions; two, hardly.
+        The largest of a thousand eigenvalues from -1 to 1, from recurrences of 20 and of 80 vectors.
 
         >>> import torch
         >>> from lth.measure.curvature.krylov import KrylovBasis
         >>> from lth.measure.curvature.matrix import MatrixOperator
-        >>> bounds = []
-        >>> basis = KrylovBasis(MatrixOperator(torch.linspace(-1, 1, 999).double().diag()), seed=0, capacity=90)
-        >>> for size in (2, 20, 80):
-        ...     while len(basis) < size:
+        >>> spread = MatrixOperator(torch.linspace(-1, 1, 1000).double().diag())
+        >>> for size in (20, 80):
+        ...     basis = KrylovBasis(spread, seed=0, capacity=90)
+        ...     for _ in range(size):
         ...         basis.grow()
-        ...     bounds.append(round(basis.proved_outside, 2))
-        >>> bounds[0] > 1000, bounds[1:]
-        (True, [1.51, 1.03])
+        ...     basis.start_afresh()
+        ...     print(f"{basis.proved_outside:.2f}")
+        1.41
+        1.02
     """
     if not len(alphas):
         return math.inf

@@ -20,11 +20,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
-from torch.nn.functional import cross_entropy
 from torch.overrides import TorchFunctionMode
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import as_floats
 from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.network.folded import Folded
 from lth.network.layout import is_ours
@@ -32,6 +32,7 @@ from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.randomness import generator, restored
 from lth.training.determinism import repeatable
+from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.precision import full_float32
 
 _EXAMPLES = 2
@@ -52,7 +53,11 @@ _NEEDED = "curvature needs the second derivative of the loss"
 
 
 def check_second_derivative(
-    network: nn.Module, weights: Weights, space: LevelSpace, examples: Examples
+    network: nn.Module,
+    weights: Weights,
+    space: LevelSpace,
+    examples: Examples,
+    objective: Objective = CROSS_ENTROPY,
 ) -> None:
     """Check that the loss near a point has a gradient that can be differentiated, and what comes out is right.
 
@@ -64,6 +69,7 @@ def check_second_derivative(
         weights: The point.
         space: Which coordinates are free.
         examples: Of which two are used; on the device of the weights.
+        objective: The loss.
 
     Raises:
         ValueError: If the loss has no second derivative, or PyTorch's is another. The message says which.
@@ -81,7 +87,7 @@ def check_second_derivative(
         Traceback (most recent call last):
         lth.errors.InputError: curvature needs the second derivative of the loss, but the gradient is not ...
     """
-    if is_ours(network):
+    if is_ours(network) and not objective.is_own:
         return
     if odd := [name for name, tensor in weights.parameters.items() if tensor.is_complex()]:
         raise InputError(f"{_NEEDED}, but {odd[0]} is complex; keep it as two real tensors")
@@ -89,20 +95,22 @@ def check_second_derivative(
     device = few.labels.device
     with restored(device), repeatable(device), full_float32(), differentiable_kernels(network):
         try:
-            _check(_Probe(network, weights, space, few, torch.float64))
+            _check(_Probe(network, weights, space, few, objective, torch.float64))
         except InputError:
             raise
         except Exception:
-            _check(_in_single(network, weights, space, few))
+            _check(_in_single(network, weights, space, few, objective))
 
 
-def _in_single(network: nn.Module, weights: Weights, space: LevelSpace, examples: Examples) -> _Probe:
+def _in_single(
+    network: nn.Module, weights: Weights, space: LevelSpace, examples: Examples, objective: Objective
+) -> _Probe:
     """Return the probe of a network that does not compute in float64.
 
     Raises:
         InputError: If it does not in float32 either.
     """
-    probe = _Probe(network, weights, space, examples, torch.float32)
+    probe = _Probe(network, weights, space, examples, objective, torch.float32)
     try:
         probe.at()
     except Exception as error:
@@ -118,11 +126,18 @@ class _Probe:
     """The loss of a few examples near a point, and what PyTorch says are its derivatives."""
 
     def __init__(
-        self, network: nn.Module, weights: Weights, space: LevelSpace, examples: Examples, dtype: torch.dtype
+        self,
+        network: nn.Module,
+        weights: Weights,
+        space: LevelSpace,
+        examples: Examples,
+        objective: Objective,
+        dtype: torch.dtype,
     ) -> None:
         self._function = Folded(network, examples.labels.device)
-        self._inputs = examples.normalise(examples.images).to(dtype)
+        self._inputs = as_floats(examples.normalise(examples.images), dtype)
         self._labels, self._space, self._dtype = examples.labels, space, dtype
+        self._objective = objective
         self.names = [name for name, p in network.named_parameters() if p.requires_grad]
         self.is_exact = dtype == torch.float64
         self._point, self._size = _away_from(weights, space)
@@ -155,7 +170,7 @@ class _Probe:
             logits = self._function(self._function.state(leaves), self._inputs)
         if self._temperature is None:
             self._temperature = max(1.0, float(logits.detach().abs().max()))
-        loss = cross_entropy(logits.to(self._dtype) / self._temperature, self._labels)
+        loss = self._objective.mean(logits.to(self._dtype) / self._temperature, self._labels)
         return loss, {name: leaves.parameters[name] for name in self.names}
 
     def in_space(self, parameters: Sequence[Tensor]) -> Tensor:

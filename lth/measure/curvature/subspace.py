@@ -101,6 +101,14 @@ def in_all_parameters(space: LevelSpace, vectors: Tensor) -> Tensor:
     """Return vectors of a space, (k, dimension), as vectors of all parameters, (k, full_dimension).
 
     So the eigenvectors of two levels' spaces can be compared: a pruned coordinate is zero.
+
+    Example:
+        >>> from lth.network.mask import Mask
+        >>> from lth.network.weights import Weights
+        >>> weights = Weights({"weight": torch.ones(1, 3)}, {})
+        >>> space = LevelSpace(Mask({"weight": torch.tensor([[True, False, True]])}), weights)
+        >>> in_all_parameters(space, torch.tensor([[0.5, 2.0]])).tolist()
+        [[0.5, 0.0, 2.0]]
     """
     return torch.stack([space.flatten(space.embed(vector)) for vector in vectors])
 
@@ -120,7 +128,17 @@ def participation_ratio(vectors: Tensor) -> np.ndarray:
 
 
 def shares_by_parameter(space: LevelSpace, vectors: Tensor) -> Mapping[str, np.ndarray]:
-    """Return the share of each unit vector's squared norm in each parameter, (k,) by name; they sum to one."""
+    """Return the share of each unit vector's squared norm in each parameter, (k,) by name; they sum to one.
+
+    Example:
+        >>> from lth.network.mask import Mask
+        >>> from lth.network.weights import Weights
+        >>> weights = Weights({"weight": torch.ones(1, 2), "bias": torch.ones(1)}, {})
+        >>> space = LevelSpace(Mask({"weight": torch.ones(1, 2, dtype=torch.bool)}), weights)
+        >>> shares = shares_by_parameter(space, torch.tensor([[0.6, 0.0, 0.8]]))
+        >>> {name: share.round(2).tolist() for name, share in shares.items()}
+        {'weight': [0.36], 'bias': [0.64]}
+    """
     embedded = [space.embed(vector) for vector in vectors]
     return {
         name: np.array([float(one[name].double().square().sum()) for one in embedded]) for name in embedded[0]

@@ -52,7 +52,9 @@ def line_between(
         known: Evaluations of the ends that were logged in training, by α.
     """
     network, data = surveyor.network, surveyor.data
-    train, test = Evaluator(network, data.train), Evaluator(network, data.test)
+    train, test = (
+        Evaluator(network, examples, objective=surveyor.objective) for examples in (data.train, data.test)
+    )
     ends = start.to(surveyor.device), end.to(surveyor.device)
     stored = interpolate(train, test, *ends, analysis.points, known=known, label=label)
     estimate = StatisticsEstimator(network, data.train, seed=surveyor.seed)

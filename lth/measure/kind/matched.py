@@ -54,7 +54,7 @@ class AtOneLoss:
 def take(job: MatchedJob, site: Site, analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:
     """Find the place, measure there, and return it for storing."""
     surveyor = site.surveyor
-    evaluate = Evaluator(surveyor.network, surveyor.examples)
+    evaluate = Evaluator(surveyor.network, surveyor.examples, objective=surveyor.objective)
     losses = {
         point: evaluate(site.at(point).to(surveyor.device).weights).loss for point in (job.sharper, job.flatter)
     }

@@ -32,7 +32,7 @@ def radii_at(
     analysis: AnalysisSetting,
 ) -> dict[Point, BasinRadii]:
     """Measure points of one space under one cutoff, a margin above the worst, along the same draws."""
-    evaluate = Evaluator(surveyor.network, surveyor.examples)
+    evaluate = Evaluator(surveyor.network, surveyor.examples, objective=surveyor.objective)
     moved = {point: located.to(surveyor.device) for point, located in points.items()}
     losses = {point: evaluate(located.weights).loss for point, located in moved.items()}
     cutoff = max(losses.values()) + analysis.cutoff_margin

@@ -19,6 +19,7 @@ from lth.plan.jobs import SurfaceJob
 from lth.plan.place import Place
 from lth.setting.setting import AnalysisSetting
 from lth.training.evaluate import Evaluator
+from lth.training.objective import CROSS_ENTROPY, Objective
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,7 +37,12 @@ class LevelSurface:
 
 
 def surface_over(
-    network: nn.Module, job: SurfaceJob, solutions: Mapping[Place, Weights], examples: Examples, grid: int
+    network: nn.Module,
+    job: SurfaceJob,
+    solutions: Mapping[Place, Weights],
+    examples: Examples,
+    grid: int,
+    objective: Objective = CROSS_ENTROPY,
 ) -> LevelSurface:
     """Draw the solutions of `job` over the plane through its corners.
 
@@ -46,11 +52,12 @@ def surface_over(
         solutions: Final weights of all that the job needs.
         examples: What the loss is the mean over.
         grid: Points a side.
+        objective: The loss.
 
     Raises:
         ValueError: If the three corners lie on one line.
     """
-    evaluate = Evaluator(network, examples)
+    evaluate = Evaluator(network, examples, objective=objective)
     finals = {place: solutions[place].to(examples.labels.device) for place in job.needs}
     first, second, third = (finals[place] for place in job.corners)
     plane = plane_through(first, second, third)
@@ -80,7 +87,7 @@ def take(job: SurfaceJob, site: Site, analysis: AnalysisSetting) -> Mapping[str,
     """Measure the job's surface, and return it for storing."""
     finals = {place: site.load(place).final for place in job.needs}
     surveyor = site.surveyor
-    found = surface_over(surveyor.network, job, finals, surveyor.examples, analysis.grid)
+    found = surface_over(surveyor.network, job, finals, surveyor.examples, analysis.grid, surveyor.objective)
     return {"surface": stored_surface(found)}
 
 

@@ -106,7 +106,7 @@ def _label_states(axes: Axes, states: dict[int, State]) -> None:
             shown.replace(" ", "\n"),
             ha="center",
             va="top",
-            fontsize=SMALL_TEXT_SIZE - 0.5,
+            fontsize=SMALL_TEXT_SIZE,
             transform=axes.get_xaxis_transform(),
         )
 

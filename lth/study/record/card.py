@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import re
+
+from torch import Tensor
+
 from lth.evidence.binomial import wilson_interval
+from lth.inputs import by_input
 from lth.plan.place import Kind, Place
-from lth.setting.preset import changes_from_preset
+from lth.setting.network import NetworkSpec
+from lth.setting.preset import changes_from_preset, title_of
+from lth.setting.reader import spell
+from lth.setting.reference import is_reference
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
+from lth.training.objective import told
+
+_REFUSED = re.compile(r"[^\w-]+")  # in a model's name
+_NAMES = {"sgd": "SGD", "adamw": "AdamW", "cross_entropy": "cross-entropy", "mse": "mean squared error"}
 
 _HOW: dict[Kind, str] = {
     "imp": "iterative magnitude pruning: of w({before}) the smallest {share} of the weights left were pruned, "
@@ -26,7 +39,8 @@ _HOW: dict[Kind, str] = {
 
 def model_name(problem: Problem, place: Place) -> str:
     """Return the name of a solution's model: that of no other seed, and a level's the same in every study."""
-    return f"{problem.setting.preset}-seed-{problem.setting.seed}-{place.name.replace(' ', '-')}"
+    what = _REFUSED.sub("-", title_of(problem.setting).partition(" · ")[0])
+    return f"{what}-seed-{problem.setting.seed}-{place.name.replace(' ', '-')}"
 
 
 def model_parameters(problem: Problem, solution: Solution) -> dict[str, str]:
@@ -46,38 +60,92 @@ def model_parameters(problem: Problem, solution: Solution) -> dict[str, str]:
 
 def model_card(problem: Problem, solution: Solution, run_id: str) -> str:
     """Return the card in Markdown."""
-    training, last = problem.setting.training, solution.history[-1]
-    accuracy, examples = last.test.accuracy, len(problem.data.test)
-    low, high = wilson_interval(accuracy, examples)
     setting = problem.setting
-    trained = (
-        f"{solution.history[-1].epoch} epochs of SGD on {len(problem.data.train):,} images, batches of "
-        f"{training.batch_size}, learning rate {_rate(problem, solution.kind)}, momentum "
-        f"{training.momentum:g}, weight decay {training.weight_decay:g}, augmentation "
-        f"{setting.data.augmentation}, seed {setting.seed}"
-    )
     lines = [
         f"# {solution.name} of {setting.network} on {problem.images.name}",
         f"**What**: {_how(problem, solution.place)}. {solution.density:.1%} of {solution.mask.num_prunable:,} "
         "prunable weights are kept; the others are exactly zero.",
-        f"**Trained**: {trained}; {changes_from_preset(setting) or 'nothing changed'} from preset "
-        f"{setting.preset}.",
-        f"**Test accuracy**: {accuracy:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson, {examples:,} "
-        f"images); training loss {last.train.loss:.4g} nats.",
-        f"**Input**: float32 `(n, {', '.join(map(str, solution.spec.input_shape))})`, each channel normalised "
-        "as `(x - mean) / std` of the raw values. **Output**: logits of "
-        f"{solution.spec.num_classes} classes.",
+        f"**Trained**: {_trained(problem, solution)}; "
+        f"{changes_from_preset(setting) or 'nothing changed'} from preset {setting.preset}.",
+        _attained(problem, solution),
+        f"**Input**: {_inputs(problem, solution.spec)}. **Output**: {_outputs(problem, solution.spec)}.",
         f"```python\n{_loading(problem, solution, run_id)}\n```",
     ]
     return "\n\n".join(lines)
 
 
+def _trained(problem: Problem, solution: Solution) -> str:
+    training, spec = problem.setting.training, solution.spec
+    examples = f"{len(problem.data.train):,} {'images' if spec.is_of_images else 'examples'}"
+    optimiser = _NAMES.get(training.optimizer, training.optimizer)
+    own = {"sgd": f"momentum {training.momentum:g}", "adamw": f"betas {spell(training.betas)}"}
+    parts = [
+        f"{solution.history[-1].epoch} epochs of {optimiser} on {examples}",
+        f"batches of {training.batch_size}",
+        f"learning rate {_rate(problem, solution.kind)}",
+        own.get(training.optimizer),
+        "Nesterov" if training.nesterov == "on" else None,
+        None if is_reference(training.optimizer) else f"weight decay {training.weight_decay:g}",
+        None if math.isinf(training.grad_clip) else f"gradients of a norm of at most {training.grad_clip:g}",
+        f"loss {_loss(problem)}",
+        f"augmentation {problem.setting.data.augmentation}",
+        f"seed {problem.setting.seed}",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _loss(problem: Problem) -> str:
+    training = problem.setting.training
+    smoothed = f" with label smoothing {training.label_smoothing:g}" if training.label_smoothing else ""
+    return f"{_NAMES.get(training.loss, training.loss)}{smoothed}"
+
+
+def _attained(problem: Problem, solution: Solution) -> str:
+    last, examples = solution.history[-1], len(problem.data.test)
+    value, loss = last.test.accuracy, f"training loss {last.train.loss:.4g}"
+    unit = " nats" if problem.setting.training.loss == "cross_entropy" else ""
+    if problem.metric != "accuracy":
+        return f"**Test {told(problem.metric, value)}** on {examples:,} examples; {loss}{unit}."
+    if problem.data.test.labels.ndim > 1:  # those of an example are not independent
+        return f"**Test accuracy**: {value:.2%} of the targets of {examples:,} examples; {loss}{unit}."
+    low, high = wilson_interval(value, examples)
+    of = "images" if solution.spec.is_of_images else "examples"
+    return (
+        f"**Test accuracy**: {value:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson, {examples:,} {of}); "
+        f"{loss}{unit}."
+    )
+
+
+def _inputs(problem: Problem, spec: NetworkSpec) -> str:
+    means = by_input(problem.data.train.mean)
+    said = []
+    for (name, mean), type_, shape in zip(means.items(), spec.input_types, spec.shapes, strict=True):
+        form = f"{type_} `({', '.join(map(str, ('n', *shape)))})`"
+        read = "" if mean is None else ", each channel normalised as `(x - mean) / std` of the raw values"
+        said.append(f"{f'`{name}`: ' if spec.input_names else ''}{form}{read}")
+    return "; ".join(said)
+
+
+def _outputs(problem: Problem, spec: NetworkSpec) -> str:
+    if not problem.data.train.labels.is_floating_point():
+        targets = " × ".join(map(str, spec.outputs[:-1]))
+        return f"logits of {spec.num_classes} classes{f' for each of {targets} targets' if targets else ''}"
+    return f"float32 `(n, {', '.join(map(str, spec.outputs))})`, as the targets are"
+
+
 def _rate(problem: Problem, kind: Kind) -> str:
     training = problem.setting.training
-    if kind != "fine_tune":
-        falls = spelled(problem.setting)["milestones"]
-        return f"{training.lr:g}" + (f", tenfold less at {falls}" if training.milestones else "")
-    return "the last of the schedule" if training.fine_tune_lr is None else f"{training.fine_tune_lr:g}"
+    if kind == "fine_tune":
+        return "the last of the schedule" if training.fine_tune_lr is None else f"{training.fine_tune_lr:g}"
+    written = spelled(problem.setting)
+    falls = {
+        "milestones": f"tenfold less at {written['milestones']}" if training.milestones else None,
+        "cosine": "down to zero along a cosine",
+        "linear": "down to zero in a straight line",
+        "constant": None,
+    }[training.schedule]
+    warmup = f"after a warm-up of {written['warmup']}" if training.warmup.count else None
+    return ", ".join(filter(None, (f"{training.lr:g}", falls, warmup)))
 
 
 def _how(problem: Problem, place: Place) -> str:
@@ -89,14 +157,26 @@ def _how(problem: Problem, place: Place) -> str:
 
 def _loading(problem: Problem, solution: Solution, run_id: str) -> str:
     examples = problem.data.train
-    mean, std = (tensor.flatten().tolist() for tensor in (examples.mean, examples.std))
+    model = f'network = mlflow.pytorch.load_model("runs:/{run_id}/{model_name(problem, solution.place)}")'
+    if isinstance(examples.mean, Tensor):
+        mean, std = (_shown(tensor.flatten().tolist()) for tensor in (examples.mean, examples.std))
+        broadcast = ", ".join(map(str, examples.mean.shape))
+        raw = "images" if solution.spec.is_of_images else "inputs"
+        call = [
+            f"mean, std = torch.tensor({mean}), torch.tensor({std})",
+            f"outputs = network(({raw}.float() - mean.view({broadcast})) / std.view({broadcast}))",
+        ]
+    elif solution.spec.is_of_one:
+        call = ["outputs = network(inputs)"]
+    else:
+        names = solution.spec.input_names or [f"input_{number}" for number in range(len(solution.spec.shapes))]
+        call = [f"outputs = network({', '.join(names)})  # in this order, normalised as above"]
     return "\n".join(
         [
             "import mlflow, torch",
             "",
-            f'network = mlflow.pytorch.load_model("runs:/{run_id}/{model_name(problem, solution.place)}")',
-            f"mean, std = torch.tensor({_shown(mean)}), torch.tensor({_shown(std)})",
-            "logits = network((images.float() - mean.view(-1, 1, 1)) / std.view(-1, 1, 1))",
+            model,
+            *call,
             "",
             "# with its mask, its rewind point and its history:",
             "import lth",

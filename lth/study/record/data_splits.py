@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lth.data.examples import Examples
+from lth.data.examples import Examples, Normalisation
+from lth.inputs import by_input, each
 from lth.solution.problem import Problem
 from lth.tracking.dataset import DataSplit, Tensors
 
@@ -38,16 +39,29 @@ def _split(problem: Problem, name: str, context: str, examples: Examples) -> Dat
         digest=images.digest,
         source=images.source,
         context=context,
-        features=_tensors(examples.images),
-        targets=_tensors(examples.labels),
+        features={name: _tensors(tensor) for name, tensor in each(examples.images)},
+        targets={"": _tensors(examples.labels)},
         profile={
             "num_examples": len(examples),
             "num_examples_of_whole_split": whole,
-            "num_classes": images.num_classes,
-            "channel_mean": examples.mean.flatten().tolist(),
-            "channel_std": examples.std.flatten().tolist(),
+            _outputs(examples.labels): images.num_classes,
+            **_by_input("channel_mean", examples.mean),
+            **_by_input("channel_std", examples.std),
         },
     )
+
+
+def _outputs(labels: Tensor) -> str:
+    return "num_outputs" if labels.is_floating_point() else "num_classes"
+
+
+def _by_input(name: str, statistics: Normalisation) -> dict[str, list[float]]:
+    """Return what each input is normalised with, by name; of those that are read as they are, nothing."""
+    return {
+        f"{name}/{input_}" if input_ else name: values.flatten().tolist()
+        for input_, values in by_input(statistics).items()
+        if values is not None
+    }
 
 
 def _tensors(array: Tensor) -> Tensors:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from lth.evidence.evidence import Evidence
+from lth.inputs import each
 from lth.network.parts import PRUNABLE, counts_of, parts
 from lth.solution.problem import Problem
 from lth.tracking.store import COMPUTED_BY, FoundRun
@@ -87,18 +88,17 @@ def _hours(evidences: Sequence[Evidence]) -> str:
 
 
 def _network(problem: Problem) -> str:
-    counts = counts_of(parts(problem.network))
+    counts = counts_of(parts(problem.network, problem.setting.pruning.prune_layers))
     every, prunable = sum(counts.values()), counts.get(PRUNABLE, 0)
     return f"{problem.setting.network}: {every:,} parameters, of which {prunable:,} can be pruned"
 
 
 def _data(problem: Problem) -> str:
     data, images = problem.data, problem.images
-    shape = " × ".join(map(str, data.train.images.shape[1:]))
+    shapes = (" × ".join(map(str, tensor.shape[1:])) or "one" for _, tensor in each(data.train.images))
+    what = f"{'images' if problem.keys.spec.is_of_images else 'examples'} of {' and '.join(shapes)}"
     train, test = len(data.train.labels), len(data.test.labels)
-    return (
-        f"{images.name}: {train:,} training and {test:,} test images of {shape}, SHA-256 {images.digest[:12]}"
-    )
+    return f"{images.name}: {train:,} training and {test:,} test {what}, SHA-256 {images.digest[:12]}"
 
 
 def _results(evidences: Sequence[Evidence]) -> str:

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from lth.data.description import as_json, headline
 from lth.data.source import is_public
 from lth.evidence.caveat import caveats
@@ -18,13 +16,14 @@ from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
 from lth.evidence.table import Table
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
+from lth.network.zeros import zeros_for
 from lth.plan.place import Place
 from lth.report.figure.mask import LayerShares, draw_mask
 from lth.report.figure.trajectory import draw_trajectory
 from lth.report.figure.trend import draw_trend
 from lth.report.level import draw_level
 from lth.setting.parameter import BY_NAME
-from lth.setting.preset import changes_from_preset
+from lth.setting.preset import changes_from_preset, title_of
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
@@ -35,6 +34,7 @@ from lth.study.record.load import CHECKPOINT
 from lth.tracking.model import log_model
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
+from lth.training.objective import told
 from lth.training.train import EpochRecord
 
 
@@ -55,10 +55,10 @@ def study_tags(problem: Problem) -> dict[str, str]:
 
 
 def study_name(problem: Problem, origin: str) -> str:
-    """Return what a person calls the study: preset, seed, what it changes, and the run it continues, if any."""
-    setting = problem.setting
+    """Return what a person calls the study: what it is of, seed, what it changes, the run it continues."""
+    what, _, changes = title_of(problem.setting).partition(" · ")
     continued = f"from {origin[:8]}" if origin else ""
-    parts = [setting.preset, f"seed {setting.seed}", changes_from_preset(setting), continued]
+    parts = [what, f"seed {problem.setting.seed}", changes, continued]
     return " · ".join(filter(None, parts))
 
 
@@ -93,10 +93,8 @@ def log_setting(
         models: Ids of the logged models that its task starts from or measures.
     """
     place = {} if level is None else {"level": str(level)}
-    setting = {name: value for name, value in problem.setting.flat().items() if name != "seed" or one_seed}
-    run.params(
-        {**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem.network)}
-    )
+    setting = {name: value for name, value in problem.setting.in_force().items() if name != "seed" or one_seed}
+    run.params({**setting, **place}, {"device": problem.data.train.labels.device.type, **_sizes(problem)})
     run.inputs([training_split(problem), test_split(problem)], models)
 
 
@@ -108,9 +106,9 @@ def log_place(run: RunLog, level: int, density: float | None) -> None:
     run.metrics({"level": level} if density is None else {"density": density, "level": level})
 
 
-def _sizes(network: nn.Module) -> dict[str, str]:
+def _sizes(problem: Problem) -> dict[str, str]:
     """Return how many parameters there are, can be pruned and are frozen."""
-    every = parts(network)
+    every = parts(problem.network, problem.setting.pruning.prune_layers)
     counts = counts_of(every)
     numbers = {
         "num_parameters": sum(counts.values()),
@@ -140,11 +138,12 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
     """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
     of_all = solution.mask.density_of_all(solution.final)
+    every = parts(problem.network, problem.setting.pruning.prune_layers)
     log_place(run, solution.level, solution.density)
     numbers = {"time/training_seconds": seconds, "density_of_all_parameters": of_all}
     run.metrics({**numbers, **layer_metrics(solution.mask)})
     run.json(problem.data.positions.tolist(), "train_examples.json")
-    run.json([vars(part) for part in parts(problem.network)], "parameters.json")
+    run.json([vars(part) for part in every], "parameters.json")
     run.directory(directory, CHECKPOINT)
     run.figure(draw_trajectory({Place(solution.kind, solution.level): solution.history}), "trajectory.png")
     last = solution.history[-1]
@@ -152,7 +151,7 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Prob
         f"**{solution.name}** of {solution.spec.name}: {solution.density:.1%} of "
         f"{solution.mask.num_prunable:,} prunable weights kept, "
         f"{of_all:.1%} of all parameters; training loss {last.train.loss:.4g}, "
-        f"test accuracy {last.test.accuracy:.2%}."
+        f"test {told(problem.metric, last.test.accuracy)}."
     )
 
 
@@ -163,14 +162,14 @@ def log_solution_model(run: RunLog, solution: Solution, problem: Problem, step: 
         run: Of the solution.
         solution: What to log.
         problem: Gives the structure, and what a person is told of it.
-        step: The SGD step after which these are the weights.
+        step: The step after which these are the weights.
     """
     network = copy.deepcopy(problem.network).eval()
     solution.final.load_into(network)
     return log_model(
         run,
         network,
-        solution.spec.input_shape,
+        zeros_for(solution.spec, 2),
         name=model_name(problem, solution.place),
         step=step,
         parameters=model_parameters(problem, solution),

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from lth.errors import InputError
+from lth.inputs import called
 from lth.setting.own_fault import own_faults
 from lth.study.trial.subject import Subject
 from lth.training.evaluate import BATCH
@@ -36,8 +37,8 @@ def try_batches(subject: Subject, network: nn.Module) -> None:
             images = larger.take(torch.arange(count))
             fails = f"{subject.whose} fails in {mode} mode on {count} images:"
             with torch.no_grad(), subject.in_format(), own_faults(fails, subject.name):
-                logits = network(images.normalise(images.images))
-            expected = (count, problem.keys.spec.num_classes)
+                logits = called(network, images.normalise(images.images))
+            expected = (count, *problem.keys.spec.outputs)
             if logits.shape != expected:
                 raise InputError(
                     f"{subject.whose} maps {count} images to {tuple(logits.shape)} in {mode} mode; "

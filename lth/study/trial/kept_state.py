@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lth.errors import InputError
+from lth.inputs import called, mapped
 from lth.network.folded import Folded
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -41,7 +42,7 @@ def check_evaluation(subject: Subject, steps: Steps) -> None:
     inputs, other = examples.normalise(examples.images), Folded(subject.problem.network, subject.device)
     fails = f"{subject.whose} fails in evaluation mode on {subject.device}:"
     with torch.no_grad(), own_faults(fails, subject.name):
-        own, again = trained(inputs.clone()), trained(inputs.clone())
+        own, again = (called(trained, mapped(torch.clone, inputs)) for _ in range(2))
         handed = other(other.state(Weights.of(trained)), inputs)
     near = _NEAR * float(own.abs().max())
     if torch.allclose(own, again, rtol=0, atol=near) and not torch.allclose(own, handed, rtol=0, atol=near):

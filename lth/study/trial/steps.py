@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from lth.data import Examples
 from lth.errors import InputError
+from lth.inputs import called
 from lth.network.backward import told_backward
 from lth.network.held import changed, parameters_in_attributes, prints
 from lth.network.mask import Mask
@@ -69,8 +69,8 @@ def _take_step(subject: Subject, network: nn.Module, examples: Examples, number:
     def step() -> None:
         seed_global(device, subject.problem.setting.seed, "trial", number)
         with subject.in_format(), own_faults(f"{whose} fails in training mode on {device}:", subject.name):
-            logits = network(examples.normalise(examples.images))
-        loss = cross_entropy(logits.float(), examples.labels)
+            logits = called(network, examples.normalise(examples.images))
+        loss = subject.problem.objective.mean(logits.float(), examples.labels)
         if not math.isfinite(loss.item()):
             raise InputError(f"{whose}: its loss is {loss.item()} before any training; mend its start")
         if not loss.requires_grad:

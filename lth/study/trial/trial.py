@@ -23,6 +23,7 @@ from lth.network.layout import is_ours
 from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
+from lth.network.zeros import zeros_for
 from lth.randomness import restored
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_reference
@@ -97,7 +98,7 @@ class Trial:
             warnings += [f"{why}; it can be trained, but not measured" for why in self._no_mean]
             warnings += [f"{why}; its curvature can't be measured" for why in self._no_curvature]
         network = copy.deepcopy(self._problem.network)
-        return [*warnings, *filter(None, [why_no_model(network, self._problem.keys.spec.input_shape)])]
+        return [*warnings, *filter(None, [why_no_model(network, zeros_for(self._problem.keys.spec, 2))])]
 
     def _try_measuring(self, part: Part) -> list[str]:
         for why in [*self._no_mean, *(self._no_curvature if part == "curvature" else ())]:
@@ -170,4 +171,11 @@ def _try_curvature(subject: Subject) -> None:
     lead = "curvature needs the second derivative of the loss, but the network fails:"
     few = examples.take(torch.arange(min(len(examples), max(_IMAGES, len(subject.problem.devices)))))
     with own_faults(lead, subject.name):
-        HessianOperator(network, weights, space, few, others=subject.problem.others)
+        HessianOperator(
+            network,
+            weights,
+            space,
+            few,
+            others=subject.problem.others,
+            objective=subject.problem.objective,
+        )

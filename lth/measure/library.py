@@ -1,0 +1,385 @@
+"""The geometry of any network on any data, a call a measure: `lth.spectrum(model, data)` and its neighbours.
+
+A model is a plain `nn.Module`, also one that `torch.nn.utils.prune` has pruned; it is copied, put in evaluation
+mode and never changed. Data is what the model is called with: `(inputs, targets)`, where inputs are a tensor,
+a tuple or a dict, or a `torch.utils.data` data set or loader, which is read once. Everything is computed where
+the model is. Results are those of a study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from lth.data import Examples
+from lth.data.drained import examples_of
+from lth.errors import InputError
+from lth.measure.batchnorm import StatisticsEstimator
+from lth.measure.curvature.density import SpectralDensity, spectral_density
+from lth.measure.curvature.hessian import HessianOperator
+from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.spectrum import Spectrum, basis_capacity, leading_spectrum, search
+from lth.measure.curvature.trace import Trace, deflated_trace
+from lth.measure.distance import Distances, norm, pairwise
+from lth.measure.interpolation import Interpolation, interpolate
+from lth.measure.radius import BasinRadii, basin_radii, random_directions
+from lth.measure.surface import Surface, loss_surface, plane_through
+from lth.network.mask import Mask
+from lth.network.parts import frozen_names
+from lth.network.pruned import unpruned_copy
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
+from lth.plan.place import Place
+from lth.setting.setting import DirectionNorm
+from lth.training.evaluate import Evaluation, Evaluator
+from lth.training.objective import Objective, objective_like
+
+Loss: TypeAlias = str | Callable[[Tensor, Tensor], Tensor] | nn.Module | Objective
+Kept: TypeAlias = Mask | Mapping[str, Tensor] | None
+Chosen: TypeAlias = str | Sequence[str] | Callable[[str], bool] | None
+
+_DEFLATED = 10  # leading eigenvalues taken out of a trace, whose variance they are most of
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A model at its weights, in the space of what is free to move, on examples."""
+
+    network: nn.Module
+    weights: Weights
+    space: LevelSpace
+    examples: Examples
+    objective: Objective
+
+    @property
+    def hessian(self) -> HessianOperator:
+        """The Hessian of the mean loss in the space."""
+        types = {parameter.dtype for parameter in self.weights.parameters.values()}
+        dtype = torch.float64 if types == {torch.float64} else torch.float32
+        return HessianOperator(
+            self.network, self.weights, self.space, self.examples, dtype=dtype, objective=self.objective
+        )
+
+    @property
+    def evaluate(self) -> Callable[[Weights], Evaluation]:
+        """The loss and the metric at any weights."""
+        return Evaluator(self.network, self.examples, objective=self.objective)
+
+
+def _site(model: nn.Module, data: Any, loss: Loss, mask: Kept, parameters: Chosen) -> _Site:
+    network, known = unpruned_copy(model)
+    network.eval()
+    device = next(network.parameters()).device
+    weights = Weights.of(network)
+    kept = _mask(network, known if mask is None else mask, parameters)
+    examples = examples_of(data).to(device)
+    objective = objective_like(loss)
+    objective.check(examples.labels)
+    return _Site(network, kept.apply(weights), LevelSpace(kept, weights), examples, objective)
+
+
+def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
+    """Return a mask under which what is not chosen, or frozen in the network, does not move.
+
+    Raises:
+        ValueError: If it names no parameter of the network, or one of another shape, or nothing is chosen.
+    """
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    keep = dict(mask.keep if isinstance(mask, Mask) else mask or {})
+    for name, kept in keep.items():
+        if name not in shapes or kept.shape != shapes[name]:
+            raise InputError(
+                f"the mask of {name} is {tuple(kept.shape)}, and the model has "
+                f"{f'a parameter of {tuple(shapes[name])}' if name in shapes else 'no such parameter'}; name "
+                "masks as model.named_parameters() does"
+            )
+    chosen = set(filter(_chooser(parameters), shapes))
+    if not chosen:
+        raise InputError(f"parameters={parameters!r} chooses none of {', '.join(list(shapes)[:8])}, …")
+    still = frozen_names(network) | (shapes.keys() - chosen)
+    whole = {name: kept.cpu() for name, kept in keep.items()}
+    return Mask({name: kept for name, kept in whole.items() if name not in still}, frozenset(still))
+
+
+def _chooser(parameters: Chosen) -> Callable[[str], bool]:
+    if parameters is None:
+        return lambda _name: True
+    if callable(parameters):
+        return parameters
+    patterns = [parameters] if isinstance(parameters, str) else list(parameters)
+    return lambda name: any(
+        fnmatchcase(name, each) or fnmatchcase(name.rpartition(".")[0], each) for each in patterns
+    )
+
+
+def hessian(
+    model: nn.Module,
+    data: Any,
+    *,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+) -> HessianOperator:
+    """Return the Hessian of the mean loss as an operator in the space of what may move.
+
+    Example:
+        Of (w x - y)² it is 2 x².
+
+        >>> model, data = nn.Linear(1, 1, bias=False), (torch.tensor([[3.0]]), torch.tensor([[0.0]]))
+        >>> hessian(model, data, loss="mse")(torch.ones(1))
+        tensor([18.])
+    """
+    return _site(model, data, loss, mask, parameters).hessian
+
+
+def spectrum(
+    model: nn.Module,
+    data: Any,
+    k: int = 100,
+    *,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+    tolerance: float = 1e-3,
+    max_products: int | None = None,
+) -> Spectrum:
+    """Return the k largest eigenvalues of the Hessian of the mean loss, with bounds.
+
+    Args:
+        model: Any network; it is not changed.
+        data: `(inputs, targets)`, or a data set or loader.
+        k: How many.
+        loss: `cross_entropy`, `mse`, a loss module of torch's, or a function of outputs and targets that
+            returns a value an example.
+        mask: Which weights are kept, bool tensors by name or a `Mask`; pruned ones are zero and don't move. By
+            default that of `torch.nn.utils.prune`, if there is one.
+        parameters: Which parameters may move: names or patterns such as `layer1.*`, or a function of a name.
+        seed: Of the start vectors.
+        tolerance: See `leading_spectrum`.
+        max_products: See `leading_spectrum`.
+
+    Raises:
+        ValueError: If model, data, loss and mask do not fit, or the loss has no second derivative.
+
+    Example:
+        Of softmax regression at zero, two classes and one example x, the largest eigenvalue is ½ ‖x‖².
+
+        >>> model = nn.Linear(2, 2, bias=False)
+        >>> _ = nn.init.zeros_(model.weight)
+        >>> found = spectrum(model, (torch.tensor([[3.0, 4.0]]), torch.tensor([0])), k=1)
+        >>> found.eigenvalues.round(4).tolist()
+        [12.5]
+    """
+    operator = _site(model, data, loss, mask, parameters).hessian
+    return leading_spectrum(operator, k, seed=seed, tolerance=tolerance, max_products=max_products)
+
+
+def trace(
+    model: nn.Module,
+    data: Any,
+    *,
+    probes: int = 20,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> Trace:
+    """Return the trace of the Hessian of the mean loss, with its standard error; arguments as of `spectrum`.
+
+    Example:
+        >>> model, data = nn.Linear(2, 2, bias=False), (torch.tensor([[3.0, 4.0]]), torch.tensor([0]))
+        >>> _ = nn.init.zeros_(model.weight)
+        >>> round(trace(model, data).estimate, 3)
+        12.5
+    """
+    operator = _site(model, data, loss, mask, parameters).hessian
+    deflated = min(_DEFLATED, operator.dimension)
+    basis = KrylovBasis(operator, seed, basis_capacity(operator, deflated))
+    search(basis, deflated, tolerance=1.0)  # as precise as takes their part out
+    return deflated_trace(basis, probes, seed=seed)
+
+
+def density(
+    model: nn.Module,
+    data: Any,
+    *,
+    probes: int = 10,
+    steps: int = 80,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> SpectralDensity:
+    """Return the density of all eigenvalues of the Hessian of the mean loss; arguments as of `spectrum`.
+
+    Example:
+        >>> model, data = nn.Linear(2, 2, bias=False), (torch.tensor([[3.0, 4.0]]), torch.tensor([0]))
+        >>> _ = nn.init.zeros_(model.weight)
+        >>> found = density(model, data, probes=3)  # of 12.5 and three times 0
+        >>> round(float(found.nodes.max()), 3)
+        12.5
+    """
+    operator = _site(model, data, loss, mask, parameters).hessian
+    return spectral_density(operator, probes=probes, steps=min(steps, operator.dimension), seed=seed)
+
+
+def radii(
+    model: nn.Module,
+    data: Any,
+    *,
+    cutoff: float | None = None,
+    margin: float = 0.1,
+    directions: int = 50,
+    direction_norm: DirectionNorm = "filter",
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> BasinRadii:
+    """Return how far the loss stays under a cutoff along random directions; other arguments as of `spectrum`.
+
+    Args:
+        model: At the point.
+        data: What the loss is the mean over.
+        cutoff: In units of the loss; by default `margin` above the loss of the model. Compare models by one.
+        margin: See `cutoff`.
+        directions: How many.
+        direction_norm: `filter` (Li et al. 2018) or `plain`.
+        loss: As of `spectrum`.
+        mask: As of `spectrum`.
+        parameters: As of `spectrum`.
+        seed: Of the directions.
+
+    Example:
+        (w - 2)² stays under ¼ within ½ of w = 2.
+
+        >>> model, data = nn.Linear(1, 1, bias=False), (torch.tensor([[1.0]]), torch.tensor([[2.0]]))
+        >>> _ = nn.init.constant_(model.weight, 2)
+        >>> found = radii(model, data, loss="mse", cutoff=0.25, directions=2, direction_norm="plain")
+        >>> found.radii.round(2).tolist()
+        [0.5, 0.5]
+    """
+    site = _site(model, data, loss, mask, parameters)
+    space, weights, evaluate = site.space, site.weights, site.evaluate
+    at_point = evaluate(weights).loss
+    scale = norm(weights) or 1.0 if direction_norm == "plain" else 1.0
+    return basin_radii(
+        lambda flat: evaluate(Weights(space.unflatten(flat), weights.buffers)).loss,
+        space.flatten(weights.parameters),
+        random_directions(space, weights, directions, direction_norm, seed=seed),
+        at_point + margin if cutoff is None else cutoff,
+        dimension=space.dimension,
+        loss_at_point=at_point,
+        smallest=0.05 * scale,
+        largest=1e4 * scale,
+    )
+
+
+def line(
+    start: nn.Module,
+    end: nn.Module,
+    data: Any,
+    test: Any = None,
+    *,
+    points: int = 31,
+    loss: Loss = "cross_entropy",
+    metric: str = "auto",
+    anew: bool = False,
+    seed: int = 0,
+) -> Interpolation:
+    """Return loss and error on the straight line between two models of one shape.
+
+    Args:
+        start: At α = 0.
+        end: At α = 1.
+        data: What the training loss is the mean over.
+        test: What the test error is of; by default `data`.
+        points: Both ends included.
+        loss: As of `spectrum`.
+        metric: `accuracy`, `r2`, or by default the one of the two that the targets have.
+        anew: Whether BatchNorm statistics are estimated anew at every point, instead of interpolated.
+        seed: Of the order that they are estimated in.
+
+    Example:
+        >>> first, last = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        >>> _ = nn.init.constant_(first.weight, -1), nn.init.constant_(last.weight, 1)
+        >>> data = (torch.tensor([[1.0]]), torch.tensor([[0.0]]))
+        >>> line(first, last, data, points=3, loss="mse").train_loss.tolist()
+        [1.0, 0.0, 1.0]
+    """
+    site = _site(start, data, loss, None, None)
+    tested = site.examples if test is None else examples_of(test).to(site.examples.labels.device)
+    objective = objective_like(loss, metric)
+    on_train, on_test = (
+        Evaluator(site.network, examples, objective=objective) for examples in (site.examples, tested)
+    )
+    restate = StatisticsEstimator(site.network, site.examples, seed=seed) if anew else None
+    first, last = _weights_of([start, end])
+    return interpolate(on_train, on_test, first, last, points, restate=restate)
+
+
+def surface(
+    models: Sequence[nn.Module],
+    data: Any,
+    *,
+    grid: int = 25,
+    loss: Loss = "cross_entropy",
+) -> Surface:
+    """Return the loss on the plane through the first three models, and where all of them lie over it.
+
+    Markers are called after their position: the model at position 3 has `marker.place.level == 3`.
+
+    Example:
+        >>> models = [nn.Linear(2, 1, bias=False) for _ in range(3)]
+        >>> for model, weight in zip(models, [[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]], strict=True):
+        ...     model.load_state_dict({"weight": torch.tensor([weight])})
+        <All keys matched successfully>
+        <All keys matched successfully>
+        <All keys matched successfully>
+        >>> data = (torch.eye(2), torch.zeros(2, 1))
+        >>> [round(marker.loss, 3) for marker in surface(models, data, grid=3, loss="mse").markers]
+        [0.0, 0.5, 2.0]
+    """
+    if len(models) < 3:
+        raise InputError(f"a plane goes through three models, and these are {len(models)}")
+    site = _site(models[0], data, loss, None, None)
+    every, evaluate = _weights_of(models), site.evaluate
+    placed = {Place.imp(position): weights for position, weights in enumerate(every)}
+    plane = plane_through(every[0], every[1], every[2])
+    return loss_surface(lambda weights: evaluate(weights).loss, plane, placed, grid)
+
+
+def distances(models: Mapping[str, nn.Module]) -> Distances:
+    """Return Euclidean distances and cosines between all pairs of models of one shape, over all parameters.
+
+    Example:
+        >>> first, last = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        >>> _ = nn.init.constant_(first.weight, -1), nn.init.constant_(last.weight, 1)
+        >>> float(distances({"first": first, "last": last}).euclidean[0, 1])
+        2.0
+    """
+    return pairwise(dict(zip(models, _weights_of(models.values()), strict=True)))
+
+
+def _weights_of(models: Iterable[nn.Module]) -> list[Weights]:
+    """Return the weights of models, on the device of the first.
+
+    Raises:
+        ValueError: If they have other parameters.
+    """
+    every = [Weights.of(unpruned_copy(model)[0]) for model in models]
+    shapes = [{name: tensor.shape for name, tensor in weights.parameters.items()} for weights in every]
+    for found in shapes[1:]:
+        if found != shapes[0]:
+            odd = min(
+                name for name in found.keys() | shapes[0].keys() if found.get(name) != shapes[0].get(name)
+            )
+            raise InputError(f"{odd} is {found.get(odd)} in one model and {shapes[0].get(odd)} in another")
+    device = next(iter(every[0].parameters.values())).device
+    return [weights.to(device) for weights in every]
