@@ -92,14 +92,16 @@ class StudyRuns:
             if run is not None:
                 models = self._index.models(need.key for need in task.needs if isinstance(need.node, Place))
                 log_setting(run, self._problem, task.level, models=models)
-                run.metrics({OPENING: time.monotonic() - began})
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
                 if isinstance(task.node, Place):
                     log_made_of(run, self._problem, self._data)
                 else:
                     log_place(run, task.level, density)
+            opening = time.monotonic() - began
             yield run
+            if run is not None:  # last, for MLflow draws and compares what came first
+                run.metrics({OPENING: opening})
 
     def parent(self) -> str:
         """Return the run all others of this study are shown under; it is made when first needed."""
