@@ -165,7 +165,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "dataset",
         "data",
         reader.text,
-        "digits, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder or package.module:name (runs it).",
+        "digits, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder or package.module:name "
+        "(runs it).",
         decides=("problem",),
     ),
     Parameter(
