@@ -104,7 +104,9 @@ def test_a_preset_that_there_is_not_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["imp_level", "--optimizer", "adam"], "training is SGD with momentum"),
+        (["train_dense", "--optimizer", "adam"], "expected sgd, adamw or package.module:function"),
+        (["train_dense", "--optimiser", "adamw"], "did you mean --optimizer?"),
+        (["train_dense", "--dampening", "1"], "optimizer=package.module:function is your own"),
         (["study", "--learning_rate=1"], "did you mean --lr?"),
         (["study", "-P", "learning_rate=1"], "did you mean --lr?"),
         (["study", "--num-seeds", "3"], "did you mean --seeds?"),

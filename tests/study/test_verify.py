@@ -116,7 +116,7 @@ DAMAGES: dict[str, tuple[str, Damaging, str]] = {
     "missing file": (
         "fine_tune at level 2",
         lambda _: artifact("fine_tune at level 2", "checkpoint/rewind.safetensors").unlink(),
-        "can't be read (No such file or directory)",
+        "No such artifact: 'checkpoint/rewind.safetensors'",
     ),
     "missing checkpoint": (
         "random_init at level 2",

@@ -19,6 +19,8 @@ from lth.tracking.registry import register
 from lth.tracking.run import NOTE
 from lth.tracking.store import Store
 
+OF = "tiny_problem-network-on-tiny_problem-images"
+
 
 def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(tracking, monkeypatch):
     run = make_study().solution(Place.imp(1))
@@ -42,14 +44,14 @@ def test_a_model_has_a_card_and_metrics_on_splits_and_what_measures_it_has_it_as
     (model,) = client.search_logged_models(
         [experiment], "params.kind = 'imp' AND params.level = '0' AND metrics.`test/accuracy` >= 0"
     )
-    assert model.name == "digits-seed-0-dense"
+    assert model.name == f"{OF}-seed-0-dense"
     assert (model.params["seed"], model.params["lr"], model.params["changes"][:10]) == (
         "0",
         "0.1",
         "batch_size",
     )
     card = model.tags[NOTE]
-    assert f'load_model("runs:/{model.source_run_id}/digits-seed-0-dense")' in card
+    assert f'load_model("runs:/{model.source_run_id}/{OF}-seed-0-dense")' in card
     assert "95 % interval" in card
     on = {metric.key: metric.dataset_name for metric in model.metrics}
     assert (on["train/loss"], on["test/accuracy"], on["density"]) == ("tiny-train", "tiny-test", None)
@@ -85,7 +87,7 @@ def test_models_of_seeds_and_solutions_have_names_of_their_own():
     places = [Place.imp(0), Place.imp(2), Place("one_shot", 2)]
     names = [model_name(problem, place) for problem in problems for place in places]
     assert len(set(names)) == len(names)
-    assert names[2] == "digits-seed-0-one_shot-at-level-2"
+    assert names[2] == f"{OF}-seed-0-one_shot-at-level-2"
 
 
 def test_the_best_model_is_of_the_pruned_level_that_is_most_accurate(finished, monkeypatch):
