@@ -29,6 +29,9 @@ gc.disable()
 # Commands called here share this process's fakes with no other.
 os.environ["LTH_WORKERS"] = "1"
 
+# No test sends anything, nor has a thread that tries to.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
 # Every process that a test starts would else compile lth anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

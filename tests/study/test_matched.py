@@ -62,10 +62,8 @@ def test_kept_weights_are_fetched_one_by_one_and_are_those_of_the_checkpoint(tra
     study = make_study()
     run_id, store = study.solution(Place.imp(0)), Store()
     fetched: list[str] = []
-    download = store.download
-    monkeypatch.setattr(
-        store, "download", lambda run, path, to: fetched.append(path) or download(run, path, to)
-    )
+    fetch = store.fetch
+    monkeypatch.setattr(store, "fetch", lambda run, path, to: fetched.append(path) or fetch(run, path, to))
     kept, whole = KeptWeights(store, run_id), load_solution(Store(), run_id, trajectory=True).trajectory
     assert (sorted(kept), len(kept), 99 in kept) == (sorted(whole), len(whole), False)
     assert fetched == ["checkpoint/manifest.json"]
