@@ -98,10 +98,12 @@ class StudyRuns:
                     log_made_of(run, self._problem, self._data)
                 else:
                     log_place(run, task.level, density)
-            opening = time.monotonic() - began
+            opening, is_solution = {OPENING: time.monotonic() - began}, isinstance(task.node, Place)
+            if run is not None and not is_solution:
+                run.metrics(opening)
             yield run
-            if run is not None:  # last, for MLflow draws and compares what came first
-                run.metrics({OPENING: opening})
+            if run is not None and is_solution:  # last, for MLflow draws and compares what came first
+                run.metrics(opening)
 
     def parent(self) -> str:
         """Return the run all others of this study are shown under; it is made when first needed."""
