@@ -118,13 +118,15 @@ class Spectrum:
         return upper - lower
 
     def meets(self, tolerance: float) -> bool:
-        """Whether the bounds are as close as asked.
+        """Whether the bounds are as close as asked, but for rounding, which no further product narrows.
 
-        That is `upper - lower ≤ tolerance · max(1, |Σ log λ|)` of the interval; where a log-product does not
-        exist, `upperᵢ - θᵢ ≤ tolerance · |θᵢ|`, or of a thousandth of the largest for those near zero.
+        That is `Σ log(upperᵢ / θᵢ) ≤ tolerance · max(1, |Σ log λ|)`; the interval holds `noise` too. Where
+        a log-product does not exist, it is `upperᵢ - θᵢ ≤ tolerance · |θᵢ|`, or of a thousandth of the largest
+        for those near zero.
         """
         if self.num_positive == len(self.eigenvalues):
-            return self.log_eig_width <= tolerance * max(1.0, abs(self.log_eig_product))
+            width = float(np.log(self.upper / self.eigenvalues).sum())
+            return width <= tolerance * max(1.0, abs(self.log_eig_product))
         size = np.abs(self.eigenvalues)
         return bool((self.upper - self.eigenvalues <= tolerance * np.maximum(size, 1e-3 * size.max())).all())
 

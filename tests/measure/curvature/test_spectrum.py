@@ -321,6 +321,17 @@ def test_a_basis_with_too_little_room_for_a_proof_has_not_converged_and_bounds_t
     assert np.isfinite(spectrum.upper).all()
 
 
+def test_where_rounding_hides_more_than_was_asked_the_bounds_are_as_close_as_products_get_them():
+    """Σ log λ is near zero, so a thousandth is asked, and float32 leaves more than that open."""
+    values = np.concatenate([[40.0, 7.5, 5.8], np.geomspace(2.9, 0.1434, 17), np.linspace(0.05, -0.4, 600)])
+    found = leading_spectrum(Diagonal(values, torch.float32), 20, seed=0)
+    assert abs(found.log_eig_product) < 1
+    assert found.log_eig_width > 1e-3
+    assert found.converged
+    low, high = found.log_eig_interval
+    assert low <= np.log(np.sort(values)[-20:]).sum() <= high
+
+
 class Large:
     """As large as VGG-16, and never multiplied with."""
 
