@@ -12,8 +12,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
 from lth.cores import usable_cores
@@ -44,16 +46,26 @@ def threads_for(network: nn.Module, examples: Examples, batch_size: int = _BATCH
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Compute with so many threads, and with as many as before afterwards."""
+    """Compute with so many threads, and with as many as before afterwards: of torch, and of NumPy's BLAS.
+
+    BLAS has threads of its own, which wait for work on a core that another process could use.
+    """
     before = torch.get_num_threads()
-    if count == before:
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with _blas().limit(limits=count, user_api="blas"):
+        if count == before:
+            yield
+            return
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return what limits the threads of libraries; to look for them takes milliseconds."""
+    return ThreadpoolController()
 
 
 def products_of(network: nn.Module, inputs: Inputs) -> int:

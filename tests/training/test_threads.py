@@ -5,6 +5,7 @@ import pytest
 import tiny_problem
 import torch
 from problems import SPEC, procedure, random_examples, random_mask, tiny_setting, training_data
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor, nn
 
 from lth.data import Examples
@@ -112,6 +113,19 @@ def test_counting_leaves_network_and_random_state_alone(cores):
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
     assert not network[1]._forward_hooks
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_threads_of_blas_are_those_of_torch_and_as_before_afterwards(cores, count):
+    """Those of another number than torch's wait on a core that another process could use."""
+    with threadpool_limits(2, user_api="blas"):
+        with threads(count):
+            assert blas_threads() == {count}
+        assert blas_threads() == {2}
 
 
 def test_threads_are_as_before_after_an_error_too(cores):
