@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import reduce
@@ -166,11 +166,9 @@ def opened_replication(
     given = _given(options)
     with ExitStack() as attended:
         with told_as(click.UsageError):
-            if seeds is not None and "seed" in given:
-                raise InputError("seed and seeds both say which; leave one of them out")
-            from lth.study.open import Opening, build_replication, parse_seeds
+            several = _seeds(seeds, given)
+            from lth.study.open import Opening, build_replication
 
-            several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(given)
             store = _open_store(opening, attended, say or _say, creates=not reads_only)
             replication = build_replication(opening, several, store, say or _say)
@@ -185,19 +183,28 @@ def opened_sweep(options: Options, seeds: str | None, *, say: Callable[[str], No
     given = _given(options)
     with ExitStack() as attended:
         with told_as(click.UsageError):
-            if seeds is not None and "seed" in given:
-                raise InputError("seed and seeds both say which; leave one of them out")
+            several = _seeds(seeds, given)
             from lth.setting.grid import grid
-            from lth.study.open import Opening, parse_seeds
+            from lth.study.open import Opening
             from lth.study.sweep import Sweep
 
-            several = [] if seeds is None else parse_seeds(seeds)
             opening = Opening.read(grid(given)[1][0])
             store = _open_store(opening, attended, say)
             sweep = Sweep(given, several, store, say)
         with told_as(click.ClickException):
             yield sweep
             _tell_where(store)
+
+
+def _seeds(written: str | None, given: Mapping[str, str]) -> list[str]:
+    """Read several seeds; none where the parameter `seed` or its default says which."""
+    if written is None:
+        return []
+    if "seed" in given:
+        raise InputError("seed and seeds both say which; leave one of them out")
+    from lth.study.open import parse_seeds
+
+    return parse_seeds(written)
 
 
 def open_report(replication: Replication, run_id: str) -> None:

@@ -240,7 +240,7 @@ def search(
                 look = _Look(basis, k, tolerance)
                 seen = look.spectrum(basis.proved_outside)
                 bar.set_postfix_str(_certainty(seen, tolerance), refresh=False)
-                if is_last or look.suffices(basis.proved_outside):
+                if is_last or seen.converged:
                     return seen
                 _steer(basis, look)
             if len(basis) == basis.capacity:
