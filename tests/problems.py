@@ -225,6 +225,8 @@ def ingredients(level: int = 2) -> Ingredients:
         level=level,
         previous=dense_solution() if level == 1 else imp_solution(level - 1),
         dense=dense_solution(),
+        network=build_network(SPEC, 99),  # its own weights are no one's
+        examples=training_data().train,
     )
 
 
@@ -233,6 +235,10 @@ def imp_solution(level: int) -> Solution:
     """Return w(L) of the shared study, L >= 1."""
     given = ingredients(level)
     return run_start(start_sparse("imp", given), given.setting, Place.imp(level), given.previous.rewind)
+
+
+def same_mask(a: Mask, b: Mask) -> bool:
+    return list(a.keep) == list(b.keep) and torch.equal(a.flat(), b.flat())
 
 
 def assert_same_weights(a: Weights, b: Weights) -> None:

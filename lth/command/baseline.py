@@ -12,11 +12,11 @@ from lth.command.options import (
     require_sparse,
     study_options,
 )
-from lth.plan.place import BASELINES, Kind, Place
+from lth.plan.place import BASELINES, METHODS, Kind, Place
 
 
 @click.command(cls=ProjectCommand)
-@click.option("--kind", required=True, type=click.Choice(BASELINES), help="Which baseline.")
+@click.option("--kind", required=True, type=click.Choice((*BASELINES, *METHODS)), help="Which baseline.")
 @click.option("--level", required=True, callback=parse_level, help="Whose density it gets.")
 @study_options
 def main(kind: Kind, level: int, **options: str | None) -> None:

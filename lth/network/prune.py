@@ -82,6 +82,37 @@ def kept_by_layer(mask: Mask, fraction: float) -> dict[str, int]:
     return {name: survivors(int(kept.sum()), fraction, 1) for name, kept in mask.keep.items()}
 
 
+def apportioned(shares: Mapping[str, float], sizes: Mapping[str, int], total: int) -> dict[str, int]:
+    """Return whole numbers in proportion to positive shares that sum to `total`, none above its size.
+
+    What exceeds a size goes to the others in proportion. Parts that round off go to the largest fractions,
+    the first of equals.
+
+    Raises:
+        ValueError: If the sizes hold less than `total`.
+
+    Example:
+        >>> apportioned({"a": 1.0, "b": 2.0, "c": 9.0}, {"a": 9, "b": 9, "c": 3}, 9)
+        {'a': 2, 'b': 4, 'c': 3}
+    """
+    if total > sum(sizes.values()):
+        raise InputError(f"{total} weights are to be kept of {sum(sizes.values())}; lower it")
+    full: set[str] = set()
+    while True:
+        left = total - sum(sizes[name] for name in full)
+        scale = left / max(sum(share for name, share in shares.items() if name not in full), 1e-300)
+        exact = {name: sizes[name] if name in full else share * scale for name, share in shares.items()}
+        over = {name for name in exact if name not in full and exact[name] > sizes[name]}
+        if not over:
+            break
+        full |= over
+    counts = {name: int(value) for name, value in exact.items()}
+    by_fraction = sorted(exact, key=lambda name: counts[name] - exact[name])
+    for name in [name for name in by_fraction if counts[name] < sizes[name]][: total - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
 def prune_smallest(weights: Weights, mask: Mask, count: int) -> Mask:
     """Remove the `count` survivors of `mask` with the smallest magnitude in `weights`.
 
@@ -95,6 +126,20 @@ def prune_smallest(weights: Weights, mask: Mask, count: int) -> Mask:
         [False, True, True, False]
     """
     return _remove(mask, _ascending_survivors(weights, mask)[:count], count)
+
+
+def prune_lowest(scores: Mapping[str, Tensor], mask: Mask, count: int) -> Mask:
+    """Remove the `count` survivors of `mask` with the lowest score, each layer's in its parameter's shape.
+
+    Raises:
+        ValueError: If `count` exceeds the survivors, or a score is not finite.
+
+    Example:
+        >>> mask = Mask({"w": torch.ones(4, dtype=torch.bool)})
+        >>> prune_lowest({"w": torch.tensor([0.1, -3.0, 2.0, -0.2])}, mask, 2).keep["w"].tolist()
+        [True, False, True, False]
+    """
+    return _remove(mask, _ascending(scores, mask)[:count], count)
 
 
 def prune_next_larger(weights: Weights, mask: Mask, count: int) -> Mask:
@@ -131,12 +176,16 @@ def prune_random(mask: Mask, count: int, generator: torch.Generator) -> Mask:
 
 def _ascending_survivors(weights: Weights, mask: Mask) -> Tensor:
     """Return the flat positions of the survivors, smallest magnitude first, ties by position."""
-    magnitudes = torch.cat([weights.parameters[name].detach().cpu().abs().reshape(-1) for name in mask.keep])
-    if not magnitudes.isfinite().all():
-        raise InputError("a weight is not finite, so magnitudes have no order; the training diverged")
+    return _ascending({name: weights.parameters[name].detach().abs() for name in mask.keep}, mask)
+
+
+def _ascending(scores: Mapping[str, Tensor], mask: Mask) -> Tensor:
+    """Return the flat positions of the survivors, lowest score first, ties by position."""
+    flat = torch.cat([scores[name].cpu().reshape(-1) for name in mask.keep])
+    if not flat.isfinite().all():
+        raise InputError("a weight or its score is not finite, so there is no order; the training diverged")
     survivors = mask.flat().nonzero().squeeze(1)
-    order = torch.sort(magnitudes[survivors], stable=True).indices
-    return survivors[order]
+    return survivors[torch.sort(flat[survivors], stable=True).indices]
 
 
 def _remove(mask: Mask, positions: Tensor, count: int) -> Mask:

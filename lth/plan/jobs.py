@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lth.errors import InputError
-from lth.plan.place import BASELINES, Kind, Place, Point, parse_place
+from lth.plan.place import BASELINES, METHODS, Kind, Place, Point, parse_place
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "density"]
@@ -171,20 +171,35 @@ class MatchedJob(_Job):
 Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob | MatchedJob
 
 
-def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
+def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = ()) -> list[Place]:
     """Return every solution of a study whose last level is `last`, each after those it is pruned from.
 
+    Args:
+        last: The last level.
+        every_level: The baselines and methods that are wanted at all levels, not at the last alone.
+        methods: The methods beyond the paper's baselines that are wanted at all.
+
     Raises:
-        ValueError: If `every_level` names anything but baselines.
+        ValueError: If a name is unknown, or one of `every_level` is of a method that is not wanted.
     """
-    at_last = [Place(kind, last) for kind in BASELINES] if last > 0 else []
+    if unknown := sorted(set(methods) - set(METHODS)):
+        raise InputError(f"methods={','.join(unknown)} is unknown; choose from {', '.join(METHODS)}, or none")
+    kinds = [*BASELINES, *(kind for kind in METHODS if kind in set(methods))]
     wanted = set(every_level)
-    if unknown := sorted(wanted - set(BASELINES)):
+    if unknown := sorted(wanted - set(kinds)):
+        remedy = f"add methods={','.join(unknown)}" if set(unknown) <= set(METHODS) else "correct it"
         raise InputError(
-            f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
+            f"every_level={','.join(unknown)} is none of what the study trains; {remedy}, or choose from "
+            f"{', '.join(kinds)}, or none"
         )
-    before = [Place(kind, level) for kind in BASELINES if kind in wanted for level in range(1, last)]
+    at_last = [Place(kind, last) for kind in kinds] if last > 0 else []
+    before = [Place(kind, level) for kind in kinds if kind in wanted for level in range(1, last)]
     return [*[Place.imp(level) for level in range(last + 1)], *before, *at_last]
+
+
+def places_of(last: int, setting: AnalysisSetting) -> list[Place]:
+    """Return every solution of a study of this setting."""
+    return places(last, setting.every_level, setting.methods)
 
 
 def shared_space_points(level: int) -> tuple[tuple[Point, ...], ...]:
@@ -234,16 +249,21 @@ def level_jobs(level: int) -> list[Job]:
     return jobs if level == 0 else [*jobs, successive_line(level)]
 
 
-def baseline_jobs(last: int, every_level: Iterable[str] = ()) -> list[Job]:
-    """Return what is measured at the baselines, and on the lines to those that may leave the sublevel set."""
+def baseline_jobs(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = ()) -> list[Job]:
+    """Return what is measured at baselines and methods, and on lines that may leave the sublevel set."""
     pruned, solution = Point.projection(last), Point.at(Place.imp(last))
-    at_baselines = [place for place in places(last, every_level) if place.kind != "imp"]
+    at_baselines = [place for place in places(last, every_level, methods) if place.kind != "imp"]
     jobs: list[Job] = [CurvatureJob(Point.at(place)) for place in at_baselines]
     outside = [Point.at(Place(kind, last)) for kind in ("random_init", "random_prune", "random_prune_one_shot")]
     return [
         *jobs,
         *[LineJob(pruned, end) for end in (solution, *outside)],
         *[LineJob(solution, end) for end in outside],
+        *[
+            LineJob(solution, Point.at(Place(kind, last)))
+            for kind in METHODS
+            if last > 0 and kind in set(methods)
+        ],
     ]
 
 
@@ -290,7 +310,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
     jobs = [job for level in range(last + 1) for job in level_jobs(level)]
     return [
         *jobs,
-        *baseline_jobs(last, setting.every_level),
+        *baseline_jobs(last, setting.every_level, setting.methods),
         surface_job(last, setting),
         DistanceJob(tuple(places(last))),
         *(matched_jobs(last) if setting.matched_loss == "on" else []),

@@ -11,7 +11,7 @@ from typing import Any
 
 from lth.plan.computing import Computing
 from lth.plan.former_keys import FormerKeys
-from lth.plan.jobs import Job, Measure, places, study_jobs
+from lth.plan.jobs import Job, Measure, places_of, study_jobs
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.parameter import BY_NAME, Result
@@ -135,7 +135,7 @@ class TaskKeys:
         last, analysis = self.setting.pruning.levels, self.setting.analysis
         content = {
             "task": "evidence",
-            "solutions": [self.solution(place) for place in places(last, analysis.every_level)],
+            "solutions": [self.solution(place) for place in places_of(last, analysis)],
             "jobs": [self.measurement(job) for job in study_jobs(last, analysis)],
             "parameters": entering(spelled(self.resolved)),  # all of them: a report prints them
         }

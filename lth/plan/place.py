@@ -16,9 +16,31 @@ Kind = Literal[
     "random_prune",
     "random_prune_one_shot",
     "prune_larger",
+    # beyond the paper: pruned before training
+    "magnitude_at_init",
+    "erk",
+    "snip",
+    "grasp",
+    "synflow",
+    # beyond the paper: controls of the mask and of the rewind point
+    "layer_magnitude",
+    "shuffled",
+    "signs_only",
+    "magnitudes_only",
 ]
 
-BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "imp")
+METHODS: tuple[Kind, ...] = (
+    "magnitude_at_init",
+    "erk",
+    "snip",
+    "grasp",
+    "synflow",
+    "layer_magnitude",
+    "shuffled",
+    "signs_only",
+    "magnitudes_only",
+)  # what a study trains if it is asked to (methods=…), beside the paper's baselines
+BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in ("imp", *METHODS))
 
 
 @dataclass(frozen=True, order=True)

@@ -1,6 +1,6 @@
 """A study as a graph of tasks: trainings, measurements, analyses of levels, the summary, and the report.
 
-    w(0) <- w(1) <- w(2) <- …                      a training needs the level before, `one_shot` w(0) too
+    w(0) <- w(1) <- w(2) <- …                      a training needs the level before, some w(0) too
       ^------ ^------ ^---- measurements           each of the solutions it reads
                                ^---- analyses      each of the measurements of a level
                                         ^---- the summary of a study <- the report on several
@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lth.plan.former_keys import knew
-from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, level_jobs, places, study_jobs
+from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, level_jobs, places_of, study_jobs
 from lth.plan.keys import TaskKeys
-from lth.plan.place import Place, Point
+from lth.plan.place import METHODS, Place, Point
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def starts_from(place: Place) -> tuple[Place, ...]:
     if place.level == 0:
         return ()
     before = Place.imp(place.level - 1)
-    return (before, Place.imp(0)) if place.kind == "one_shot" and place.level > 1 else (before,)
+    from_dense = place.kind == "one_shot" or place.kind in METHODS
+    return (before, Place.imp(0)) if from_dense and place.level > 1 else (before,)
 
 
 class StudyTasks:
@@ -134,7 +135,7 @@ class StudyTasks:
     def trainings(self) -> list[Task]:
         """Return every training of the study, each after those it needs."""
         setting = self._keys.setting
-        return [self.training(place) for place in places(setting.pruning.levels, setting.analysis.every_level)]
+        return [self.training(place) for place in places_of(setting.pruning.levels, setting.analysis)]
 
     def of_levels(self, measures: Iterable[Measure] = MEASURES) -> list[Task]:
         """Return what is taken of each level by these measures, level by level."""

@@ -11,7 +11,7 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, over_seeds, plus_minus, yes_no
 from lth.measure.kind.curvature import Curvature
 from lth.measure.radius import BasinRadii
-from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places, shared_space_points, successive_line
+from lth.plan.jobs import CurvatureJob, LineJob, RadiiJob, places_of, shared_space_points, successive_line
 from lth.plan.place import Place, Point
 from lth.report.exhibit.radii import UNITS
 from lth.report.page import Linked
@@ -126,7 +126,7 @@ def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tupl
 
 
 def _shown(evidence: Evidence) -> list[Place]:
-    every = places(evidence.last, evidence.setting.analysis.every_level)
+    every = places_of(evidence.last, evidence.setting.analysis)
     return [place for place in every if place in evidence.attained]
 
 

@@ -547,6 +547,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=(),
     ),
     Parameter(
+        "methods",
+        "analysis",
+        reader.names,
+        "Further ways to a sparse network, trained and measured at the last level: snip, grasp, synflow, erk, "
+        "magnitude_at_init, layer_magnitude, shuffled, signs_only, magnitudes_only, or none.",
+        decides=("plan",),
+        default=(),
+        since=_NEXT,
+    ),
+    Parameter(
         "matched_loss",
         "analysis",
         reader.text,

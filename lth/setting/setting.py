@@ -158,6 +158,7 @@ class AnalysisSetting(Stage, stage="analysis"):
     grid: int = field(default_factory=default_of("grid"))
     plane: tuple[str, ...] = field(default_factory=default_of("plane"))
     every_level: tuple[str, ...] = field(default_factory=default_of("every_level"))
+    methods: tuple[str, ...] = field(default_factory=default_of("methods"))
     matched_loss: MatchedLoss = field(default_factory=default_of("matched_loss"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))

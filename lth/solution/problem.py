@@ -276,13 +276,16 @@ def check_paths_kept(problem: Problem) -> None:
 
 
 def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
-    """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by one_shot."""
+    """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by some."""
     setting = problem.keys.resolved.deciding(*results_of(place))
     if place.level == 0:
         return start_dense(problem.network, setting, len(problem.data.train))
     if previous is None:
         raise InputError(f"{place.name} starts from w({place.level - 1}); give it")
-    return start_sparse(place.kind, Ingredients(setting, problem.schedule, place.level, previous, dense))
+    given = Ingredients(
+        setting, problem.schedule, place.level, previous, dense, problem.network, problem.data.train
+    )
+    return start_sparse(place.kind, given)
 
 
 def procedure(problem: Problem) -> Procedure:

@@ -10,23 +10,20 @@ from problems import (
     imp_solution,
     ingredients,
     run_start,
+    same_mask,
     tiny_setting,
 )
 
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.plan.place import BASELINES, Kind, Place
-from lth.solution.recipe import start_dense, start_sparse
+from lth.plan.place import BASELINES, METHODS, Kind, Place
+from lth.solution.recipe import RECIPES, start_dense, start_sparse
 from lth.training.train import TrainingState
 
 LEVEL = 2
 REWINDING = ("imp", "one_shot", "random_prune", "random_prune_one_shot", "prune_larger")
 SHARING_THE_MASK = ("fine_tune", "lr_rewind", "random_init")
-
-
-def same_mask(a: Mask, b: Mask) -> bool:
-    return list(a.keep) == list(b.keep) and torch.equal(a.flat(), b.flat())
 
 
 def assert_same_state(state: TrainingState, expected: TrainingState) -> None:
@@ -51,7 +48,7 @@ def removed(before: Mask, after: Mask) -> set[int]:
 
 
 def test_every_kind_has_a_recipe_and_seven_are_baselines():
-    assert set(BASELINES) | {"imp"} == set(typing.get_args(Kind))
+    assert set(BASELINES) | set(METHODS) | {"imp"} == set(typing.get_args(Kind)) == set(RECIPES)
     assert len(BASELINES) == 7
     for kind in typing.get_args(Kind):
         start_sparse(kind, ingredients(LEVEL))

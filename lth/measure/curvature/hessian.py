@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from lth.data import Examples
 from lth.errors import InputError
 from lth.inputs import as_floats, called, mapped, taken
-from lth.measure.curvature.differentiable_kernels import differentiable_kernels
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.measure.curvature.second_derivative_check import check_second_derivative
+from lth.network.differentiable_kernels import differentiable_kernels
 from lth.network.folded import Folded
 from lth.network.layout import is_ours
 from lth.network.parts import frozen_names

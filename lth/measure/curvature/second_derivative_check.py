@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from lth.data import Examples
 from lth.errors import InputError
 from lth.inputs import as_floats
-from lth.measure.curvature.differentiable_kernels import differentiable_kernels
+from lth.network.differentiable_kernels import differentiable_kernels
 from lth.network.folded import Folded
 from lth.network.layout import is_ours
 from lth.network.space import LevelSpace

@@ -16,25 +16,12 @@ from lth.setting.reader import spell
 from lth.setting.reference import is_reference
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
+from lth.solution.recipe import RECIPES
 from lth.solution.solution import Solution
 from lth.training.objective import told
 
 _REFUSED = re.compile(r"[^\w-]+")  # in a model's name
 _NAMES = {"sgd": "SGD", "adamw": "AdamW", "cross_entropy": "cross-entropy", "mse": "mean squared error"}
-
-_HOW: dict[Kind, str] = {
-    "imp": "iterative magnitude pruning: of w({before}) the smallest {share} of the weights left were pruned, "
-    "the others went back to the rewind point and were trained again",
-    "one_shot": "the dense network pruned by magnitude in one go, rewound and trained",
-    "fine_tune": "w({before}) pruned and trained on at a small constant learning rate, without rewinding",
-    "lr_rewind": "w({before}) pruned and trained on along the learning rates from the rewind point",
-    "random_init": "the mask of level {level} on a fresh random initialisation, trained from the start",
-    "random_prune": "of w({before}) a random {share} of the weights left were pruned, the others rewound and "
-    "trained",
-    "random_prune_one_shot": "the dense network pruned at random in one go, rewound and trained",
-    "prune_larger": "of w({before}) the next-larger {share} of the weights left were pruned and the smallest "
-    "kept, then rewound and trained",
-}
 
 
 def model_name(problem: Problem, place: Place) -> str:
@@ -152,7 +139,7 @@ def _how(problem: Problem, place: Place) -> str:
     if place.level == 0:
         return "the dense network"
     share = f"{problem.setting.pruning.prune_fraction:.0%}"
-    return _HOW[place.kind].format(before=place.level - 1, level=place.level, share=share)
+    return RECIPES[place.kind].how.format(before=place.level - 1, level=place.level, share=share)
 
 
 def _loading(problem: Problem, solution: Solution, run_id: str) -> str:
