@@ -11,6 +11,7 @@ from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
 from lth.report.exhibit.beyond_matched import MATCHED
+from lth.report.exhibit.beyond_methods import METHODS_SHOWN, has_methods
 from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
 from lth.report.exhibit.beyond_trace import TRACE
@@ -201,9 +202,13 @@ EXHIBITS: tuple[Exhibit, ...] = (
 )
 
 BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
-EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, MATCHED)  # whatever was measured
+EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, METHODS_SHOWN, MATCHED)  # whatever was measured
 
 
 def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
     """Return what this project shows beyond the paper of a study, as far as it measured it."""
-    return (*BEYOND, MATCHED) if evidence.matched else BEYOND
+    asked = [
+        *([METHODS_SHOWN] if has_methods(evidence) else []),
+        *([MATCHED] if evidence.matched else []),
+    ]
+    return (*BEYOND, *asked)

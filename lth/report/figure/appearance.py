@@ -39,6 +39,17 @@ BASELINES: Mapping[Kind, Appearance] = {
     "random_prune_one_shot": Appearance("#CC79A7", "*", 1.6),
     "prune_larger": Appearance("#000000", "^"),
 }
+METHODS: Mapping[Kind, Appearance] = {
+    "magnitude_at_init": Appearance("#4477AA", "<"),
+    "erk": Appearance("#EE6677", ">"),
+    "snip": Appearance("#228833", "p", 1.2),
+    "grasp": Appearance("#CCBB44", "h", 1.2),
+    "synflow": Appearance("#66CCEE", "d"),
+    "layer_magnitude": Appearance("#AA3377", "s"),
+    "shuffled": Appearance("#BBBBBB", "X", 1.2),
+    "signs_only": Appearance("#EE8866", "P", 1.2),
+    "magnitudes_only": Appearance("#44BB99", "*", 1.6),
+}
 OTHER = Appearance("#777777", "h")
 
 
@@ -52,13 +63,14 @@ def appearance(place: Place) -> Appearance:
     """Return how a solution is drawn.
 
     Raises:
-        ValueError: If its kind is neither `imp` nor a baseline.
+        ValueError: If its kind is neither `imp`, nor a baseline, nor a method.
     """
     if place.kind == "imp":
         return Appearance(level_colour(place.level), "o")
-    if place.kind not in BASELINES:
-        raise InputError(f"unknown kind of solution {place.kind!r}; known are imp, {', '.join(BASELINES)}")
-    return BASELINES[place.kind]
+    looks = {**BASELINES, **METHODS}
+    if place.kind not in looks:
+        raise InputError(f"unknown kind of solution {place.kind!r}; known are imp, {', '.join(looks)}")
+    return looks[place.kind]
 
 
 def end_appearance(point: Point) -> Appearance:
