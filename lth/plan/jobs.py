@@ -186,12 +186,13 @@ def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = 
         raise InputError(f"methods={','.join(unknown)} is unknown; choose from {', '.join(METHODS)}, or none")
     kinds = [*BASELINES, *(kind for kind in METHODS if kind in set(methods))]
     wanted = set(every_level)
-    if unknown := sorted(wanted - set(kinds)):
-        remedy = f"add methods={','.join(unknown)}" if set(unknown) <= set(METHODS) else "correct it"
+    if unknown := sorted(wanted - {*BASELINES, *METHODS}):
         raise InputError(
-            f"every_level={','.join(unknown)} is none of what the study trains; {remedy}, or choose from "
-            f"{', '.join(kinds)}, or none"
+            f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
         )
+    if missing := sorted(wanted - set(kinds)):
+        names = ",".join(missing)
+        raise InputError(f"every_level={names}, but the study trains it nowhere; add methods={names}")
     at_last = [Place(kind, last) for kind in kinds] if last > 0 else []
     before = [Place(kind, level) for kind in kinds if kind in wanted for level in range(1, last)]
     return [*[Place.imp(level) for level in range(last + 1)], *before, *at_last]

@@ -14,7 +14,7 @@ from lth.plan.former_keys import FormerKeys
 from lth.plan.jobs import Job, Measure, places_of, study_jobs
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
-from lth.setting.parameter import BY_NAME, Result
+from lth.setting.parameter import BY_NAME, Result, Rewind
 from lth.setting.setting import Setting, spelled, with_overrides
 
 # A change of the algorithms that changes results under the same parameters must raise this.
@@ -44,10 +44,11 @@ def content_key(content: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def results_of(place: Place) -> tuple[Result, ...]:
+def results_of(place: Place, rewind: Rewind) -> tuple[Result, ...]:
     """Return under which names of results the parameters that decide a solution are declared."""
     sparse: tuple[Result, ...] = ("sparse",) if place.level > 0 else ()
-    tuned: tuple[Result, ...] = ("fine_tune",) if place.kind == "fine_tune" else ()
+    is_tuned = place.kind == "fine_tune" or (place.kind == "imp" and place.level > 0 and rewind == "none")
+    tuned: tuple[Result, ...] = ("fine_tune",) if is_tuned else ()
     return ("solutions", *sparse, *tuned)
 
 
@@ -106,7 +107,8 @@ class TaskKeys:
         if place.kind == "imp" and place.level < len(self.given):
             return self.given[place.level]
         parent = self.solution(Place.imp(place.level - 1)) if place.level > 0 else None
-        return self._key("solution", *results_of(place), **asdict(place), parent=parent)
+        results = results_of(place, self.setting.pruning.rewind)
+        return self._key("solution", *results, **asdict(place), parent=parent)
 
     def ancestors(self, level: int) -> tuple[str, ...]:
         """Return the keys of w(0), …, w(level-1)."""

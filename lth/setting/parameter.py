@@ -23,6 +23,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Compile = Literal["auto", "on", "off"]
 Snapshots = Literal["none", "log", "every"]
 Scope = Literal["global", "layer"]
+Rewind = Literal["weights", "lr", "none"]
 Switch = Literal["off", "on"]
 ScheduleName = Literal["milestones", "cosine", "linear", "constant"]
 DirectionNorm = Literal["plain", "filter"]
@@ -418,6 +419,18 @@ PARAMETERS: tuple[Parameter, ...] = (
         choices=get_args(Scope),
         since=_NEXT,
         before="global",
+    ),
+    Parameter(
+        "rewind",
+        "pruning",
+        reader.text,
+        "What a level of IMP goes back to: weights and schedule of the rewind point, the schedule alone, "
+        "or neither, which fine-tunes.",
+        decides=("sparse",),
+        default="weights",
+        choices=get_args(Rewind),
+        since=_NEXT,
+        before="weights",
     ),
     Parameter(
         "prune_layers",

@@ -27,6 +27,7 @@ from lth.setting.parameter import Compile as Compile
 from lth.setting.parameter import DirectionNorm as DirectionNorm
 from lth.setting.parameter import MatchedLoss as MatchedLoss
 from lth.setting.parameter import Precision as Precision
+from lth.setting.parameter import Rewind as Rewind
 from lth.setting.parameter import ScheduleName as ScheduleName
 from lth.setting.parameter import Scope as Scope
 from lth.setting.parameter import Snapshots as Snapshots
@@ -138,6 +139,7 @@ class PruningSetting(Stage, stage="pruning"):
     prune_fraction: float = field(default_factory=default_of("prune_fraction"))
     levels: int = field(default_factory=default_of("levels"))
     scope: Scope = field(default_factory=default_of("scope"))
+    rewind: Rewind = field(default_factory=default_of("rewind"))
     prune_layers: tuple[str, ...] = field(default_factory=default_of("prune_layers"))
 
 

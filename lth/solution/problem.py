@@ -277,7 +277,7 @@ def check_paths_kept(problem: Problem) -> None:
 
 def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
     """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by some."""
-    setting = problem.keys.resolved.deciding(*results_of(place))
+    setting = problem.keys.resolved.deciding(*results_of(place, problem.setting.pruning.rewind))
     if place.level == 0:
         return start_dense(problem.network, setting, len(problem.data.train))
     if previous is None:

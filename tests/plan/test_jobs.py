@@ -266,3 +266,25 @@ def test_chosen_jobs_keep_their_order():
     assert picked == [job for job in jobs if isinstance(job, CurvatureJob | SurfaceJob)]
     assert chosen(jobs, MEASURES) == jobs
     assert chosen(jobs, ()) == []
+
+
+def test_methods_are_trained_and_measured_if_a_study_is_asked_to_and_change_nothing_else():
+    plain, asked = places(2), places(2, methods=("synflow", "snip"))
+    assert [place for place in asked if place not in plain] == [Place("snip", 2), Place("synflow", 2)]
+    more = [job for job in baseline_jobs(2, (), ("snip",)) if job not in baseline_jobs(2)]
+    at = Point.at(Place("snip", 2))
+    assert more == [CurvatureJob(at), LineJob(Point.at(Place.imp(2)), at)]
+    assert places(2, ("snip",), ("snip",)).count(Place("snip", 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("every_level", "methods", "told"),
+    [
+        ((), ("snap",), "methods=snap is unknown; choose from magnitude_at_init, "),
+        ((), ("one_shot",), "methods=one_shot is unknown"),
+        (("snip",), (), "every_level=snip, but the study trains it nowhere; add methods=snip"),
+    ],
+)
+def test_a_method_that_does_not_exist_or_is_not_trained_is_named(every_level, methods, told):
+    with pytest.raises(ValueError, match=told):
+        places(2, every_level, methods)

@@ -48,6 +48,7 @@ OTHERWISE = {
     "hessian_examples": "3",
     "directions": "3",
     "direction_norm": "plain",
+    "rewind": "lr",
     "cutoff_margin": "0.3",
     "points": "5",
     "grid": "5",
@@ -113,11 +114,27 @@ def test_a_solution_has_another_key_exactly_if_a_parameter_decides_its_weights(p
     assert changed == bool(deciding & set(BY_NAME[name].decides))
 
 
-@pytest.mark.parametrize("name", [*OTHERWISE, "levels", "plane", "every_level", "matched_loss"])
+@pytest.mark.parametrize("name", [*OTHERWISE, "levels", "plane", "every_level", "matched_loss", "methods"])
 def test_every_parameter_decides_the_report_which_prints_it(name):
     other = {**OTHERWISE, "levels": "3", "plane": "0,1,2", "every_level": "one_shot"}
-    other |= {"matched_loss": "on"}
+    other |= {"matched_loss": "on", "methods": "snip"}
     assert keys_of().evidence() != keys_of(**{name: other[name]}).evidence()
+
+
+def test_the_rewind_of_a_chain_decides_its_keys_and_that_of_weights_leaves_them_as_they_were():
+    keys = {
+        name: keys_of(**overrides).solution(Place.imp(1))
+        for name, overrides in {
+            "before": {},
+            "weights": {"rewind": "weights"},
+            "lr": {"rewind": "lr"},
+            "none": {"rewind": "none"},
+            "none, longer": {"rewind": "none", "fine_tune_epochs": 9},
+        }.items()
+    }
+    assert keys["before"] == keys["weights"]
+    assert len(set(keys.values())) == 4
+    assert keys_of(rewind="lr").solution(Place.imp(0)) == keys_of().solution(Place.imp(0))
 
 
 @pytest.mark.parametrize("kind", ["imp", *BASELINES])

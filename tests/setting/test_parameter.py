@@ -99,7 +99,8 @@ def test_what_a_result_can_read_is_what_its_key_holds(result):
 
 def test_a_restricted_stage_shows_what_it_holds():
     assert repr(restricted(DIGITS.analysis, "lines")) == "AnalysisSetting(points=21)"
-    expected = "PruningSetting(prune_fraction=0.2, levels=4, scope='global', prune_layers=('default',))"
+    given = "prune_fraction=0.2, levels=4, scope='global', rewind='weights', prune_layers=('default',)"
+    expected = f"PruningSetting({given})"
     assert repr(DIGITS.pruning) == expected
 
 

@@ -91,6 +91,7 @@ OTHERWISE = {
     "grid": 5,
     "plane": "0,1,2",
     "every_level": "one_shot",
+    "methods": "snip",
     "matched_loss": "on",
     "loss_margin": 0.3,
     "error_margin": 0.3,

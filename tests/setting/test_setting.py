@@ -232,6 +232,7 @@ AS_BEFORE = {
     "epoch_examples": "all",
     "image_size": "none",
     "scope": "global",
+    "rewind": "weights",
     "prune_layers": "default",
     "loss": "cross_entropy",
     "label_smoothing": "0.0",

@@ -251,3 +251,14 @@ def test_a_method_trains_to_a_solution_whose_pruned_weights_are_zero(kind):
     assert all((solution.final.parameters[name][~kept] == 0).all() for name, kept in start.mask.keep.items())
     assert first_step(solution) == (0 if RECIPES[kind].anew else solution.rewind.step)
     assert solution.spec == SPEC
+
+
+@pytest.mark.parametrize(("rewind", "as_baseline"), [("lr", "lr_rewind"), ("none", "fine_tune")])
+def test_a_chain_that_does_not_rewind_weights_goes_on_from_the_level_before_of_its_own(rewind, as_baseline):
+    given = replace(ingredients(LEVEL), setting=tiny_setting(rewind=rewind))
+    start = start_sparse("imp", given)
+    assert_same_weights(start.state.weights, start.mask.apply(given.previous.final))
+    assert start.schedule == start_sparse(as_baseline, given).schedule
+    assert not start.state.momentum
+    solution = run_start(start, given.setting, Place.imp(LEVEL), given.previous.rewind)
+    assert first_step(solution) == start.state.step

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lth.plan.place import Kind
+from lth.setting.parameter import Rewind
 from lth.solution.recipe.dense import start_dense
 from lth.solution.recipe.erk import ERK
 from lth.solution.recipe.grasp import GRASP
@@ -21,7 +22,16 @@ from lth.solution.recipe.start import Ingredients, Recipe, Start
 from lth.solution.recipe.synflow import SYNFLOW
 from lth.solution.solution import Solution
 
-__all__ = ["RECIPES", "Ingredients", "Recipe", "Start", "first_step", "start_dense", "start_sparse"]
+__all__ = [
+    "RECIPES",
+    "Ingredients",
+    "Recipe",
+    "Start",
+    "first_step",
+    "recipe_of",
+    "start_dense",
+    "start_sparse",
+]
 
 RECIPES: Mapping[Kind, Recipe] = {
     **PAPER,
@@ -37,16 +47,26 @@ RECIPES: Mapping[Kind, Recipe] = {
 }
 
 
+# What a level of IMP is made by. Each is pruned from the level before of its own chain, which was made so too
+# (Renda et al. 2020, arXiv 2003.02389); the baselines of these names are one step off the chain of weights.
+_REWINDING: Mapping[Rewind, Kind] = {"weights": "imp", "lr": "lr_rewind", "none": "fine_tune"}
+
+
+def recipe_of(kind: Kind, rewind: Rewind) -> Recipe:
+    """Return the recipe of a kind of solution, in a study that rewinds so."""
+    return RECIPES[_REWINDING[rewind] if kind == "imp" else kind]
+
+
 def start_sparse(kind: Kind, given: Ingredients) -> Start:
     """Return the start of the solution of `kind` at the level of `given`.
 
     Raises:
         ValueError: If the level can't be pruned as asked (too few survivors).
     """
-    return RECIPES[kind].start(given)
+    return recipe_of(kind, given.setting.pruning.rewind).start(given)
 
 
 def first_step(solution: Solution) -> int:
     """Return the step of its schedule that a solution's training began at."""
-    anew = solution.level == 0 or RECIPES[solution.kind].anew
+    anew = solution.level == 0 or recipe_of(solution.kind, solution.setting.pruning.rewind).anew
     return 0 if anew else solution.rewind.step

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from lth.evidence.binomial import wilson_interval
 from lth.inputs import by_input
-from lth.plan.place import Kind, Place
+from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.preset import changes_from_preset, title_of
 from lth.setting.reader import spell
 from lth.setting.reference import is_reference
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
-from lth.solution.recipe import RECIPES
+from lth.solution.recipe import RECIPES, recipe_of
 from lth.solution.solution import Solution
 from lth.training.objective import told
 
@@ -69,7 +69,7 @@ def _trained(problem: Problem, solution: Solution) -> str:
     parts = [
         f"{solution.history[-1].epoch} epochs of {optimiser} on {examples}",
         f"batches of {training.batch_size}",
-        f"learning rate {_rate(problem, solution.kind)}",
+        f"learning rate {_rate(problem, solution.place)}",
         own.get(training.optimizer),
         "Nesterov" if training.nesterov == "on" else None,
         None if is_reference(training.optimizer) else f"weight decay {training.weight_decay:g}",
@@ -120,9 +120,9 @@ def _outputs(problem: Problem, spec: NetworkSpec) -> str:
     return f"float32 `(n, {', '.join(map(str, spec.outputs))})`, as the targets are"
 
 
-def _rate(problem: Problem, kind: Kind) -> str:
+def _rate(problem: Problem, place: Place) -> str:
     training = problem.setting.training
-    if kind == "fine_tune":
+    if place.level > 0 and recipe_of(place.kind, problem.setting.pruning.rewind) is RECIPES["fine_tune"]:
         return "the last of the schedule" if training.fine_tune_lr is None else f"{training.fine_tune_lr:g}"
     written = spelled(problem.setting)
     falls = {
@@ -139,7 +139,8 @@ def _how(problem: Problem, place: Place) -> str:
     if place.level == 0:
         return "the dense network"
     share = f"{problem.setting.pruning.prune_fraction:.0%}"
-    return RECIPES[place.kind].how.format(before=place.level - 1, level=place.level, share=share)
+    how = recipe_of(place.kind, problem.setting.pruning.rewind).how
+    return how.format(before=place.level - 1, level=place.level, share=share)
 
 
 def _loading(problem: Problem, solution: Solution, run_id: str) -> str:
