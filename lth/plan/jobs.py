@@ -200,7 +200,7 @@ def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = 
 
 def places_of(last: int, setting: AnalysisSetting) -> list[Place]:
     """Return every solution of a study of this setting."""
-    return places(last, setting.every_level, setting.methods)
+    return places(last, setting.every_level, setting.all_methods)
 
 
 def shared_space_points(level: int) -> tuple[tuple[Point, ...], ...]:
@@ -311,7 +311,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
     jobs = [job for level in range(last + 1) for job in level_jobs(level)]
     return [
         *jobs,
-        *baseline_jobs(last, setting.every_level, setting.methods),
+        *baseline_jobs(last, setting.every_level, setting.all_methods),
         surface_job(last, setting),
         DistanceJob(tuple(places(last))),
         *(matched_jobs(last) if setting.matched_loss == "on" else []),

@@ -49,7 +49,8 @@ def results_of(place: Place, rewind: Rewind) -> tuple[Result, ...]:
     sparse: tuple[Result, ...] = ("sparse",) if place.level > 0 else ()
     is_tuned = place.kind == "fine_tune" or (place.kind == "imp" and place.level > 0 and rewind == "none")
     tuned: tuple[Result, ...] = ("fine_tune",) if is_tuned else ()
-    return ("solutions", *sparse, *tuned)
+    own: tuple[Result, ...] = ("own_method",) if place.kind == "own_method" else ()
+    return ("solutions", *sparse, *tuned, *own)
 
 
 def entering(written: Mapping[str, str], version: int = ALGORITHM_VERSION) -> dict[str, str]:
@@ -82,7 +83,7 @@ class TaskKeys:
     coordinates: Mapping[str, Sequence[str]] | None = (
         None  # what is prunable and frozen, if not what it always was
     )
-    codes: Mapping[str, str] = field(default_factory=dict)  # of own optimiser, loss and metric, by parameter
+    codes: Mapping[str, str] = field(default_factory=dict)  # of the user's own functions, by parameter
 
     @cached_property
     def resolved(self) -> Setting:
@@ -149,11 +150,12 @@ class TaskKeys:
 
     def _key(self, task: str, *results: Result, **content: object) -> str:
         """Return the key of a task whose result depends on the content and on what decides the results."""
+        codes = {what: code for what, code in self.codes.items() if what != "own_method" or what in results}
         problem: dict[str, Any] = {
             "network": self.spec.as_json(),
             "network_code": self.network_code,
             "data_digest": self.data_digest,
-            **({"codes": dict(self.codes)} if self.codes else {}),
+            **({"codes": codes} if codes else {}),
             **({} if self.coordinates is None else {"coordinates": dict(self.coordinates)}),
         }
         parameters = entering(spelled(self.resolved, *results))

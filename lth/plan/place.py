@@ -27,6 +27,7 @@ Kind = Literal[
     "shuffled",
     "signs_only",
     "magnitudes_only",
+    "own_method",  # of the user's: own_method=package.module:function
 ]
 
 METHODS: tuple[Kind, ...] = (
@@ -39,6 +40,7 @@ METHODS: tuple[Kind, ...] = (
     "shuffled",
     "signs_only",
     "magnitudes_only",
+    "own_method",
 )  # what a study trains if it is asked to (methods=…), beside the paper's baselines
 BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in ("imp", *METHODS))
 

@@ -40,6 +40,7 @@ Result = Literal[
     "solutions",  # the weights of all of them
     "sparse",  # those of level 1 and up, besides
     "fine_tune",  # those of that baseline, besides
+    "own_method",  # those of that method, besides
     "spectra",
     "density",
     "radii",
@@ -567,6 +568,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "magnitude_at_init, layer_magnitude, shuffled, signs_only, magnitudes_only, or none.",
         decides=("plan",),
         default=(),
+        since=_NEXT,
+    ),
+    Parameter(
+        "own_method",
+        "analysis",
+        reader.text,
+        "A way of yours beside methods: package.module:function (runs its code), or none.",
+        decides=("plan", "own_method"),
+        default="none",
+        bounds=Bounds(lambda name: name == "none" or is_reference(name), "none or package.module:function"),
         since=_NEXT,
     ),
     Parameter(

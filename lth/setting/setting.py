@@ -161,9 +161,24 @@ class AnalysisSetting(Stage, stage="analysis"):
     plane: tuple[str, ...] = field(default_factory=default_of("plane"))
     every_level: tuple[str, ...] = field(default_factory=default_of("every_level"))
     methods: tuple[str, ...] = field(default_factory=default_of("methods"))
+    own_method: str = field(default_factory=default_of("own_method"))
     matched_loss: MatchedLoss = field(default_factory=default_of("matched_loss"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "own_method" in self.methods and self.own_method == "none":
+            raise InputError(
+                "methods=own_method, and own_method=none names no function; write "
+                "own_method=package.module:function"
+            )
+
+    @property
+    def all_methods(self) -> tuple[str, ...]:
+        """The methods of a study, one of the user's own among them if it names one."""
+        own = () if self.own_method == "none" or "own_method" in self.methods else ("own_method",)
+        return (*self.methods, *own)
 
     @property
     def second_cut(self) -> int:

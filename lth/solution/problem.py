@@ -162,6 +162,7 @@ def set_up(
 def _own_codes(setting: Setting) -> dict[str, str]:
     """Return a digest of the code of every function of the user's that decides a training, by the parameter."""
     named = {name: getattr(setting.training, name) for name in ("optimizer", "loss", "metric")}
+    named["own_method"] = setting.analysis.own_method
     return {what: own_code(name).digest for what, name in named.items() if is_reference(name)}
 
 

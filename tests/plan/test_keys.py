@@ -49,6 +49,7 @@ OTHERWISE = {
     "directions": "3",
     "direction_norm": "plain",
     "rewind": "lr",
+    "own_method": "own_methods:first_weights",
     "cutoff_margin": "0.3",
     "points": "5",
     "grid": "5",
@@ -196,3 +197,10 @@ def test_there_is_no_former_key_of_what_version_1_could_not_do(monkeypatch):
     monkeypatch.setitem(parameter.BY_NAME, row.name, row)
     assert keys_of(trajectory="log").former is not None
     assert keys_of(trajectory="every").former is None
+
+
+def test_the_code_of_an_own_method_decides_its_own_solution_and_no_other():
+    keys = [replace(keys_of(own_method="mine:way"), codes={"own_method": code}) for code in ("one", "two")]
+    own, imp = ([each.solution(place) for each in keys] for place in (Place("own_method", 2), Place.imp(2)))
+    assert own[0] != own[1]
+    assert imp == [keys_of().solution(Place.imp(2))] * 2

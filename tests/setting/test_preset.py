@@ -92,6 +92,7 @@ OTHERWISE = {
     "plane": "0,1,2",
     "every_level": "one_shot",
     "methods": "snip",
+    "own_method": "own_methods:first_weights",
     "matched_loss": "on",
     "loss_margin": 0.3,
     "error_margin": 0.3,

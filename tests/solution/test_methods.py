@@ -73,10 +73,15 @@ def mini_batch(given, method):
     return loss
 
 
+def own(name, **overrides):
+    given = ingredients(LEVEL)
+    return replace(given, setting=tiny_setting(own_method=name, **overrides))
+
+
 @pytest.mark.parametrize("kind", METHODS)
 @pytest.mark.parametrize("scope", ["global", "layer"])
 def test_a_method_keeps_as_many_weights_as_the_level_and_the_same_bits_twice(kind, scope):
-    given = replace(ingredients(LEVEL), setting=tiny_setting(scope=scope))
+    given = own("own_methods:first_weights", scope=scope)
     start = start_sparse(kind, given)
     assert start.mask.num_kept == start_sparse("imp", given).mask.num_kept
     again = start_sparse(kind, given)
@@ -88,7 +93,7 @@ def test_a_method_keeps_as_many_weights_as_the_level_and_the_same_bits_twice(kin
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_method_leaves_the_network_the_solutions_and_the_generators_of_its_caller_alone(kind):
-    given = ingredients(LEVEL)
+    given = own("own_methods:first_weights")
     before, initial = Weights.of(given.network), copy.deepcopy(given.dense.initial)
     mode, state = given.network.training, torch.get_rng_state()
     start_sparse(kind, given)
@@ -262,3 +267,38 @@ def test_a_chain_that_does_not_rewind_weights_goes_on_from_the_level_before_of_i
     assert not start.state.momentum
     solution = run_start(start, given.setting, Place.imp(LEVEL), given.previous.rewind)
     assert first_step(solution) == start.state.step
+
+
+def test_a_method_of_the_users_own_is_given_the_ingredients_and_starts_what_it_makes():
+    given = own("examples.own_method:moved_most")
+    start = start_sparse("own_method", given)
+    final, initial = given.dense.final.parameters, given.dense.initial.parameters
+    moved = (flat(final, start.mask.keep) - flat(initial, start.mask.keep)).abs()
+    assert pruned_of(start.mask) == lowest(moved, start.mask.num_prunable - start.mask.num_kept)
+    assert_same_weights(start.state.weights, start.mask.apply(given.previous.rewind.weights))
+
+
+def test_a_mask_of_the_users_own_starts_from_the_initialisation():
+    given = own("own_methods:first_weights")
+    start = start_sparse("own_method", given)
+    assert start.state.step == 0
+    assert_same_weights(start.state.weights, start.mask.apply(given.dense.initial))
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("everything", "keeps 225 weights in 3 layers, but level 2 keeps 110 in 3"),
+        ("one_layer", "prune with given.pruned"),
+        ("nothing", "returned NoneType; expected an lth.network.mask.Mask"),
+        ("failing", r"fails at level 2: ZeroDivisionError: .*own_methods.py"),
+    ],
+)
+def test_a_method_of_the_users_own_that_returns_no_such_start_is_told_what_to_do(function, told):
+    with pytest.raises(InputError, match=told):
+        start_sparse("own_method", own(f"own_methods:{function}"))
+
+
+def test_a_study_that_wants_an_own_method_and_names_none_is_refused():
+    with pytest.raises(InputError, match="own_method=none names no function"):
+        tiny_setting(methods="own_method")

@@ -51,7 +51,9 @@ def test_every_kind_has_a_recipe_and_seven_are_baselines():
     assert set(BASELINES) | set(METHODS) | {"imp"} == set(typing.get_args(Kind)) == set(RECIPES)
     assert len(BASELINES) == 7
     for kind in typing.get_args(Kind):
-        start_sparse(kind, ingredients(LEVEL))
+        start_sparse(
+            kind, replace(ingredients(LEVEL), setting=tiny_setting(own_method="own_methods:first_weights"))
+        )
 
 
 def test_dense_starts_at_step_zero_with_every_weight_and_captures_the_rewind_step():

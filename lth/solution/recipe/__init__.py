@@ -1,6 +1,7 @@
 """How each solution starts: which mask, from which weights, under which schedule; one file a method.
 
-A method of yours is one more file with a `Recipe`, its name in `lth.plan.place` and its line here.
+A method of yours is a function that own_method=package.module:function names (`lth.solution.recipe.own`).
+One of this project's is one more file with a `Recipe`, its name in `lth.plan.place` and its line here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lth.solution.recipe.erk import ERK
 from lth.solution.recipe.grasp import GRASP
 from lth.solution.recipe.layer_magnitude import LAYER_MAGNITUDE
 from lth.solution.recipe.magnitude_at_init import MAGNITUDE_AT_INIT
+from lth.solution.recipe.own import OWN_METHOD
 from lth.solution.recipe.paper import PAPER
 from lth.solution.recipe.shuffled import SHUFFLED
 from lth.solution.recipe.signs import MAGNITUDES_ONLY, SIGNS_ONLY
@@ -44,6 +46,7 @@ RECIPES: Mapping[Kind, Recipe] = {
     "shuffled": SHUFFLED,
     "signs_only": SIGNS_ONLY,
     "magnitudes_only": MAGNITUDES_ONLY,
+    "own_method": OWN_METHOD,
 }
 
 
