@@ -305,9 +305,17 @@ def told(error: Exception) -> str | None:
         return f"the tracking store refused: {text}"
     if isinstance(error, OSError):
         return f"a file can't be read or written: {text}"
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+    if is_of_memory(error):
         return f"the memory did not suffice ({text}); lower batch_size or, for measuring, hessian_examples"
     return None
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Say whether the memory did not suffice, of the machine or of a GPU; that of a store is its own."""
+    text = str(error)
+    if isinstance(error, MlflowException | OSError):
+        return False
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def one_line(error: Exception) -> str:
