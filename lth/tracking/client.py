@@ -335,6 +335,8 @@ def _reason(error: Exception) -> str | None:
         return f"the disk of the artifacts is full ({text}): make room there"
     if numbers & _REFUSED:
         return f"the artifacts can't be written ({text}): make their folder writable"
+    if _UNANSWERED.search(text) and "/mlflow-artifacts/" not in text:
+        return f"the tracking server does not answer ({text}): see that it runs"
     if numbers & _AWAY or _STATUS.search(text) or _has_no_answer(error):
         return f"the artifacts can't be reached ({text}): see that their place is there"
     if isinstance(error, MlflowException) and error.error_code == "TEMPORARILY_UNAVAILABLE":

@@ -61,7 +61,14 @@ class Worker:
         set_request_defaults()
         use_store(opened["tracking"])
         opening, experiment = Opening(**opened["opening"]), opened["experiment"]
-        self._store = Store(opening.patience, self.say, adopts=False, creates=False, experiment=experiment)
+        self._store = Store(
+            opening.patience,
+            self.say,
+            adopts=False,
+            creates=False,
+            experiment=experiment,
+            waits=True,  # who asks for a worker has opened it
+        )
         self._openings = [opening.with_seed(seed) for seed in opened["seeds"]] or [opening]
         self._studies: dict[int, tuple[Study, dict[str, Task]]] = {}
         self._last: Study | None = None

@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 import mlflow
 import pytest
 import tiny_problem
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from tiny_problem import PARAMETERS, make_study
 
 from lth.plan.place import Place
@@ -14,6 +16,7 @@ from lth.study.engine import worker as module
 from lth.study.engine.node import difference, facts_of
 from lth.study.engine.worker import Worker
 from lth.study.open import Opening
+from lth.tracking import client as client_module
 from lth.tracking.process import PROCESS, ownership
 from lth.tracking.store import Store
 
@@ -48,6 +51,25 @@ def test_a_task_is_done_under_the_key_and_seed_that_it_is_asked_for(opened):
         assert found == {"run": Store().find(dense.key)}
         assert Store().run(found["run"]).data.tags[PROCESS] == ownership()[PROCESS]
     assert any("training dense" in message["said"] for message in said)
+
+
+def test_a_store_that_is_away_while_a_worker_begins_is_waited_for(opened, monkeypatch):
+    ask, asked = MlflowClient.get_experiment_by_name, []
+
+    def away_at_first(self, name):
+        asked.append(name)
+        if len(asked) < 3:
+            raise MlflowException(
+                "API request to http://lab failed with exception [Errno 111] Connection refused"
+            )
+        return ask(self, name)
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", away_at_first)
+    monkeypatch.setattr(client_module, "_FIRST_PAUSE", 0.0)
+    told = []
+    Worker(opened, told.append)
+    assert len(asked) == 3
+    assert ["trying again" in told[0]["said"], "answers again" in told[1]["said"]] == [True, True]
 
 
 def test_the_runs_that_it_is_told_of_are_not_looked_for(opened, monkeypatch):
