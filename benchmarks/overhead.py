@@ -6,9 +6,9 @@
 
 Runs `mlflow run . -e imp_level` on an empty store, some times over. `start` is from the command to the first
 step: MLflow itself, imports, reading the data and what is logged before. `tracking` is what the run says
-of itself: every second spent on opening it, keeping progress, logging, writing the checkpoint and exporting the
-model; its share is of that and the training together. The first training of a process loads what exports models;
-the `later` ones, the levels after it, do not.
+of itself: every second on opening it, keeping progress, logging, writing the checkpoint and exporting the
+model; its share is of that and the training together. The first training of a process loads what exports
+models; the `later` ones, the levels after it, do not.
 """
 
 from __future__ import annotations
