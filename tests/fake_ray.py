@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 
@@ -16,10 +16,14 @@ class FakeEmpty(Exception):  # noqa: N818
 
 
 class FakeQueue:
-    def __init__(self, **_options: object) -> None:
+    def __init__(self, actor_options: dict[str, Any]) -> None:
+        self.actor_options = actor_options
+        self.is_gone = False
         self._held: list[Any] = []
 
     def put(self, item: object) -> None:
+        if self.is_gone:
+            raise FakeRayError("the actor is unavailable")
         self._held.append(item)
 
     def get_nowait(self) -> object:
@@ -127,6 +131,9 @@ class FakeRay(ModuleType):
     def cancel(self, pending: Pending, *, force: bool = False) -> None:
         self.cancelled.append(pending)
         pending.is_done = True
+
+    def get_runtime_context(self) -> SimpleNamespace:
+        return SimpleNamespace(get_node_id=lambda: "own node")
 
     def get_gpu_ids(self) -> list[str]:
         return self.gpus

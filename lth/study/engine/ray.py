@@ -106,7 +106,9 @@ class RayWorkers:
         self._under_way: dict[Any, _UnderWay] = {}  # by what Ray calls the result
         self._begin(address)
         self._do = ray.remote(_do)
-        self._letters = Queue(actor_options={"num_cpus": 0})
+        # Here, for any other node may be gone before the command ends.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._letters = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         places = self._check_nodes()
         self.count = terms.count or places
 
@@ -249,17 +251,23 @@ def _do(
 ) -> Message:
     """Do a task in a worker of Ray."""
     signal.signal(signal.SIGTERM, _interrupt)  # Ray's own ends the process without a word
-    letters.put((name, "process", ownership()[PROCESS]))
+    _post(letters, (name, "process", ownership()[PROCESS]))
     worker, message = _ready(opened, facts)
     if worker is None:
         return message
-    worker.tell = lambda said: letters.put((name, "said", said["said"]))
+    worker.tell = lambda said: _post(letters, (name, "said", said["said"]))
     hold_to(gpu_share, worker.device)
     message = worker.do(asked)
     if message.get("error") == "memory":
         _worker.cache_clear()  # what it holds is in the way of the next attempt
     hold_to(gpu_share, worker.device)
     return message
+
+
+def _post(letters: Queue, letter: tuple[str, str, str]) -> None:
+    """Tell the command something; where that fails, the task is done all the same."""
+    with suppress(RayError):
+        letters.put(letter)
 
 
 def _look(opened: Message, facts: Mapping[str, str]) -> Message:

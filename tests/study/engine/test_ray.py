@@ -151,6 +151,17 @@ def test_a_task_whose_worker_dies_is_lost_with_the_process_that_was_at_it(cluste
     assert lost.process == ownership()[PROCESS]
 
 
+def test_what_workers_say_is_held_on_the_own_node_which_outlives_the_others(cluster):
+    assert cluster().engine._letters.actor_options["scheduling_strategy"] == "own node"
+
+
+def test_a_task_whose_words_reach_nobody_is_done_all_the_same(cluster):
+    alone = cluster(count=1)
+    alone.engine._letters.is_gone = True
+    submitted(alone, "task")
+    assert outcome(alone).run_id == "run-task"
+
+
 def test_an_error_of_a_task_is_one_of_its_kind(cluster):
     alone = cluster(count=1)
     submitted(alone, "fault")
