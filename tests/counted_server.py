@@ -40,6 +40,16 @@ class CountedServer:
         """How many there were."""
         return self.counts.total()
 
+    @property
+    def files(self) -> int:
+        """How many of them were for a file each: artifacts go and come by themselves."""
+        return sum(count for request, count in self.counts.items() if "/mlflow-artifacts/" in request)
+
+    @property
+    def calls(self) -> int:
+        """How many were not, and so may carry much at once."""
+        return self.total - self.files
+
     def reset(self) -> None:
         """Begin anew."""
         self.counts.clear()

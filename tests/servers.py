@@ -42,10 +42,12 @@ class MlflowServer:
     Args:
         directory: For artifacts, the log and, by default, the database.
         backend: URI of the database.
+        artifacts: URI of where it hands artifacts on to.
     """
 
-    def __init__(self, directory: Path, backend: str | None = None) -> None:
+    def __init__(self, directory: Path, backend: str | None = None, artifacts: str | None = None) -> None:
         self._directory = directory
+        self._artifacts = artifacts or str(directory / "artifacts")
         self._backend = backend or f"sqlite:///{directory}/server.db"
         self._port = free_port()
         self.uri = f"http://127.0.0.1:{self._port}"
@@ -61,7 +63,7 @@ class MlflowServer:
         """Start it, and return when it answers."""
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
         command += ["--workers", "1", "--backend-store-uri", self._backend]
-        command += ["--artifacts-destination", str(self._directory / "artifacts")]
+        command += ["--artifacts-destination", self._artifacts]
         with (self._directory / "server.log").open("a") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, text=True, start_new_session=True, cwd=self._directory

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lth.command.options import is_true
-from lth.command.workers import Table, parse, parse_retries
+from lth.command.workers import Table, parse, parse_retries, parse_share
 
 if TYPE_CHECKING:
     from lth.study.completion import Manner
@@ -34,6 +34,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--address",
         default=None,
         help="Of the Ray cluster: auto, local for one on this machine, or ray://…, host:port. [auto]",
+    ),
+    click.option(
+        "--gpu_share",
+        "--gpu-share",
+        "gpu_share",
+        default=None,
+        callback=parse_share,
+        help="Of the Ray cluster's GPUs, the part of one that a task gets, such as 0.5. [1 where one is used]",
     ),
     click.option(
         "--retries",
@@ -64,6 +72,7 @@ class Wish:
 
     workers: int | None  # None: as many as are worth it
     address: str | None  # of a Ray cluster; None for processes of this machine
+    gpu_share: float | None  # of a GPU, for a task on Ray; None for what is usual
     retries: int
     keep_going: bool
 
@@ -77,8 +86,12 @@ class Wish:
         workers, engine, address = (options.pop(name) for name in ("workers", "engine", "address"))
         if address is not None and engine != "ray":
             raise click.UsageError("address is of a Ray cluster; add engine=ray, or leave it out")
+        share = options.pop("gpu_share")
+        if share is not None and engine != "ray":
+            raise click.UsageError("gpu_share is of a Ray cluster's GPUs; add engine=ray, or leave it out")
         cluster = (address or "auto") if engine == "ray" else None
-        return cls(workers, cluster, options.pop("retries"), is_true("keep_going", options.pop("keep_going")))
+        keep_going = is_true("keep_going", options.pop("keep_going"))
+        return cls(workers, cluster, share, options.pop("retries"), keep_going)
 
     def manner(self, worthwhile: int, table: Table) -> Manner:
         """Return how studies are completed.
@@ -91,4 +104,6 @@ class Wish:
 
         auto = worthwhile if self.address is None else 0
         count = auto if self.workers is None else self.workers
-        return Manner(count, self.address, self.retries, keep_going=self.keep_going, watch=table.show)
+        return Manner(
+            count, self.address, self.gpu_share, self.retries, keep_going=self.keep_going, watch=table.show
+        )

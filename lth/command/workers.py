@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from lth.study.scheduler import Progress
 
 _MOST = 256
+_SHARE_DIGITS = 4  # of a part of a GPU, as far as Ray tells parts apart
 _LINES_SHOWN = 8  # of workers
 _REDRAW_SECONDS = 0.5
 _QUIET_SECONDS = 30.0  # between two lines where nobody is watching
@@ -44,6 +46,21 @@ def parse_retries(_context: click.Context, _parameter: click.Parameter, value: s
     if times < 0:
         raise click.BadParameter(f"{value!r} is no number of times; write a whole number, such as 3")
     return times
+
+
+def parse_share(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read which part of a GPU a task gets."""
+    from lth.setting.numeral import parse_number
+
+    if value is None:
+        return None
+    try:
+        share = parse_number(value)
+    except ValueError:
+        share = math.nan
+    if not 0 < share <= 1 or round(share, _SHARE_DIGITS) != share:
+        raise click.BadParameter(f"{value!r} is no part of a GPU; write 1, 0.5 or 0.25")
+    return share
 
 
 class Table:

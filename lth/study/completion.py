@@ -22,8 +22,10 @@ class Manner:
     """How studies are completed.
 
     Args:
-        workers: How many do the tasks; one is this process itself. For Ray, 0 is as many as there are CPUs.
+        workers: How many do the tasks; one is this process itself. For Ray, 0 is as many as there is place for.
         address: Of the Ray cluster that does them; None for processes of this machine.
+        gpu_share: The part of a GPU that Ray keeps free for a task; None for a whole one where the study is
+            computed on GPUs.
         retries: How often a task is done again whose process was lost.
         keep_going: Whether, where a task fails, all is done that does not need it.
         watch: Is told how far the work is.
@@ -31,6 +33,7 @@ class Manner:
 
     workers: int = 1
     address: str | None = None
+    gpu_share: float | None = None
     retries: int = RETRIES
     keep_going: bool = True
     watch: Callable[[Progress], None] = lambda _progress: None

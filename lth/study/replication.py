@@ -18,7 +18,9 @@ from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.study.completion import ALONE, Manner, complete, joint
-from lth.study.engine.processes import LOGS, Processes
+from lth.study.engine.engine import Terms
+from lth.study.engine.node import facts_of
+from lth.study.engine.processes import Processes
 from lth.study.planning import plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
@@ -84,15 +86,31 @@ class Replication:
             for number, study in reversed(list(enumerate(self.studies)))
             for task in walk(study.targets(), lambda _task: False)
         }
-        about = (manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
+        terms = Terms(manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
         if manner.address is None:
-            return Processes(*about)
+            return Processes(terms)
         try:
-            from lth.study.engine.ray import RayWorkers
+            from lth.study.engine.ray import RayWorkers, Room
         except ImportError as error:
             raise InputError(f"engine=ray needs Ray: pip install 'lth[ray]' ({error})") from error
-        fingerprint = self.studies[0].problem.keys.evidence()
-        return RayWorkers(*about, address=manner.address, logs=LOGS, fingerprint=fingerprint)
+        room = Room(*self._room(manner.gpu_share))
+        return RayWorkers(terms, address=manner.address, room=room, facts=facts_of(self.studies[0]))
+
+    def _room(self, gpu_share: float | None) -> tuple[int, float]:
+        """Return the cores and the part of a GPU that a task takes."""
+        device = self.studies[0].problem.devices[0].type
+        if gpu_share is None:
+            gpu_share = 1.0 if device == "cuda" else 0.0
+        elif self._asked_device == "cpu":
+            raise InputError(f"gpu_share={gpu_share:g} with device=cpu: leave one of them out")
+        return (1 if gpu_share else self.studies[0].problem.measuring_threads), gpu_share
+
+    @property
+    def _asked_device(self) -> str:
+        assert self._opening is not None
+        asked = self._opening["opening"]
+        assert isinstance(asked, Mapping)
+        return str(asked["device"])
 
     def _lost(self, run_id: str, sought: str) -> LostResultError:
         return LostResultError(self._store.run(run_id), sought)

@@ -25,6 +25,7 @@ from lth.study.record.solution import (
     task_tags,
 )
 from lth.study.record.views import views
+from lth.tracking.client import TrackingError
 from lth.tracking.run import RunLog
 from lth.tracking.store import FRESH, FROM_RUN, KEY, FoundRun, Store, is_active
 
@@ -118,6 +119,14 @@ class StudyRuns:
         self._common.clear()
         self._index.refresh()
         return self._store.run(self.parent())
+
+    def add(self, log: Callable[[RunLog], None]) -> None:
+        """Have something logged on the study's run: on another one, where it was deleted since."""
+        try:
+            log(self._store.append(self.parent()))
+        except TrackingError:
+            now = self.parent_now()
+            log(self._store.append(str(now.info.run_id)))
 
     def measurements(self) -> str:
         """Return the run that the measurements are shown under, so that they do not bury the solutions."""

@@ -180,8 +180,8 @@ class TaskWorker:
             self._results.hold_outcome(run.run_id, Attained(written.density, written.history))
         clear_progress(run)
         last = solution.history[-1]
-        study = self._store.append(self._runs.parent_now().info.run_id)
-        log_solution_trend(study, place, solution.density, last, layer_metrics(solution.mask))
+        layers = layer_metrics(solution.mask)
+        self._runs.add(lambda study: log_solution_trend(study, place, solution.density, last, layers))
         return run.run_id
 
     def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:
@@ -228,7 +228,7 @@ class TaskWorker:
             numbers = log_analysis(run, evidence, node.level)
         self._results.show(here, geometry(numbers))
         if self._results.fits_trends():
-            log_analysis_trend(self._store.append(self._runs.parent()), numbers, node.level)
+            self._runs.add(lambda study: log_analysis_trend(study, numbers, node.level))
         else:
             self._say("  measured otherwise than the study's trends: not added to them")
         for caveat in caveats(numbers, setting.analysis):

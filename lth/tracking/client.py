@@ -305,9 +305,17 @@ def told(error: Exception) -> str | None:
         return f"the tracking store refused: {text}"
     if isinstance(error, OSError):
         return f"a file can't be read or written: {text}"
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+    if is_of_memory(error):
         return f"the memory did not suffice ({text}); lower batch_size or, for measuring, hessian_examples"
     return None
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Say whether the memory did not suffice, of the machine or of a GPU; that of a store is its own."""
+    text = str(error)
+    if isinstance(error, MlflowException | OSError):
+        return False
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def one_line(error: Exception) -> str:
@@ -327,6 +335,8 @@ def _reason(error: Exception) -> str | None:
         return f"the disk of the artifacts is full ({text}): make room there"
     if numbers & _REFUSED:
         return f"the artifacts can't be written ({text}): make their folder writable"
+    if _UNANSWERED.search(text) and "/mlflow-artifacts/" not in text:
+        return f"the tracking server does not answer ({text}): see that it runs"
     if numbers & _AWAY or _STATUS.search(text) or _has_no_answer(error):
         return f"the artifacts can't be reached ({text}): see that their place is there"
     if isinstance(error, MlflowException) and error.error_code == "TEMPORARILY_UNAVAILABLE":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from mlflow import MlflowClient, get_tracking_uri
@@ -68,6 +68,7 @@ class Store:
 
     Args:
         patience: Seconds to wait for it where it does not answer, once it was opened.
+        waits: Whether it is waited for while it is opened, too: its address is known to be right.
         say: Tells the user that it is waited for, and what was found dead.
         adopts: Whether a result may go to the run that `mlflow run` created for this process.
         creates: Whether store and experiment are made where they are not there.
@@ -89,15 +90,16 @@ class Store:
         creates: bool = True,
         experiment: str | None = None,
         of_run: str | None = None,
+        waits: bool = False,
     ) -> None:
         self._say = say
-        launched = self._connect(patience, creates=creates, experiment=experiment, of_run=of_run)
+        launched = self._connect(patience, creates=creates, experiment=experiment, of_run=of_run, waits=waits)
         self._launched = self._adoptable(launched) if adopts and launched is not None else None
         self._lookup = Lookup(self._client, self._experiment)
         self._leases = Leases(self._client, self.experiment_id, self.search)
 
     def _connect(
-        self, patience: float, *, creates: bool, experiment: str | None, of_run: str | None
+        self, patience: float, *, creates: bool, experiment: str | None, of_run: str | None, waits: bool
     ) -> Run | None:
         """Find the experiment, and return the run that `mlflow run` created, or that is named as if it had."""
         uri = get_tracking_uri()
@@ -110,10 +112,8 @@ class Store:
                 "MLFLOW_TRACKING_URI to it"
             )
         try:
-            with (
-                opening(uri),
-                PatientClient(patience, self._say).in_a_hurry() as self._client,
-            ):
+            self._client = PatientClient(patience, self._say)
+            with opening(uri), nullcontext() if waits else self._client.in_a_hurry():
                 launched = launched_run(self._client) if experiment is of_run is None else None
                 if of_run is not None:
                     of_it = self.run(of_run).info.experiment_id

@@ -1,4 +1,7 @@
-"""A study done by workers that are killed at random: nothing twice, nothing lost, the bits of one process."""
+"""A study done by workers that are killed at random: nothing twice, nothing lost, the bits of one process.
+
+The workers are processes of the command, or those of a Ray cluster.
+"""
 
 import os
 import random
@@ -6,22 +9,40 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import use_fresh_store
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from problems import assert_same_weights
 from tiny_problem import PARAMETERS
 
-from lth.plan.place import Place
 from lth.study.open import open_study
 from lth.study.record.load import load_solution
+from lth.tracking.process import PID
 from lth.tracking.store import KEY, Store
 
 ROOT = Path(__file__).parent.parent.parent
 KILLS = 10
+IS_RUNNING = "attributes.status = 'RUNNING'"
+WITHOUT_RAY = "needs the extra lth[ray]"
+
+
+def has_ray() -> bool:
+    return find_spec("ray") is not None
+
+
+ENGINES = [
+    pytest.param((), id="processes"),
+    pytest.param(
+        ("--engine=ray", "--address=local"),
+        id="ray",
+        marks=pytest.mark.skipif(not has_ray(), reason=WITHOUT_RAY),
+    ),
+]
 GIVEN = {**PARAMETERS, "levels": "1", "keep_every": "0"}
 
 
@@ -58,58 +79,94 @@ def outcome() -> dict[str, tuple[str, dict[str, float]]]:
     }
 
 
-@pytest.mark.nightly
-def test_workers_that_are_killed_do_the_study_of_one_process_to_the_bit(tmp_path, monkeypatch, empty_database):
-    stores = [tmp_path / "alone", tmp_path / "killed"]
-    for store in stores:
-        store.mkdir()
-    use_fresh_store(monkeypatch, stores[0], empty_database)
-    with monkeypatch.context() as patched:
+def kept(run: Run) -> bool:
+    """Say whether a run has kept some of its progress."""
+    return bool(MlflowClient().list_artifacts(run.info.run_id, "progress"))
+
+
+def at_work() -> dict[str, int]:
+    """Return the processes that write runs now, by the name of the run."""
+    return {
+        str(run.info.run_name): int(run.data.tags[PID])
+        for run in Store().search("attributes.status = 'RUNNING'")
+        if "level" in run.data.tags
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, empty_database):
+    """Return what one process finds, and the weights of its solutions."""
+    folder = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patched:
+        use_fresh_store(patched, folder, empty_database)
         patched.setattr("lth.study.training.log_solution_model", lambda *_: None)
         open_study(**GIVEN, say=[].append).complete()
-    alone = outcome()
-    weights = {
-        run_id: load_solution(Store(), run_id) for name, (run_id, _) in alone.items() if "level" in name[:5]
-    }
-    use_fresh_store(monkeypatch, stores[1], empty_database)
+        found = outcome()
+        weights = {
+            name: load_solution(Store(), found[name][0]) for name in found if name.startswith("level 1 ")
+        }
+    return {name: numbers for name, (_, numbers) in found.items()}, weights
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("engine", ENGINES)
+def test_workers_that_are_killed_do_the_study_of_one_process_to_the_bit(tracking, alone, engine):
+    numbers, weights = alone
     chance, killed, said = random.Random(0), 0, []
-    working = command("--workers=2", "--retries=20")
+    working = command(*engine, "--workers=2", "--retries=20")
     for line in working.stdout:
         said.append(line)
         is_at_it = "] training " in line or "] measuring " in line
-        if is_at_it and killed < KILLS and chance.random() < 0.5:
-            workers = [
-                child for child in psutil.Process(working.pid).children() if "worker" in str(child.cmdline())
-            ]
-            chance.choice(workers).send_signal(signal.SIGKILL)
+        if is_at_it and killed < KILLS and chance.random() < 0.5 and (processes := at_work()):
+            os.kill(chance.choice(sorted(processes.values())), signal.SIGKILL)
             killed += 1
     assert working.wait() == 0, "".join(said)
     assert killed == KILLS
     there = outcome()
-    assert {name: numbers for name, (_, numbers) in there.items()} == {
-        name: numbers for name, (_, numbers) in alone.items()
-    }
-    theirs = load_solution(Store(), there["level 1 0"][0])
-    assert theirs.place == Place.imp(1)
-    assert_same_weights(theirs.final, weights[alone["level 1 0"][0]].final)
+    assert {name: found for name, (_, found) in there.items()} == numbers
+    for name, theirs in weights.items():
+        assert_same_weights(load_solution(Store(), there[name][0]).final, theirs.final)
     assert not Store().search("attributes.status = 'RUNNING'")
     assert not any(MlflowClient().list_artifacts(run_id, "progress") for run_id, _ in there.values())
 
 
 @pytest.mark.nightly
-def test_ctrl_c_reaches_all_workers_and_the_same_command_goes_on(tracking):
-    working = command("--workers=2")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: signal.Signals(number).name
+)
+def test_a_signal_reaches_all_workers_which_keep_their_progress_and_the_same_command_goes_on(
+    tracking, engine, number
+):
+    longer = ("--epochs=400", "--milestones=none")
+    working, said = command(*engine, "--workers=2", *longer), ""
     for line in working.stdout:
+        said += line
         if "] training level 1" in line:
             break
-    workers = psutil.Process(working.pid).children()
-    working.send_signal(signal.SIGINT)
+    while not (processes := at_work()) or not any(kept(run) for run in Store().search(IS_RUNNING)):
+        assert working.poll() is None, said
+    working.send_signal(number)
     said, _ = working.communicate(timeout=120)
     assert working.returncode == 130
     assert "the same command goes on" in said
-    assert not any(worker.is_running() for worker in workers)
-    assert not Store().search("attributes.status = 'RUNNING'")
-    again = command("--workers=2")
-    said, _ = again.communicate()
+    assert not any(psutil.pid_exists(process) for process in processes.values())
+    ended = [run for run in Store().search("") if run.info.run_name in processes]
+    assert {run.info.status for run in ended} == {"KILLED"}
+    assert any(kept(run) for run in ended)
+    assert not Store().search(IS_RUNNING)
+    said, _ = (again := command(*engine, "--workers=2", *longer)).communicate()
     assert again.returncode == 0, said
+    assert "going on after step" in said
     assert outcome()
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not has_ray(), reason=WITHOUT_RAY)
+def test_a_node_of_a_cluster_that_lacks_what_is_asked_for_is_refused(tracking):
+    working = command("--engine=ray", "--address=local", "--gpu_share=0.5")
+    said, _ = working.communicate()
+    assert working.returncode == 1, said
+    assert [line for line in said.splitlines() if line.startswith("Error: ")] == [
+        "Error: no node of the Ray cluster has 1 CPU and 0.5 of a GPU for a task; add one"
+    ]

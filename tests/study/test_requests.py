@@ -15,12 +15,14 @@ DENSE, LEVEL_1, OTHER = Place.imp(0), Place.imp(1), Place("random_init", 1)
 THREE = (DENSE, LEVEL_1, OTHER)
 # Who claims a task, looks who else does, opens its run and ends it, has made 11; the rest are results.
 A_MEASUREMENT = 17
+A_TRAINING = 18  # beside its files, which MLflow takes one at a time
+A_TRAINING_WRITES = 18  # a model of seven files, a checkpoint of five, a figure and what they are made of
 A_ROW = 1  # of what was measured on the solution's own run, a level's by its analysis, a baseline's each time
 A_SOLUTION = 5  # to load one: its manifest, and four files
 
 
 @pytest.fixture
-def server(tracking, monkeypatch, without_models) -> Iterator[CountedServer]:
+def server(tracking, monkeypatch) -> Iterator[CountedServer]:
     monkeypatch.setattr(ConnectionProvider, "is_wanted", False)
     for name in ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
         monkeypatch.setenv(name, "")  # for this test alone
@@ -30,7 +32,16 @@ def server(tracking, monkeypatch, without_models) -> Iterator[CountedServer]:
         yield server
 
 
-def test_a_task_of_each_kind_makes_few_requests(server):
+def test_a_training_with_its_model_makes_few_requests_beside_one_a_file(server):
+    study = make_study(levels="1", trajectory="none")
+    study.solution(DENSE)
+    server.reset()
+    study.solution(LEVEL_1)
+    assert server.calls <= A_TRAINING, server.counts  # 19 before
+    assert server.files <= A_TRAINING_WRITES, server.counts
+
+
+def test_a_task_of_each_kind_makes_few_requests(server, without_models):
     def requests(do: Callable[..., str], *arguments: object, **named: object) -> int:
         server.reset()
         do(*arguments, **named)

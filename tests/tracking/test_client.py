@@ -76,6 +76,16 @@ def test_what_may_pass_is_waited_for_and_said_once_and_again_when_it_is_over(tra
     assert store.calls < 12, "pauses grow"
 
 
+@pytest.mark.parametrize("errno_said", ["[Errno 111] Connection refused", "[Errno 104] Connection reset", "x"])
+@pytest.mark.parametrize("path", ["api/2.0/mlflow/runs/search", "api/3.0/mlflow/server-info", "api"])
+def test_a_server_that_does_not_answer_is_not_taken_for_artifacts_that_are_away(tracking, path, errno_said):
+    def ask() -> None:
+        raise MlflowException(f"API request to http://lab:5000/{path} failed with exception {errno_said}")
+
+    with pytest.raises(StoreError, match="the tracking server does not answer"):
+        PatientClient(0).persist(ask)
+
+
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [

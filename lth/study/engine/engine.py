@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from lth.errors import MendableError
 from lth.plan.tasks import Task
+from lth.study.record.load import LostResultError
+
+LOGS = Path("lth-logs")  # in the working directory
 
 
 class RemoteFaultError(MendableError):
     """An error in another process that no user made; it says where its traceback is."""
+
+
+class OutOfMemoryError(MendableError):
+    """The memory did not suffice for a task in another process."""
 
 
 class LostWorkerError(MendableError):
@@ -40,6 +48,43 @@ class Outcome:
     task: Task
     run_id: str | None = None
     error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What workers in other processes are told, and what is made of what they tell.
+
+    Args:
+        count: How many tasks they do at once.
+        opening: How each opens the studies: plain values (`lth.study.engine.worker`).
+        say: Tells the user what they say.
+        lost: Returns the error that says that what a run held is gone from a place.
+        study_of: Returns the number of the study that a task is of.
+        logs: Where each task's own log is written, on the machine that does it.
+    """
+
+    count: int
+    opening: Mapping[str, object]
+    say: Callable[[str], None]
+    lost: Callable[[str, str], LostResultError]
+    study_of: Callable[[Task], int]
+    logs: Path = LOGS
+
+    @property
+    def opened(self) -> dict[str, object]:
+        """What a worker is told first."""
+        return {**self.opening, "logs": str(self.logs.absolute())}
+
+    def asked(self, task: Task, *, fresh: bool, runs: Mapping[str, str]) -> dict[str, Any]:
+        """Return how a worker is asked for a task, of which it is told the runs of the needs by their keys."""
+        return {"do": task.key, "study": self.study_of(task), "fresh": fresh, "runs": dict(runs)}
+
+    def label(self, worker: str, task: Task | None) -> str:
+        """Return what a person calls a worker, with the seed that it is at where there are several."""
+        seeds = self.opening.get("seeds")
+        if task is None or not isinstance(seeds, list) or len(seeds) < 2:
+            return worker
+        return f"{worker}, seed {seeds[self.study_of(task)]}"
 
 
 class Engine(Protocol):

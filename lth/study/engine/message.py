@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lth.errors import InputError, MendableError
-from lth.study.engine.engine import RemoteFaultError
+from lth.study.engine.engine import OutOfMemoryError, RemoteFaultError
 from lth.study.record.load import LostResultError
-from lth.tracking.client import StoreError, told, without_password
+from lth.tracking.client import StoreError, is_of_memory, told, without_password
 from lth.tracking.run import LostRunError
 
 Message = dict[str, Any]
@@ -17,6 +17,7 @@ _KINDS: dict[str, type[Exception]] = {  # the first that fits
     "lost_run": LostRunError,
     "input": InputError,
     "fault": RemoteFaultError,
+    "memory": OutOfMemoryError,
     "mendable": MendableError,
 }
 
@@ -34,7 +35,7 @@ def message_of(error: Exception, log: str) -> Message:
     if kind is not None:
         return {"error": kind, "text": str(error)}
     if (text := told(error)) is not None:
-        return {"error": "mendable", "text": text}
+        return {"error": "memory" if is_of_memory(error) else "mendable", "text": text}
     what = without_password(f"{type(error).__name__}: {error}")
     return {"error": "fault", "text": f"{what}; no user's mistake: report it, its traceback is in {log}"}
 

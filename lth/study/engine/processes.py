@@ -12,18 +12,16 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lth.errors import InputError
 from lth.plan.tasks import Task
-from lth.study.engine.engine import LostWorkerError, Outcome
+from lth.study.engine.engine import LostWorkerError, Outcome, Terms
 from lth.study.engine.message import Message, error_of
-from lth.study.record.load import LostResultError
 
-LOGS = Path("lth-logs")  # in the working directory
 _PROGRAM = "lth.study.engine.worker"
 _RUN_OF_MLFLOW = "MLFLOW_RUN_ID"  # which is this process's
 _SECONDS_TO_END = 60.0  # in which a worker keeps its progress
@@ -51,26 +49,12 @@ class Processes:
     """So many processes, started where there is something to do.
 
     Args:
-        count: How many.
-        opening: How each opens the studies: plain values (`lth.study.engine.worker`).
-        say: Tells the user what they say.
-        lost: Returns the error that says that what a run held is gone from a place.
-        study_of: Returns the number of the study that a task is of.
-        logs: Where each task's own log is written.
+        terms: What they are told, and what is made of what they tell.
     """
 
-    def __init__(
-        self,
-        count: int,
-        opening: Mapping[str, object],
-        say: Callable[[str], None],
-        lost: Callable[[str, str], LostResultError],
-        study_of: Callable[[Task], int],
-        logs: Path = LOGS,
-    ) -> None:
-        self.count = count
-        self._opening = {**opening, "logs": str(logs.absolute())}
-        self._say, self._lost, self._study_of = say, lost, study_of
+    def __init__(self, terms: Terms) -> None:
+        self.count = terms.count
+        self._terms = terms
         self._workers: list[_Worker] = []
         self._heard: queue.SimpleQueue[tuple[_Worker, subprocess.Popen[str], Message | None]] = (
             queue.SimpleQueue()
@@ -93,7 +77,7 @@ class Processes:
         elif worker.process.poll() is not None:
             self._restart(worker)
         worker.task = task
-        self._tell(worker, {"do": task.key, "study": self._study_of(task), "fresh": fresh, "runs": dict(runs)})
+        self._tell(worker, self._terms.asked(task, fresh=fresh, runs=runs))
         return worker.name
 
     def outcome(self, seconds: float) -> Outcome | None:
@@ -113,21 +97,14 @@ class Processes:
                 if (outcome := self._ended(worker)) is not None:
                     return outcome
             elif "said" in message:
-                self._say(f"[{self._label(worker)}] {message['said']}")
+                self._terms.say(f"[{self._terms.label(worker.name, worker.task)}] {message['said']}")
             elif "unable" in message:
                 raise InputError(f"no worker can be started: {message['unable']}")
             elif "ready" in message:
                 worker.is_ready, self._false_starts = True, 0
             elif worker.task is not None:
                 task, worker.task = worker.task, None
-                return Outcome(task, message.get("run"), error_of(message, self._lost))
-
-    def _label(self, worker: _Worker) -> str:
-        """Return what a person calls a worker, with the seed that it is at where there are several."""
-        seeds = self._opening.get("seeds")
-        if worker.task is None or not isinstance(seeds, list) or len(seeds) < 2:
-            return worker.name
-        return f"{worker.name}, seed {seeds[self._study_of(worker.task)]}"
+                return Outcome(task, message.get("run"), error_of(message, self._terms.lost))
 
     def cancel(self) -> None:
         """Ask all to keep their progress and end; kill those that have not after a minute."""
@@ -183,7 +160,7 @@ class Processes:
             self._heard.put((worker, process, None))
 
         threading.Thread(target=listen, daemon=True).start()
-        self._tell(worker, {"open": self._opening})
+        self._tell(worker, {"open": self._terms.opened})
 
     @staticmethod
     def _tell(worker: _Worker, message: Message) -> None:

@@ -6,20 +6,18 @@ by a queue, an actor of Ray's. Needs the extra `lth[ray]`.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from platform import python_version
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 
 import ray
-import torch
 from ray.exceptions import RayError, TaskCancelledError
 from ray.util.queue import Empty, Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -27,30 +25,63 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.signals import ENDING
-from lth.study.engine.engine import LostWorkerError, Outcome
-from lth.study.engine.message import Message, error_of
+from lth.study.engine.engine import LostWorkerError, Outcome, Terms
+from lth.study.engine.gpu import WHOLE, hold_to, name_of
+from lth.study.engine.message import Message, error_of, message_of
+from lth.study.engine.node import difference
 from lth.study.engine.worker import Worker
-from lth.study.record.load import LostResultError
 from lth.tracking.process import PROCESS, ownership
 
 _HANDED_ON = ("MLFLOW_TRACKING_", "AWS_", "MLFLOW_S3_", "OMP_", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _NEVER = "MLFLOW_TRACKING_URI"  # the opening says it
+# A process keeps CUDA on the GPU that it began on, so it is told which is its own, and not shown that alone.
+_SHOWN_ALL = {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _SECONDS_TO_END = 60.0  # in which a task keeps its progress
 _WAIT_SECONDS = 0.2  # between two looks for what workers say
+_SAY_SECONDS = 30.0  # after which it is said that a node is waited for
 
 
-@dataclass
+@dataclass(frozen=True)
+class Room:
+    """What Ray keeps free for a task: cores, and a part of a GPU, on any of its nodes.
+
+    Args:
+        cores: Threads that compute.
+        gpu_share: From 0, for none, to 1.
+    """
+
+    cores: int = 1
+    gpu_share: float = 0.0
+
+    def options(self) -> dict[str, float]:
+        """Return it as Ray is asked for it."""
+        return {"num_cpus": self.cores, "num_gpus": self.gpu_share}
+
+    def times_in(self, resources: Mapping[str, float]) -> int:
+        """Return how often a node has it."""
+        of_cores = int(resources.get("CPU", 0) / self.cores)
+        if not self.gpu_share:
+            return of_cores
+        return min(of_cores, int(resources.get("GPU", 0)) * int(WHOLE / self.gpu_share))
+
+
+@dataclass(frozen=True)
 class _UnderWay:
     """A task that Ray has.
 
     Args:
         task: Which.
+        asked: As a worker is asked for it.
         name: What a person calls who does it.
+        room: What is kept free for it.
         process: The process that is at it, once it has said so.
     """
 
     task: Task
+    asked: Message
     name: str
+    room: Room
     process: str | None = None
 
 
@@ -58,43 +89,34 @@ class RayWorkers:
     """So many tasks at once on a Ray cluster.
 
     Args:
-        count: How many; 0 for as many as the cluster has CPUs.
-        opening: How each worker opens the studies: plain values (`lth.study.engine.worker`).
-        say: Tells the user what they say.
-        lost: Returns the error that says that what a run held is gone from a place.
-        study_of: Returns the number of the study that a task is of.
+        terms: What they are told, and what is made of what they tell; a `count` of 0 is as many as there is
+            place for.
         address: `auto` for the cluster that there is, `local` for one on this machine, or where its head is.
-        logs: Where each task's own log is written, on the machine that does it.
-        fingerprint: Of the first study as it is here; every node must come to the same.
+        room: What is kept free for a task.
+        facts: What decides the results of the studies here (`lth.study.engine.node`); every node must have the
+            same.
 
     Raises:
-        InputError: If there is no cluster, or a node would compute something else.
+        InputError: If there is no cluster, it has no place, or a node would come to other results.
     """
 
-    def __init__(
-        self,
-        count: int,
-        opening: Mapping[str, object],
-        say: Callable[[str], None],
-        lost: Callable[[str, str], LostResultError],
-        study_of: Callable[[Task], int],
-        *,
-        address: str,
-        logs: Path,
-        fingerprint: str,
-    ) -> None:
-        self._opening = {**opening, "logs": str(logs.absolute())}
-        self._say, self._lost, self._study_of = say, lost, study_of
+    def __init__(self, terms: Terms, *, address: str, room: Room, facts: Mapping[str, str]) -> None:
+        self._terms, self._room = terms, room
+        self._facts = {**facts, "device": "cuda" if room.gpu_share else "cpu"}
         self._under_way: dict[Any, _UnderWay] = {}  # by what Ray calls the result
         self._begin(address)
-        self.count = count or int(ray.cluster_resources().get("CPU", 1))
-        self._do = ray.remote(_do).options(num_cpus=1, max_retries=0)
-        self._letters = Queue(actor_options={"num_cpus": 0})
-        self._check_nodes(fingerprint)
+        self._do = ray.remote(_do)
+        # Here, for any other node may be gone before the command ends.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._letters = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        places = self._check_nodes()
+        self.count = terms.count or places
 
     @property
     def free(self) -> int:
-        """How many more tasks it takes now."""
+        """How many more tasks it takes now; none while one waits for a GPU of its own, which none would get."""
+        if any(self._waits_for_a_whole(under_way) for under_way in self._under_way.values()):
+            return 0
         return self.count - len(self._under_way)
 
     def submit(self, task: Task, *, adopt: bool, fresh: bool, runs: Mapping[str, str]) -> str:
@@ -102,9 +124,7 @@ class RayWorkers:
         assert not adopt, "a worker has no run of `mlflow run`"
         taken = {under_way.name for under_way in self._under_way.values()}
         name = next(name for number in range(self.count) if (name := f"worker {number + 1}") not in taken)
-        message = {"do": task.key, "study": self._study_of(task), "fresh": fresh, "runs": dict(runs)}
-        result = self._do.remote(self._opening, message, self._letters, name)
-        self._under_way[result] = _UnderWay(task, name)
+        self._send(_UnderWay(task, self._terms.asked(task, fresh=fresh, runs=runs), name, self._room))
         return name
 
     def outcome(self, seconds: float) -> Outcome | None:
@@ -113,8 +133,8 @@ class RayWorkers:
         while True:
             self._read_letters()
             there, _ = ray.wait(list(self._under_way), num_returns=1, timeout=_WAIT_SECONDS)
-            if there:
-                return self._taken(there[0])
+            if there and (outcome := self._taken(there[0])) is not None:
+                return outcome
             if time.monotonic() >= until:
                 return None
 
@@ -143,8 +163,9 @@ class RayWorkers:
             ray.init(
                 address=None if address == "local" else address,
                 log_to_driver=False,
+                logging_level=logging.ERROR,
                 include_dashboard=False if address == "local" else None,
-                runtime_env={"env_vars": handed_on},
+                runtime_env={"env_vars": {**handed_on, **_SHOWN_ALL}},
             )
         except (ConnectionError, RayError, ValueError) as error:
             raise InputError(
@@ -154,37 +175,61 @@ class RayWorkers:
         for number, handler in handlers.items():  # Ray's own would end this process without a word
             signal.signal(number, handler)
 
-    def _check_nodes(self, fingerprint: str) -> None:
-        nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        if len(nodes) > 1 and str(self._opening["tracking"]).startswith("sqlite:"):
+    def _check_nodes(self) -> int:
+        """Return how many tasks the cluster has place for, after looking at each node that has any."""
+        nodes = [node for node in ray.nodes() if node["Alive"] and self._room.times_in(node["Resources"]) > 0]
+        if not nodes:
+            part = f" and {self._room.gpu_share:g} of a GPU" if self._room.gpu_share else ""
+            raise InputError(f"no node of the Ray cluster has {self._room.cores} CPU{part} for a task; add one")
+        if len(nodes) > 1 and str(self._terms.opening["tracking"]).startswith("sqlite:"):
             raise InputError(
                 f"{len(nodes)} machines can't share an SQLite file; start `mlflow server`, and set "
                 "MLFLOW_TRACKING_URI to it"
             )
-        here = _versions()
-        for node in nodes:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            look = ray.remote(_look).options(num_cpus=1, scheduling_strategy=there)
-            try:
-                versions, found = ray.get(look.remote(self._opening))
-            except RayError as error:
-                line = next(iter(reversed(str(error).strip().splitlines())), "")
-                raise InputError(f"node {node['NodeManagerHostname']} can't open the study: {line}") from error
-            if versions != here or found != fingerprint:
-                what = f"has {versions}, and not {here}" if versions != here else "reads other data or code"
-                raise InputError(f"node {node['NodeManagerHostname']} {what}; install and place the same there")
+        looks = {self._look(node["NodeID"]): str(node["NodeManagerHostname"]) for node in nodes}
+        there, others = ray.wait(list(looks), num_returns=len(looks), timeout=_SAY_SECONDS)
+        if others:
+            self._terms.say(
+                f"waiting for a free place on {', '.join(sorted(looks[other] for other in others))}"
+            )
+        for look in [*there, *others]:
+            self._check(looks[look], look)
+        return sum(self._room.times_in(node["Resources"]) for node in nodes)
+
+    def _look(self, node: str) -> Any:
+        there = NodeAffinitySchedulingStrategy(node, soft=False)
+        look = ray.remote(_look).options(scheduling_strategy=there, **self._room.options())
+        return look.remote(self._terms.opened, self._facts)
+
+    def _check(self, node: str, look: Any) -> None:
+        """Raise what a node would do otherwise than this process."""
+        try:
+            message = ray.get(look)
+        except RayError as error:
+            raise InputError(f"node {node} can't open the study: {_last_line(error)}") from error
+        if (found := error_of(message, self._terms.lost)) is not None:
+            raise InputError(str(found)) from found
+
+    def _waits_for_a_whole(self, under_way: _UnderWay) -> bool:
+        return under_way.room != self._room and under_way.process is None
+
+    def _send(self, under_way: _UnderWay) -> None:
+        do = self._do.options(max_retries=0, **under_way.room.options())
+        told = (self._terms.opened, self._facts, under_way.asked, under_way.room.gpu_share)
+        self._under_way[do.remote(*told, self._letters, under_way.name)] = under_way
 
     def _read_letters(self) -> None:
         with suppress(Empty, RayError):
             while True:
                 name, kind, text = self._letters.get_nowait()
-                if kind == "said":
-                    self._say(f"[{name}] {text}")
-                for under_way in self._under_way.values():
-                    if kind == "process" and under_way.name == name:
-                        under_way.process = text
+                for result, under_way in self._under_way.items():
+                    if under_way.name == name and kind == "process":
+                        self._under_way[result] = replace(under_way, process=text)
+                    elif under_way.name == name:
+                        self._terms.say(f"[{self._terms.label(name, under_way.task)}] {text}")
 
-    def _taken(self, result: Any) -> Outcome:
+    def _taken(self, result: Any) -> Outcome | None:
+        """Return what became of a task; None if it did not fit into its part of a GPU, and gets a whole one."""
         self._read_letters()
         under_way = self._under_way.pop(result)
         try:
@@ -193,29 +238,65 @@ class RayWorkers:
             how = next(iter(str(error).strip().splitlines()), type(error).__name__)
             lost = LostWorkerError(f"{under_way.name} is lost: {how}", under_way.process)
             return Outcome(under_way.task, error=lost)
-        return Outcome(under_way.task, message.get("run"), error_of(message, self._lost))
+        if message.get("error") == "memory" and 0 < under_way.room.gpu_share < WHOLE:
+            part = f"{under_way.room.gpu_share:g} of a GPU"
+            self._terms.say(f"{under_way.task.name} does not fit into {part}: it gets one of its own")
+            self._send(replace(under_way, room=replace(under_way.room, gpu_share=WHOLE), process=None))
+            return None
+        return Outcome(under_way.task, message.get("run"), error_of(message, self._terms.lost))
 
 
-def _do(opened: Message, message: Message, letters: Queue, name: str) -> Message:
+def _do(
+    opened: Message, facts: Mapping[str, str], asked: Message, gpu_share: float, letters: Queue, name: str
+) -> Message:
     """Do a task in a worker of Ray."""
     signal.signal(signal.SIGTERM, _interrupt)  # Ray's own ends the process without a word
-    letters.put((name, "process", ownership()[PROCESS]))
-    worker = _worker(_Opened(opened))
-    worker.tell = lambda said: letters.put((name, "said", said["said"]))
-    return worker.do(message)
+    _post(letters, (name, "process", ownership()[PROCESS]))
+    worker, message = _ready(opened, facts)
+    if worker is None:
+        return message
+    worker.tell = lambda said: _post(letters, (name, "said", said["said"]))
+    hold_to(gpu_share, worker.device)
+    message = worker.do(asked)
+    if message.get("error") == "memory":
+        _worker.cache_clear()  # what it holds is in the way of the next attempt
+    hold_to(gpu_share, worker.device)
+    return message
 
 
-def _look(opened: Message) -> tuple[str, str]:
-    """Return what a node would compute with, and what it makes of the first study."""
-    return _versions(), _worker(_Opened(opened)).fingerprint()
+def _post(letters: Queue, letter: tuple[str, str, str]) -> None:
+    """Tell the command something; where that fails, the task is done all the same."""
+    with suppress(RayError):
+        letters.put(letter)
+
+
+def _look(opened: Message, facts: Mapping[str, str]) -> Message:
+    """Return what is wrong with a node, if anything is."""
+    return _ready(opened, facts)[1]
+
+
+def _ready(opened: Message, facts: Mapping[str, str]) -> tuple[Worker | None, Message]:
+    """Return what does tasks here; without it, why not."""
+    node = f"node {ray.util.get_node_ip_address()}"
+    gpu = name_of(ray.get_gpu_ids(), os.environ.get(_VISIBLE))
+    own = opened if gpu is None else {**opened, "opening": {**opened["opening"], "device": gpu}}
+    try:
+        worker = _worker(_Opened(own))
+        odd = difference(worker.facts, facts)
+    except Exception as error:
+        message = message_of(error, f"{opened['logs']}/worker.log")
+        return None, {**message, "text": f"{node} can't open the study: {message.get('text')}"}
+    if odd is not None:
+        return None, {"error": "input", "text": f"{node} would come to other results: its {odd}"}
+    return worker, {}
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _versions() -> str:
-    return f"Python {python_version()}, torch {torch.__version__}"
+def _last_line(error: Exception) -> str:
+    return next(iter(reversed(str(error).strip().splitlines())), type(error).__name__)
 
 
 class _Opened:
@@ -231,6 +312,6 @@ class _Opened:
         return hash(str(self.opened))
 
 
-@cache
+@lru_cache(maxsize=1)
 def _worker(opened: _Opened) -> Worker:
     return Worker(opened.opened, lambda _message: None)

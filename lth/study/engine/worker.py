@@ -26,6 +26,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,7 @@ from lth.plan.order import walk
 from lth.plan.tasks import Task
 from lth.signals import interrupt_on_signals
 from lth.study.engine.message import Message, message_of
+from lth.study.engine.node import facts_of
 from lth.study.open import Opening, build_study
 from lth.study.study import Study
 from lth.tracking.address import use_store
@@ -59,7 +61,14 @@ class Worker:
         set_request_defaults()
         use_store(opened["tracking"])
         opening, experiment = Opening(**opened["opening"]), opened["experiment"]
-        self._store = Store(opening.patience, self.say, adopts=False, creates=False, experiment=experiment)
+        self._store = Store(
+            opening.patience,
+            self.say,
+            adopts=False,
+            creates=False,
+            experiment=experiment,
+            waits=True,  # who asks for a worker has opened it
+        )
         self._openings = [opening.with_seed(seed) for seed in opened["seeds"]] or [opening]
         self._studies: dict[int, tuple[Study, dict[str, Task]]] = {}
         self._last: Study | None = None
@@ -84,9 +93,15 @@ class Worker:
             _write("".join(traceback.format_exception(error)))
             return message_of(error, str(log))
 
-    def fingerprint(self) -> str:
-        """Return the key of the first study, which is made of its parameters, data and code."""
-        return self._opened(0)[0].problem.keys.evidence()
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """What decides the results of the first study here (`lth.study.engine.node`)."""
+        return facts_of(self._opened(0)[0])
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._opened(0)[0].problem.devices[0]
 
     def _opened(self, number: int) -> tuple[Study, dict[str, Task]]:
         if number not in self._studies:

@@ -4,9 +4,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lth.errors import InputError, MendableError
-from lth.study.engine.engine import RemoteFaultError
+from lth.study.engine.engine import OutOfMemoryError, RemoteFaultError
 from lth.study.engine.message import error_of, message_of
 from lth.study.record.load import LostResultError
 from lth.tracking.client import StoreError
@@ -33,7 +34,9 @@ def run(run_id: str) -> SimpleNamespace:
         (InputError("lr is odd"), InputError),
         (TrainingDivergedError("NaN by step 5"), MendableError),
         (OSError(28, "No space left"), MendableError),
-        (MemoryError("of 8 GB"), MendableError),
+        (MemoryError("of 8 GB"), OutOfMemoryError),
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError),
+        (RuntimeError("[enforce fail] can't allocate memory: 8 GB"), OutOfMemoryError),
         (RuntimeError("a fault"), RemoteFaultError),
         (ZeroDivisionError("by zero"), RemoteFaultError),
     ],

@@ -12,7 +12,7 @@ from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.signals import ENDING, interrupt_on_signals
 from lth.study.engine import processes as module
-from lth.study.engine.engine import LostWorkerError, RemoteFaultError
+from lth.study.engine.engine import LostWorkerError, OutOfMemoryError, RemoteFaultError, Terms
 from lth.study.engine.processes import Processes
 from lth.tracking.client import StoreError
 from lth.tracking.run import LostRunError
@@ -60,7 +60,7 @@ class Bench:
     def __init__(self, count: int, opening: dict[str, object]) -> None:
         self.said: list[str] = []
         lost = lambda run_id, sought: MendableError(f"{run_id} {sought}")  # noqa: E731
-        self.engine = Processes(count, opening, self.said.append, lost, study_of=lambda _task: 1)
+        self.engine = Processes(Terms(count, opening, self.said.append, lost, study_of=lambda _task: 1))
 
     def submit(self, *keys: str) -> None:
         for key in keys:
@@ -138,6 +138,7 @@ def test_a_worker_that_ends_disturbs_no_other(bench):
         ("input", InputError),
         ("mendable", MendableError),
         ("fault", RemoteFaultError),
+        ("memory", OutOfMemoryError),
     ],
 )
 def test_an_error_of_a_worker_is_one_of_the_same_kind_here(bench, kind, error):
