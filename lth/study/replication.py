@@ -19,6 +19,7 @@ from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.study.completion import ALONE, Manner, complete, joint
 from lth.study.engine.processes import LOGS, Processes
+from lth.study.engine.sharing import Sharing
 from lth.study.planning import plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
@@ -86,13 +87,22 @@ class Replication:
         }
         about = (manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
         if manner.address is None:
-            return Processes(*about)
+            return Processes(*about, sharing=self._sharing(manner.workers))
         try:
             from lth.study.engine.ray import RayWorkers
         except ImportError as error:
             raise InputError(f"engine=ray needs Ray: pip install 'lth[ray]' ({error})") from error
         fingerprint = self.studies[0].problem.keys.evidence()
         return RayWorkers(*about, address=manner.address, logs=LOGS, fingerprint=fingerprint)
+
+    def _sharing(self, workers: int) -> Sharing | None:
+        """Return how processes of this machine share the GPUs that compute these studies; None of a CPU."""
+        if self.studies[0].problem.devices[0].type != "cuda":
+            return None
+        assert self._opening is not None
+        asked = self._opening["opening"]
+        assert isinstance(asked, Mapping)
+        return Sharing(str(asked["device"]), workers)
 
     def _lost(self, run_id: str, sought: str) -> LostResultError:
         return LostResultError(self._store.run(run_id), sought)

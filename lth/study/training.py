@@ -36,7 +36,7 @@ def why_launched(problem: Problem) -> str | None:
     if own is None or not has_graphs(problem.devices[0]):
         return None
     advice = ", or let compile=on do it" if own == "network" and not procedure(problem).compiled else ""
-    return f"the {own} is your own, so no step is captured as a CUDA graph; kernels are launched one by one{advice}"
+    return f"the {own} is your own, so no step is captured as a graph; kernels are launched one by one{advice}"
 
 
 def train_on(

@@ -289,8 +289,10 @@ def _graph_budget_on(device: torch.device) -> int:
     """Return how much memory graphs may take; what is not kept is computed again, to the same bits."""
     if device.type != "cuda":
         return _GRAPH_BUDGET_BYTES
-    free, _total = torch.cuda.mem_get_info(device)
-    return free // 2
+    free, total = torch.cuda.mem_get_info(device)
+    # Where processes share a GPU, each may be held to a part of it; old versions of torch don't say to which.
+    part = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: 1.0)(device)
+    return max(0, min(free, int(part * total) - torch.cuda.memory_allocated(device))) // 2
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:

@@ -35,7 +35,8 @@ from lth.plan.order import walk
 from lth.plan.tasks import Task
 from lth.signals import interrupt_on_signals
 from lth.study.engine.message import Message, message_of
-from lth.study.open import Opening, build_study
+from lth.study.engine.sharing import hold_to_part
+from lth.study.open import Opening, build_study, parse_devices
 from lth.study.study import Study
 from lth.tracking.address import use_store
 from lth.tracking.client import set_request_defaults, without_password
@@ -59,6 +60,7 @@ class Worker:
         set_request_defaults()
         use_store(opened["tracking"])
         opening, experiment = Opening(**opened["opening"]), opened["experiment"]
+        hold_to_part(parse_devices(opening.device))
         self._store = Store(opening.patience, self.say, adopts=False, creates=False, experiment=experiment)
         self._openings = [opening.with_seed(seed) for seed in opened["seeds"]] or [opening]
         self._studies: dict[int, tuple[Study, dict[str, Task]]] = {}
