@@ -43,6 +43,7 @@ from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.optimiser import Recipe
 from lth.training.precision import Format
 from lth.training.schedule import Schedule
+from lth.training.sharing import Sharing, hold_to_part
 from lth.training.train import Procedure, Progress, Training, TrainingState, train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,6 +161,7 @@ def digest_of(weights: Weights) -> str:
 def train_and_measure() -> None:
     """Print a digest of a training and of its measurements, of every network."""
     fix_workspaces([GPU])
+    hold_to_part([GPU])
     for name in NETWORKS:
         run = Run(name)
         trained = run.train(GPU, capture_at=3)
@@ -211,7 +213,7 @@ def train_alone() -> None:
 
 
 def in_processes(
-    count: int, function: Callable[..., None], *arguments: str
+    count: int, function: Callable[..., None], *arguments: str, sharing: Sharing | None = None
 ) -> list[subprocess.CompletedProcess[str]]:
     """Call a function of this module in so many processes at once, and return how each ended."""
     program = f"import gpu_problem; gpu_problem.{function.__name__}(*{arguments!r})"
@@ -222,12 +224,12 @@ def in_processes(
     running = [
         subprocess.Popen(
             [sys.executable, "-c", program],
-            env=environment,
+            env={**environment, **({} if sharing is None else sharing.environment(number))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(count)
+        for number in range(count)
     ]
     ended = [(process, *process.communicate()) for process in running]
     return [subprocess.CompletedProcess(p.args, p.returncode, out, err) for p, out, err in ended]

@@ -19,7 +19,6 @@ from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.study.completion import ALONE, Manner, complete, joint
 from lth.study.engine.processes import LOGS, Processes
-from lth.study.engine.sharing import Sharing
 from lth.study.planning import plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
@@ -36,6 +35,7 @@ from lth.study.study import Study
 from lth.tracking.registry import register
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
+from lth.training.sharing import Sharing
 
 if TYPE_CHECKING:
     from lth.study.engine.ray import RayWorkers

@@ -21,8 +21,8 @@ from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.study.engine.engine import LostWorkerError, Outcome
 from lth.study.engine.message import Message, error_of
-from lth.study.engine.sharing import Sharing
 from lth.study.record.load import LostResultError
+from lth.training.sharing import Sharing
 
 LOGS = Path("lth-logs")  # in the working directory
 _PROGRAM = "lth.study.engine.worker"

@@ -35,12 +35,12 @@ from lth.plan.order import walk
 from lth.plan.tasks import Task
 from lth.signals import interrupt_on_signals
 from lth.study.engine.message import Message, message_of
-from lth.study.engine.sharing import hold_to_part
 from lth.study.open import Opening, build_study, parse_devices
 from lth.study.study import Study
 from lth.tracking.address import use_store
 from lth.tracking.client import set_request_defaults, without_password
 from lth.tracking.store import Store
+from lth.training.sharing import hold_to_part
 
 _INTERRUPTED = 130  # the exit status
 

@@ -9,8 +9,8 @@ import torch
 
 from lth.measure.curvature.hessian import _graph_budget_on
 from lth.measure.curvature.spectrum import budget_on
-from lth.study.engine import sharing as module
-from lth.study.engine.sharing import SHARE, Sharing, hold_to_part, parts, visible_gpus
+from lth.training import sharing as module
+from lth.training.sharing import SHARE, Sharing, hold_to_part, parts, visible_gpus
 
 GPU, GIB = torch.device("cuda"), 2**30
 PIPES = "CUDA_MPS_PIPE_DIRECTORY"
