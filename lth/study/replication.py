@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from lth.cores import usable_cores
-from lth.errors import InputError
+from lth.errors import InputError, MendableError
 from lth.evidence.claim import claims_of
 from lth.evidence.declaration import as_declared
 from lth.evidence.evidence import Evidence
@@ -17,6 +17,7 @@ from lth.plan.order import walk
 from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
+from lth.report.figure.interactive import has_plotly
 from lth.study.completion import ALONE, Manner, complete, joint
 from lth.study.engine.processes import LOGS, Processes
 from lth.study.planning import plan_of, rates_elsewhere
@@ -41,6 +42,19 @@ if TYPE_CHECKING:
     from lth.study.engine.ray import RayWorkers
 
 _POLL_SECONDS = 2.0
+
+
+def _check_drawn_here() -> None:
+    """Check that reports can be drawn on this machine, which may be one that only computes.
+
+    Raises:
+        MendableError: If not.
+    """
+    if not has_plotly():
+        raise MendableError(
+            "all is trained and measured, and the report is not drawn here, for which plotly is missing: "
+            "pip install plotly, or give the same command on this store where it is installed"
+        )
 
 
 class Replication:
@@ -137,10 +151,12 @@ class Replication:
 
         Raises:
             UnfinishedError: If tasks failed; all is done that does not need them, but there is no report.
+            MendableError: If reports can't be drawn on this machine.
         """
         for study in self.studies:
             study.check()
         self.finish(manner)
+        _check_drawn_here()
         task = self.task()
         if (found := self._store.find(task.key)) is None:
             evidences = self._computed(manner)
