@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 import torch
@@ -22,6 +24,20 @@ from lth.training.train import TrainingState
 
 T = TypeVar("T")
 _TRAIN, _TEST = 50_000, 10_000
+
+
+class OutOfTimeError(BaseException):
+    """A part took longer than it may: no failure of the check that it came in."""
+
+
+@contextmanager
+def check(found: dict[str, Any], name: str) -> Iterator[None]:
+    """Note and say that what is done within fails, and go on."""
+    try:
+        yield
+    except Exception as error:
+        found.setdefault("failed_checks", {})[name] = traceback.format_exc()
+        say(name, f"FAILED: {type(error).__name__}: {error}"[:200])
 
 
 def say(what: str, value: object) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,20 @@ from unittest.mock import patch
 
 import click
 import torch
+from torch import Tensor
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.nn.functional import cross_entropy
 
 from benchmarks.environment import ROOT
-from benchmarks.gpu_problem import Problem, rate, say, timed
+from benchmarks.gpu_problem import Problem, check, rate, say, timed
 from benchmarks.peak import STEP_GFLOP
 from lth.data.augment import Augmenter
+from lth.network import build_network
 from lth.setting.setting import TENTH
 from lth.training.capture import CapturedStep
 from lth.training.determinism import fix_workspaces, repeatable
 from lth.training.precision import Format, full_float32
+from lth.training.sharing import Sharing, hold_to_part
 from lth.training.train import Procedure, _Run, train
 
 _SIDE = 8192
@@ -73,19 +76,20 @@ def training(problem: Problem, found: dict[str, Any]) -> None:
         ("bf16, compiled and captured", "bf16", True, True, 5),
     ]
     for name, precision, compiled, captures, epochs in ways:
-        torch.cuda.reset_peak_memory_stats()
-        step = CapturedStep if captures else _BY_LAUNCH
-        with patch("lth.training.train.CapturedStep", step):
-            laps = _epochs(problem, precision, compiled=compiled, epochs=epochs)
-        images = len(problem.data.train) / statistics.median(laps["epochs"])
-        found[name] = {
-            "images_a_second": images,
-            "share_of_bf16_peak": images * STEP_GFLOP / bf16,
-            "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30,
-            **laps,
-        }
-        first = laps["epochs_and_start"][0] - statistics.median(laps["epochs"])
-        say(f"{name}: images/s with evaluations", f"{images:,.0f} (start-up {first:.1f} s)")
+        with check(found, name):
+            torch.cuda.reset_peak_memory_stats()
+            step = CapturedStep if captures else _BY_LAUNCH
+            with patch("lth.training.train.CapturedStep", step):
+                laps = _epochs(problem, precision, compiled=compiled, epochs=epochs)
+            images = len(problem.data.train) / statistics.median(laps["epochs"])
+            found[name] = {
+                "images_a_second": images,
+                "share_of_bf16_peak": images * STEP_GFLOP / bf16,
+                "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30,
+                **laps,
+            }
+            first = laps["epochs_and_start"][0] - statistics.median(laps["epochs"])
+            say(f"{name}: images/s with evaluations", f"{images:,.0f} (start-up {first:.1f} s)")
 
 
 def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int) -> dict[str, list[float]]:
@@ -111,22 +115,23 @@ def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int)
 
 
 def wide(problem: Problem, found: dict[str, Any]) -> None:
-    """Measure several trainings at once: in processes, in processes under MPS, and on streams."""
+    """Measure several trainings at once: on streams, as replicas, in processes and under the service."""
     fix_workspaces([problem.device])
-    found["streams"] = {}
-    for n in _AT_ONCE:
-        found["streams"][n] = _on_streams(problem, n)
-        say(f"{n} on streams of one process: images/s", f"{found['streams'][n]:,.0f}")
-    torch.cuda.empty_cache()
-    for name, context in (("processes", _nothing), ("processes under MPS", _mps)):
-        with context() as works:
-            if not works:
-                say(name, "skipped: MPS is not there")
-                continue
-            rates = {n: _in_processes(n) for n in _PROCESSES}
-        found[name] = rates
-        for n, images in rates.items():
-            say(f"{n} in {name}: images/s", f"{images:,.0f}")
+    shared = {"processes": None, "processes under MPS": Sharing("cuda:0", max(_PROCESSES))}
+    in_one = {"on streams of one process": _on_streams, "as replicas in one step": _as_replicas}
+    for name, at_once in in_one.items():
+        for n in _AT_ONCE:
+            with check(found, f"{n} {name}"):
+                images = at_once(problem, n)
+                found.setdefault(name, {})[n] = images
+                say(f"{n} {name}: images/s", f"{images:,.0f}")
+        torch.cuda.empty_cache()
+    for name, sharing in shared.items():
+        for n in _PROCESSES:
+            with check(found, f"{n} {name}"):
+                images = _in_processes(n, sharing)
+                found.setdefault(name, {})[n] = images
+                say(f"{n} in {name}: images/s", f"{images:,.0f}")
 
 
 def _on_streams(problem: Problem, count: int) -> float:
@@ -155,40 +160,70 @@ def _on_streams(problem: Problem, count: int) -> float:
     return 100 * count * _BATCH / seconds
 
 
-def _in_processes(count: int) -> float:
+def _as_replicas(problem: Problem, count: int) -> float:
+    """Return the images a second of so many trainings in one captured step; `vmap` groups their kernels.
+
+    It is the least that such a step takes: all in bfloat16, without masks, SGD in plain operations.
+    """
+    networks = [
+        build_network(problem.spec, seed).to(problem.device, torch.bfloat16).train() for seed in range(count)
+    ]
+    parameters, buffers = stack_module_state(networks)
+    weights, momentum = list(parameters.values()), [torch.zeros_like(each) for each in parameters.values()]
+
+    def loss(own: dict[str, Tensor], state: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
+        logits: Tensor = functional_call(networks[0], (own, state), (images,))
+        return cross_entropy(logits.float(), labels)
+
+    gradients = vmap(grad(loss))
+
+    @torch.no_grad()
+    def step(images: Tensor, labels: Tensor) -> None:
+        found = gradients(parameters, buffers, images, labels)
+        torch._foreach_mul_(momentum, 0.9)
+        torch._foreach_add_(momentum, list(found.values()))
+        torch._foreach_add_(weights, momentum, alpha=-0.1)
+
+    inputs = torch.randn(count, _BATCH, *problem.spec.shapes[0], device=problem.device).bfloat16()
+    labels = (
+        torch.arange(count * _BATCH, device=problem.device).reshape(count, _BATCH) % problem.spec.num_classes
+    )
+    with repeatable(problem.device), full_float32():
+        captured = CapturedStep(step, (inputs, labels), [*weights, *momentum, *buffers.values()])
+        _, seconds = timed(lambda: [captured(inputs, labels) for _ in range(50)])
+    return 50 * count * _BATCH / seconds
+
+
+def _in_processes(count: int, sharing: Sharing | None) -> float:
     """Return the images a second of so many trainings in processes of their own, while all of them train."""
+    command = [sys.executable, "-m", "benchmarks.gpu_training"]
+    running: list[subprocess.Popen[str]] = []
     with tempfile.TemporaryDirectory() as folder:
         begin = Path(folder) / "begin"
-        command = [sys.executable, "-m", "benchmarks.gpu_training", str(begin)]
-        running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-        waiting = [process.stdout.readline() for process in running if process.stdout is not None]
-        assert len(waiting) == count
-        begin.touch()
-        said = [json.loads(process.communicate()[0]) for process in running]
-    return sum(images for images in said)
-
-
-@contextmanager
-def _nothing() -> Iterator[bool]:
-    yield True
-
-
-@contextmanager
-def _mps() -> Iterator[bool]:
-    """Start NVIDIA's multi-process service for our own processes, if it is installed, and end it."""
-    control = shutil.which("nvidia-cuda-mps-control")
-    if control is None:
-        yield False
-        return
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        patch.dict("os.environ", {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}),
-    ):
-        started = subprocess.run([control, "-d"], check=False, capture_output=True)
         try:
-            yield started.returncode == 0
+            for number in range(count):
+                own = {} if sharing is None else sharing.environment(number)
+                if sharing is not None and "CUDA_MPS_PIPE_DIRECTORY" not in {**os.environ, **own}:
+                    raise RuntimeError("NVIDIA's multi-process service is not there, or lets nobody in")
+                running.append(
+                    subprocess.Popen(
+                        [*command, str(begin)],
+                        cwd=ROOT,
+                        stdout=subprocess.PIPE,
+                        text=True,
+                        env={**os.environ, **own},
+                    )
+                )
+            waiting = [process.stdout.readline() for process in running if process.stdout is not None]
+            assert len(waiting) == count
+            begin.touch()
+            said = [json.loads(process.communicate()[0]) for process in running]
         finally:
-            subprocess.run([control], input="quit", text=True, check=False, capture_output=True)
+            for process in running:
+                process.kill()
+            if sharing is not None:
+                sharing.end()
+    return sum(images for images in said)
 
 
 @click.command()
@@ -197,6 +232,7 @@ def _train_when_told(begin: Path) -> None:
     """Train one network in this process once the file `begin` is there, for five seconds, and say how fast."""
     problem = Problem(torch.device("cuda"), None, 0)
     fix_workspaces([problem.device])
+    hold_to_part([problem.device])
     with repeatable(problem.device), full_float32():
         run = _Run(
             problem.network,

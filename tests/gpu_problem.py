@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,11 @@ from lth.setting.network import NetworkSpec
 from lth.solution.progress_file import KeptProgress, read_progress, write_progress
 from lth.training.determinism import fix_workspaces
 from lth.training.evaluate import Evaluator
+from lth.training.objective import CROSS_ENTROPY, Objective
+from lth.training.optimiser import Recipe
 from lth.training.precision import Format
 from lth.training.schedule import Schedule
+from lth.training.sharing import Sharing, hold_to_part
 from lth.training.train import Procedure, Progress, Training, TrainingState, train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,6 +75,7 @@ class Run:
     precision: Format = "fp32"
     compiled: bool = False
     schedule: Schedule = SCHEDULE
+    objective: Objective = field(default=CROSS_ENTROPY)
 
     @property
     def spec(self) -> NetworkSpec:
@@ -87,8 +91,24 @@ class Run:
     def train(self, device: torch.device, **options: object) -> Training:
         network = build_network(self.spec, 0)
         start = TrainingState(Weights.of(network), {}, 0).masked(self.mask)
-        procedure = Procedure("crop_flip", self.precision, 0, compiled=self.compiled)
+        procedure = Procedure("crop_flip", self.precision, 0, compiled=self.compiled, objective=self.objective)
         return train(network, start, self.mask, examples(device), self.schedule, procedure, **options)
+
+
+_ADAMW = Recipe("adamw", betas=(0.8, 0.99))
+_SHORT = replace(SCHEDULE, num_iterations=8, milestones=(5,))
+_COSINE = replace(_SHORT, shape="cosine", warmup=3, milestones=())
+# What a step may be made of, besides that of the plain `Run`: each is captured as one graph.
+MANNERS = {
+    "nesterov": Run(schedule=replace(_SHORT, recipe=Recipe(nesterov=True))),
+    "no momentum": Run(schedule=replace(_SHORT, momentum=0.0, shape="linear", warmup=5)),
+    "clipped": Run(schedule=replace(_SHORT, recipe=Recipe(grad_clip=0.5))),
+    "adamw": Run(schedule=replace(_COSINE, lr=0.01, weight_decay=0.1, recipe=_ADAMW)),
+    "clipped adamw": Run(schedule=replace(_COSINE, lr=0.01, recipe=replace(_ADAMW, grad_clip=0.5))),
+    "smoothed": Run(schedule=_COSINE, objective=Objective(label_smoothing=0.1)),
+    "squares": Run(schedule=_SHORT, objective=Objective("mse")),
+    "bf16 adamw": Run(precision="bf16", schedule=replace(_COSINE, lr=0.01, recipe=_ADAMW)),
+}
 
 
 @dataclass(frozen=True)
@@ -141,6 +161,7 @@ def digest_of(weights: Weights) -> str:
 def train_and_measure() -> None:
     """Print a digest of a training and of its measurements, of every network."""
     fix_workspaces([GPU])
+    hold_to_part([GPU])
     for name in NETWORKS:
         run = Run(name)
         trained = run.train(GPU, capture_at=3)
@@ -192,7 +213,7 @@ def train_alone() -> None:
 
 
 def in_processes(
-    count: int, function: Callable[..., None], *arguments: str
+    count: int, function: Callable[..., None], *arguments: str, sharing: Sharing | None = None
 ) -> list[subprocess.CompletedProcess[str]]:
     """Call a function of this module in so many processes at once, and return how each ended."""
     program = f"import gpu_problem; gpu_problem.{function.__name__}(*{arguments!r})"
@@ -203,12 +224,12 @@ def in_processes(
     running = [
         subprocess.Popen(
             [sys.executable, "-c", program],
-            env=environment,
+            env={**environment, **({} if sharing is None else sharing.environment(number))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(count)
+        for number in range(count)
     ]
     ended = [(process, *process.communicate()) for process in running]
     return [subprocess.CompletedProcess(p.args, p.returncode, out, err) for p, out, err in ended]

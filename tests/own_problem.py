@@ -23,6 +23,9 @@ OVERRIDES = {
 }
 
 
-def problem_of(kind: str, network: str, **overrides: str) -> Problem:
+CPU = torch.device("cpu")
+
+
+def problem_of(kind: str, network: str, *, device: torch.device = CPU, **overrides: str) -> Problem:
     setting = resolve("digits", {**OVERRIDES, "network": network, "dataset": f"own_data:{kind}", **overrides})
-    return set_up(setting, of(kind), torch.device("cpu"))
+    return set_up(setting, of(kind), device)

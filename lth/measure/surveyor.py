@@ -13,7 +13,6 @@ from lth.brief import brief
 from lth.data import Examples, TrainingData
 from lth.data.examples import sample
 from lth.measure.curvature.hessian import HessianOperator
-from lth.measure.curvature.spectrum import MEMORY_BUDGET
 from lth.network.mask import Mask
 from lth.network.prune import kept_by_layer, num_to_prune, prune_next_larger, prune_to
 from lth.network.space import LevelSpace
@@ -92,7 +91,7 @@ class Surveyor:
         seed: int,
         others: Sequence[torch.device] = (),
         *,
-        memory_budget: int = MEMORY_BUDGET,
+        memory_budget: int | None = None,
         objective: Objective = CROSS_ENTROPY,
     ) -> None:
         self.network, self.data, self.seed = network, data, seed

@@ -12,6 +12,7 @@ from lth.measure.kind.line import Line
 from lth.measure.kind.surface import LevelSurface
 from lth.plan.jobs import DensityJob, Job, LineJob, SurfaceJob
 from lth.report.figure.density import draw_density
+from lth.report.figure.interactive import has_plotly
 from lth.report.figure.interactive_surface import surface_html
 from lth.report.figure.interpolation import draw_interpolation
 from lth.report.figure.surface import draw_surface
@@ -35,7 +36,7 @@ def _line(job: LineJob, found: Line) -> Drawn:
 
 def _surface(_job: SurfaceJob, found: LevelSurface) -> Drawn:
     drawn = draw_surface(found.surface, found.corners, cutoff=found.cutoff)
-    return {"surface.png": drawn, "surface.html": surface_html(found)}
+    return {"surface.png": drawn, **({"surface.html": surface_html(found)} if has_plotly() else {})}
 
 
 _DRAWN: Mapping[type[Job], Callable[[Any, Any], Drawn]] = {

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from lth.cores import usable_cores
-from lth.errors import InputError
+from lth.errors import InputError, MendableError
 from lth.evidence.claim import claims_of
 from lth.evidence.declaration import as_declared
 from lth.evidence.evidence import Evidence
@@ -17,6 +17,7 @@ from lth.plan.order import walk
 from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
+from lth.report.figure.interactive import has_plotly
 from lth.study.completion import ALONE, Manner, complete, joint
 from lth.study.engine.engine import Terms
 from lth.study.engine.node import facts_of
@@ -37,11 +38,25 @@ from lth.study.study import Study
 from lth.tracking.registry import register
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY
+from lth.training.sharing import Sharing
 
 if TYPE_CHECKING:
     from lth.study.engine.ray import RayWorkers
 
 _POLL_SECONDS = 2.0
+
+
+def _check_drawn_here() -> None:
+    """Check that reports can be drawn on this machine, which may be one that only computes.
+
+    Raises:
+        MendableError: If not.
+    """
+    if not has_plotly():
+        raise MendableError(
+            "all is trained and measured, and the report is not drawn here, for which plotly is missing: "
+            "pip install plotly, or give the same command on this store where it is installed"
+        )
 
 
 class Replication:
@@ -88,7 +103,7 @@ class Replication:
         }
         terms = Terms(manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
         if manner.address is None:
-            return Processes(terms)
+            return Processes(terms, self._sharing(manner.workers))
         try:
             from lth.study.engine.ray import RayWorkers, Room
         except ImportError as error:
@@ -111,6 +126,12 @@ class Replication:
         asked = self._opening["opening"]
         assert isinstance(asked, Mapping)
         return str(asked["device"])
+
+    def _sharing(self, workers: int) -> Sharing | None:
+        """Return how processes of this machine share the GPUs that compute these studies; None of a CPU."""
+        if self.studies[0].problem.devices[0].type != "cuda":
+            return None
+        return Sharing(self._asked_device, workers)
 
     def _lost(self, run_id: str, sought: str) -> LostResultError:
         return LostResultError(self._store.run(run_id), sought)
@@ -145,10 +166,12 @@ class Replication:
 
         Raises:
             UnfinishedError: If tasks failed; all is done that does not need them, but there is no report.
+            MendableError: If reports can't be drawn on this machine.
         """
         for study in self.studies:
             study.check()
         self.finish(manner)
+        _check_drawn_here()
         task = self.task()
         if (found := self._store.find(task.key)) is None:
             evidences = self._computed(manner)

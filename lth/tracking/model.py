@@ -7,6 +7,7 @@ import inspect
 import tempfile
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -17,7 +18,7 @@ from mlflow import MlflowClient, get_tracking_uri
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import Schema, TensorSpec
@@ -58,6 +59,8 @@ def log_model(
     Returns:
         Why there is no model, or None.
     """
+    if find_spec("pandas") is None:  # of mlflow-skinny, which can do all but this
+        return "no MLflow model: MLflow needs pandas to make one, which is not installed"
     first = run.is_new  # the second attempt may meet what the first left
 
     def log() -> str | None:
@@ -119,8 +122,10 @@ def _save(network: nn.Module, inputs: Inputs, folder: Path, described: Model) ->
         )
 
 
-def _signature(inputs: Inputs, outputs: Tensor) -> ModelSignature:
+def _signature(inputs: Inputs, outputs: Tensor) -> Any:
     """Return types and shapes; several inputs are named, those of a tuple by their positions."""
+    from mlflow.models import ModelSignature  # here: without pandas, it is not there
+
     specs = [_spec(tensor, name) for name, tensor in each(inputs)]
     return ModelSignature(inputs=Schema(specs), outputs=Schema([_spec(outputs)]))
 

@@ -9,6 +9,7 @@ Source: docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -18,9 +19,19 @@ from torch import Tensor
 
 from lth.errors import InputError
 
+_NOT_CAPTURED = "a step can't be captured as a CUDA graph, and is launched kernel by kernel, which takes longer"
 _WARM_UP = 3  # steps before the capture, in which libraries allocate and choose what a capture could not
 
 Work = Callable[[], None]
+
+
+class NotCapturedError(RuntimeError):
+    """Work that can be done can't be captured."""
+
+
+def has_graphs(device: torch.device) -> bool:
+    """Return whether work on a device can be captured."""
+    return device.type == "cuda"
 
 
 class CapturedStep:
@@ -31,7 +42,8 @@ class CapturedStep:
             GPU, never again.
         inputs: Of the shapes, types and device of all inputs to come.
         state: All that the step changes in place and later steps read; it is as before afterwards.
-        record: Returns what repeats the work of a function; by default a CUDA graph of it.
+        record: Returns what repeats the work of a function; by default a CUDA graph of it. Where that fails,
+            as where the step waits for the device, the step is taken as it is, and a warning says so.
 
     Example:
         Without a GPU the work is repeated by doing it again:
@@ -58,10 +70,15 @@ class CapturedStep:
         def work() -> None:
             step(*self._inputs)
 
-        self._replay = (partial(_cuda_graph, inputs[0].device) if record is None else record)(work)
-        with torch.no_grad():
-            for tensor, value in zip(state, before, strict=True):
-                tensor.copy_(value)
+        try:
+            self._replay = (partial(_cuda_graph, inputs[0].device) if record is None else record)(work)
+        except NotCapturedError as error:
+            self._replay = work
+            warnings.warn(f"{_NOT_CAPTURED} ({error})", stacklevel=2)
+        finally:
+            with torch.no_grad():
+                for tensor, value in zip(state, before, strict=True):
+                    tensor.copy_(value)
 
     def __call__(self, *inputs: Tensor) -> None:
         """Take the step on `inputs`.
@@ -91,6 +108,9 @@ def on_capturing_stream(device: torch.device) -> Iterator[None]:
 
     What a captured step differentiates must have been computed there: autograd goes back on the same stream.
     """
+    if device.type != "cuda":
+        yield
+        return
     stream = _stream(device)
     with torch.cuda.device(device):
         stream.wait_stream(torch.cuda.current_stream())
@@ -104,6 +124,9 @@ def _cuda_graph(device: torch.device, work: Work) -> Work:
         for _ in range(_WARM_UP):
             work()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(device), torch.cuda.graph(graph, stream=_stream(device)):
-        work()
+    try:
+        with torch.cuda.device(device), torch.cuda.graph(graph, stream=_stream(device)):
+            work()
+    except RuntimeError as error:
+        raise NotCapturedError(str(error).strip().partition("\n")[0]) from error
     return graph.replay

@@ -30,7 +30,7 @@ from lth.network.weights import Weights
 from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
-from lth.training.capture import CapturedStep
+from lth.training.capture import CapturedStep, has_graphs
 from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
@@ -116,6 +116,26 @@ class Procedure:
     compiled: bool = False  # the step by torch.compile; another rounding
     epoch_examples: Amount = ALL  # training examples that all records but the last are of, in `precision`
     objective: Objective = CROSS_ENTROPY  # what is minimised, and what is recorded beside it
+
+
+def launched_because_of(network: nn.Module, schedule: Schedule, objective: Objective) -> str | None:
+    """Return what of a user's keeps a GPU's steps from being captured as a graph; None if nothing does.
+
+    Ours compute the same each time and wait for nothing; what a user's does in Python would be lost.
+
+    Example:
+        >>> from lth.network import build_network
+        >>> from lth.setting.network import NetworkSpec
+        >>> steps = Schedule(10, 5, 10, 0.1, 0.9, 0.0, ())
+        >>> launched_because_of(build_network(NetworkSpec("resnet8-w8", (3, 8, 8), 4), 0), steps, Objective())
+        >>> launched_because_of(nn.Linear(2, 2), steps, Objective())
+        'network'
+    """
+    if not is_ours(network):
+        return "network"
+    if schedule.recipe.is_own:
+        return "optimizer"
+    return "loss" if objective.is_own else None
 
 
 def snapshot_epochs(snapshots: Snapshots, num_epochs: int) -> frozenset[int]:
@@ -291,9 +311,8 @@ class _Run:
         self._total_loss = torch.zeros((), device=device)  # since the last check
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
-        # Ours compute the same each time and wait for nothing; what a user's does in Python would be lost.
-        self._captures = device.type == "cuda" and is_ours(network) and not schedule.recipe.is_own
-        self._captures = self._captures and not procedure.objective.is_own
+        own = launched_because_of(network, schedule, procedure.objective)
+        self._captures = has_graphs(device) and own is None
         graphs = device.type == "cuda" and not self._captures
         self._loss_of_whole_batch = compiled(self._loss, graphs=graphs) if procedure.compiled else self._loss
         self._captured: dict[int, CapturedStep] = {}  # by batch size

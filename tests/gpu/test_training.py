@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import signal
 from dataclasses import replace
 from functools import partial
 
@@ -17,11 +16,6 @@ from gpu_problem import (
     SCHEDULE,
     Run,
     digest_of,
-    in_processes,
-    train_alone,
-    train_and_measure,
-    train_on,
-    train_until_killed,
 )
 
 from lth.training.capture import CapturedStep
@@ -76,22 +70,6 @@ def test_bfloat16_learns_what_float32_learns():
     first, last = losses["fp32"][0], losses["fp32"][-1]
     assert last < first
     assert math.isclose(losses["bf16"][-1], last, abs_tol=0.05 * first)
-
-
-def test_processes_alone_and_beside_each_other_give_the_same_bits():
-    (alone,) = in_processes(1, train_and_measure)
-    assert alone.returncode == 0, alone.stderr
-    assert [line.split()[0] for line in alone.stdout.splitlines()] == list(NETWORKS)
-    for beside in in_processes(2, train_and_measure):
-        assert beside.stdout == alone.stdout, beside.stderr
-
-
-def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path):
-    (killed,) = in_processes(1, train_until_killed, str(tmp_path))
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    (resumed,) = in_processes(1, train_on, str(tmp_path))
-    (undisturbed,) = in_processes(1, train_alone)
-    assert resumed.stdout == undisturbed.stdout != "", resumed.stderr
 
 
 def test_the_memory_of_ten_trainings_is_that_of_two():

@@ -27,7 +27,7 @@ from lth.network.parts import frozen_names
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.randomness import restored
-from lth.training.capture import CapturedStep, on_capturing_stream
+from lth.training.capture import CapturedStep, has_graphs, on_capturing_stream
 from lth.training.determinism import repeatable
 from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.precision import full_float32
@@ -184,7 +184,7 @@ class _Share:
         affordable = budget // (chunk * of_example + folding)
         self._rebuilt = indices[affordable:]
         # A product of few images takes a GPU less time than its launches: all of them are made at once.
-        self._captures = self._device.type == "cuda" and self._function.is_folded and not self._rebuilt
+        self._captures = has_graphs(self._device) and self._function.is_folded and not self._rebuilt
         self._captured: CapturedStep | None = None
         self._total = [torch.zeros_like(parameter) for parameter in self._free.values()]
         stream = on_capturing_stream(self._device) if self._captures else nullcontext()
@@ -289,8 +289,10 @@ def _graph_budget_on(device: torch.device) -> int:
     """Return how much memory graphs may take; what is not kept is computed again, to the same bits."""
     if device.type != "cuda":
         return _GRAPH_BUDGET_BYTES
-    free, _total = torch.cuda.mem_get_info(device)
-    return free // 2
+    free, total = torch.cuda.mem_get_info(device)
+    # Where processes share a GPU, each may be held to a part of it; old versions of torch don't say to which.
+    part = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: 1.0)(device)
+    return max(0, min(free, int(part * total) - torch.cuda.memory_allocated(device))) // 2
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:

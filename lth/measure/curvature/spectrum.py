@@ -49,7 +49,7 @@ _LEAST_CHECK, _LEAST_CONFIRMING = 5, 4  # products between looks at the Ritz val
 _CONFIRM_ROOM = 30  # vectors that a confirming start is to find room for
 _STARTS = 16  # at most: each keeps a vector in float64
 _MARGIN = 0.8  # of the tolerance: what is estimated is to be better, for the proof to succeed
-MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
+_MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
 _ROOM = 50  # vectors besides k, at least, that thick restarts need to go on
 
 
@@ -138,7 +138,7 @@ def leading_spectrum(
     seed: int,
     tolerance: float = 1e-3,
     max_products: int | None = None,
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int | None = None,
     label: str = "eigenvalues",
 ) -> Spectrum:
     """Return the k algebraically largest eigenvalues of `matrix`.
@@ -172,14 +172,29 @@ def leading_spectrum(
     return search(basis, k, tolerance=tolerance, max_products=max_products, label=label)
 
 
-def basis_capacity(matrix: SymmetricOperator, k: int, memory_budget: int = MEMORY_BUDGET) -> int:
+def budget_on(device: torch.device) -> int:
+    """Return how many bytes a basis may take on a device: 10 GiB, of a GPU no more than half.
+
+    It depends on nothing but the device, as rounding depends on when a basis is restarted.
+
+    Example:
+        >>> budget_on(torch.device("cpu")) / 2**30
+        10.0
+    """
+    if device.type != "cuda":
+        return _MEMORY_BUDGET
+    return min(_MEMORY_BUDGET, torch.cuda.get_device_properties(device).total_memory // 2)
+
+
+def basis_capacity(matrix: SymmetricOperator, k: int, memory_budget: int | None = None) -> int:
     """Return how many vectors the basis has room for in which k eigenvalues are searched.
 
     Args:
         matrix: Whose.
         k: How many; a basis that does not hold the whole space is to hold k + 50 vectors.
-        memory_budget: Bytes that it may take when it is full. It grows as far as the search needs it, and is
-            restarted when full: a smaller budget costs products, and changes rounding.
+        memory_budget: Bytes that it may take when it is full, by default `budget_on` its device. It grows as
+            far as the search needs it, and is restarted when full: a smaller budget costs products, and
+            changes rounding.
 
     Raises:
         InputError: If so many vectors do not fit.
@@ -191,6 +206,7 @@ def basis_capacity(matrix: SymmetricOperator, k: int, memory_budget: int = MEMOR
         5
     """
     size = matrix.dimension * matrix.dtype.itemsize
+    memory_budget = budget_on(matrix.device) if memory_budget is None else memory_budget
     needed = min(matrix.dimension, k + _ROOM)
     if needed * size > memory_budget:
         raise InputError(

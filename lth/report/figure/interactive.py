@@ -1,12 +1,13 @@
-"""A figure to hover over and to turn, as HTML that needs no other file and no network."""
+"""A figure to hover over and to turn, as HTML that needs no other file and no network.
+
+Plotly is imported where it draws: a machine that only trains and measures does without.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
-
-from plotly.io import to_html  # type: ignore[import-untyped]
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -32,13 +33,29 @@ class Interactive:
     relief: str
 
 
+def has_plotly() -> bool:
+    """Return whether such figures can be drawn here."""
+    return find_spec("plotly") is not None
+
+
+def graph_objects() -> Any:
+    """Return Plotly's module of what figures are made of."""
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
+
+    return go
+
+
 def library() -> str:
     """Return the script that interactive figures need before them on their page, once."""
+    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
     return str(get_plotlyjs())
 
 
 def part_of(figure: Any, name: str) -> str:
     """Return a figure of Plotly's as an element with this id, as wide as it has room for."""
+    from plotly.io import to_html  # type: ignore[import-untyped]
+
     return str(
         to_html(
             figure,

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
 from lth.report.figure.appearance import appearance
-from lth.report.figure.interactive import Interactive, page_of, part_of
+from lth.report.figure.interactive import Interactive, graph_objects, page_of, part_of
 from lth.report.figure.loss_shades import Shades, round_losses, shades_of
 
 _LAYOUT: Mapping[str, Any] = {
@@ -67,7 +66,9 @@ def _corners(level_surface: LevelSurface) -> list[str]:
 
 def _map(level_surface: LevelSurface, shades: Shades | None) -> Any:
     first, second, third = _corners(level_surface)
-    figure = go.Figure([*_losses(level_surface, shades), *_markers(level_surface.surface.markers, None)])
+    figure = graph_objects().Figure(
+        [*_losses(level_surface, shades), *_markers(level_surface.surface.markers, None)]
+    )
     return figure.update_layout(
         **_LAYOUT,
         xaxis={"title": {"text": f"L2 distance along {first} → {second}"}, "constrain": "domain"},
@@ -78,7 +79,7 @@ def _map(level_surface: LevelSurface, shades: Shades | None) -> Any:
 
 def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
     first, second, third = _corners(level_surface)
-    surface = level_surface.surface
+    surface, go = level_surface.surface, graph_objects()
     figure = go.Figure()
     if shades is not None:  # without any finite loss there is nothing to stand on
         # Plotly looks custom data of a surface up by (x, y) but keeps it by (y, x): z itself is the loss.
@@ -114,6 +115,7 @@ def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
     surface, cutoff = level_surface.surface, level_surface.cutoff
     if shades is None:
         return []
+    go = graph_objects()
     losses = go.Contour(
         z=_heights(surface.loss, shades),
         ncontours=24,
@@ -164,7 +166,7 @@ def _heights(losses: np.ndarray, shades: Shades) -> list[list[float | None]]:
 
 def _markers(markers: tuple[Marker, ...], shades: Shades | None) -> list[Any]:
     """Return every solution at its foot on the plane; with shades in 3-D, at the height of its own loss."""
-    traces = []
+    traces, go = [], graph_objects()
     for marker in markers:
         look, name = appearance(marker.place), html.escape(marker.place.name)
         place: dict[str, Any] = {

@@ -21,6 +21,7 @@ from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.study.engine.engine import LostWorkerError, Outcome, Terms
 from lth.study.engine.message import Message, error_of
+from lth.training.sharing import Sharing
 
 _PROGRAM = "lth.study.engine.worker"
 _RUN_OF_MLFLOW = "MLFLOW_RUN_ID"  # which is this process's
@@ -33,16 +34,21 @@ class _Worker:
     """One process.
 
     Args:
-        name: What a person calls it.
+        number: Of all of them, from 0.
         process: It; another one after it died.
         is_ready: Whether it has opened the studies.
         task: What it is at.
     """
 
-    name: str
+    number: int
     process: subprocess.Popen[str]
     is_ready: bool = False
     task: Task | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"worker {self.number + 1}"
 
 
 class Processes:
@@ -50,10 +56,11 @@ class Processes:
 
     Args:
         terms: What they are told, and what is made of what they tell.
+        sharing: How they share GPUs, if they compute on some.
     """
 
-    def __init__(self, terms: Terms) -> None:
-        self.count = terms.count
+    def __init__(self, terms: Terms, sharing: Sharing | None = None) -> None:
+        self.count, self._sharing = terms.count, sharing
         self._terms = terms
         self._workers: list[_Worker] = []
         self._heard: queue.SimpleQueue[tuple[_Worker, subprocess.Popen[str], Message | None]] = (
@@ -71,7 +78,8 @@ class Processes:
         assert not adopt, "a worker has no run of `mlflow run`"
         worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None:
-            worker = _Worker(f"worker {len(self._workers) + 1}", self._started())
+            number = len(self._workers)
+            worker = _Worker(number, self._started(number))
             self._workers.append(worker)
             self._listen(worker)
         elif worker.process.poll() is not None:
@@ -128,10 +136,14 @@ class Processes:
                 worker.process.kill()
                 worker.process.wait()
         self._workers.clear()
+        if self._sharing is not None:
+            self._sharing.end()
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _started(self, number: int) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if name != _RUN_OF_MLFLOW}
         environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        if self._sharing is not None:
+            environment |= self._sharing.environment(number)
         return subprocess.Popen(
             [sys.executable, "-m", _PROGRAM],
             env=environment,
@@ -143,7 +155,7 @@ class Processes:
         )
 
     def _restart(self, worker: _Worker) -> None:
-        worker.process, worker.is_ready = self._started(), False
+        worker.process, worker.is_ready = self._started(worker.number), False
         self._listen(worker)
 
     def _listen(self, worker: _Worker) -> None:

@@ -37,11 +37,12 @@ from lth.plan.tasks import Task
 from lth.signals import interrupt_on_signals
 from lth.study.engine.message import Message, message_of
 from lth.study.engine.node import facts_of
-from lth.study.open import Opening, build_study
+from lth.study.open import Opening, build_study, parse_devices
 from lth.study.study import Study
 from lth.tracking.address import use_store
 from lth.tracking.client import set_request_defaults, without_password
 from lth.tracking.store import Store
+from lth.training.sharing import hold_to_part
 
 _INTERRUPTED = 130  # the exit status
 
@@ -61,6 +62,7 @@ class Worker:
         set_request_defaults()
         use_store(opened["tracking"])
         opening, experiment = Opening(**opened["opening"]), opened["experiment"]
+        hold_to_part(parse_devices(opening.device))
         self._store = Store(
             opening.patience,
             self.say,

@@ -42,6 +42,8 @@ for line in sys.stdin:
         signal.pause()
     elif what.startswith("error "):
         tell(error=what.split()[1], text="the text", lost_run="run-9", sought="/there")
+    elif what == "part":
+        tell(run=os.environ["PART"])
     elif what == "refuse":
         tell(run=None)
     else:
@@ -102,6 +104,32 @@ def test_so_many_tasks_are_done_at_once_and_each_is_answered_by_its_run(bench, c
     assert several.engine.free == 0
     assert several.outcomes(count) == {key: f"run-{key}" for key in keys}
     assert several.engine.free == count
+
+
+class Parts:
+    """Stands for GPUs that are shared."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    def environment(self, number: int) -> dict[str, str]:
+        return {"PART": f"of {number}"}
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+def test_each_process_has_its_part_of_a_gpu_also_after_it_died_and_they_are_given_back_at_the_end(bench):
+    two, sharing = bench(2), Parts()
+    two.engine._sharing = sharing
+    two.submit("part", "die")
+    assert two.outcomes(2)["part"] == "of 0"
+    two.submit("wait")
+    two.submit("part")
+    assert two.outcomes(1) == {"part": "of 1"}
+    assert sharing.ended == 0
+    two.engine.cancel()
+    assert sharing.ended == 1
 
 
 def test_what_a_worker_says_is_told_with_its_name_and_its_seed_where_there_are_several(bench):
