@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lth.brief import brief
 from lth.data.images import ImageData
+from lth.data.normalisation import Normalisation, Statistics, moved, normalised
 from lth.data.tensors import TensorData
 from lth.inputs import Inputs, each, mapped, taken
 from lth.randomness import generator
 from lth.setting.amount import Amount
-
-Normalisation: TypeAlias = Any  # a tensor or None for each input, in the structure of the inputs
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class Examples:
 
     images: Inputs  # raw
     labels: Tensor  # (n,), int64; or other targets, (n, ...)
-    mean: Normalisation  # of each channel, to broadcast against an example, float32
-    std: Normalisation
+    mean: Statistics  # of each channel, to broadcast against an example, float32
+    std: Statistics
 
     __repr__ = brief
 
@@ -41,31 +40,23 @@ class Examples:
     def normalise(self, images: Inputs) -> Any:
         """Return `(images - mean) / std` in float32, and what has no mean as it is."""
         if isinstance(images, Tensor):
-            return _normalised(images, self.mean, self.std)
-        return mapped(_normalised, images, self.mean, self.std)
+            return normalised(images, self.mean, self.std)
+        return mapped(normalised, images, self.mean, self.std)
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What `normalise` does, on the CPU."""
+        return Normalisation(self.mean, self.std).to(torch.device("cpu"))
 
     def to(self, device: torch.device) -> Examples:
         """Return the examples on `device`."""
-        inputs, mean, std = (_moved(each, device) for each in (self.images, self.mean, self.std))
+        inputs, mean, std = (moved(each, device) for each in (self.images, self.mean, self.std))
         return Examples(inputs, self.labels.to(device), mean, std)
 
     def take(self, index: Tensor) -> Examples:
         """Return the examples at `index`, (k,), in that order."""
         index = index.to(self.labels.device)
         return Examples(taken(self.images, index), self.labels[index], self.mean, self.std)
-
-
-def _normalised(images: Tensor, mean: Tensor | None, std: Tensor | None) -> Tensor:
-    return images if mean is None or std is None else (images.float() - mean) / std
-
-
-def _moved(tensors: Any, device: torch.device) -> Any:
-    """Return tensors, or None in their place, on a device."""
-    if tensors is None or isinstance(tensors, Tensor):
-        return None if tensors is None else tensors.to(device)
-    if isinstance(tensors, Mapping):
-        return {name: _moved(tensor, device) for name, tensor in tensors.items()}
-    return tuple(_moved(tensor, device) for tensor in tensors)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from lth.data.normalisation import Normalisation
 from lth.errors import InputError
 from lth.network.build import tensor_shapes
 from lth.network.mask import Mask
@@ -85,6 +86,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         "data_digest": solution.data_digest,
         "key": solution.key,
         "ancestors": list(solution.ancestors),
+        **({"normalisation": solution.normalisation.as_json()} if solution.normalisation else {}),
         "history": [record_to_json(record) for record in solution.history],
         "files": {path.relative_to(directory).as_posix(): _digest(path.read_bytes()) for path in files},
     }
@@ -253,6 +255,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         key=str(manifest["key"]),
         ancestors=tuple(map(str, manifest["ancestors"])),
         trajectory={_epoch(Path(name)): weights(name) for name in files if name.startswith(f"{TRAJECTORY}/")},
+        normalisation=_normalisation(manifest, spec),
     )
 
 
@@ -267,6 +270,12 @@ def _frozen(manifest: Mapping[str, Any]) -> frozenset[str]:
     if unknown := frozen - manifest["parameters"].keys():
         raise CheckpointError(f"the manifest says that {min(unknown)} is frozen, and names no such parameter")
     return frozen
+
+
+def _normalisation(manifest: Mapping[str, Any], spec: NetworkSpec) -> Normalisation | None:
+    """Return what inputs are normalised with; manifests of earlier versions do not say."""
+    said = manifest.get("normalisation")
+    return None if said is None else Normalisation.from_json(said, spec)
 
 
 def _ordered(

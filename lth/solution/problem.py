@@ -344,4 +344,5 @@ def solve(
         data_digest=problem.images.digest,
         key=problem.keys.solution(place),
         ancestors=problem.keys.ancestors(place.level),
+        normalisation=problem.data.train.normalisation,
     )

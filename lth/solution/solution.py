@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
+from lth.data.normalisation import Normalisation
 from lth.errors import InputError
+from lth.inputs import Inputs, each
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -35,6 +38,7 @@ class Solution:
     key: str  # content key of everything that determined this solution
     ancestors: tuple[str, ...] = ()  # keys of w(0), w(1), …, w(L-1)
     trajectory: Mapping[int, Weights] = field(default_factory=dict)  # weights after an epoch
+    normalisation: Normalisation | None = None  # of inputs; earlier versions did not keep it
 
     def __repr__(self) -> str:
         of = f"{self.spec.name} on {self.setting.data.dataset}, seed {self.setting.seed}"
@@ -85,6 +89,9 @@ class Solution:
     def network(self) -> nn.Module:
         """A new network that holds the final weights, in evaluation mode, on the CPU.
 
+        It is an ordinary `nn.Module`: `.train()` it and go on. As in training, it takes inputs that
+        `normalise` made of raw ones, where the model that is logged takes raw ones.
+
         Raises:
             ValueError: If the network is the user's own function: a checkpoint must not name code to run.
                 Call the function yourself and `solution.weights.load_into(network)`.
@@ -97,3 +104,16 @@ class Solution:
         network = build_network(self.spec, self.setting.seed)
         self.final.load_into(network)
         return network
+
+    def normalise(self, inputs: Inputs) -> Any:
+        """Return what the network takes, of raw inputs as the data set has them, on their device.
+
+        Raises:
+            ValueError: If the checkpoint is of an earlier version, which did not keep mean and deviation.
+        """
+        if self.normalisation is None:
+            raise InputError(
+                f"the checkpoint of {self.name} is of an earlier lth, which did not keep what inputs are "
+                "normalised with; take `channel_mean` and `channel_std` from the data set of its run in MLflow"
+            )
+        return self.normalisation.to(next(tensor for _, tensor in each(inputs)).device)(inputs)

@@ -14,6 +14,7 @@ from problems import (
     training_data,
 )
 
+from lth.errors import InputError
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
@@ -73,6 +74,23 @@ def test_round_trip_is_bit_equal(checkpoint):
         assert_same_weights(read.trajectory[epoch], weights)
     for field in ("kind", "level", "spec", "setting", "history", "data_digest", "key", "ancestors"):
         assert getattr(read, field) == getattr(written, field), field
+
+
+def test_a_checkpoint_keeps_what_inputs_are_normalised_with_and_one_of_before_is_read_without(
+    checkpoint, tmp_path
+):
+    train = training_data().train
+    write_solution(tmp_path / "with", replace(imp_solution(1), normalisation=train.normalisation))
+    assert torch.equal(read_solution(tmp_path / "with").normalise(train.images), train.normalise(train.images))
+    with pytest.raises(InputError, match="earlier lth"):
+        read_solution(checkpoint).normalise(train.images)
+
+
+@pytest.mark.parametrize("said", [{}, {"mean": 1}, {"mean": "x", "std": "y"}, 3, {"mean": [[1], 2], "std": 1}])
+def test_a_manifest_with_another_normalisation_is_damaged(checkpoint, said):
+    edit_manifest(checkpoint, normalisation=said)
+    with pytest.raises(CheckpointError):
+        read_solution(checkpoint)
 
 
 def test_mask_layers_come_back_in_parameter_order_not_in_the_files(tmp_path):

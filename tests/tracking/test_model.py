@@ -31,10 +31,16 @@ def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(t
     loaded = mlflow.pytorch.load_model(f"models:/{model.model_id}")
     solution, network = lth.load_solution(run), tiny_problem.network((1, 6, 6), 3).eval()
     solution.weights.load_into(network)
-    images = torch.rand(5, 1, 6, 6, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        # The same float32 graph, exported: equal up to the fusing of operations.
-        torch.testing.assert_close(loaded(images), network(images))
+    images = make_problem().images.test_images[:5]
+    for raw in (images, images.float()):
+        with torch.no_grad():
+            # The same float32 graph, exported: equal up to the fusing of operations.
+            torch.testing.assert_close(loaded(raw), network(solution.normalise(raw)))
+    predicted = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(images.numpy())
+    torch.testing.assert_close(torch.from_numpy(predicted), loaded(images))
+    (spec,) = mlflow.models.get_model_info(f"models:/{model.model_id}").signature.inputs
+    assert spec.type == images.numpy().dtype
+    assert f"{images.dtype}".removeprefix("torch.") in model.tags[NOTE]
 
 
 def test_a_model_has_a_card_and_metrics_on_splits_and_what_measures_it_has_it_as_input(tracking):

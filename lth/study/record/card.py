@@ -8,7 +8,7 @@ import re
 from torch import Tensor
 
 from lth.evidence.binomial import wilson_interval
-from lth.inputs import by_input
+from lth.inputs import by_input, each
 from lth.plan.place import Place
 from lth.setting.network import NetworkSpec
 from lth.setting.preset import changes_from_preset, title_of
@@ -104,13 +104,17 @@ def _attained(problem: Problem, solution: Solution) -> str:
 
 
 def _inputs(problem: Problem, spec: NetworkSpec) -> str:
-    means = by_input(problem.data.train.mean)
-    said = []
-    for (name, mean), type_, shape in zip(means.items(), spec.input_types, spec.shapes, strict=True):
-        form = f"{type_} `({', '.join(map(str, ('n', *shape)))})`"
-        read = "" if mean is None else ", each channel normalised as `(x - mean) / std` of the raw values"
+    examples, said = problem.data.train, []
+    means = by_input(examples.mean)
+    for (name, tensor), shape in zip(each(examples.images), spec.shapes, strict=True):
+        form = f"{_type(tensor)} `({', '.join(map(str, ('n', *shape)))})`"
+        read = "" if means[name] is None else ", raw: each channel is normalised as `(x - mean) / std` inside"
         said.append(f"{f'`{name}`: ' if spec.input_names else ''}{form}{read}")
     return "; ".join(said)
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _outputs(problem: Problem, spec: NetworkSpec) -> str:
@@ -144,35 +148,35 @@ def _how(problem: Problem, place: Place) -> str:
 
 
 def _loading(problem: Problem, solution: Solution, run_id: str) -> str:
-    examples = problem.data.train
-    model = f'network = mlflow.pytorch.load_model("runs:/{run_id}/{model_name(problem, solution.place)}")'
-    if isinstance(examples.mean, Tensor):
-        mean, std = (_shown(tensor.flatten().tolist()) for tensor in (examples.mean, examples.std))
-        broadcast = ", ".join(map(str, examples.mean.shape))
-        raw = "images" if solution.spec.is_of_images else "inputs"
-        call = [
-            f"mean, std = torch.tensor({mean}), torch.tensor({std})",
-            f"outputs = network(({raw}.float() - mean.view({broadcast})) / std.view({broadcast}))",
-        ]
-    elif solution.spec.is_of_one:
-        call = ["outputs = network(inputs)"]
-    else:
-        names = solution.spec.input_names or [f"input_{number}" for number in range(len(solution.spec.shapes))]
-        call = [f"outputs = network({', '.join(names)})  # in this order, normalised as above"]
+    spec = solution.spec
+    several = spec.input_names or [f"input_{number}" for number in range(len(spec.shapes))]
+    given = ", ".join(several) if not spec.is_of_one else "images" if spec.is_of_images else "inputs"
+    order = "" if spec.is_of_one else ", in this order"
+    build = "network = solution.network.train()"
+    if is_reference(spec.name):
+        function = spec.name.partition(":")[2]
+        build = f"network = {function}(…)  # your own\nsolution.weights.load_into(network)"
     return "\n".join(
         [
-            "import mlflow, torch",
+            "import mlflow",
             "",
-            model,
-            *call,
+            f'network = mlflow.pytorch.load_model("runs:/{run_id}/{model_name(problem, solution.place)}")',
+            f"outputs = network({given})  # raw, as the data set has them{order}",
             "",
-            "# with its mask, its rewind point and its history:",
+            "# to train it on, with its mask, its rewind point and its history:",
             "import lth",
             "",
             f'solution = lth.load_solution("{run_id}")',
+            build,
+            f"inputs = solution.normalise({_structured(spec, given)})",
         ]
     )
 
 
-def _shown(values: list[float]) -> str:
-    return f"[{', '.join(f'{value:.9g}' for value in values)}]"
+def _structured(spec: NetworkSpec, given: str) -> str:
+    """Return how raw inputs are written in the structure that the network takes."""
+    if spec.is_of_one:
+        return given
+    if spec.input_names:
+        return "{" + ", ".join(f'"{name}": {name}' for name in spec.input_names) + "}"
+    return f"({given})"

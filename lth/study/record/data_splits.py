@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lth.data.examples import Examples, Normalisation
+from lth.data.examples import Examples
+from lth.data.normalisation import Statistics
 from lth.inputs import by_input, each
 from lth.solution.problem import Problem
 from lth.tracking.dataset import DataSplit, Tensors
@@ -55,7 +56,7 @@ def _outputs(labels: Tensor) -> str:
     return "num_outputs" if labels.is_floating_point() else "num_classes"
 
 
-def _by_input(name: str, statistics: Normalisation) -> dict[str, list[float]]:
+def _by_input(name: str, statistics: Statistics) -> dict[str, list[float]]:
     """Return what each input is normalised with, by name; of those that are read as they are, nothing."""
     return {
         f"{name}/{input_}" if input_ else name: values.flatten().tolist()

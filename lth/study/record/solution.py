@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lth.data.description import as_json, headline
 from lth.data.source import is_public
 from lth.evidence.caveat import caveats
@@ -15,8 +17,8 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
 from lth.evidence.summary import LevelRow, markdown_table
 from lth.evidence.table import Table
+from lth.inputs import mapped
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
-from lth.network.zeros import zeros_for
 from lth.plan.place import Place
 from lth.report.figure.mask import LayerShares, draw_mask
 from lth.report.figure.trajectory import draw_trajectory
@@ -158,6 +160,8 @@ def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Prob
 def log_solution_model(run: RunLog, solution: Solution, problem: Problem, step: int) -> str | None:
     """Log the network with the final weights as a model, last of all; return why there is none, or None.
 
+    The model takes raw inputs, of the type that the data set has: it normalises them itself.
+
     Args:
         run: Of the solution.
         solution: What to log.
@@ -166,10 +170,11 @@ def log_solution_model(run: RunLog, solution: Solution, problem: Problem, step: 
     """
     network = copy.deepcopy(problem.network).eval()
     solution.final.load_into(network)
+    examples = problem.data.train
     return log_model(
         run,
-        network,
-        zeros_for(solution.spec, 2),
+        examples.normalisation.before(network),
+        mapped(lambda tensor: torch.zeros(2, *tensor.shape[1:], dtype=tensor.dtype), examples.images),
         name=model_name(problem, solution.place),
         step=step,
         parameters=model_parameters(problem, solution),

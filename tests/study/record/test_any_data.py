@@ -46,8 +46,11 @@ def of_kind(kind: str, **overrides: str) -> Problem:
     ("kind", "said"),
     [
         ("by name", ["AdamW", "loss cross-entropy", "`tokens`: int64 `(n, 3)`", "Wilson, 12 examples", "nats"]),
-        ("two", ["float32 `(n, 5)`, each channel", "int64 `(n, 3)`", "network(input_0, input_1)"]),
-        ("numbers", ["Test R² ", "float32 `(n, 5)`, each channel", "Output**: float32 `(n, 4)`", "cosine"]),
+        ("two", ["float32 `(n, 5)`, raw: each channel", "int64 `(n, 3)`", "network(input_0, input_1)"]),
+        (
+            "numbers",
+            ["Test R² ", "float32 `(n, 5)`, raw: each channel", "Output**: float32 `(n, 4)`", "cosine"],
+        ),
         ("a field", ["epochs of SGD", "loss mean squared error", "float32 `(n, 2, 6)`"]),
     ],
 )
@@ -104,9 +107,10 @@ def test_the_model_of_named_inputs_is_called_with_them_in_their_order(tracking):
     (model,) = MlflowClient().search_logged_models([Store().experiment_id], f"source_run_id = '{run}'")
     loaded, inputs = mlflow.pytorch.load_model(f"models:/{model.model_id}"), of("by name").train_images
     network = study.problem.network.eval()
-    load_solution(Store(), run).final.load_into(network)
+    solution = load_solution(Store(), run)
+    solution.final.load_into(network)
     with torch.no_grad():
-        torch.testing.assert_close(loaded(*inputs.values()), called(network, inputs))
+        torch.testing.assert_close(loaded(*inputs.values()), called(network, solution.normalise(inputs)))
 
 
 @pytest.mark.parametrize("value", [-0.5, 1.5, float("nan"), float("inf")])
