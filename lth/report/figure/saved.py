@@ -45,9 +45,8 @@ def _drawn(figure: Figure, form: str, **how: Any) -> bytes:
 
 def _picture(figure: Figure) -> bytes:
     """Return a figure as PNG of a palette."""
-    width, height = (int(side * _DOTS_PER_INCH) for side in figure.get_size_inches())
-    drawn = Image.frombytes("RGBA", (width, height), _drawn(figure, "rgba")).convert("RGB")
-    content = io.BytesIO()
+    whole = _drawn(figure, "png", pil_kwargs={"compress_level": 0})  # it is packed once, below
+    drawn, content = Image.open(io.BytesIO(whole)).convert("RGB"), io.BytesIO()
     picture = drawn.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     picture.save(content, format="png", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
     return content.getvalue()

@@ -58,7 +58,7 @@ def test_a_picture_takes_a_byte_a_pixel_and_shows_what_was_drawn(shades):
     assert kept.mode == "P"
     assert kept.size == drawn.size
     away = np.abs(np.asarray(drawn.convert("RGB"), float) - np.asarray(kept.convert("RGB"), float))
-    assert np.percentile(away, 99) <= 8  # of 255
+    assert np.percentile(away, 99) <= 12  # of 255
     assert np.asarray(kept.convert("RGB"))[0, 0].tolist() == [255, 255, 255]
 
 
