@@ -121,7 +121,7 @@ class Page:
 
     @property
     def library(self) -> str:
-        """The script that its interactive figures need; empty if it has none."""
+        """The elements that draw its interactive figures; empty if it has none."""
         return library() if any(entry.parts for entry in (*self.exhibits, *self.beyond)) else ""
 
 

@@ -39,8 +39,10 @@ addEventListener("load", () => {
   found.closed = shown();
   document.querySelector('a[href$=".pdf"]').click();
   found.file = shown();
-  found.plots = document.querySelectorAll(".js-plotly-plot").length;
-  parent.postMessage(JSON.stringify(found), "*");
+  window.drawn.then(() => {
+    found.plots = document.querySelectorAll(".js-plotly-plot").length;
+    parent.postMessage(JSON.stringify(found), "*");
+  });
 });
 </script>"""
 # As MLflow does it: a frame that may run scripts and nothing else, its page from a blob.

@@ -1,10 +1,14 @@
 """Figures as files: at a journal's size, in text that can be read there, the same whenever they are drawn."""
 
+import io
 import re
 
+import numpy as np
 import pytest
 from made_evidence import made_evidence
+from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from lth.report.exhibit import BEYOND, EXHIBITS
 from lth.report.figure.saved import saved
@@ -43,6 +47,26 @@ def test_a_figure_is_a_picture_a_pdf_with_fonts_that_journals_take_and_an_svg():
     assert b"/Type3" not in files["folder/name.pdf"]
     assert b"<svg" in files["folder/name.svg"]
     assert made() == files
+
+
+@pytest.mark.parametrize("shades", [3, 1000])
+def test_a_picture_takes_a_byte_a_pixel_and_shows_what_was_drawn(shades):
+    figure, whole = new_figure(ONE_COLUMN, 1.5), io.BytesIO()
+    figure.subplots().imshow(np.arange(shades)[np.newaxis], aspect="auto")
+    figure.savefig(whole, format="png", dpi=220)
+    drawn, kept = Image.open(whole), Image.open(io.BytesIO(saved(figure, "name")["name.png"]))
+    assert kept.mode == "P"
+    assert kept.size == drawn.size
+    away = np.abs(np.asarray(drawn.convert("RGB"), float) - np.asarray(kept.convert("RGB"), float))
+    assert np.percentile(away, 99) <= 12  # of 255
+    assert np.asarray(kept.convert("RGB"))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_a_figure_is_laid_out_for_its_picture_and_drawn_once_for_each_other_format(monkeypatch):
+    times, draw = [], Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda *given: (times.append(1), draw(*given))[1])
+    saved(new_figure(ONE_COLUMN, 2.0), "name")
+    assert len(times) == 2 + 1 + 1
 
 
 @pytest.mark.parametrize(("width", "height"), [(9.6, 4.2), (13.75, 5.5), (7.3, 1.0)])
