@@ -271,7 +271,7 @@ NETWORKS = [
     _setting("network", "vgg17", "network=vgg17: VGG has depth 11, 13, 16, 19, got 17"),
     _setting("network", "lenet-0", "a hidden width is at least 1"),
     _setting("network", "os.path:join", "has no source file"),
-    _setting("network", "torchvision.models:resnet18", "can't be called with"),
+    _setting("network", "torchvision.models:resnet18", "write torchvision:resnet18"),
     _setting("network", "no.such:thing", "no.such:thing can't be loaded"),
     _setting("network", "math:pi", "math:pi is a float; expected a function"),
     _network("nothing_to_prune", "the network has no convolution or fully-connected layer"),

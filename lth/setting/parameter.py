@@ -158,15 +158,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "network",
         "setting",
         reader.text,
-        "resnet20, resnet8-w8, vgg16, lenet-300-100, … or package.module:function (runs its code).",
+        "resnet20, resnet8-w8, vgg16, lenet-300-100, mlp-64-64, vit6-w192, transformer2-w64 (of tokens), …, "
+        "torchvision:resnet50 or any of its classifiers, or package.module:function (runs its code).",
         decides=("problem",),
     ),
     Parameter(
         "dataset",
         "data",
         reader.text,
-        "digits, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder, or package.module:name "
-        "(runs it).",
+        "digits, topics, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder, or "
+        "package.module:name (runs it).",
         decides=("problem",),
     ),
     Parameter(
