@@ -147,7 +147,7 @@ LEVELS = [
 ]
 
 PARAMETERS = [
-    _setting("preset", "nope", "preset='nope' is unknown; choose one of digits, resnet20-cifar10"),
+    _setting("preset", "nope", "preset='nope' is unknown; choose one of digits, topics"),
     _setting("preset", "", "preset='' is unknown"),
     _setting("seed", "-1", "seed=-1 is out of range; expected a whole number from 0 to 2147483647"),
     _setting("seed", "2147483648", "seed=2147483648 is out of range"),
