@@ -20,7 +20,7 @@ from lth.data.tensors import TensorData
 from lth.data.tiny_imagenet import find_tiny_imagenet
 from lth.data.topics import load_topics
 from lth.errors import InputError
-from lth.setting.misspelt import value_meant
+from lth.setting.choice import value_hint
 from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
 
@@ -57,8 +57,7 @@ def load_images(
         return _taken(name, data)
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
-        close = value_meant(name, _SOURCES, "dataset")
-        hint = "" if close is None else f"; did you mean {close}?"
+        hint = value_hint(name, _SOURCES, "dataset")
         raise InputError(f"dataset={name!r} is unknown; choose one of {known}{hint}")
     if image_size is None:
         return _SOURCES[name](data_dir)

@@ -16,7 +16,7 @@ from lth.network.own import made_usable
 from lth.network.parts import check_hooks, prunable_names
 from lth.network.zeros import zeros_for
 from lth.randomness import global_stream
-from lth.setting.misspelt import value_meant
+from lth.setting.choice import value_meant
 from lth.setting.network import NetworkSpec
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import (

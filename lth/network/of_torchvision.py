@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lth.errors import InputError
-from lth.setting.misspelt import value_meant
+from lth.setting.choice import value_meant
 from lth.setting.network import NetworkSpec
 from lth.setting.own_fault import described, is_out_of_memory
 from lth.setting.reference import TORCHVISION

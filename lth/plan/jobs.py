@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from lth.errors import InputError
 from lth.plan.place import BASELINES, Kind, Place, Point, parse_place
+from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "density"]
@@ -182,6 +183,7 @@ def places(last: int, every_level: Iterable[str] = ()) -> list[Place]:
     if unknown := sorted(wanted - set(BASELINES)):
         raise InputError(
             f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
+            f"{value_hint(unknown[0], BASELINES)}"
         )
     before = [Place(kind, level) for kind in BASELINES if kind in wanted for level in range(1, last)]
     return [*[Place.imp(level) for level in range(last + 1)], *before, *at_last]
@@ -316,5 +318,6 @@ def parse_measures(written: str) -> tuple[Measure, ...]:
     if unknown := sorted(named - set(known)):
         raise InputError(
             f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(known)}"
+            f"{value_hint(unknown[0], known, 'measures')}"
         )
     return tuple(measure for measure in known if measure in named)

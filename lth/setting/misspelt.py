@@ -1,4 +1,4 @@
-"""What is meant by a parameter, or by a value of one, that there is not: a slip, or another program's word."""
+"""What is meant by a parameter that there is not: a slip, another program's word, what lth does without."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 from lth.errors import InputError
 
-_CLOSE = 0.72  # of difflib's ratio: one slip in a word of five letters, two in one of ten
+CLOSE = 0.72  # of difflib's ratio: one slip in a word of five letters, two in one of ten
 
-# Words of other programs and papers, as `_plain` leaves them.
+# Words of other programs and papers, as `plainly` leaves them.
 _OTHER_WORDS = {
     "lr": "learningrate initiallr initlr baselr maxlr peaklr lrinit lrmax stepsize alpha eta",
     "momentum": "sgdmomentum beta mu",
@@ -92,42 +92,6 @@ _ABSENT = {
     "dryrun plan list": "no parameter of this command only looks",
 }
 
-# Words for the values of parameters, as `_plain` leaves them.
-_OTHER_VALUES = {
-    "optimizer": {"adamw": "adam adamwtorch torchadamw", "sgd": "momentum sgdm torchsgd nesterov vanillasgd"},
-    "loss": {
-        "cross_entropy": "ce xent xentropy nll nllloss logloss softmax crossentropyloss "
-        "categoricalcrossentropy sparsecategoricalcrossentropy labelsmoothing",
-        "mse": "l2 l2loss mseloss squared squarederror meansquarederror",
-    },
-    "metric": {"accuracy": "acc top1 top1accuracy error", "r2": "r2score rsquared r\N{SUPERSCRIPT TWO}"},
-    "schedule": {
-        "milestones": "step steps steplr multistep multisteplr piecewise",
-        "cosine": "cos cosineannealing cosineannealinglr cosinewithwarmup",
-        "linear": "lineardecay linearlr linearwithwarmup polynomial",
-        "constant": "none off const constantlr fixed flat",
-    },
-    "augmentation": {
-        "none": "off false no 0",
-        "crop": "randomcrop translate shift",
-        "crop_flip": "on true yes 1 standard default flipcrop cropandflip cifar flip hflip",
-    },
-    "precision": {"fp32": "float32 float single full 32", "bf16": "bfloat16 half mixed amp fp16 float16 16"},
-    "scope": {"global": "globally network", "layer": "local layerwise perlayer uniform layers"},
-    "trajectory": {"none": "off false no", "every": "all on true yes", "log": "logarithmic"},
-    "direction_norm": {"plain": "none off no l2 unnormalized", "filter": "filternorm filterwise on"},
-    "dataset": {
-        "cifar10": "cifar cifarten",
-        "fashion-mnist": "fmnist fashion",
-        "imagefolder": "imagenet ilsvrc2012 imagefolders folder",
-        "digits": "sklearndigits loaddigits",
-        "topics": "text characters chars shakespeare pydoctopics",
-    },
-    "engine": {"processes": "local multiprocessing process"},
-    "device": {"cuda": "gpu", "auto": "default"},
-}
-_SWITCHES = {"on": "true yes 1 enabled enable y t", "off": "false no 0 none disabled disable n f"}
-
 
 def check_known(names: Collection[str], known: Collection[str]) -> None:
     """Check that parameters are ones that there are.
@@ -158,13 +122,13 @@ def meant(name: str, known: Collection[str]) -> str:
     found = parameter_meant(name, known)
     if found is not None:
         return f"did you mean {found}?"
-    plain = _plain(name)
+    plain = plainly(name)
     return next((instead for words, instead in _ABSENT.items() if plain in words.split()), "")
 
 
 def parameter_meant(name: str, known: Collection[str]) -> str | None:
     """Return the one of some parameters that is meant by a name; None if none is."""
-    plain, by_plain = _plain(name), {_plain(each): each for each in known}
+    plain, by_plain = plainly(name), {plainly(each): each for each in known}
     if plain in by_plain:
         return by_plain[plain]
     for parameter, words in _OTHER_WORDS.items():
@@ -175,41 +139,14 @@ def parameter_meant(name: str, known: Collection[str]) -> str | None:
     for plural in (f"{plain}s", plain.removesuffix("s")):
         if plural in by_plain:
             return by_plain[plural]
-    close = get_close_matches(plain, by_plain, n=1, cutoff=_CLOSE)
+    close = get_close_matches(plain, by_plain, n=1, cutoff=CLOSE)
     return by_plain[close[0]] if close and len(plain) > 2 else None
 
 
-def value_meant(written: str, known: Collection[str], parameter: str = "") -> str | None:
-    """Return the one of the known values that is meant by what is none of them; None if none is.
-
-    Args:
-        written: As it was typed.
-        known: All that there are.
-        parameter: Whose, for the words that other programs have for its values.
-
-    Example:
-        >>> value_meant("Cosin", ["cosine", "linear"]), value_meant("adam", ["sgd", "adamw"], "optimizer")
-        ('cosine', 'adamw')
-        >>> value_meant("true", ["off", "on"]), value_meant("resnet81", ["resnet18", "vgg11"])
-        ('on', 'resnet18')
-    """
-    plain, by_plain = _plain(written), {_plain(each): each for each in known}
-    if plain in by_plain:
-        return by_plain[plain]
-    for value, words in {**_SWITCHES, **_OTHER_VALUES.get(parameter, {})}.items():
-        if value in known and plain in words.split():
-            return value
-    close = get_close_matches(plain, by_plain, n=1, cutoff=_CLOSE)
-    if close:
-        return by_plain[close[0]]
-    longer = [name for name in by_plain if len(plain) > 2 and name.startswith(plain)]
-    return by_plain[longer[0]] if longer else None
-
-
-def _plain(name: str) -> str:
+def plainly(name: str) -> str:
     """Return a name without what people write in different ways: case, hyphens, underscores, dots and spaces.
 
-    >>> _plain("--Weight-Decay")
+    >>> plainly("--Weight-Decay")
     'weightdecay'
     """
     return "".join(letter for letter in name.lower() if letter.isalnum())

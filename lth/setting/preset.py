@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lth.errors import InputError
 from lth.setting.amount import ALL, Amount
-from lth.setting.misspelt import parameter_meant
+from lth.setting.choice import value_meant
 from lth.setting.parameter import Result
 from lth.setting.setting import (
     AnalysisSetting,
@@ -112,7 +112,7 @@ def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
         ValueError: If the preset or a parameter is unknown, or a value is unreadable or out of range.
     """
     if preset not in PRESETS:
-        close = parameter_meant(preset, PRESETS)
+        close = value_meant(preset, PRESETS)
         hint = f"did you mean {close}?" if close is not None else f"choose one of {', '.join(PRESETS)}"
         raise InputError(f"preset={preset!r} is unknown; {hint}")
     return with_overrides(PRESETS[preset], overrides)
