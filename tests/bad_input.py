@@ -130,6 +130,7 @@ LEVELS = [
     BadInput("imp_level", ("--level=1", "--from_run="), "there is no run ''"),
     BadInput("baseline", ("--level=1",), "Missing option '--kind'"),
     BadInput("baseline", ("--level=1", "--kind=magic"), "'magic' is not one of"),
+    BadInput("baseline", ("--level=1", "--kind=one-shot"), "did you mean one_shot?"),
     BadInput("baseline", ("--level=0", "--kind=one_shot"), "0 is the dense network"),
     BadInput("analyze", ("--level=x",), "'x' is not a level"),
     BadInput("analyze", ("--measures=volume",), "'volume' unknown; known are spectra, radii"),
@@ -147,7 +148,7 @@ LEVELS = [
 ]
 
 PARAMETERS = [
-    _setting("preset", "nope", "preset='nope' is unknown; choose one of digits, resnet20-cifar10"),
+    _setting("preset", "nope", "preset='nope' is unknown; choose one of digits, topics"),
     _setting("preset", "", "preset='' is unknown"),
     _setting("seed", "-1", "seed=-1 is out of range; expected a whole number from 0 to 2147483647"),
     _setting("seed", "2147483648", "seed=2147483648 is out of range"),
@@ -180,6 +181,8 @@ PARAMETERS = [
     _setting("rewind_step", "2 epochs", "'2 epochs' is not a step"),
     _setting("fine_tune_epochs", "0", "fine_tune_epochs=0 is out of range"),
     _setting("fine_tune_lr", "0", "fine_tune_lr=0.0 is out of range"),
+    _setting("optimizer", "rmsprop", "a function of parameters that returns torch.optim.RMSprop"),
+    _setting("schedule", "cosin", "did you mean cosine?"),
     _setting("precision", "fp8", "precision='fp8' is unknown; choose one of auto, fp32, bf16"),
     _setting("compile", "yes", "compile='yes' is unknown; choose one of"),
     _setting("trajectory", "all", "trajectory='all' is unknown; choose one of"),
@@ -228,7 +231,7 @@ PARAMETERS = [
 ]
 
 DATA = [
-    _setting("dataset", "imagenet", "dataset='imagenet' is unknown; choose one of digits, cifar10"),
+    _setting("dataset", "imagenet", "dataset='imagenet' is unknown; choose one of digits, topics"),
     _setting("dataset", "", "dataset='': expected a name"),
     _setting("dataset", "../../etc/passwd", "dataset='../../etc/passwd' is unknown"),
     _setting("dataset", "<b>ü</b>", "dataset='<b>ü</b>' is unknown"),
@@ -265,13 +268,14 @@ DATA = [
 
 NETWORKS = [
     _setting("network", "alexnet", "network='alexnet' is unknown; choose resnet20, resnet8-w8"),
+    _setting("network", "torchvision:resnet81", "did you mean torchvision:resnet18?"),
     _setting("network", "", "network='': expected a name"),
     _setting("network", "resnet21", "depth 8, 14, 20"),
     _setting("network", "resnet20-w0", "network=resnet20-w0: a width is at least 1"),
     _setting("network", "vgg17", "network=vgg17: VGG has depth 11, 13, 16, 19, got 17"),
     _setting("network", "lenet-0", "a hidden width is at least 1"),
     _setting("network", "os.path:join", "has no source file"),
-    _setting("network", "torchvision.models:resnet18", "can't be called with"),
+    _setting("network", "torchvision.models:resnet18", "write torchvision:resnet18"),
     _setting("network", "no.such:thing", "no.such:thing can't be loaded"),
     _setting("network", "math:pi", "math:pi is a float; expected a function"),
     _network("nothing_to_prune", "the network has no convolution or fully-connected layer"),

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 import click
 
+from lth.setting.choice import value_hint
 from lth.setting.misspelt import meant, parameter_meant
 
+_QUOTED = re.compile(r"'([^']*)' is not one of")  # so too
 _EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")  # as click says it
 
 
@@ -46,6 +48,12 @@ def hinted(parameters: Sequence[click.Parameter]) -> Iterator[None]:
         raise click.NoSuchOption(
             error.option_name, f"No such option {error.option_name!r}; {hint}", ctx=error.ctx
         ) from error
+    except click.BadParameter as error:
+        written, param = _QUOTED.match(error.message), error.param
+        if written is None or param is None or not isinstance(param.type, click.Choice):
+            raise
+        hint = value_hint(written[1], param.type.choices, str(param.name))
+        raise click.BadParameter(f"{error.message.rstrip('.')}{hint or '.'}", error.ctx, param) from error
     except click.UsageError as error:
         extra = _EXTRA.search(error.message)
         bare = [word for word in extra[1].split() if "=" in word] if extra else []

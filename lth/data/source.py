@@ -18,7 +18,9 @@ from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
 from lth.data.tensors import TensorData
 from lth.data.tiny_imagenet import find_tiny_imagenet
+from lth.data.topics import load_topics
 from lth.errors import InputError
+from lth.setting.choice import value_hint
 from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
 
@@ -32,10 +34,10 @@ def load_images(
     """Return the data set `name`.
 
     Args:
-        name: `digits`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist`, `tiny-imagenet`, `imagefolder`, or
-            `package.module:function`, a function of the data directory (or None) that returns an `ImageData`,
-            a `TensorData`, or two `torch.utils.data` data sets or loaders, training and test. Naming a function
-            runs its code.
+        name: `digits`, `topics`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist`, `tiny-imagenet`,
+            `imagefolder`, or `package.module:function`, a function of the data directory (or None) that returns
+            an `ImageData`, a `TensorData`, or two `torch.utils.data` data sets or loaders, training and test.
+            Naming a function runs its code.
         data_dir: Where the files are. The torchvision sets are downloaded into it (by default `./data`)
             unless they are there already; torchvision checks their digests.
         image_size: (width, height) that images of a folder are given.
@@ -55,7 +57,8 @@ def load_images(
         return _taken(name, data)
     if name not in _SOURCES:
         known = ", ".join([*_SOURCES, "package.module:function"])
-        raise InputError(f"dataset={name!r} is unknown; choose one of {known}")
+        hint = value_hint(name, _SOURCES, "dataset")
+        raise InputError(f"dataset={name!r} is unknown; choose one of {known}{hint}")
     if image_size is None:
         return _SOURCES[name](data_dir)
     if name not in _FOLDERS:
@@ -159,8 +162,9 @@ _FOLDERS: dict[str, Callable[[Path | None, tuple[int, int] | None], ImageData]] 
     "imagefolder": _image_folder,
 }
 
-_SOURCES: dict[str, Callable[[Path | None], ImageData]] = {
+_SOURCES: dict[str, Callable[[Path | None], ImageData | TensorData]] = {
     "digits": _digits,
+    "topics": load_topics,
     "cifar10": _cifar10,
     "cifar100": _cifar100,
     "mnist": _mnist,

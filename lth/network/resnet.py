@@ -40,7 +40,10 @@ class CifarResNet(nn.Module):
     def __init__(self, depth: int, width: int, in_channels: int, num_classes: int) -> None:
         super().__init__()
         if depth < 8 or (depth - 2) % 6 != 0:
-            raise InputError(f"a CIFAR ResNet has depth 8, 14, 20, … (6n + 2), got {depth}")
+            raise InputError(
+                f"a CIFAR ResNet has depth 8, 14, 20, … (6n + 2), got {depth}; those of ImageNet are "
+                "torchvision:resnet18 and so on"
+            )
         blocks = []
         channels = width
         for stage in range(3):

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from lth.errors import InputError
 from lth.plan.place import BASELINES, METHODS, Kind, Place, Point, parse_place
+from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "density"]
@@ -183,12 +184,16 @@ def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = 
         ValueError: If a name is unknown, or one of `every_level` is of a method that is not wanted.
     """
     if unknown := sorted(set(methods) - set(METHODS)):
-        raise InputError(f"methods={','.join(unknown)} is unknown; choose from {', '.join(METHODS)}, or none")
+        raise InputError(
+            f"methods={','.join(unknown)} is unknown; choose from {', '.join(METHODS)}, or none"
+            f"{value_hint(unknown[0], METHODS)}"
+        )
     kinds = [*BASELINES, *(kind for kind in METHODS if kind in set(methods))]
     wanted = set(every_level)
     if unknown := sorted(wanted - {*BASELINES, *METHODS}):
         raise InputError(
             f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
+            f"{value_hint(unknown[0], BASELINES)}"
         )
     if missing := sorted(wanted - set(kinds)):
         names = ",".join(missing)
@@ -337,5 +342,6 @@ def parse_measures(written: str) -> tuple[Measure, ...]:
     if unknown := sorted(named - set(known)):
         raise InputError(
             f"measures={written!r}: {', '.join(map(repr, unknown))} unknown; known are {', '.join(known)}"
+            f"{value_hint(unknown[0], known, 'measures')}"
         )
     return tuple(measure for measure in known if measure in named)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lth.errors import InputError
+from lth.setting.choice import value_hint
 
 Kind = Literal[
     "imp",  # level 0 is the dense network
@@ -149,5 +150,6 @@ def parse_place(written: str, last: int) -> Place:
         names = ", ".join(["last", *baselines])
         raise InputError(
             f"{written!r} is no solution of this study; write a level from 0 to {last}, or one of {names}"
+            f"{value_hint(written, ['last', *baselines])}"
         )
     return Place.imp(int(written))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lth.errors import InputError
 from lth.report.exhibit import EVERY, Exhibit
+from lth.setting.choice import value_hint
 
 _NUMBER = re.compile(r"(?:fig(?:ure)?[. _-]*)?0*(\d+)")
 _TABLE = re.compile(r"table[. _-]*0*(\w+)")
@@ -45,7 +46,8 @@ def _files(name: str, every: Sequence[Exhibit]) -> list[str]:
         found = []
     found = found or [file for file in files if file.startswith((plain, f"beyond_{plain}"))]
     if not found:
-        raise InputError(f"figures={name!r} is unknown; there are {', '.join(map(_short, files))}")
+        known = [*map(_short, files)]
+        raise InputError(f"figures={name!r} is unknown; there are {', '.join(known)}{value_hint(name, known)}")
     return found
 
 

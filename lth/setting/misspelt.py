@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 from lth.errors import InputError
 
-_CLOSE = 0.72  # of difflib's ratio: one slip in a word of five letters, two in one of ten
+CLOSE = 0.72  # of difflib's ratio: one slip in a word of five letters, two in one of ten
 
-# Words of other programs and papers, as `_plain` leaves them.
+# Words of other programs and papers, as `plainly` leaves them.
 _OTHER_WORDS = {
     "lr": "learningrate initiallr initlr baselr maxlr peaklr lrinit lrmax stepsize alpha eta",
     "momentum": "sgdmomentum beta mu",
@@ -122,13 +122,13 @@ def meant(name: str, known: Collection[str]) -> str:
     found = parameter_meant(name, known)
     if found is not None:
         return f"did you mean {found}?"
-    plain = _plain(name)
+    plain = plainly(name)
     return next((instead for words, instead in _ABSENT.items() if plain in words.split()), "")
 
 
 def parameter_meant(name: str, known: Collection[str]) -> str | None:
     """Return the one of some parameters that is meant by a name; None if none is."""
-    plain, by_plain = _plain(name), {_plain(each): each for each in known}
+    plain, by_plain = plainly(name), {plainly(each): each for each in known}
     if plain in by_plain:
         return by_plain[plain]
     for parameter, words in _OTHER_WORDS.items():
@@ -139,14 +139,14 @@ def parameter_meant(name: str, known: Collection[str]) -> str | None:
     for plural in (f"{plain}s", plain.removesuffix("s")):
         if plural in by_plain:
             return by_plain[plural]
-    close = get_close_matches(plain, by_plain, n=1, cutoff=_CLOSE)
+    close = get_close_matches(plain, by_plain, n=1, cutoff=CLOSE)
     return by_plain[close[0]] if close and len(plain) > 2 else None
 
 
-def _plain(name: str) -> str:
+def plainly(name: str) -> str:
     """Return a name without what people write in different ways: case, hyphens, underscores, dots and spaces.
 
-    >>> _plain("--Weight-Decay")
+    >>> plainly("--Weight-Decay")
     'weightdecay'
     """
     return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, get_args
 from lth.errors import InputError
 from lth.setting import reader
 from lth.setting.amount import ALL, Amount
+from lth.setting.choice import value_hint
 from lth.setting.reference import is_reference
 from lth.setting.step import Step
 
@@ -79,6 +80,7 @@ class Parameter:
         decides: The results that depend on it.
         default: Left out by every preset that doesn't write it.
         choices: All it may be.
+        or_own: Whether a function of the user's, `package.module:function`, does as well.
         bounds: Else what it must fulfil.
         since: The first version of content keys (`lth.plan.keys.ALGORITHM_VERSION`) that every value of it
             enters. A new parameter gets the next one: until then it enters only where it is not `before`, so
@@ -93,9 +95,17 @@ class Parameter:
     decides: tuple[Result, ...]
     default: object = _REQUIRED
     choices: tuple[str, ...] = ()
+    or_own: bool = False
     bounds: Bounds | None = None
     since: int = 1
     before: str | None = None
+
+    @property
+    def values(self) -> str:
+        """All it may be, in writing; empty where that is anything that is read."""
+        if self.choices:
+            return ", ".join(self.choices) + (" or package.module:function" if self.or_own else "")
+        return self.bounds.expected if self.bounds is not None else ""
 
     @property
     def unspoken(self) -> str:
@@ -119,8 +129,9 @@ class Parameter:
         Raises:
             ValueError: If it is not.
         """
-        if self.choices and value not in self.choices:
-            raise InputError(f"{self.name}={value!r} is unknown; choose one of {', '.join(self.choices)}")
+        if self.choices and value not in self.choices and not (self.or_own and is_reference(str(value))):
+            hint = value_hint(str(value), self.choices, self.name)
+            raise InputError(f"{self.name}={value!r} is unknown; choose one of {self.values}{hint}")
         if self.bounds is not None and not self.bounds.holds(value):
             shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
             raise InputError(f"{self.name}={shown} is out of range; expected {self.bounds.expected}")
@@ -128,12 +139,6 @@ class Parameter:
 
 def _at_least(least: int, why: str = "") -> Bounds:
     return Bounds(lambda value: value >= least, f"at least {least}{why}")
-
-
-def _one_of(known: tuple[str, ...]) -> Bounds:
-    """Return the bounds of a name of ours, or of a function of the user's."""
-    expected = f"{', '.join(known)} or package.module:function"
-    return Bounds(lambda name: name in known or is_reference(name), expected)
 
 
 _EPOCHS = Bounds(lambda epochs: 1 <= epochs <= _MOST_EPOCHS, f"a whole number from 1 to {_MOST_EPOCHS}")
@@ -160,15 +165,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "network",
         "setting",
         reader.text,
-        "resnet20, resnet8-w8, vgg16, lenet-300-100, … or package.module:function (runs its code).",
+        "resnet20, resnet8-w8, vgg16, lenet-300-100, mlp-64-64, vit6-w192, transformer2-w64 (of tokens), …, "
+        "torchvision:resnet50 or any of its classifiers, or package.module:function (runs its code).",
         decides=("problem",),
     ),
     Parameter(
         "dataset",
         "data",
         reader.text,
-        "digits, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder, or package.module:name "
-        "(runs it).",
+        "digits, topics, cifar10, cifar100, mnist, fashion-mnist, tiny-imagenet, imagefolder, or "
+        "package.module:name (runs it).",
         decides=("problem",),
     ),
     Parameter(
@@ -301,7 +307,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "cross_entropy, mse, or package.module:function of (outputs, targets), a value an example.",
         decides=("solutions", *_ON_EXAMPLES),
         default="cross_entropy",
-        bounds=_one_of(LOSSES),
+        choices=LOSSES,
+        or_own=True,
         since=_NEXT,
         before="cross_entropy",
     ),
@@ -323,7 +330,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Beside the loss: accuracy, r2, auto (accuracy of classes, else r2) or package.module:function.",
         decides=("solutions", "lines"),
         default="auto",
-        bounds=_one_of(METRICS),
+        choices=METRICS,
+        or_own=True,
         since=_NEXT,
         before="auto",
     ),
@@ -334,7 +342,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "sgd, adamw, or package.module:function of the parameters (runs its code).",
         decides=("solutions",),
         default="sgd",
-        bounds=_one_of(OPTIMIZERS),
+        choices=OPTIMIZERS,
+        or_own=True,
         since=_NEXT,
         before="sgd",
     ),

@@ -30,7 +30,7 @@ def as_markdown() -> str:
 
 
 def _values(row: Parameter) -> str:
-    return ", ".join(row.choices) or (row.bounds.expected if row.bounds is not None else "")
+    return row.values
 
 
 def _decides(row: Parameter) -> str:

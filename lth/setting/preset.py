@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lth.errors import InputError
 from lth.setting.amount import ALL, Amount
-from lth.setting.misspelt import parameter_meant
+from lth.setting.choice import value_meant
 from lth.setting.parameter import Result
 from lth.setting.setting import (
     AnalysisSetting,
@@ -54,6 +54,30 @@ PRESETS: dict[str, Setting] = {
         pruning=PruningSetting(0.2, levels=4),
         analysis=AnalysisSetting(k=20, hessian_examples=Amount(0.1), directions=12, points=21, grid=21),
     ),
+    # Embedded as the digits are, and all that these are not: tokens, attention, AdamW and warm-up.
+    "topics": Setting(
+        preset="topics",
+        network="transformer2-w32",
+        data=DataSetting("topics", train_examples=Amount(2048)),
+        training=TrainingSetting(
+            epochs=20,
+            batch_size=64,
+            lr=0.003,
+            momentum=0.9,
+            weight_decay=0.1,
+            milestones=(),
+            rewind_step=Step.parse("10%"),  # epoch 2, where the warm-up ends
+            fine_tune_epochs=5,
+            precision="fp32",
+            epoch_examples=Amount(512),
+            optimizer="adamw",
+            schedule="cosine",
+            warmup=Step.parse("10%"),
+            grad_clip=1.0,
+        ),
+        pruning=PruningSetting(0.2, levels=3),
+        analysis=AnalysisSetting(k=10, hessian_examples=Amount(64), directions=8, points=15, grid=15),
+    ),
     "resnet20-cifar10": Setting(
         preset="resnet20-cifar10",
         network="resnet20",
@@ -88,7 +112,7 @@ def resolve(preset: str, overrides: Mapping[str, object]) -> Setting:
         ValueError: If the preset or a parameter is unknown, or a value is unreadable or out of range.
     """
     if preset not in PRESETS:
-        close = parameter_meant(preset, PRESETS)
+        close = value_meant(preset, PRESETS)
         hint = f"did you mean {close}?" if close is not None else f"choose one of {', '.join(PRESETS)}"
         raise InputError(f"preset={preset!r} is unknown; {hint}")
     return with_overrides(PRESETS[preset], overrides)

@@ -1,4 +1,7 @@
-"""The user's own data sets and networks, named `package.module:function`; naming one runs its code."""
+"""The user's own data sets and networks, named `package.module:function`; naming one runs its code.
+
+`torchvision:resnet18` looks like one and is none: it is one of the networks that torchvision lists.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,23 @@ from typing import Any
 from lth.errors import InputError
 from lth.setting.own_fault import own_faults
 
+TORCHVISION = "torchvision:"
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 def is_reference(name: str) -> bool:
     """Return whether `name` has the form `package.module:function`."""
-    return _REFERENCE.fullmatch(name) is not None
+    return _REFERENCE.fullmatch(name) is not None and not is_of_torchvision(name)
+
+
+def is_of_torchvision(name: str) -> bool:
+    """Return whether `name` is of the networks of torchvision, by its form."""
+    return name.startswith(TORCHVISION)
+
+
+def is_foreign(name: str) -> bool:
+    """Return whether a network of this name is none of ours, so that nothing is known of it."""
+    return is_reference(name) or is_of_torchvision(name)
 
 
 def call_reference(name: str, *arguments: object) -> Any:

@@ -25,7 +25,7 @@ from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
 from lth.plan.place import Place
 from lth.setting.own_code import OwnCode, file_digest, own_code
-from lth.setting.reference import is_reference
+from lth.setting.reference import is_foreign, is_reference
 from lth.setting.setting import Setting
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
@@ -140,7 +140,7 @@ def set_up(
         codes=_own_codes(setting),
         network_code=None if code is None else code.digest,
         former_network_code=None if code is None else file_digest(spec.name),
-        coordinates=coordinates_to_name(network) if own else None,
+        coordinates=coordinates_to_name(network) if is_foreign(spec.name) else None,
     )
     selection = setting.pruning.prune_layers
     _check_same_coordinates(given, Mask.dense(network, selection))

@@ -14,6 +14,7 @@ from lth.data.description import headline, particulars
 from lth.data.source import is_public
 from lth.errors import InputError
 from lth.network.parts import described as parts_described
+from lth.setting.choice import value_hint
 from lth.setting.misspelt import check_known
 from lth.setting.numeral import parse_number
 from lth.setting.own_code import described
@@ -220,7 +221,8 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
     except RuntimeError:
-        raise InputError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N") from None
+        hint = value_hint(name, ["auto", "cpu", "cuda"], "device")
+        raise InputError(f"device={name!r} is unknown; choose auto, cpu, cuda or cuda:N{hint}") from None
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"device={name!r} is not supported (float64 is needed); choose cpu or cuda")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -17,7 +17,7 @@ from lth.plan.jobs import Job
 from lth.plan.place import Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
 from lth.setting.own_fault import own_faults
-from lth.setting.reference import is_reference
+from lth.setting.reference import is_foreign
 from lth.solution.checkpoint import read_solution
 from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
@@ -142,9 +142,7 @@ class TaskWorker:
         """Tell what a user's own network raises by the line of theirs that it came from."""
         name = self._problem.keys.spec.name
         return (
-            own_faults(f"network={name} raised", name, only_theirs=True)
-            if is_reference(name)
-            else nullcontext()
+            own_faults(f"network={name} raised", name, only_theirs=True) if is_foreign(name) else nullcontext()
         )
 
     def _train(self, task: Task, place: Place, *, adopt: bool, fresh: bool) -> str | None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from lth.errors import InputError
+from lth.setting.choice import value_hint
 from lth.setting.own_fault import own_faults
 from lth.setting.parameter import LOSSES
 from lth.setting.reference import is_reference, load_reference
@@ -155,7 +156,10 @@ def objective_like(loss: str | Scorer | nn.Module | Objective, metric: str = "au
         return loss
     if isinstance(loss, str):
         if loss not in LOSSES and not is_reference(loss):
-            raise InputError(f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}, or a function")
+            hint = value_hint(loss, LOSSES, "loss")
+            raise InputError(
+                f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}, or a function{hint}"
+            )
         return Objective(loss, metric=metric)
     if isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.ignore_index == _IGNORED:
         return Objective(label_smoothing=loss.label_smoothing, metric=metric)

@@ -104,7 +104,10 @@ def test_a_preset_that_there_is_not_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["train_dense", "--optimizer", "adam"], "expected sgd, adamw or package.module:function"),
+        (
+            ["train_dense", "--optimizer", "adam"],
+            "choose one of sgd, adamw or package.module:function; choose adamw, which is torch's Adam at",
+        ),
         (["train_dense", "--optimiser", "adamw"], "did you mean --optimizer?"),
         (["train_dense", "--dampening", "1"], "optimizer=package.module:function is your own"),
         (["study", "--learning_rate=1"], "did you mean --lr?"),

@@ -35,7 +35,7 @@ def test_digits_read_no_directory(tmp_path):
 
 def test_an_unknown_name_raises_and_lists_those_that_exist():
     with pytest.raises(
-        ValueError, match=r"dataset='svhn' is unknown; choose one of digits, cifar10, .*imagefolder"
+        ValueError, match=r"dataset='svhn' is unknown; choose one of digits, topics, cifar10, .*imagefolder"
     ):
         load_images("svhn")
 

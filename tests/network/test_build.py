@@ -24,6 +24,8 @@ def num_parameters(network: nn.Module) -> int:
         ("resnet20", CIFAR, 272_474, 270_896),
         ("vgg16", CIFAR, 14_724_042, 14_724_042 - 2 * 4224 - 10),
         ("lenet-300-100", (1, 28, 28), 266_610, 266_200),
+        ("mlp-300-100", (1, 28, 28), 266_610, 266_200),
+        ("vit6", CIFAR, 2_693_194, 6 * 12 * 192**2 + 3 * 16 * 192 + 192 * 10),
     ],
 )
 def test_network_has_the_parameters_of_the_literature(name, shape, total, prunable):
@@ -58,7 +60,7 @@ def test_width_is_that_of_the_first_stage_and_doubles():
     assert all(b == 2 * a for a, b in pairwise(widths))
 
 
-@pytest.mark.parametrize("name", ["resnet8-w4", "vgg11-w4", "vgg16-w2", "lenet-8"])
+@pytest.mark.parametrize("name", ["resnet8-w4", "vgg11-w4", "vgg16-w2", "lenet-8", "mlp-4-6-4", "vit1-w8-p1"])
 @pytest.mark.parametrize(
     "shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (3, 48, 20), (2, 1, 1)], ids=str
 )
@@ -67,6 +69,49 @@ def test_every_network_takes_every_input_size(name, shape):
     output = network(torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)))
     assert output.shape == (2, 7)
     assert not torch.equal(output[0], output[1])  # the image reaches the output
+
+
+@pytest.mark.parametrize(("shape", "outputs"), [((5,), 1), ((3, 7), 4), ((2, 3, 4, 5), 2)], ids=str)
+def test_an_mlp_is_of_numbers_in_any_shape(shape, outputs):
+    network = build_network(NetworkSpec("mlp-6-3", shape, outputs), 0)
+    assert network(torch.ones(2, *shape)).shape == (2, outputs)
+
+
+TOKENS = NetworkSpec("transformer2-w16-h2", (9,), 5, ("int64",), output_shape=(9, 5))
+
+
+def test_a_transformer_reads_only_what_is_before_a_token():
+    network = build_network(TOKENS, 0)
+    read = torch.arange(9)[None] % 5
+    changed = read.clone()
+    changed[0, 6] = 4
+    first, second = network(read), network(changed)
+    assert first.shape == (1, 9, 5)
+    assert torch.equal(first[0, :6], second[0, :6])
+    assert not torch.allclose(first[0, 6:], second[0, 6:])
+
+
+def test_a_vit_reads_all_patches_and_where_they_are():
+    network = build_network(NetworkSpec("vit2-w16-p4-h2", CIFAR, 3), 0)
+    image = torch.rand(1, *CIFAR, generator=torch.Generator().manual_seed(0))
+    assert not torch.allclose(network(image), network(image.flip(3)), atol=1e-6)
+    corner = image.clone()
+    corner[..., -1, -1] += 1
+    assert not torch.equal(network(image), network(corner))
+
+
+@pytest.mark.parametrize("name", ["vit2-w16", "transformer2-w16", "mlp-4", "vgg11-w2", "resnet8-w2"])
+def test_names_with_sizes_are_of_one_kind_of_data_and_say_so_of_others(name):
+    kinds = [NetworkSpec(name, CIFAR, 3), NetworkSpec(name, (9,), 5, ("int64",), output_shape=(9, 5))]
+    kinds.append(NetworkSpec(name, ((3,), (4,)), 2, ("float32", "float32")))
+    refused = []
+    for spec in kinds:
+        try:
+            build_network(spec, 0)
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) == 2
+    assert all(f"network={name}: it is of" in said and "one of your own" in said for said in refused)
 
 
 def test_same_seed_and_purpose_give_the_same_bits_and_others_do_not():
@@ -111,6 +156,14 @@ def test_weights_have_the_variance_of_he_and_batchnorm_is_the_identity():
         ("vgg12", "VGG has depth 11, 13, 16, 19, got 12"),
         ("resnet8-w0", "network=resnet8-w0: a width is at least 1"),
         ("lenet-0", "network=lenet-0: a hidden width is at least 1"),
+        ("mlp", r"did you mean mlp-64-64\?"),
+        ("ResNet20", r"did you mean resnet20\?"),
+        ("vit", r"did you mean vit6-w192\?"),
+        ("vit0", "at least one block"),
+        ("vit2-p5", "images are 32x32, no whole number of patches of 5"),
+        ("vit2-w100-h3", "a width of 100 can't be shared out to 3 heads"),
+        ("vit2-w0", "network=vit2-w0: a width is at least 1"),
+        ("transformer2-w16", "it is of tokens"),
     ],
 )
 def test_a_bad_name_raises_and_says_what_would_do(name, message):

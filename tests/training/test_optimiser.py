@@ -194,7 +194,7 @@ def test_every_shape_of_a_schedule_is_that_of_its_formula():
         ({"nesterov": "on", "optimizer": "adamw"}, "nesterov=on is of optimizer=sgd with momentum"),
         (
             {"optimizer": "adam"},
-            "optimizer=adam is out of range; expected sgd, adamw or package.module:function",
+            "optimizer='adam' is unknown; choose one of sgd, adamw or package.module:function",
         ),
         ({"betas": "0.9"}, "expected two numbers"),
         ({"betas": "0.9,1"}, "betas=.* is out of range"),

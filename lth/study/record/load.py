@@ -13,6 +13,7 @@ from lth.measure.packed import Packed, PackedResultError
 from lth.network.weights import Weights
 from lth.plan.place import Kind
 from lth.sealed import CheckpointError
+from lth.setting.choice import value_hint
 from lth.setting.door import command_line
 from lth.setting.preset import PRESETS
 from lth.solution.checkpoint import (
@@ -220,9 +221,12 @@ def load_by_place(
         ValueError: If there is none, or there are several of different content.
     """
     if preset not in PRESETS:
-        raise InputError(f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+        raise InputError(
+            f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}{value_hint(preset, PRESETS)}"
+        )
     if kind not in get_args(Kind):
-        raise InputError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}")
+        hint = value_hint(kind, get_args(Kind))
+        raise InputError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}{hint}")
     store = Store(adopts=False, creates=False, experiment=experiment)
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():

@@ -26,7 +26,7 @@ from lth.network.weights import Weights
 from lth.network.zeros import zeros_for
 from lth.randomness import restored
 from lth.setting.own_fault import own_faults
-from lth.setting.reference import is_reference
+from lth.setting.reference import is_foreign
 from lth.solution.problem import Problem
 from lth.study.trial.batches import try_batches
 from lth.study.trial.kept_state import check_evaluation, check_going_on
@@ -119,8 +119,8 @@ class Trial:
 
 
 def is_tried(problem: Problem) -> bool:
-    """Return whether a problem's network is the user's own, of which nothing is known."""
-    return is_reference(problem.keys.spec.name) and not is_ours(problem.network)
+    """Return whether a problem's network is none of ours, so that nothing is known of it."""
+    return is_foreign(problem.keys.spec.name) and not is_ours(problem.network)
 
 
 @contextmanager
