@@ -92,6 +92,7 @@ OTHERWISE = {
     "plane": "0,1,2",
     "every_level": "one_shot",
     "matched_loss": "on",
+    "vectors": "on",
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }
