@@ -18,6 +18,7 @@ from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss, Lower
+from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.measure.surface import Marker, Surface
@@ -28,6 +29,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     RadiiJob,
+    SubspaceJob,
     SurfaceJob,
     places,
     study_jobs,
@@ -59,6 +61,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (SurfaceJob, lambda _: _surface(everywhere, last)),
         (DistanceJob, lambda _: _distances(everywhere, last, stream)),
         (MatchedJob, lambda job: _matched(job, setting, stream)),
+        (SubspaceJob, lambda job: _subspaces(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -144,6 +147,23 @@ def _matched(job: MatchedJob, setting: Setting, stream: np.random.Generator) -> 
         curvature=replace(found, spectrum=spectrum),
         radii={norm: _radii(RadiiJob((job.flatter,), norm), job.flatter, setting, stream) for norm in norms},
     )
+
+
+def _subspaces(job: SubspaceJob, setting: Setting, stream: np.random.Generator) -> Subspaces:
+    """Ever more of the first j eigenvectors are shared, and a level keeps nine tenths of its coordinates."""
+    k, level = setting.analysis.k, job.level
+    dimension = round(2000 * 0.9**level)
+    rising = np.linspace(0.1, 0.5, k) + 0.01 * stream.random(k)
+    parameters = ("conv.weight", "fc.weight")
+    shares = np.stack([np.linspace(0.6, 0.7, k), np.linspace(0.4, 0.3, k)])
+    sizes = np.array([dimension // 2, dimension - dimension // 2])
+    localised = Localised(np.full(k, 0.1 * dimension), shares, parameters, sizes, dimension)
+    if level == 0:
+        return Subspaces(localised, None)
+    shared = [rising * share for share in (1.0, 1.8, 0.9, 1.2)]
+    moved = [0.02 * rising, 0.1 * rising, 0.05 * rising]
+    before = round(2000 * 0.9 ** (level - 1))
+    return Subspaces(localised, Compared(*shared, np.full(k, 0.97), *moved, dimension, before))
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

@@ -1,4 +1,4 @@
-"""Measure a level or a whole study: spectra, radii, lines, surface, distances, what is matched, density."""
+"""Measure a level or a whole study: spectra, radii, lines, surface, distances, and what else is asked for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OF_A_LEVEL = "spectra,radii,lines"
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, matched, density. [all but density; at one "
+    help="Of spectra, radii, lines, surface, distances, matched, subspaces, density. [all but density; at one "
     "level spectra,radii,lines]",
 )
 @study_options

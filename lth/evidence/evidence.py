@@ -16,6 +16,7 @@ from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
+from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.plan.jobs import (
@@ -25,6 +26,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     RadiiJob,
+    SubspaceJob,
     SurfaceJob,
     shared_space_points,
 )
@@ -100,6 +102,11 @@ class Evidence:
     def matched(self) -> Mapping[MatchedJob, AtOneLoss]:
         """Curvature and radii of compared points at one loss; nothing if the study did not measure it."""
         return _Measured(self.measured, MatchedJob, lambda job: job, lambda job: job)
+
+    @property
+    def subspaces(self) -> Mapping[SubspaceJob, Subspaces]:
+        """What eigenvectors span at each level; nothing if the study did not keep them."""
+        return _Measured(self.measured, SubspaceJob, lambda job: job, lambda job: job)
 
     @property
     def surface(self) -> LevelSurface:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import torch
@@ -35,6 +34,8 @@ _FAR_OUTSIDE = 1e6  # nats: what a loss that is not finite counts as, for a brac
 _NOWHERE = math.log(
     1e-30
 )  # of a radius no float32 weights resolve: the loss at the point is not the one that was given
+
+_DIRECTION_BYTES = 2**28  # of directions that are searched together
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def basin_radii(
     resolution: float = 1.25,
     largest: float = 1e4,
     label: str = "radii",
+    losses: Callable[[Iterable[Tensor]], Sequence[float]] | None = None,
 ) -> BasinRadii:
     """Return the radius of the basin around `point` along each direction.
 
@@ -157,6 +159,9 @@ def basin_radii(
         resolution: Above 1: the widest rise, as a factor, that may be jumped.
         largest: A direction that has not crossed by then is censored.
         label: What the progress bar says.
+        losses: The same of many vectors, where that is faster than one after the other, as it is where each
+            answer has to be waited for. Directions are then searched together, as many as fit into 256 MiB,
+            and every one of them gets the radius that it gets alone.
 
     Raises:
         ValueError: If the point itself lies above the cutoff, or one of the two is not finite.
@@ -170,25 +175,21 @@ def basin_radii(
         >>> found.radii.round(2).tolist()
         [2.0, 1.0]
     """
-    evaluations = 0
-
-    def excess(direction: Tensor, radius: float) -> float:
-        nonlocal evaluations
-        evaluations += 1
-        above = loss(point + radius * direction) - cutoff
-        if not math.isfinite(above):
-            return _FAR_OUTSIDE
-        return above if above != 0 else -sys.float_info.min  # at the cutoff is still inside
-
     at_point = loss(point) if loss_at_point is None else loss_at_point
     if not (math.isfinite(at_point) and math.isfinite(cutoff)):
         raise InputError(f"the loss at the point is {at_point} and the cutoff {cutoff}; both must be finite")
     if at_point > cutoff:
         raise InputError(f"the loss at the point is {at_point}, above the cutoff {cutoff}; raise the cutoff")
-    found, lengths = [], []
-    for direction in progress(directions, label, unit="direction"):
-        found.append(_crossing(partial(excess, direction), tolerance, smallest, growth, resolution, largest))
-        lengths.append(float(direction.double().norm()))
+    evaluate = losses if losses is not None else lambda vectors: list(map(loss, vectors))
+    found, lengths, evaluations = [], [], 0
+    total = len(directions) if isinstance(directions, Sized) else None
+    with progress(None, label, total=total, unit="direction") as bar:
+        for group in _groups(directions, _DIRECTION_BYTES if losses is not None else 0):
+            searches = [_Search(tolerance, smallest, growth, resolution, largest) for _ in group]
+            evaluations += _search_together(searches, group, point, cutoff, evaluate)
+            found += [each.crossing for each in searches]
+            lengths += [float(direction.double().norm()) for direction in group]
+            bar.update(len(group))
     return BasinRadii(
         radii=np.array([radius for radius, _ in found]),
         lengths=np.array(lengths),
@@ -200,16 +201,94 @@ def basin_radii(
     )
 
 
+def _search_together(
+    searches: Sequence[_Search],
+    directions: Sequence[Tensor],
+    point: Tensor,
+    cutoff: float,
+    losses: Callable[[Iterable[Tensor]], Sequence[float]],
+) -> int:
+    """Finish every search, asking for one loss of each at a time; return how many losses that took."""
+    evaluations = 0
+    while True:
+        asked = [
+            (each, log_r, along)
+            for each, along in zip(searches, directions, strict=True)
+            if (log_r := each.asked()) is not None
+        ]
+        if not asked:
+            return evaluations
+        evaluations += len(asked)
+        found = losses(point + math.exp(log_r) * along for _, log_r, along in asked)
+        for (search, log_r, _), loss in zip(asked, found, strict=True):
+            search.learn(log_r, _excess(loss, cutoff))
+
+
+def _excess(loss: float, cutoff: float) -> float:
+    above = loss - cutoff
+    if not math.isfinite(above):
+        return _FAR_OUTSIDE
+    return above if above != 0 else -sys.float_info.min  # at the cutoff is still inside
+
+
+def _groups(directions: Iterable[Tensor], most_bytes: int) -> Iterator[list[Tensor]]:
+    """Yield directions in lists that fit into so many bytes, one at least; later ones are made later."""
+    every = iter(directions)
+    for first in every:
+        room = most_bytes // max(1, first.numel() * first.element_size())
+        yield [first, *islice(every, max(0, room - 1))]
+
+
+class _NotKnown(Exception):  # noqa: N818 # it is a question
+    """A search came to a radius at which nothing is known yet."""
+
+    def __init__(self, log_r: float) -> None:
+        super().__init__(log_r)
+        self.log_r = log_r
+
+
+class _Search:
+    """The search along one direction, which is told the excess of the loss wherever it comes.
+
+    It begins anew with all that is known whenever it is told something: that takes no evaluation, and lets
+    other directions be asked at the same time.
+    """
+
+    def __init__(self, *how: float) -> None:
+        self._how = how  # arguments of `_crossing`
+        self._known: dict[float, float] = {}  # excess by the logarithm of a radius
+        self.crossing = (math.nan, False)  # when nothing more is asked
+
+    def asked(self) -> float | None:
+        """Return the logarithm of the radius that is to be tried next; None when the search is over."""
+        try:
+            self.crossing = _crossing(self._at, *self._how)
+        except _NotKnown as asked:
+            return asked.log_r
+        return None
+
+    def learn(self, log_r: float, excess: float) -> None:
+        """Take note of the excess at the logarithm of a radius."""
+        self._known[log_r] = excess
+
+    def _at(self, log_r: float) -> float:
+        if log_r not in self._known:
+            raise _NotKnown(log_r)
+        return self._known[log_r]
+
+
 def _crossing(
-    excess: Callable[[float], float],
+    at: Callable[[float], float],
     tolerance: float,
     smallest: float,
     growth: float,
     resolution: float,
     largest: float,
 ) -> tuple[float, bool]:
-    """Return the first crossing, and False; or the largest radius tried, and True if it never crosses."""
-    at = cache(lambda log_r: excess(math.exp(log_r)))  # Brent's method asks again for both ends of the bracket
+    """Return the first crossing, and False; or the largest radius tried, and True if it never crosses.
+
+    `at` is the excess of the loss at a logarithm of a radius, and is asked for some of them twice.
+    """
     step, last = math.log(growth), math.log(largest)
     inside, outside = -math.inf, math.log(smallest)
     tried = [outside]

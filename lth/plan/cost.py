@@ -15,7 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, LineJob, MatchedJob, RadiiJob, SurfaceJob
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    DistanceJob,
+    LineJob,
+    MatchedJob,
+    RadiiJob,
+    SubspaceJob,
+    SurfaceJob,
+)
 from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.setting.setting import DirectionNorm, Setting
@@ -106,5 +115,5 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return _BATCHNORM * analysis.points * (size.train + size.test)
     if isinstance(node, SurfaceJob):
         return (analysis.grid**2 + len(node.shown)) * examples
-    assert isinstance(node, DistanceJob) or not hasattr(node, "needs")
-    return 0.0  # distances, and what only puts together
+    assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")
+    return 0.0  # what is of weights and eigenvectors alone, and what only puts together

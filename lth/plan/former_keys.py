@@ -23,13 +23,14 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     RadiiJob,
+    SubspaceJob,
     SurfaceJob,
     places,
     study_jobs,
 )
 from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
-from lth.setting.setting import Setting
+from lth.setting.setting import AnalysisSetting, Setting
 
 _TRAINING = (
     "epochs",
@@ -109,7 +110,7 @@ class FormerKeys:
         content = {
             "task": "evidence",
             "solutions": [self.solution(place) for place in places(last, analysis.every_level)],
-            "jobs": [self.measurement(job) for job in study_jobs(last, analysis) if knew(job)],
+            "jobs": [self.measurement(job) for job in study_jobs(last, analysis) if knew(job, analysis)],
             "analysis": self._analysis("direction_norm", "second_k", "loss_margin", "error_margin"),
         }
         return _key(content)
@@ -140,9 +141,10 @@ class FormerKeys:
         return {name: _spell(getattr(self.setting.analysis, name)) for name in names}
 
 
-def knew(job: Job) -> bool:
-    """Return whether version 1 had such measurements."""
-    return not isinstance(job, MatchedJob)
+def knew(job: Job, analysis: AnalysisSetting) -> bool:
+    """Return whether version 1 had such measurements; it kept no eigenvectors of any."""
+    keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
+    return not (isinstance(job, MatchedJob | SubspaceJob) or keeps_vectors)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -214,3 +216,5 @@ def _job_name(job: Job) -> str:
             return f"distances between {len(job.places)} solutions"
         case MatchedJob():
             raise TypeError("version 1 measured nothing at one loss")
+        case SubspaceJob():
+            raise TypeError("version 1 kept no eigenvectors")

@@ -20,14 +20,15 @@ from lth.plan.place import BASELINES, METHODS, Kind, Place, Point, parse_place
 from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
-Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "density"]
-MEASURES: tuple[Measure, ...] = (  # what a study takes, the last if its setting says so
+Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "density"]
+MEASURES: tuple[Measure, ...] = (  # what a study takes, the last two if its setting says so
     "spectra",
     "radii",
     "lines",
     "surface",
     "distances",
     "matched",
+    "subspaces",
 )
 
 
@@ -51,6 +52,11 @@ class _Job(ABC):
     def needs(self) -> tuple[Place, ...]:
         """The solutions it reads."""
         return tuple(dict.fromkeys(place for point in self._at() for place in point.needs))
+
+    @property
+    def reads(self) -> tuple[CurvatureJob, ...]:
+        """The measurements whose eigenvectors it reads."""
+        return ()
 
     @property
     def level(self) -> int:
@@ -169,7 +175,31 @@ class MatchedJob(_Job):
         return (self.sharper, self.flatter)
 
 
-Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob | MatchedJob
+@dataclass(frozen=True)
+class SubspaceJob(_Job):
+    """What the leading eigenvectors at a level's points say, of which its spectra keep them."""
+
+    point: Point  # the solution of the level
+    measure: Measure = "subspaces"
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Where eigenvectors are read: at w(L); above level 0 also at the points it is compared with."""
+        return tuple(suffixes(self.point.place.level))
+
+    @property
+    def reads(self) -> tuple[CurvatureJob, ...]:
+        """The measurements whose eigenvectors it reads."""
+        return tuple(map(CurvatureJob, self.points))
+
+    def _words(self) -> str:
+        return f"subspaces at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return self.points
+
+
+Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob | MatchedJob | SubspaceJob
 
 
 def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = ()) -> list[Place]:
@@ -295,6 +325,11 @@ def matched_jobs(last: int) -> list[MatchedJob]:
     return jobs + [baseline_matched(kind, last) for kind in compared if last > 0]
 
 
+def subspace_jobs(last: int) -> list[SubspaceJob]:
+    """Return what eigenvectors are asked at every level."""
+    return [SubspaceJob(Point.at(Place.imp(level))) for level in range(last + 1)]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -320,6 +355,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
         surface_job(last, setting),
         DistanceJob(tuple(places(last))),
         *(matched_jobs(last) if setting.matched_loss == "on" else []),
+        *(subspace_jobs(last) if setting.vectors == "on" else []),
     ]
 
 

@@ -23,6 +23,8 @@ ALGORITHM_VERSION = 2  # 1, which hashed human words and `auto`: `former_keys.py
 # Counts the changes of how a measurement is taken that change its numbers.
 _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
 
+_RESTS_ON: dict[Measure, Measure] = {"subspaces": "spectra"}  # whose method decides its numbers, too
+
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone
 _STEPS = ("milestones", "rewind_step")  # which version 1 knew as epochs or iterations alone
 _EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
@@ -96,7 +98,7 @@ class TaskKeys:
         if self.coordinates is not None:
             return None
         every = spelled(self.setting)
-        entered = map(BY_NAME.__getitem__, entering(every, version=1))
+        entered = map(BY_NAME.__getitem__, set(entering(every, version=1)) - {"vectors"})  # see `knew`
         if any(row.since > 1 and not _CHANGES_NO_RESULT.issuperset(row.decides) for row in entered):
             return None
         code = self.former_network_code
@@ -123,6 +125,7 @@ class TaskKeys:
             job={**asdict(job), "measure": job.measure},
             solutions=[{**asdict(place), "key": self.solution(place)} for place in job.needs],
             method=_METHOD.get(job.measure, 1),
+            **({"rests_on": _METHOD[_RESTS_ON[job.measure]]} if job.measure in _RESTS_ON else {}),
         )
 
     def analysis(self, level: int, jobs: Sequence[Job]) -> str:

@@ -118,8 +118,9 @@ class StudyTasks:
     def measurement(self, job: Job) -> Task:
         """Return the task of a measurement."""
         if job not in self._measurements:
-            needs = tuple(self.training(place) for place in job.needs)
-            former = self._former.measurement(job) if self._former is not None and knew(job) else None
+            needs = (*map(self.training, job.needs), *map(self.measurement, job.reads))
+            is_known = self._former is not None and knew(job, self._keys.setting.analysis)
+            former = self._former.measurement(job) if self._former is not None and is_known else None
             self._measurements[job] = self._noted(Task(self._keys.measurement(job), job, needs, former))
         return self._measurements[job]
 

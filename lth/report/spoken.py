@@ -9,13 +9,25 @@ from lth.evidence.table import aligned, plus_minus, rounded
 from lth.measure.curvature.density import SpectralDensity
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind import density as density_room
+from lth.measure.kind import subspaces as subspace_room
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
+from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
-from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, MatchedJob, RadiiJob, SurfaceJob
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    DistanceJob,
+    Job,
+    LineJob,
+    MatchedJob,
+    RadiiJob,
+    SubspaceJob,
+    SurfaceJob,
+)
 from lth.plan.place import Point
 from lth.report.exhibit.lines import STORED, treatments
 from lth.report.exhibit.radii import DIRECTIONS, UNITS
@@ -142,6 +154,28 @@ def _matched(_job: MatchedJob, found: AtOneLoss) -> list[Row]:
     return [(what + back, where, value, unit) for what, where, value, unit in rows]
 
 
+def _subspaces(job: SubspaceJob, found: Subspaces) -> list[Row]:
+    """Return what all k leading eigenvectors at a level span, beside what a random span would."""
+    said, compared = subspace_room.numbers(found, job), found.compared
+    at, k = _at(job.point), len(found.localised.participation)
+    rows = [("spread of an eigenvector", at, rounded(said["subspace/participation"]), "of its coordinates")]
+    if compared is None:
+        return rows
+    by_chance = f"of {k}; {rounded(said['subspace/chance_before'])} by chance"
+    return [
+        *rows,
+        ("overlap with the level before", at, rounded(said["subspace/levels"]), by_chance),
+        ("overlap of its two spaces", at, rounded(said["subspace/spaces"]), by_chance),
+        ("share of w(L) - w(L-1) in them", at, rounded(said["subspace/moved_after"]), by_chance),
+        (
+            "share of those before that is kept",
+            at,
+            rounded(said["subspace/kept"]),
+            f"{rounded(said['subspace/kept_by_chance'])} by chance",
+        ),
+    ]
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -154,4 +188,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     SurfaceJob: _surface,
     DistanceJob: _distances,
     MatchedJob: _matched,
+    SubspaceJob: _subspaces,
 }

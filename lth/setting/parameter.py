@@ -29,6 +29,7 @@ Switch = Literal["off", "on"]
 ScheduleName = Literal["milestones", "cosine", "linear", "constant"]
 DirectionNorm = Literal["plain", "filter"]
 MatchedLoss = Literal["off", "on"]
+Vectors = Literal["off", "on"]
 
 OPTIMIZERS = ("sgd", "adamw")
 LOSSES = ("cross_entropy", "mse")
@@ -49,6 +50,7 @@ Result = Literal[
     "surface",
     "distances",
     "matched",
+    "subspaces",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -149,7 +151,7 @@ _NEXT = 3  # version of the keys, which a new parameter enters only where it is 
 _BETAS = Bounds(lambda betas: all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1), such as 0.9,0.999")
 _THREE = Bounds(lambda plane: len(plane) == len(set(plane)) == 3, "three solutions, such as 0,last,one_shot")
 
-_ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface", "matched")
+_ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface", "matched", "subspaces")
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -459,7 +461,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Leading eigenvalues in log_eig_product.",
-        decides=("spectra", "matched"),
+        decides=("spectra", "matched", "subspaces"),
         default=100,
         bounds=_at_least(1),
     ),
@@ -504,7 +506,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.amount,
         "For curvature, radii and surface: a number, a fraction or all.",
-        decides=("spectra", "density", "radii", "surface", "matched"),
+        decides=("spectra", "density", "radii", "surface", "matched", "subspaces"),
         default=TENTH,
     ),
     Parameter(
@@ -598,6 +600,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         default="off",
         choices=get_args(MatchedLoss),
         since=3,
+    ),
+    Parameter(
+        "vectors",
+        "analysis",
+        reader.text,
+        "on: keep the leading eigenvectors, and measure what they span.",
+        decides=("plan", "spectra"),
+        default="off",
+        choices=get_args(Vectors),
+        since=_NEXT,
     ),
     Parameter(
         "loss_margin",

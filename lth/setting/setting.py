@@ -32,6 +32,7 @@ from lth.setting.parameter import ScheduleName as ScheduleName
 from lth.setting.parameter import Scope as Scope
 from lth.setting.parameter import Snapshots as Snapshots
 from lth.setting.parameter import Switch as Switch
+from lth.setting.parameter import Vectors as Vectors
 from lth.setting.reader import Size, spell, text
 from lth.setting.step import Step
 
@@ -163,6 +164,7 @@ class AnalysisSetting(Stage, stage="analysis"):
     methods: tuple[str, ...] = field(default_factory=default_of("methods"))
     own_method: str = field(default_factory=default_of("own_method"))
     matched_loss: MatchedLoss = field(default_factory=default_of("matched_loss"))
+    vectors: Vectors = field(default_factory=default_of("vectors"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))
 

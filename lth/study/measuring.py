@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from lth.measure.kind.site import Site
 from lth.measure.kind.take import kind_of, take
@@ -14,7 +17,7 @@ from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.network.weights import Weights
 from lth.plan.jobs import Job
-from lth.plan.place import Place
+from lth.plan.place import Place, Point
 from lth.solution.problem import Problem
 from lth.solution.solution import Solution
 from lth.study.record.curvature_progress import BasisKeeper
@@ -30,6 +33,7 @@ def measure_on(
     job: Job,
     load: Callable[[Place], Solution],
     trajectory: Callable[[Place], Mapping[int, Weights]],
+    vectors: Callable[[Point], Tensor],
     surveyor: Surveyor,
     directory: Path,
     *,
@@ -45,6 +49,7 @@ def measure_on(
         job: What to measure.
         load: Returns the solution at a place.
         trajectory: Returns the weights that it kept along its training.
+        vectors: Returns the eigenvectors that were kept at a point.
         surveyor: Of the problem.
         directory: Empty; for the numbers.
         keep_every: Seconds between two times that the progress is kept.
@@ -62,14 +67,23 @@ def measure_on(
             environment = measured_by(problem.devices, problem.measuring_threads)
             keeper = BasisKeeper(run, key, environment, keep_every, say)
         setting = problem.setting.deciding(job.measure)
-        content = pack(take(job, Site(load, surveyor, setting, keeper, trajectory)))
+        site = Site(load, surveyor, setting, keeper, trajectory, partial(_write, directory), vectors)
+        content = pack(take(job, site))
         seconds = keeper.seconds if keeper is not None else time.monotonic() - began
         (directory / MEASUREMENT).write_bytes(content)
     unsent.complete(seconds)
     run.check_owner()
+    for path in sorted(directory.glob("*/*")):
+        run.file(path.relative_to(directory).as_posix(), path.read_bytes())
     found = log_measurement(run, job, content, surveyor.positions, seconds)
     say(f"  {seconds:.0f} s")
     return found
+
+
+def _write(directory: Path, name: str, content: bytes) -> None:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def _read(directory: Path) -> bytes:

@@ -27,6 +27,7 @@ _PROPORTION = {
     "lines": 0.25,
     "surface": 0.8,
     "distances": 0.05,
+    "subspaces": 0.05,
     "density": 0.5,
 }
 PROMPT = "prompt"

@@ -14,12 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from torch import Tensor
+
 from lth.errors import InputError
 from lth.evidence.evidence import Evidence
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
 from lth.plan.jobs import (
     MEASURES,
+    CurvatureJob,
     DensityJob,
     DistanceJob,
     Job,
@@ -46,6 +49,7 @@ from lth.study.desk import StudyDesk
 from lth.study.engine.here import Here
 from lth.study.forecast import forecast, hardware_of
 from lth.study.index import COMPLETE, StudyIndex
+from lth.study.record.load import load_eigenvectors
 from lth.study.record.solution import study_name
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns, origin_of
@@ -126,6 +130,19 @@ class Study:
     def spectral_density(self, level: int, *, adopt: bool = False, fresh: bool = False) -> str:
         """Return the run of the density of the Hessian's eigenvalues at a level."""
         return self.measurement(DensityJob(Point.at(Place.imp(level))), adopt=adopt, fresh=fresh)
+
+    def eigenvectors(self, point: Point) -> Tensor:
+        """Return the leading eigenvectors at a point, after measuring what is missing.
+
+        They are (k, dimension), float32, rows in the order of the eigenvalues, in the coordinates of the
+        point's space (`lth.network.space.LevelSpace`).
+
+        Raises:
+            InputError: If the study does not keep them: `vectors=on`.
+        """
+        if self.problem.setting.analysis.vectors == "off":
+            raise InputError(f"{self.name} keeps no eigenvectors; open it with vectors=on")
+        return load_eigenvectors(self.store, self.measurement(CurvatureJob(point)))
 
     def surface_of(self, level: int) -> SurfaceJob:
         """Return the surface at a level, with what the study has trained up to it drawn."""

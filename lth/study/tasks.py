@@ -7,14 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
+from torch import Tensor
+
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
 from lth.measure.kind.take import kind_of, numbers
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
-from lth.plan.jobs import Job
-from lth.plan.place import Place
+from lth.plan.jobs import CurvatureJob, Job
+from lth.plan.place import Place, Point
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_foreign
@@ -24,7 +26,7 @@ from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
 from lth.study.record.layers import layer_metrics
-from lth.study.record.load import KeptWeights, check_kept, load_solution
+from lth.study.record.load import KeptWeights, check_kept, load_eigenvectors, load_solution
 from lth.study.record.row import baseline_of, geometry, jobs_of_baseline
 from lth.study.record.solution import log_analysis, log_analysis_trend, log_solution_trend
 from lth.study.results import StudyResults
@@ -35,6 +37,8 @@ from lth.study.unsent import Unsent, forget
 from lth.tracking.folder import KEPT, clear_progress
 from lth.tracking.store import COMPUTED_BY, Store
 
+_COUNTED = ("spectra", "matched", "subspaces")  # measures of k eigenvalues
+_OF_WEIGHTS = ("distances", "subspaces")  # that need no network
 _MOST_HELD = 2**30  # bytes of solutions in memory, beside the one that is used
 
 
@@ -85,9 +89,9 @@ class TaskWorker:
             self._trial.need("training")
         elif not isinstance(place, Analysis | Summary | ReportNode):
             check_measurable(problem)
-            counted = problem.setting.analysis.k if place.measure in ("spectra", "matched") else 0
+            counted = problem.setting.analysis.k if place.measure in _COUNTED else 0
             check_level(problem, place.level, counted)
-            if place.measure != "distances":
+            if place.measure not in _OF_WEIGHTS:
                 self._trial.need("curvature" if kind_of(place).of_hessian else "measuring")
 
     def prepare(self) -> None:
@@ -202,6 +206,7 @@ class TaskWorker:
                     job,
                     self._load,
                     self._trajectory,
+                    self._vectors,
                     self._surveyor,
                     directory,
                     keep_every=self._keep_every,
@@ -245,6 +250,11 @@ class TaskWorker:
         """Return the weights that a solution kept along its training; none is read yet."""
         run_id = self._index.needed(self._problem.keys.solution(place), place.name)
         return KeptWeights(self._store, run_id)
+
+    def _vectors(self, point: Point) -> Tensor:
+        """Return the eigenvectors that were kept at a point."""
+        job = CurvatureJob(point)
+        return load_eigenvectors(self._store, self._index.needed(self._problem.keys.measurement(job), job.name))
 
     def _load(self, place: Place) -> Solution:
         """Return a solution that is there, the last ones from memory: neighbouring tasks share them."""

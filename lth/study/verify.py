@@ -26,6 +26,7 @@ from lth.bar import progress
 from lth.errors import MendableError
 from lth.evidence.evidence import Evidence
 from lth.evidence.level import level_numbers
+from lth.measure.kind.curvature import kept_vectors
 from lth.measure.kind.take import numbers, read
 from lth.measure.packed import Packed
 from lth.plan.jobs import DensityJob, Job, study_jobs
@@ -33,7 +34,13 @@ from lth.plan.place import Kind, Place, Point
 from lth.setting.parameter import BY_NAME
 from lth.setting.setting import Setting, setting_from_flat
 from lth.solution.solution import Solution
-from lth.study.record.load import CHECKPOINT, MEASUREMENT, load_measurement, load_solution
+from lth.study.record.load import (
+    CHECKPOINT,
+    MEASUREMENT,
+    load_eigenvectors,
+    load_measurement,
+    load_solution,
+)
 from lth.study.record.solution import evaluations
 from lth.tracking.model import ModelError, models_of, read_weights
 from lth.tracking.store import KEY, REUSED, STUDY, FoundRun, Store, is_finished
@@ -163,6 +170,8 @@ class _Look:
             stored = load_measurement(self._store, self._id)
             job = self._job()
             found = None if job is None else numbers(job, read(stored, job))
+            if kept_vectors(stored) is not None:
+                load_eigenvectors(self._store, self._id)
         except MendableError as error:
             yield str(error)
             return

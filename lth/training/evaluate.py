@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth.data import Examples
-from lth.inputs import split
+from lth.inputs import Inputs, split
 from lth.network.folded import Folded
 from lth.network.weights import Weights
 from lth.training.determinism import repeatable
@@ -44,6 +46,9 @@ class Evaluator:
         examples: What to take the mean over, on the device to compute on.
         precision: Format of the products; logits become float64 before their loss is taken.
         batch_size: By default what suits the device.
+        together: Points whose weights go through one forward pass in `many`; by default as many as keep a GPU
+            busy that one point's examples would not. A CPU takes one after the other: ResNet-20 ran twice as
+            fast as with the weights of four points at once.
         objective: The loss and the metric.
     """
 
@@ -54,6 +59,7 @@ class Evaluator:
         *,
         precision: Format = "fp32",
         batch_size: int | None = None,
+        together: int | None = None,
         objective: Objective = CROSS_ENTROPY,
     ) -> None:
         self._device = examples.labels.device
@@ -64,14 +70,44 @@ class Evaluator:
         self._score = objective.scorer(examples.labels)
         self._threads = threads_for(network, examples)
         size = batch_size if batch_size is not None else BATCH[self._device.type]
+        filled = BATCH["cuda"] // max(1, min(size, len(examples))) if self._device.type == "cuda" else 1
+        self._together = max(1, filled if together is None else together) if self._network.is_folded else 1
         self._batches = list(zip(split(examples.images, size), torch.split(examples.labels, size), strict=True))
 
-    @torch.no_grad()
     def __call__(self, weights: Weights) -> Evaluation:
         """Return loss and metric; sums are taken in float64. Not-finite losses are returned as they are."""
-        state = self._network.state(weights)
-        loss = torch.zeros((), dtype=torch.float64, device=self._device)
-        score = torch.zeros((), dtype=torch.int64, device=self._device)
+        (evaluation,) = self.many([weights])
+        return evaluation
+
+    @torch.no_grad()
+    def many(self, points: Iterable[Weights]) -> list[Evaluation]:
+        """Return the same of several points, each made when its turn comes; a GPU is waited for once."""
+        every, totals = iter(points), []
+        while group := [self._network.state(weights) for weights in islice(every, self._together)]:
+            totals += [self._totals(group[0])] if len(group) == 1 else self._totals_together(group)
+        if not totals:
+            return []
+        losses, scores = (torch.stack(column).tolist() for column in zip(*totals, strict=True))
+        count = len(self._examples)
+        return [Evaluation(loss / count, score / count) for loss, score in zip(losses, scores, strict=True)]
+
+    def _totals(self, state: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the sums of loss and metric over all examples."""
+        ((loss, score),) = self._summed(lambda images: self._network(state, images)[None], 1)
+        return loss, score
+
+    def _totals_together(self, states: list[dict[str, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        """Return the same of several states, whose products are one for all."""
+        stacked = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+
+        def logits(images: Inputs) -> Tensor:
+            return torch.vmap(lambda state: self._network(state, images))(stacked)
+
+        return self._summed(logits, len(states))
+
+    def _summed(self, logits: Callable[[Inputs], Tensor], count: int) -> list[tuple[Tensor, Tensor]]:
+        losses = [torch.zeros((), dtype=torch.float64, device=self._device) for _ in range(count)]
+        scores = [torch.zeros((), dtype=torch.int64, device=self._device) for _ in range(count)]
         with (
             repeatable(self._device),
             threads(self._threads),
@@ -79,8 +115,7 @@ class Evaluator:
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16),
         ):
             for images, labels in self._batches:
-                logits = self._network(state, self._examples.normalise(images))
-                loss += self._objective.total(logits.double(), labels)
-                score = score + self._score(logits, labels)
-        count = len(self._examples)
-        return Evaluation(loss.item() / count, score.item() / count)
+                for index, found in enumerate(logits(self._examples.normalise(images))):
+                    losses[index] += self._objective.total(found.double(), labels)
+                    scores[index] = scores[index] + self._score(found, labels)
+        return list(zip(losses, scores, strict=True))

@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
+import torch
 from problems import SPEC, dense_solution, imp_solution, tiny_setting, training_data
 from stored_store import measurements, unpack
 
@@ -12,7 +13,7 @@ from lth.measure.kind.site import Site
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.kind.take import KINDS, numbers, read, take
 from lth.measure.packed import Packed, PackedResultError, pack
-from lth.measure.surveyor import Surveyor
+from lth.measure.surveyor import Surveyor, masked_point
 from lth.network import build_network
 from lth.plan.jobs import (
     CurvatureJob,
@@ -20,6 +21,7 @@ from lth.plan.jobs import (
     DistanceJob,
     Job,
     RadiiJob,
+    SubspaceJob,
     SurfaceJob,
     reverse_matched,
     shared_space_points,
@@ -28,6 +30,7 @@ from lth.plan.jobs import (
 )
 from lth.plan.place import Place, Point
 from lth.setting.setting import AnalysisSetting
+from lth.solution.solution import Solution
 
 LEVELS = tuple(map(Place.imp, range(3)))
 SETTING = tiny_setting(k=2, trace_probes=2, directions=2, density_probes=2, density_steps=4, grid=3)
@@ -39,6 +42,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     SurfaceJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
     DistanceJob(LEVELS),
     reverse_matched(1),
+    SubspaceJob(Point.at(Place.imp(1))),
 )
 
 
@@ -53,11 +57,15 @@ def site_of() -> Callable[[Job], Site]:
     surveyor = Surveyor(
         build_network(SPEC, 0), training_data(), SETTING.analysis.hessian_examples, seed=SETTING.seed
     )
-    return lambda job: Site(
-        lambda place: imp_solution(place.level) if place.level else dense_solution(),
-        surveyor,
-        SETTING.deciding(job.measure),
-    )
+
+    def load(place: Place) -> Solution:
+        return imp_solution(place.level) if place.level else dense_solution()
+
+    def vectors(point: Point) -> torch.Tensor:
+        space = masked_point(point, {place: load(place) for place in point.needs}, SETTING.pruning).space
+        return torch.eye(space.dimension)[:2]
+
+    return lambda job: Site(load, surveyor, SETTING.deciding(job.measure), vectors=vectors)
 
 
 def arrays(found: object) -> list[np.ndarray]:

@@ -220,6 +220,35 @@ def test_directions_are_taken_one_at_a_time():
     assert np.array_equal(radii.lengths, expected.lengths)
 
 
+@pytest.mark.parametrize("room", [1, 3, 100])
+def test_directions_that_are_searched_together_get_the_radii_that_they_get_alone(room, monkeypatch):
+    """Whatever they meet: a plain rise, one narrower than a growth step, what is not finite, or nothing."""
+    flat = torch.zeros(4, dtype=DOUBLE)
+    directions, asked = [*unit_vectors(6, 4), flat, *(0.01 * unit for unit in unit_vectors(3, 4, seed=1))], []
+    monkeypatch.setattr("lth.measure.radius._DIRECTION_BYTES", room * 4 * 8)
+
+    def loss(point: Tensor) -> float:
+        along = float((point - CENTRE).norm())
+        if 0.3 < along < 0.32:
+            return math.nan
+        return 9.0 if 0.15 < along < 0.155 else quadratic(point)
+
+    def losses(points):
+        values = [loss(point) for point in points]
+        asked.append(len(values))
+        return values
+
+    how = {"dimension": 4, "largest": 40.0, "resolution": 1.02}
+    alone = basin_radii(loss, CENTRE, directions, 0.75, **how)
+    together = basin_radii(loss, CENTRE, iter(directions), 0.75, losses=losses, **how)
+    for name in ("radii", "lengths", "censored", "num_evaluations"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+    assert sum(asked) == alone.num_evaluations - 1  # that at the point
+    assert alone.censored.sum() == 1
+    assert len(asked) == sum(asked) if room == 1 else len(asked) < sum(asked)
+    assert max(asked) == min(room, len(directions))
+
+
 def test_evaluations_are_counted():
     calls = []
     radii = basin_radii(

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,26 @@ def shifted(weights: Weights, offset: np.ndarray) -> Weights:
 
 
 PLANE = plane_through(*CORNERS)
+
+
+def test_losses_that_are_asked_for_row_by_row_are_those_that_are_asked_for_alone():
+    torch.manual_seed(0)
+    a, b, c = (Weights({"w": torch.randn(5)}, {}) for _ in range(3))
+    rows: list[int] = []
+
+    def loss(weights: Weights) -> float:
+        return float(weights.parameters["w"].square().sum())
+
+    def losses(points: Iterable[Weights]) -> list[float]:
+        found = [loss(point) for point in points]
+        rows.append(len(found))
+        return found
+
+    plane = plane_through(a, b, c)
+    alone = loss_surface(loss, plane, {}, grid=4)
+    together = loss_surface(loss, plane, {}, grid=4, losses=losses)
+    np.testing.assert_array_equal(together.loss, alone.loss)
+    assert rows == [4] * 4
 
 
 @pytest.mark.parametrize("corner", [0, 1, 2])

@@ -288,8 +288,13 @@ def test_two_points_of_a_space_are_probed_along_the_same_plain_draws(monkeypatch
 
 def test_the_loss_at_a_point_is_evaluated_once(monkeypatch):
     calls = []
-    evaluate = Evaluator.__call__
-    monkeypatch.setattr(Evaluator, "__call__", lambda self, weights: calls.append(1) or evaluate(self, weights))
+    evaluate = Evaluator.many
+
+    def counted(self, points):
+        calls.extend(weights := list(points))
+        return evaluate(self, weights)
+
+    monkeypatch.setattr(Evaluator, "many", counted)
     found = radii_at(
         surveyor(), {point: located(point) for point in shared_space_points(1)[0]}, "plain", SETTING
     )

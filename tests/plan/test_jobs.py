@@ -22,7 +22,9 @@ from lth.plan.jobs import (
     reverse_matched,
     shared_space_points,
     study_jobs,
+    subspace_jobs,
     successive_line,
+    suffixes,
     surface_job,
 )
 from lth.plan.place import BASELINES, Place, Point
@@ -63,6 +65,7 @@ def test_a_study_with_every_measure_has_this_many_jobs(last):
         "surface": 1,
         "distances": 1,
         "matched": 0,
+        "subspaces": 0,
     }
     assert sum(counts.values()) == len(jobs)
 
@@ -75,6 +78,15 @@ def test_at_one_loss_two_pairs_a_level_and_two_baselines_are_added_and_nothing_e
     assert len(chosen(more, ["matched"])) == 2 * last + 2
     assert {place for job in matched_jobs(last) for place in job.needs} <= set(places(last))
     assert {job.level for job in matched_jobs(last)} == set(range(1, last + 1))
+
+
+@given(LASTS, EVERY)
+def test_with_vectors_one_job_a_level_reads_the_spectra_of_the_points_compared_there(last, every_level):
+    more = study_jobs(last, replace(setting(every_level), vectors="on"))
+    assert more == [*study_jobs(last, setting(every_level)), *subspace_jobs(last)]
+    for job in subspace_jobs(last):
+        assert {read.point for read in job.reads} == set(suffixes(job.level))
+        assert set(job.reads) <= set(more)
 
 
 @pytest.mark.parametrize("level", [1, 7])
@@ -255,7 +267,7 @@ def test_measures_are_read_in_their_own_order(written, measures):
     ("written", "odd"), [("radi", "'radi'"), ("radii,", "''"), ("", "''"), ("all,radii", "'all'")]
 )
 def test_an_unknown_measure_is_named_beside_those_that_exist(written, odd):
-    known = "spectra, radii, lines, surface, distances, matched, density"
+    known = "spectra, radii, lines, surface, distances, matched, subspaces, density"
     with pytest.raises(ValueError, match=f"measures='{written}': {odd} unknown; known are {known}"):
         parse_measures(written)
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lth.plan.computing import Computing
-from lth.plan.jobs import DensityJob, Job, Measure, chosen, study_jobs
+from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, study_jobs
 from lth.plan.keys import ALGORITHM_VERSION, TaskKeys, content_key, entering
 from lth.plan.place import BASELINES, Place, Point
 from lth.setting import parameter
@@ -42,6 +42,7 @@ OTHERWISE = {
     "prune_layers": "-last",
     "k": "3",
     "second_k": "0.3",
+    "vectors": "on",
     "trace_probes": "3",
     "density_probes": "3",
     "density_steps": "3",
@@ -63,7 +64,8 @@ def keys_of(computing: Computing = FP32, **overrides: str) -> TaskKeys:
 
 
 def job_of(measure: Measure) -> Job:
-    jobs = [*study_jobs(2, keys_of(matched_loss="on").setting.analysis), DensityJob(Point.at(Place.imp(2)))]
+    every = keys_of(matched_loss="on", vectors="on").setting.analysis
+    jobs = [*study_jobs(2, every), DensityJob(Point.at(Place.imp(2)))]
     return chosen(jobs, [measure])[-1]
 
 
@@ -97,7 +99,7 @@ def test_every_parameter_that_enters_keys_by_its_value_is_tried_here():
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
-@pytest.mark.parametrize("measure", ["spectra", "density", "radii", "lines", "surface", "distances", "matched"])
+@pytest.mark.parametrize("measure", [*MEASURES, "density"])
 def test_a_measurement_has_another_key_exactly_if_a_parameter_decides_it_or_its_solutions(measure, name):
     job = job_of(measure)
     decides = set(BY_NAME[name].decides)

@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from lth.plan.computing import Computing
-from lth.plan.jobs import DensityJob, Job, level_jobs, matched_jobs, places, study_jobs
+from lth.plan.former_keys import knew
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    Job,
+    chosen,
+    level_jobs,
+    matched_jobs,
+    places,
+    study_jobs,
+    subspace_jobs,
+)
 from lth.plan.keys import TaskKeys
 from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
@@ -78,6 +89,23 @@ def test_measuring_at_one_loss_too_changes_no_key_of_what_was_measured_without(s
     assert more.former.measurement(DensityJob(Point.at(Place.imp(1)))) == keys.former.measurement(
         DensityJob(Point.at(Place.imp(1)))
     )
+
+
+@pytest.mark.parametrize("study", KEPT)
+def test_keeping_eigenvectors_changes_the_keys_of_spectra_and_of_what_sums_them_up_alone(study):
+    keys = task_keys(KEPT[study])
+    more = replace(keys, setting=with_overrides(keys.setting, {"vectors": "on"}))
+    without, with_it = found_keys(keys), found_keys(more)
+    last = keys.setting.pruning.levels
+    spectra = {job.name for job in chosen(study_jobs(last, keys.setting.analysis), ["spectra"])}
+    sums = {"evidence", *(f"analysis of level {level}" for level in range(last + 1))}
+    changed = {name for name in with_it if with_it[name] != without.get(name)}
+    assert changed == spectra | sums | {job.name for job in subspace_jobs(last)}
+    assert more.former is not None
+    trained = Place.imp(1)
+    assert more.former.solution(trained) == keys.former.solution(trained)
+    point = CurvatureJob(Point.at(trained))
+    assert (knew(point, keys.setting.analysis), knew(point, more.setting.analysis)) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lth.plan.jobs import (
     DensityJob,
     MatchedJob,
     RadiiJob,
+    SubspaceJob,
     level_jobs,
     study_jobs,
     successive_line,
@@ -23,6 +24,9 @@ from lth.report.spoken import said
 EVIDENCE = made_evidence(last=2)
 SOLUTION = Point.at(Place.imp(2))
 DENSITY = SpectralDensity(np.array([[1.0, 2.0], [1.5, 2.5]]), np.array([[0.6, 0.4], [0.5, 0.5]]), 40)
+
+
+_UNITS = ("nats", "L2", "Σ ln λ", "× direction", "points", "largest", "by chance", "coordinates")
 
 
 def found(jobs):
@@ -36,12 +40,11 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[DensityJob] = said([(DensityJob(SOLUTION), DENSITY)])
     at_one_loss = made_evidence(last=2, matched_loss="on").matched
     told[MatchedJob] = said(at_one_loss.items())
+    told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():
-            assert any(unit in line for unit in ("nats", "L2", "Σ ln λ", "× direction", "points", "largest")), (
-                line
-            )
+            assert any(unit in line for unit in _UNITS), line
 
 
 def test_a_level_says_its_products_radii_and_barriers_as_they_were_measured():

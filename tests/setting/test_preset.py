@@ -94,6 +94,7 @@ OTHERWISE = {
     "methods": "snip",
     "own_method": "own_methods:first_weights",
     "matched_loss": "on",
+    "vectors": "on",
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

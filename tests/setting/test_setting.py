@@ -19,6 +19,7 @@ from lth.setting.setting import (
     Setting,
     Snapshots,
     TrainingSetting,
+    Vectors,
     setting_from_flat,
     with_overrides,
 )
@@ -68,6 +69,7 @@ SETTINGS = st.builds(
         plane=st.lists(WORDS, min_size=3, max_size=3, unique=True).map(tuple),
         every_level=st.lists(WORDS, max_size=4).map(tuple),
         matched_loss=st.sampled_from(typing.get_args(MatchedLoss)),
+        vectors=st.sampled_from(typing.get_args(Vectors)),
         loss_margin=POSITIVE,
         error_margin=st.floats(0, 1, exclude_min=True, exclude_max=True),
     ),
@@ -221,6 +223,7 @@ NEW = (
     "plane",
     "every_level",
     "matched_loss",
+    "vectors",
     "loss_margin",
     "error_margin",
 )
@@ -267,6 +270,7 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
         "plane": "1,2,3",
         "every_level": "one_shot",
         "matched_loss": "on",
+        "vectors": "on",
         "loss_margin": "0.5",
         "error_margin": "0.25",
     }

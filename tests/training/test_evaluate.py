@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from problems import SPEC, assert_same_weights, random_examples, random_state
@@ -7,11 +8,31 @@ from torch.nn.functional import log_softmax
 
 from lth.network import build_network
 from lth.network.weights import Weights
+from lth.setting.network import NetworkSpec
 from lth.training.evaluate import Evaluation, Evaluator
 
 NETWORK = build_network(SPEC, 0)
 WEIGHTS = random_state(Weights.of(NETWORK))
 EXAMPLES = random_examples(31)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 50])
+@pytest.mark.parametrize("name", [SPEC.name, "resnet8-w8"])
+def test_several_points_are_evaluated_as_each_of_them_alone(name, together):
+    """Also where their weights go through the network together, as they do on a GPU where examples are few."""
+    network = build_network(NetworkSpec(name, SPEC.input_shape, SPEC.num_classes), 0)
+    scales = (1.0, 0.5, 2.0, -1.0, math.nan)
+    weights = random_state(Weights.of(network))
+    points = [
+        Weights({each: scale * tensor for each, tensor in weights.parameters.items()}, weights.buffers)
+        for scale in scales
+    ]
+    evaluate = Evaluator(network, EXAMPLES, batch_size=10, together=together)
+    alone = [Evaluator(network, EXAMPLES, batch_size=10)(point) for point in points]
+    for found, expected in zip(evaluate.many(iter(points)), alone, strict=True):
+        np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+        np.testing.assert_allclose(found.accuracy, expected.accuracy)
+    assert evaluate.many([]) == []
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 30, 31, 500])

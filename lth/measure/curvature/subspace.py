@@ -8,7 +8,7 @@ eigenvalue stands alone; what is said of a span, where its last eigenvalue stand
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor
 from lth.errors import InputError
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.network.space import LevelSpace
+
+_COORDINATES = 2**16  # at once
 
 
 def leading_eigenvectors(basis: KrylovBasis, k: int) -> Tensor:
@@ -37,12 +39,19 @@ def leading_eigenvectors(basis: KrylovBasis, k: int) -> Tensor:
         >>> leading_eigenvectors(basis, 2).abs().argmax(dim=1).tolist()
         [99, 98]
     """
+    return torch.cat(list(eigenvector_parts(basis, k, k)))
+
+
+def eigenvector_parts(basis: KrylovBasis, k: int, rows: int) -> Iterator[Tensor]:
+    """Yield the same in parts of at most so many rows, so that no more than that is in memory at once."""
     if not 1 <= k <= len(basis):
         raise InputError(
             f"k={k} eigenvectors of a basis of {len(basis)} vectors; choose k from 1 to {len(basis)}"
         )
     _, vectors = np.linalg.eigh(basis.inside)
-    return basis.combined(vectors[:, ::-1][:, :k])
+    leading = vectors[:, ::-1][:, :k]
+    for start in range(0, k, rows):
+        yield basis.combined(leading[:, start : start + rows])
 
 
 def subspace_overlap(first: Tensor, second: Tensor) -> float:
@@ -69,8 +78,35 @@ def subspace_overlap(first: Tensor, second: Tensor) -> float:
             f"vectors of {first.shape[1]} and {second.shape[1]} coordinates; embed both in all parameters "
             "(`in_all_parameters`)"
         )
-    inner = first.double() @ second.double().T
-    return float(inner.square().sum()) / min(len(first), len(second))
+    return float(np.square(_inner(first, second)).sum()) / min(len(first), len(second))
+
+
+def nested_overlaps(first: Tensor, second: Tensor) -> np.ndarray:
+    """Return the overlap of the first j vectors of each with the first j of the other, for j = 1 … k, (k,).
+
+    Args:
+        first: Q₁, orthonormal rows, (k, n), in the order of their eigenvalues.
+        second: Q₂, orthonormal rows, (k, n), in the same coordinates.
+
+    Source: arXiv 2504.14701.
+
+    Example:
+        >>> nested_overlaps(torch.eye(4)[:2], torch.eye(4)[1:3]).tolist()
+        [0.0, 0.5]
+    """
+    squares = np.square(_inner(first, second))
+    corners = squares.cumsum(axis=0).cumsum(axis=1).diagonal()
+    return np.asarray(corners / np.arange(1, len(corners) + 1))
+
+
+def _inner(first: Tensor, second: Tensor) -> np.ndarray:
+    """Return Q₁Q₂ᵀ, summed in float64 over some coordinates at a time: copies of all would be gigabytes."""
+    found = torch.zeros(len(first), len(second), dtype=torch.float64, device=first.device)
+    pairs = zip(torch.split(first, _COORDINATES, 1), torch.split(second, _COORDINATES, 1), strict=True)
+    for one, other in pairs:
+        found += one.double() @ other.double().T
+    inner: np.ndarray = found.cpu().numpy()
+    return inner
 
 
 def chance_overlap(first: int, second: int, dimension: int) -> float:
@@ -145,6 +181,21 @@ def shares_by_parameter(space: LevelSpace, vectors: Tensor) -> Mapping[str, np.n
     }
 
 
+def nested_shares(vectors: Tensor, displacement: Tensor) -> np.ndarray:
+    """Return `share_inside` of the first j vectors, for j = 1 … k, (k,).
+
+    Example:
+        >>> nested_shares(torch.eye(3)[:2], torch.tensor([3.0, 4.0, 0.0])).round(2).tolist()
+        [0.36, 1.0]
+    """
+    length = float(displacement.double().square().sum())
+    if length == 0:
+        raise InputError(
+            "the displacement is zero, so no share of it lies anywhere; compare two different points"
+        )
+    return np.asarray(np.square(_inner(vectors, displacement[None])[:, 0]).cumsum() / length)
+
+
 def share_inside(vectors: Tensor, displacement: Tensor) -> float:
     """Return ‖Q d‖² / ‖d‖², how much of a displacement lies in the span; by chance k / n.
 
@@ -159,9 +210,4 @@ def share_inside(vectors: Tensor, displacement: Tensor) -> float:
         >>> share_inside(torch.eye(3)[:1], torch.tensor([3.0, 4.0, 0.0]))
         0.36
     """
-    length = float(displacement.double().square().sum())
-    if length == 0:
-        raise InputError(
-            "the displacement is zero, so no share of it lies anywhere; compare two different points"
-        )
-    return float((vectors.double() @ displacement.double()).square().sum()) / length
+    return float(nested_shares(vectors, displacement)[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, basis_capacity, search
 from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import norm
+from lth.measure.eigenvector_files import FOLDER, EigenvectorFiles, eigenvector_files
 from lth.measure.kind.curvature_progress import CurvatureKeeper, CurvatureProgress
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
@@ -49,6 +50,7 @@ def curvature_at(
     analysis: AnalysisSetting,
     label: str,
     keeper: CurvatureKeeper | None = None,
+    finish: Callable[[KrylovBasis], None] | None = None,
 ) -> Curvature:
     """Return the leading eigenvalues and the trace of the Hessian in the point's space.
 
@@ -58,6 +60,7 @@ def curvature_at(
         analysis: How many eigenvalues, and of how many probes the trace.
         label: What the progress bars say.
         keeper: Is given the progress when it says so; what it finds is gone on from.
+        finish: Is called with the basis when all is found.
     """
     located = located.to(surveyor.device)
     operator = surveyor.hessian(located)
@@ -85,18 +88,36 @@ def curvature_at(
         keep=lambda samples: keep(replace(progress, samples=tuple(samples))),
         label=f"trace at {label}",
     )
+    if finish is not None:
+        finish(progress.basis)
     return Curvature(spectrum, trace, Size(norm(located.weights), operator.dimension))
 
 
 def take(job: CurvatureJob, site: Site, analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:
     """Measure the curvature at the job's point, and return it for storing."""
-    found = curvature_at(site.surveyor, site.at(job.point), analysis, job.point.name, site.keeper)
-    return {"spectrum": found.spectrum, "trace": found.trace, "size": found.size}
+    names: list[str] = []
+
+    def keep_vectors(basis: KrylovBasis) -> None:
+        assert site.keep_file is not None
+        for name, content in eigenvector_files(basis, analysis.k):
+            site.keep_file(f"{FOLDER}/{name}", content)
+            names.append(name)
+
+    is_kept = site.keep_file is not None and analysis.vectors == "on"
+    finish = keep_vectors if is_kept else None
+    found = curvature_at(site.surveyor, site.at(job.point), analysis, job.point.name, site.keeper, finish)
+    kept = {"eigenvectors": EigenvectorFiles(tuple(names))} if is_kept else {}
+    return {"spectrum": found.spectrum, "trace": found.trace, "size": found.size, **kept}
 
 
 def read(stored: Packed, _job: CurvatureJob) -> Curvature:
     """Return what `take` stored."""
     return read_named(stored)
+
+
+def kept_vectors(stored: Packed) -> EigenvectorFiles | None:
+    """Return in which files the eigenvectors are; None if they were not kept."""
+    return stored.read(EigenvectorFiles, "eigenvectors") if "eigenvectors" in stored.names else None
 
 
 def read_named(stored: Packed) -> Curvature:

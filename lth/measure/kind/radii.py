@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -51,12 +51,23 @@ def radii_at(
             smallest=_FIRST_RADIUS * scale,
             largest=_LAST_RADIUS * scale,
             label=f"radii at {point.name}",
+            losses=_losses_in(space, weights, evaluate),
         )
     return found
 
 
 def _loss_in(space: LevelSpace, weights: Weights, evaluate: Evaluator) -> Callable[[Tensor], float]:
     return lambda flat: evaluate(Weights(space.unflatten(flat), weights.buffers)).loss
+
+
+def _losses_in(
+    space: LevelSpace, weights: Weights, evaluate: Evaluator
+) -> Callable[[Iterable[Tensor]], list[float]]:
+    def losses(vectors: Iterable[Tensor]) -> list[float]:
+        points = (Weights(space.unflatten(flat), weights.buffers) for flat in vectors)
+        return [found.loss for found in evaluate.many(points)]
+
+    return losses
 
 
 def take(job: RadiiJob, site: Site, analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from lth.errors import InputError
 from lth.measure.kept_path import KeptPath
 from lth.measure.kind.curvature_progress import CurvatureKeeper
@@ -26,6 +28,8 @@ class Site:
     setting: Setting  # of which it holds what decides this kind, and no more
     keeper: CurvatureKeeper | None = None  # of the progress of a measurement that can go on
     trajectory: Callable[[Place], Mapping[int, Weights]] | None = None  # instead of that of the solutions
+    keep_file: Callable[[str, bytes], None] | None = None  # keeps an artifact by its path; None: there are none
+    vectors: Callable[[Point], Tensor] | None = None  # the eigenvectors that were kept at a point, (k, n)
 
     def at(self, point: Point) -> MaskedPoint:
         """Return the weights and the mask of a point."""

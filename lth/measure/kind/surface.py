@@ -61,7 +61,14 @@ def surface_over(
     finals = {place: solutions[place].to(examples.labels.device) for place in job.needs}
     first, second, third = (finals[place] for place in job.corners)
     plane = plane_through(first, second, third)
-    surface = loss_surface(lambda weights: evaluate(weights).loss, plane, finals, grid, label=job.name)
+    surface = loss_surface(
+        lambda weights: evaluate(weights).loss,
+        plane,
+        finals,
+        grid,
+        label=job.name,
+        losses=lambda points: [found.loss for found in evaluate.many(points)],
+    )
     of_imp = [marker.loss for marker in surface.markers if marker.place.kind == "imp"]
     cutoff = max(of_imp or [marker.loss for marker in surface.markers])
     return LevelSurface(surface, job.corners, cutoff)

@@ -10,10 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lth.measure.kind import curvature, density, distances, line, matched, radii, surface
+from lth.measure.kind import curvature, density, distances, line, matched, radii, subspaces, surface
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
-from lth.plan.jobs import CurvatureJob, DensityJob, DistanceJob, Job, LineJob, MatchedJob, RadiiJob, SurfaceJob
+from lth.plan.jobs import (
+    CurvatureJob,
+    DensityJob,
+    DistanceJob,
+    Job,
+    LineJob,
+    MatchedJob,
+    RadiiJob,
+    SubspaceJob,
+    SurfaceJob,
+)
 from lth.setting.setting import AnalysisSetting
 from lth.training.determinism import repeatable
 from lth.training.threads import threads
@@ -56,6 +66,7 @@ KINDS: Mapping[type[Job], Kind] = {
     SurfaceJob: Kind(surface),
     DistanceJob: Kind(distances, of_sample=False),
     MatchedJob: Kind(matched, of_hessian=True, goes_on=True),
+    SubspaceJob: Kind(subspaces),
 }
 
 

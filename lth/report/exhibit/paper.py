@@ -10,10 +10,12 @@ from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
+from lth.report.exhibit.beyond_localisation import LOCALISATION
 from lth.report.exhibit.beyond_matched import MATCHED
 from lth.report.exhibit.beyond_methods import METHODS_SHOWN, has_methods
 from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
+from lth.report.exhibit.beyond_subspaces import SUBSPACES
 from lth.report.exhibit.beyond_trace import TRACE
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
 from lth.report.exhibit.exhibit import Exhibit
@@ -202,7 +204,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
 )
 
 BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
-EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, METHODS_SHOWN, MATCHED)  # whatever was measured
+_OF_VECTORS: tuple[Exhibit, ...] = (SUBSPACES, LOCALISATION)
+EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, METHODS_SHOWN, MATCHED, *_OF_VECTORS)  # whatever was measured
 
 
 def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
@@ -210,5 +213,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
     asked = [
         *([METHODS_SHOWN] if has_methods(evidence) else []),
         *([MATCHED] if evidence.matched else []),
+        *(_OF_VECTORS if evidence.subspaces else []),
     ]
     return (*BEYOND, *asked)

@@ -8,7 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, get_args
 
+from torch import Tensor
+
 from lth.errors import InputError
+from lth.measure.eigenvector_files import FOLDER, read_eigenvectors
+from lth.measure.kind.curvature import kept_vectors
 from lth.measure.packed import Packed, PackedResultError
 from lth.network.weights import Weights
 from lth.plan.place import Kind
@@ -136,6 +140,30 @@ class KeptWeights(Mapping[int, Weights]):
                 for file in (MANIFEST, *files)
             ]
             return read(manifest.parent)
+
+
+def load_eigenvectors(store: Store, run_id: str) -> Tensor:
+    """Return the eigenvectors that a measurement of curvature kept, (k, dimension), float32.
+
+    Raises:
+        InputError: If it kept none.
+        LostResultError: If they are gone.
+        CheckpointError: If they are damaged.
+    """
+    kept = kept_vectors(load_measurement(store, run_id))
+    if kept is None:
+        raise InputError(f"run {run_id} kept no eigenvectors; measure with vectors=on")
+    with tempfile.TemporaryDirectory() as directory:
+
+        def read(name: str) -> bytes:
+            try:
+                return store.fetch(run_id, f"{FOLDER}/{name}", directory).read_bytes()
+            except (TrackingError, OSError) as error:
+                if (sought := store.missing(run_id, f"{FOLDER}/{name}")) is not None:
+                    raise LostResultError(store.run(run_id), sought) from error
+                raise
+
+        return read_eigenvectors(kept, read)
 
 
 @contextmanager

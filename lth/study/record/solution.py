@@ -39,6 +39,8 @@ from lth.tracking.store import KEY
 from lth.training.objective import told
 from lth.training.train import EpochRecord
 
+_KEPT_BESIDES = "vectors"  # of spectra, whose numbers it does not change
+
 
 def study_tags(problem: Problem) -> dict[str, str]:
     """Return the tags that every run of a study carries."""
@@ -67,7 +69,8 @@ def study_name(problem: Problem, origin: str) -> str:
 def measuring(problem: Problem) -> str:
     """Return how finely a study measures what its trends show, in the spelling a user would type it."""
     shown = spelled(problem.setting, "spectra", "radii", "lines", "analysis")
-    return " ".join(f"{name}={shown[name]}" for name in shown if BY_NAME[name].stage == "analysis")
+    deciding = [name for name in shown if BY_NAME[name].stage == "analysis" and name != _KEPT_BESIDES]
+    return " ".join(f"{name}={shown[name]}" for name in deciding)
 
 
 def task_tags(problem: Problem, kind: str, level: int, density: float | None, key: str) -> dict[str, str]:
