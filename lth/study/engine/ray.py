@@ -105,12 +105,20 @@ class RayWorkers:
         self._facts = {**facts, "device": "cuda" if room.gpu_share else "cpu"}
         self._under_way: dict[Any, _UnderWay] = {}  # by what Ray calls the result
         self._begin(address)
+        try:
+            self._settle()
+        except BaseException:
+            ray.shutdown()
+            raise
+
+    def _settle(self) -> None:
+        """Look at the cluster, and prepare what is asked of it."""
         self._do = ray.remote(_do)
         # Here, for any other node may be gone before the command ends.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._letters = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         places = self._check_nodes()
-        self.count = terms.count or places
+        self.count = self._terms.count or places
 
     @property
     def free(self) -> int:

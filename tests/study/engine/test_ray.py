@@ -42,6 +42,7 @@ class StandIn:
 
 
 HELD: list[tuple[float, str]] = []
+CLUSTERS: list[FakeRay] = []
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def cluster(monkeypatch):
 
     def make(*nodes, count=0, room=(1, 0.0), facts=FACTS, tracking="http://lab", **opening):
         ray = FakeRay(*(nodes or ({"CPU": 2.0},)))
+        CLUSTERS.append(ray)
         for name, module in ray.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
         monkeypatch.delitem(sys.modules, "lth.study.engine.ray", raising=False)
@@ -124,6 +126,7 @@ def test_a_node_that_would_come_to_something_else_is_refused_before_any_task(clu
         cluster(**opening)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+    assert CLUSTERS[-1].begun == {}, "the cluster is left"
 
 
 def test_several_machines_are_refused_a_store_of_one(cluster):
