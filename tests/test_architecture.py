@@ -21,7 +21,7 @@ before = matplotlib.rcParams.copy()
 import {", ".join(MODULES)}
 from lth.report.figure.trajectory import draw_trajectory
 draw_trajectory({{}}).canvas.draw()
-print(*sorted({{"mlflow", "click", "ray", "matplotlib.pyplot"}} & set(sys.modules)))
+print(*sorted({{"mlflow", "click", "ray", "matplotlib.pyplot", "plotly"}} & set(sys.modules)))
 print(*(name for name in before if dict.get(before, name) != dict.get(matplotlib.rcParams, name)))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

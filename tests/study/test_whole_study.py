@@ -14,7 +14,7 @@ from store_calls import StoreCalls
 from tiny_problem import make_problem, make_study
 
 import lth
-from lth.errors import InputError
+from lth.errors import InputError, MendableError
 from lth.plan.jobs import study_jobs, successive_line
 from lth.plan.place import BASELINES, Place, Point
 from lth.report.part import parse_figures
@@ -235,6 +235,12 @@ def test_evidence_took_as_long_as_its_trainings_and_measurements_did(whole):
     took = [run.get("time/training_seconds", run.get("time/measuring_seconds")) for run in runs]
     assert evidence.seconds == pytest.approx(sum(took))
     assert evidence.seconds > 0
+
+
+def test_where_plotly_is_not_all_is_done_but_the_report_and_the_command_says_so(whole, monkeypatch):
+    monkeypatch.setattr("lth.study.replication.has_plotly", lambda: False)
+    with pytest.raises(MendableError, match=r"all is trained and measured.*same command on this store"):
+        Replication([make_study()], lambda _line: None).complete()
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -112,3 +112,11 @@ def test_a_network_that_cannot_be_exported_keeps_its_checkpoint_and_says_so(trac
     assert MlflowClient().get_run(run).info.status == "FINISHED"
     assert "torch.export can't trace" in MlflowClient().get_run(run).data.tags["lth.warnings"]
     assert lth.load_solution(run).level == 1
+
+
+def test_without_pandas_there_is_no_model_and_the_solution_says_why(tracking, monkeypatch):
+    """As mlflow-skinny alone leaves it."""
+    monkeypatch.setattr("lth.tracking.model.find_spec", lambda _name: None)
+    run = make_study([]).solution(Place.imp(0))
+    assert "needs pandas" in MlflowClient().get_run(run).data.tags["lth.warnings"]
+    assert lth.load_solution(run).level == 0

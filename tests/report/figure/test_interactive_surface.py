@@ -5,8 +5,10 @@ import pytest
 
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
+from lth.plan.jobs import SurfaceJob
 from lth.plan.place import Place
 from lth.report.figure.interactive_surface import surface_html
+from lth.report.measurement import draw_measurement
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 CORNERS = (Place.imp(0), Place.imp(1), Place("random_init", 1))
@@ -71,3 +73,8 @@ def test_losses_that_are_not_finite_are_left_out(value):
     assert "null" in own
     assert "NaN" not in own
     assert surface_html(made(loss=np.full((5, 6), value)))
+
+
+def test_where_plotly_is_not_the_surface_is_drawn_and_has_no_page(monkeypatch):
+    monkeypatch.setattr("lth.report.measurement.has_plotly", lambda: False)
+    assert set(draw_measurement(SurfaceJob(CORNERS, ()), made())) == {"surface.png"}
