@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lth.errors import InputError
 from lth.inputs import called
 from lth.network.lenet import LeNet
+from lth.network.open_lth import is_open_lth, open_lth_network
 from lth.network.output import find_logits
 from lth.network.own import made_usable
 from lth.network.parts import check_hooks, prunable_names
@@ -31,8 +32,9 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
     """Return the network, freshly initialised from the stream (seed, purpose), on the CPU, in evaluation mode.
 
     Names are `resnet20` (any depth 6n + 2), `resnet20-w32` (first width 32), `vgg11`, `vgg16`, `vgg16-w32`,
-    `lenet-300-100`, or `package.module:function`, a function of (input_shape, num_classes) that returns an
-    `nn.Module`; naming a function runs its code. The caller's random state is left as it was.
+    `lenet-300-100`, those of open_lth such as `cifar_vgg_16`, or `package.module:function`, a function of
+    (input_shape, num_classes) that returns an `nn.Module`; naming a function runs its code. The caller's
+    random state is left as it was.
 
     Raises:
         ValueError: If the name is unknown, or the network doesn't fit the data or has nothing to prune.
@@ -84,7 +86,7 @@ def _construct(spec: NetworkSpec) -> nn.Module:
         if not isinstance(network, nn.Module):
             raise InputError(f"{spec.name} returned {type(network).__name__}; expected a torch.nn.Module")
         return network
-    if not (_NAME.fullmatch(spec.name) or _LENET.fullmatch(spec.name)):
+    if not (_NAME.fullmatch(spec.name) or _LENET.fullmatch(spec.name) or is_open_lth(spec.name)):
         raise InputError(
             f"network={spec.name!r} is unknown; choose resnet20, resnet8-w8, …, vgg11, vgg16, lenet-300-100, "
             "or package.module:function"
@@ -101,6 +103,8 @@ def _construct_ours(spec: NetworkSpec) -> nn.Module:
             f"it is of one input of numbers and one output, and these are {spec.given_shape} of "
             f"{', '.join(spec.input_types)}; write one of your own (network=package.module:function)"
         )
+    if is_open_lth(spec.name):
+        return open_lth_network(spec)
     if match := _NAME.fullmatch(spec.name):
         family, depth = match[1], int(match[2])
         base_width = int(match[3] or _DEFAULT_WIDTH[family])
