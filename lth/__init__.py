@@ -7,6 +7,7 @@ is loaded when it is first asked for, so that importing lth loads neither torch 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, overload
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
     from lth.measure.library import density, distances, hessian, line, radii, spectrum, surface, trace
+    from lth.plan.place import Kind
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
@@ -46,6 +48,7 @@ __all__ = [
     "evidence",
     "hessian",
     "line",
+    "load_open_lth",
     "load_solution",
     "measure",
     "network",
@@ -113,8 +116,8 @@ def open_study(
     environment about its requests and progress bars is set where it is not set yet, as in the commands.
 
     Args:
-        preset: `digits`, `resnet20-cifar10`, `vgg16-cifar10` or `resnet20-fashion-mnist`; by default that of
-            `from_run`, else `digits`.
+        preset: `digits`, `resnet20-cifar10`, `vgg16-cifar10`, `resnet20-fashion-mnist`, or one of open_lth's,
+            such as `cifar_resnet_20`; by default that of `from_run`, else `digits`.
         seeds: Several, as `[0, 1, 2]`, for the same study under each of them, and reports over all.
         say: Gets each line that a command would print.
         **given: Any parameter of the setting, as `epochs=20` or `rewind_step="2ep"`, and:
@@ -172,6 +175,26 @@ def load_solution(
     return load_by_place(
         level=level, kind=kind, preset=preset, seed=seed, changes=changes, experiment=experiment
     )
+
+
+def load_open_lth(folder: str | Path, *, level: int | None = None, kind: Kind = "imp") -> Solution:
+    """Return the solution in a folder that open_lth left of a level: `mask.pth`, its models and its `logger`.
+
+    `solution = lth.load_open_lth("open_lth_data/lottery_…/replicate_1/level_3/main")`, then
+    `lth.spectrum(solution.network, (solution.normalise(images), labels), mask=solution.mask)`. Images are of
+    pixels from 0 to 255, as lth's data sets have them. Nothing in the folder is run.
+
+    Args:
+        folder: Of a level, or the one above it.
+        level: By default what the folder's name says.
+        kind: Which of our baselines a branch is, such as `random_init` for randomly_reinitialize.
+
+    Raises:
+        InputError: If a file is missing or damaged, or is not of a network of open_lth's.
+    """
+    from lth.solution.open_lth import read_open_lth  # here: importing lth must not import torch
+
+    return read_open_lth(Path(folder), level, kind)
 
 
 def results(experiment: str | None = None, **where: object) -> DataFrame:

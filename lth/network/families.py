@@ -12,6 +12,7 @@ from torch import nn
 from lth.errors import InputError
 from lth.network.decoder import Decoder
 from lth.network.lenet import LeNet
+from lth.network.open_lth import OPEN_LTH_NAME, open_lth_network
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.network.vit import Vit
@@ -133,4 +134,5 @@ _FAMILIES = (
         _of_tokens,
         _transformer,
     ),
+    Family(OPEN_LTH_NAME, _of_numbers, lambda _match, spec: open_lth_network(spec)),
 )

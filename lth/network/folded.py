@@ -71,6 +71,8 @@ class Folded:
                 for name in ("running_mean", "running_var", "weight", "bias")
             )
             del state[f"{norm}.num_batches_tracked"]
+            if (bias := state.get(f"{convolution}.bias")) is not None:
+                mean = mean - bias.double()
             scale = scale / torch.sqrt(variance + epsilon)
             kernel = state[f"{convolution}.weight"]
             folded = (kernel.double() * scale[:, None, None, None]).to(kernel.dtype)
@@ -112,12 +114,13 @@ class Folded:
                 continue
             before = node.args[0]
             convolution = modules.get(str(before.target)) if before.op == "call_module" else None
-            plain = isinstance(convolution, nn.Conv2d) and convolution.bias is None and len(before.users) == 1
+            plain = isinstance(convolution, nn.Conv2d) and len(before.users) == 1
             once = calls[node.target] == calls[before.target] == 1
             if not (plain and once and norm.affine and norm.track_running_stats):
                 continue  # one of ours, of which a user exchanged a layer for another of its kind
             assert isinstance(convolution, nn.Conv2d)
-            convolution.bias = nn.Parameter(convolution.weight.new_zeros(convolution.out_channels))
+            if convolution.bias is None:
+                convolution.bias = nn.Parameter(convolution.weight.new_zeros(convolution.out_channels))
             node.replace_all_uses_with(before)
             network.graph.erase_node(node)
             network.delete_submodule(str(node.target))

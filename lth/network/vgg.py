@@ -20,14 +20,23 @@ class Vgg(nn.Module):
     """`depth` counts weight layers of the original; here its three linear layers are one.
 
     Each stage halves the image while it has at least 2 pixels a side; what is left is averaged, so any input
-    size works. VGG-16 of width 64 has 13 convolutions without bias and 14,724,042 parameters.
+    size works. VGG-16 of width 64 has 13 convolutions without bias and 14,724,042 parameters. With
+    `averages_last` what the last stage finds is averaged without being halved.
 
     Raises:
         ValueError: If `depth` is not 11, 13, 16 or 19.
     """
 
     def __init__(
-        self, depth: int, width: int, in_channels: int, input_size: tuple[int, int], num_classes: int
+        self,
+        depth: int,
+        width: int,
+        in_channels: int,
+        input_size: tuple[int, int],
+        num_classes: int,
+        *,
+        conv_bias: bool = False,
+        averages_last: bool = False,
     ) -> None:
         super().__init__()
         if depth not in _STAGES:
@@ -38,12 +47,12 @@ class Vgg(nn.Module):
             out_channels = width * min(2**stage, 8)
             for _ in range(num_convolutions):
                 layers += [
-                    nn.Conv2d(channels, out_channels, 3, padding=1, bias=False),
+                    nn.Conv2d(channels, out_channels, 3, padding=1, bias=conv_bias),
                     nn.BatchNorm2d(out_channels),
                     nn.ReLU(inplace=True),
                 ]
                 channels = out_channels
-            if side >= 2:
+            if side >= 2 and not (averages_last and stage == len(_STAGES[depth]) - 1):
                 layers.append(nn.MaxPool2d(2))
                 side //= 2
         self.features = nn.Sequential(*layers)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lth.errors import InputError
 from lth.setting.amount import ALL, Amount
 from lth.setting.choice import value_meant
+from lth.setting.open_lth import OPEN_LTH_PRESETS
 from lth.setting.parameter import Result
 from lth.setting.setting import (
     AnalysisSetting,
@@ -102,6 +103,7 @@ PRESETS: dict[str, Setting] = {
         pruning=PruningSetting(0.2, levels=10),
         analysis=AnalysisSetting(k=100, hessian_examples=Amount(0.1)),
     ),
+    **OPEN_LTH_PRESETS,
 }
 
 

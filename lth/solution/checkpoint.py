@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -389,15 +390,17 @@ def _named(weights: Weights) -> dict[str, Tensor]:
     return parameters | {f"buffers/{name}": tensor for name, tensor in weights.buffers.items()}
 
 
-def record_to_json(record: EpochRecord) -> list[float]:
-    """Return a record as JSON numbers, which keep every bit."""
+def record_to_json(record: EpochRecord) -> list[float | None]:
+    """Return a record as JSON numbers, which keep every bit; null where nothing was recorded."""
     train, test = record.train, record.test
-    return [record.epoch, train.loss, train.accuracy, test.loss, test.accuracy]
+    numbers = (record.epoch, train.loss, train.accuracy, test.loss, test.accuracy)
+    return [None if math.isnan(number) else number for number in numbers]
 
 
-def record_from_json(record: list[float]) -> EpochRecord:
+def record_from_json(record: Sequence[float | None]) -> EpochRecord:
     """Return the record that `record_to_json` wrote."""
-    epoch, train_loss, train_accuracy, test_loss, test_accuracy = record
+    numbers = (math.nan if number is None else number for number in record)
+    epoch, train_loss, train_accuracy, test_loss, test_accuracy = numbers
     return EpochRecord(int(epoch), Evaluation(train_loss, train_accuracy), Evaluation(test_loss, test_accuracy))
 
 

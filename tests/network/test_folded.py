@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from lth.network import build_network
 from lth.network.folded import Folded
 from lth.network.resnet import CifarResNet
+from lth.network.vgg import Vgg
 from lth.network.weights import Weights
 from lth.setting.network import NetworkSpec
 
@@ -394,3 +395,16 @@ def test_frozen_parameters_are_no_leaves():
         leaves = Folded(network, CPU).leaves(Weights.of(network), DOUBLE)
         assert [name for name, tensor in leaves.parameters.items() if not tensor.requires_grad] == [frozen]
         assert {tensor.dtype for tensor in leaves.parameters.values()} == {DOUBLE}
+
+
+def test_a_bias_in_front_of_batchnorm_is_folded_as_well():
+    network = Vgg(11, 4, 3, (32, 32), 10, conv_bias=True, averages_last=True).eval()
+    weights = in_double(random_state(Weights.of(network), 1))
+    function, inputs = Folded(network, CPU), images("resnet20", 2).double()
+    network.double()
+    weights.load_into(network)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            function(function.state(weights), inputs), network(inputs), rtol=1e-9, atol=1e-9
+        )
+    assert not [name for name in function.state(weights) if "running" in name]

@@ -22,6 +22,10 @@ SIZES = {
     "resnet20-cifar10": Size(*CIFAR, RESNET20),
     "vgg16-cifar10": Size(*CIFAR, VGG16),
     "resnet20-fashion-mnist": Size(*FASHION, RESNET20 * (28 / 32) ** 2),
+    "mnist_lenet_300_100": Size(*FASHION, 0.266e6),
+    "cifar_resnet_20": Size(*CIFAR, RESNET20),
+    "cifar_vgg_16": Size(*CIFAR, VGG16),
+    "imagenet_resnet_50": Size(1_281_167, 50_000, 4089e6),
 }
 OF_CIFAR = resolve("resnet20-cifar10", {})
 HERE = Point.at(Place.imp(1))
