@@ -20,6 +20,7 @@ from lth.plan.jobs import (
     study_jobs,
 )
 from lth.plan.place import Place, Point
+from lth.setting.terms import speaking
 
 if TYPE_CHECKING:
     from lth.study.study import Study
@@ -76,7 +77,8 @@ def _tell_all(study: Study, wanted: tuple[Measure, ...]) -> None:
     """Say what was found, a row a solution, and what that row has no room for."""
     from lth.evidence.summary import text_table
 
-    click.echo(f"\n{text_table(study.rows())}\n")
+    with speaking(study.problem.terms):
+        click.echo(f"\n{text_table(study.rows())}\n")
     setting = study.problem.setting
     jobs = study_jobs(setting.pruning.levels, setting.analysis)
     rest = [job for job in chosen(jobs, wanted) if not isinstance(job, CurvatureJob | RadiiJob)]
@@ -89,7 +91,8 @@ def _tell(study: Study, jobs: Sequence[Job]) -> None:
     """Say the numbers of measurements, with their units."""
     from lth.report.spoken import said
 
-    click.echo(f"\n{said(study.found(jobs))}\n")
+    with speaking(study.problem.terms):
+        click.echo(f"\n{said(study.found(jobs))}\n")
 
 
 def _check_measures(level: int, wanted: tuple[Measure, ...]) -> None:

@@ -21,6 +21,7 @@ from lth.command.typed import hinted, spelled_out
 from lth.errors import InputError, MendableError
 from lth.setting.parameter import PARAMETERS
 from lth.setting.preset import DEFAULT_PRESET, PRESETS
+from lth.setting.terms import speaking
 from lth.signals import interrupt_on_signals
 
 if TYPE_CHECKING:
@@ -225,10 +226,12 @@ def tell_report(replication: Replication, run_id: str) -> None:
     from lth.evidence.summary import text_table, text_table_over_seeds
 
     tables = {study.problem.setting.seed: study.rows() for study in replication.studies}
-    for study, rows in zip(replication.studies, tables.values(), strict=True):
-        click.echo(f"\n{study.name}\n{text_table(rows)}")
-    if len(tables) > 1:
-        click.echo(f"\nmean ± standard deviation over {len(tables)} seeds\n{text_table_over_seeds(tables)}")
+    with speaking(replication.studies[0].problem.terms):
+        for study, rows in zip(replication.studies, tables.values(), strict=True):
+            click.echo(f"\n{study.name}\n{text_table(rows)}")
+        if len(tables) > 1:
+            over_seeds = text_table_over_seeds(tables)
+            click.echo(f"\nmean ± standard deviation over {len(tables)} seeds\n{over_seeds}")
     click.echo(f"\n{replication.verdicts(run_id)}\n")
     click.echo(f"The report: {replication.where(run_id, 'report.html')}")
 

@@ -18,6 +18,7 @@ from scipy.special import ndtri
 from lth.errors import InputError
 from lth.evidence.evidence import Evidence
 from lth.plan.place import Place
+from lth.setting.terms import terms
 
 _MOST_EXAMPLES = 10**6  # of a test set whose size can be read off accuracies
 
@@ -62,6 +63,8 @@ def num_examples(shares: Iterable[float]) -> int | None:
 
 def accuracy_intervals(evidence: Evidence, places: Sequence[Place]) -> dict[Place, tuple[float, float] | None]:
     """Return the interval of each solution's test accuracy; None where it was not counted."""
+    if not terms().is_counted:
+        return dict.fromkeys(places)
     attained = {place: evidence.attained[place] for place in places}
     examples = num_examples(record.test.accuracy for reached in attained.values() for record in reached.history)
     return {place: interval_if_any(reached.test_accuracy, examples) for place, reached in attained.items()}

@@ -21,6 +21,7 @@ from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Table, mean_and_deviation
 from lth.plan.place import Place
 from lth.setting.amount import ALL
+from lth.setting.terms import terms
 from lth.training.train import EpochRecord
 
 MARGIN = 0.1  # share of the loss; it moves log_eig_product of k eigenvalues by about k / 10
@@ -134,7 +135,7 @@ def regime_table(found: Sequence[LevelRegime], k: int) -> Table:
     ]
     headings = (
         "level",
-        "training loss (nats)",
+        terms().loss_axis(),
         "from the level before [90 %]",
         "moves log_eig_product by about",
         "from level to level",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lth.evidence.binomial import interval_if_any, num_examples
 from lth.evidence.table import aligned, markdown, mean_and_deviation
 from lth.plan.place import Kind, Place
+from lth.setting.terms import terms
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ _HEADINGS = (
 _NUMBERS = range(1, len(_HEADINGS))
 
 
+def _headings() -> tuple[str, ...]:
+    return tuple(each if terms().is_share else each.replace("acc", terms().metric_name) for each in _HEADINGS)
+
+
 def as_cells(row: LevelRow, examples: int | None = None) -> tuple[str, ...]:
     """Return the row as text, in the order of the table's headings.
 
@@ -60,12 +65,12 @@ def as_cells(row: LevelRow, examples: int | None = None) -> tuple[str, ...]:
         row: Of a solution.
         examples: That its accuracy was counted on; with them, its interval of 95 % is given (Wilson).
     """
-    interval = interval_if_any(row.test_accuracy, examples)
+    interval = interval_if_any(row.test_accuracy, examples) if terms().is_counted else None
     return (
         row.name,
         f"{row.density:.1%}",
         f"{row.train_loss:.4g}",
-        f"{row.test_accuracy:.2%}"
+        (f"{row.test_accuracy:.2%}" if terms().is_share else f"{row.test_accuracy:.4g}")
         + (f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else ""),
         _number(row.log_eig_product, ".3f", row.log_eig_width),
         _number(row.radius_mean, ".4f", row.radius_standard_error),
@@ -95,7 +100,7 @@ def _over_seeds(rows: Mapping[int, LevelRow]) -> tuple[str, ...]:
         given[0].name,
         f"{given[0].density:.1%}",
         mean_and_deviation([row.train_loss for row in given]),
-        f"{mean_and_deviation([100 * row.test_accuracy for row in given])} %",
+        f"{mean_and_deviation([terms().scale * row.test_accuracy for row in given])}{terms().percent}",
         mean_and_deviation([row.log_eig_product for row in given]),
         mean_and_deviation([row.radius_mean for row in given]),
         mean_and_deviation([row.barrier_loss for row in given]),
@@ -123,8 +128,8 @@ def _cells(rows: Sequence[LevelRow]) -> list[tuple[str, ...]]:
 def _with_remarks(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Return headings and rows, whose last cell is remarks, which go where no row has any."""
     if any(row[-1] for row in rows):
-        return [(*_HEADINGS, "remarks"), *rows]
-    return [_HEADINGS, *(row[:-1] for row in rows)]
+        return [(*_headings(), "remarks"), *rows]
+    return [_headings(), *(row[:-1] for row in rows)]
 
 
 def _ruled(cells: Sequence[Sequence[str]]) -> str:

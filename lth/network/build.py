@@ -33,10 +33,9 @@ def build_network(spec: NetworkSpec, seed: int, *purpose: str | int) -> nn.Modul
 
     Names are `resnet20` (any depth 6n + 2), `resnet20-w32` (first width 32), `vgg11`, `vgg16`, `vgg16-w32`,
     `lenet-300-100` or `mlp-…` (hidden widths), `vit6-w192-p4-h6` (blocks, width, pixels of a patch, heads),
-    `transformer2-w64-h2` of tokens, those of open_lth such as `cifar_vgg_16`, `torchvision:resnet50` (any of its
-    classifiers), or
-    `package.module:function`, a function of (input_shape, num_classes) that returns an `nn.Module`; naming a
-    function runs its code. The caller's random state is left as it was.
+    `transformer2-w64-h2` of tokens, those of open_lth such as `cifar_vgg_16`, `torchvision:resnet50` (any of
+    its classifiers), or `package.module:function`, a function of (input_shape, num_classes) that returns an
+    `nn.Module`; naming a function runs its code. The caller's random state is left as it was.
 
     Raises:
         ValueError: If the name is unknown, or the network doesn't fit the data or has nothing to prune.

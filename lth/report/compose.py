@@ -31,6 +31,7 @@ from lth.report.page import ClaimEntry, Missing, Page, html, markdown
 from lth.report.provenance import watched
 from lth.report.solutions import headings, solution_cells, solutions_over_seeds, solutions_table
 from lth.setting.preset import title_of
+from lth.setting.terms import terms
 
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
 REPORT_VERSION = 4
@@ -185,10 +186,10 @@ def _claim_entry(
     claim = finding.claim
     return ClaimEntry(
         id=claim.id,
-        statement=claim.statement,
+        statement=terms().reworded(claim.statement),
         paper=claim.paper,
-        rule=claim.rule,
-        unit=claim.unit,
+        rule=terms().reworded(claim.rule),
+        unit=terms().reworded(claim.unit),
         average=on_average(finding),
         average_verdict=finding.average_verdict if len(finding.outcomes) > 1 else "",
         verdict=finding.verdict,

@@ -13,6 +13,7 @@ from lth.report.figure.interactive import page_of
 from lth.report.figure.saved import saved
 from lth.report.page import ExhibitEntry, Source
 from lth.report.provenance import watched
+from lth.setting.terms import terms
 
 Link = Callable[[str], str]
 
@@ -130,7 +131,7 @@ def _entry(
     return ExhibitEntry(
         file=exhibit.file,
         path=path,
-        title=exhibit.title,
+        title=terms().reworded(exhibit.title),
         paper=exhibit.paper,
         found=tuple((seed.evidence.seed, seed.sentence) for seed in seeds),
         lacking=lacking,

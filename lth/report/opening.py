@@ -9,9 +9,9 @@ from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import mean_and_deviation
 from lth.plan.place import BASELINES, Place
 from lth.setting.setting import Setting, TrainingSetting, spelled
+from lth.setting.terms import terms
 
 _PAPER = "Insights into the Lottery Ticket Hypothesis and Iterative Magnitude Pruning (arXiv 2403.15022)"
-_ACCURACY = "accuracy"
 _VERDICTS = ("supported", "refuted", "undecided")
 
 
@@ -53,10 +53,10 @@ def _attained(evidences: Sequence[Evidence]) -> str:
         return ""
     kept = 100 * ends[1][0].density
     over = f" (mean ± standard deviation over {len(evidences)} seeds)" if len(evidences) > 1 else ""
-    if (metric := _metric(evidences[0].setting)) != _ACCURACY:
+    if not terms().is_share:
         dense, sparse = ([each.test_accuracy for each in reached] for reached in ends)
         return (
-            f"On the test examples the dense network attains a metric ({metric}) of "
+            f"On the test examples the dense network attains {_an(terms().metric_name)} of "
             f"{mean_and_deviation(dense)}, the ticket of level {last} with {kept:.3g} % of the prunable "
             f"weights one of {mean_and_deviation(sparse)}{over}."
         )
@@ -90,26 +90,27 @@ def _found(findings: Sequence[Finding]) -> str:
     return f"Of {len(findings)} claims, {'; '.join(parts)}."
 
 
-def _metric(setting: Setting) -> str:
-    """Return the metric beside the loss, as far as a setting says it."""
-    training = setting.training
-    if training.metric != "auto":
-        return training.metric
-    return _ACCURACY if training.loss == "cross_entropy" else "accuracy of classes, R² of numbers"
+def _an(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiouR' else 'a'} {name}"
 
 
-def _unit(training: TrainingSetting) -> str:
+def _of_loss(training: TrainingSetting) -> tuple[str, str]:
+    """Return what the loss is, with its unit where it has one."""
     if training.loss != "cross_entropy":
-        return f"here the unit of the training loss, {training.loss}, mean over examples"
+        return (
+            "training loss",
+            f"the {terms().loss_name} ({training.loss}), mean over examples; it has no unit here",
+        )
     smoothed = f" with label smoothing {training.label_smoothing:g}" if training.label_smoothing else ""
-    return f"the unit of the cross-entropy{smoothed} with natural logarithms, mean over examples"
+    return "nats", f"the unit of the cross-entropy{smoothed} with natural logarithms, mean over examples"
 
 
 def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
     """Return symbols and words of the report with their meaning, units included."""
-    analysis, training = setting.analysis, setting.training
-    metric = _metric(setting)
-    of_metric = ("accuracy", f"the metric of this study, {metric}, in %; the error is what it lacks to 100 %")
+    analysis, training, said = setting.analysis, setting.training, terms()
+    of_metric = (said.metric_name, f"the metric of this study ({training.metric}), a mean over examples")
+    error = f"{said.error_name} (percentage points)" if said.is_share else said.error_name
+    margin = said.of_loss(f"{analysis.cutoff_margin:g}")
     return (
         ("L, N", "a level: how many times was pruned (0: the dense network); N is the last"),
         ("w(L), m(L)", "the weights that training at level L ends with, and its mask: which weights it keeps"),
@@ -122,13 +123,13 @@ def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
         ),
         (
             "log_eig_product",
-            f"Σ ln λ over the {analysis.k} largest eigenvalues λ of the Hessian of the training loss (nats / "
-            "L2²). The larger it is, the smaller the volume of the basin; ± is within how much it is certain",
+            f"Σ ln λ over the {analysis.k} largest eigenvalues λ of the Hessian of the training loss "
+            f"({said.curvature_unit}). The larger it is, the smaller the volume of the basin; ± is within how much it is certain",
         ),
         (
             "radius",
             "how far one can go from a solution in a random direction before the loss reaches the cutoff, "
-            f"{analysis.cutoff_margin:g} nats above the worse solution's; "
+            f"{margin} above the worse solution's; "
             + (
                 "in multiples of a direction that has the norm of each filter"
                 if analysis.direction_norm == "filter"
@@ -137,15 +138,15 @@ def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
         ),
         (
             "barrier",
-            "the greatest height of the loss (nats) or the test error (percentage points) on a straight line "
+            f"the greatest height of the loss{' (nats)' * said.has_unit} or the {error} on a straight line "
             "between two solutions above the chord between its ends",
         ),
         ("sublevel set", "all weights whose loss is at most a cutoff"),
-        ("nats", _unit(training)),
-        *(() if metric == _ACCURACY else (of_metric,)),
+        _of_loss(training),
+        *(() if said.is_share else (of_metric,)),
         (
             "± and [ , ]",
-            "over seeds: standard deviation, and t interval of 95 % of the mean; of one seed: standard error, "
-            "and binomial interval of 95 % (Wilson) of an accuracy",
+            "over seeds: standard deviation, and t interval of 95 % of the mean; of one seed: standard error"
+            + (", and binomial interval of 95 % (Wilson) of an accuracy" if said.is_counted else ""),
         ),
     )

@@ -16,6 +16,7 @@ from lth.plan.place import Place, Point
 from lth.report.exhibit.radii import UNITS
 from lth.report.page import Linked
 from lth.setting.setting import Setting
+from lth.setting.terms import terms
 
 _BLANK = Linked("", None)
 _NUMBERS = (
@@ -28,7 +29,7 @@ _NUMBERS = (
     "loss_barrier",
     "error_barrier",
 )
-_SHARES = {"density", "test_accuracy", "error_barrier"}
+_SHARES, _OF_METRIC = {"density"}, {"test_accuracy", "error_barrier"}
 _KNOWN = (
     "test_accuracy_low",
     "test_accuracy_high",
@@ -60,13 +61,13 @@ def headings(setting: Setting) -> tuple[str, ...]:
     return (
         "solution",
         "density (%)",
-        "train loss (nats)",
-        "test accuracy (%)",
+        terms().loss_axis("train loss"),
+        terms().metric_axis,
         "log_eig_product (Σ ln λ)",
-        "trace (nats / L2²)",
+        f"trace ({terms().curvature_unit})",
         f"mean {UNITS[setting.analysis.direction_norm]}",
-        "loss barrier to L-1 (nats)",
-        "error barrier to L-1 (points)",
+        terms().loss_axis("loss barrier to L-1"),
+        f"{'error' if terms().is_share else terms().error_name} barrier to L-1 ({terms().short_error_unit})",
     )
 
 
@@ -85,7 +86,8 @@ def _for_people(evidence: Evidence) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for place in _shown(evidence):
         numbers = _numbers(evidence, place).items()
-        cells = [100 * value if name in _SHARES and value is not None else value for name, value in numbers]
+        scale = {name: 100.0 if name in _SHARES else terms().scale for name in (*_SHARES, *_OF_METRIC)}
+        cells = [None if value is None else scale.get(name, 1) * value for name, value in numbers]
         rows.append((place.name, *cells))
     return rows
 
@@ -94,6 +96,7 @@ def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tupl
     """Return the table of one seed for people, each number linked to the run it is from."""
     shown = _shown(evidence)
     intervals = accuracy_intervals(evidence, shown)
+    of_metric = ".2%" if terms().is_share else ".4g"
 
     def cell(value: float | None, form: str, name: str, doubt: str = "") -> Linked:
         text = "–" if value is None else f"{value:{form}}{doubt}"
@@ -107,7 +110,7 @@ def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tupl
             Linked(place.name, link(evidence.runs[place.name])),
             cell(numbers["density"], ".1%", place.name),
             cell(numbers["train_loss"], ".4g", place.name),
-            cell(numbers["test_accuracy"], ".2%", place.name, _interval(intervals[place])),
+            cell(numbers["test_accuracy"], of_metric, place.name, _interval(intervals[place])),
             cell(numbers["log_eig_product"], ".3f", curvature, "" if found is None else _within(found)),
             Linked(trace, link(evidence.runs[curvature])) if found else Linked("–", None),
         ]
@@ -119,7 +122,10 @@ def solution_cells(evidence: Evidence, link: Callable[[str], str]) -> tuple[tupl
         if place.level == 0:
             return (*cells, _BLANK, _BLANK)
         between = successive_line(place.level).name
-        barriers = cell(numbers["loss_barrier"], ".4g", between), cell(numbers["error_barrier"], ".2%", between)
+        barriers = (
+            cell(numbers["loss_barrier"], ".4g", between),
+            cell(numbers["error_barrier"], of_metric, between),
+        )
         return (*cells, *barriers)
 
     return tuple(row(place) for place in shown)

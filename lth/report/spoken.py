@@ -31,6 +31,7 @@ from lth.plan.jobs import (
 from lth.plan.place import Point
 from lth.report.exhibit.lines import STORED, treatments
 from lth.report.exhibit.radii import DIRECTIONS, UNITS
+from lth.setting.terms import terms
 
 Row = tuple[str, str, str, str]  # what, where, value and unit
 
@@ -55,11 +56,16 @@ def _curvature(job: CurvatureJob, found: Curvature) -> list[Row]:
     else:
         product = plus_minus(spectrum.log_eig_product, spectrum.log_eig_width)
     doubt = "" if spectrum.converged else " (NOT CONVERGED)"
-    largest = float(spectrum.eigenvalues[0])
+    largest, unit = float(spectrum.eigenvalues[0]), terms().curvature_unit
     return [
         ("log_eig_product", where, product, f"Σ ln λ of {count}{doubt}"),
-        ("largest eigenvalue", where, rounded(largest), "nats / L2²"),
-        ("Hessian trace", where, plus_minus(found.trace.estimate, found.trace.standard_error), "nats / L2²"),
+        ("largest eigenvalue", where, rounded(largest), unit),
+        (
+            "Hessian trace",
+            where,
+            plus_minus(found.trace.estimate, found.trace.standard_error),
+            terms().curvature_unit,
+        ),
     ]
 
 
@@ -70,7 +76,7 @@ def _radii(job: RadiiJob, found: Mapping[Point, BasinRadii]) -> list[Row]:
             f"mean radius, {DIRECTIONS[job.direction_norm]}",
             _at(point),
             _mean(radii),
-            f"{unit}, up to {rounded(radii.cutoff)} nats" + _censored(radii),
+            f"{unit}, up to {terms().of_loss(rounded(radii.cutoff))}" + _censored(radii),
         )
         for point, radii in found.items()
     ]
@@ -101,16 +107,16 @@ def _barriers(path: Interpolation) -> list[tuple[str, str, str]]:
         gone = f"none: {path.num_not_finite} points are not finite"
         return [("training loss", gone, "")]
     return [
-        ("training loss", rounded(path.barrier_loss), "nats"),
-        ("test error", rounded(100 * path.barrier_error), "percentage points"),
+        ("training loss", rounded(path.barrier_loss), terms().loss_unit),
+        (terms().error_name, rounded(terms().scale * path.barrier_error), terms().error_unit),
     ]
 
 
 def _surface(job: SurfaceJob, found: LevelSurface) -> list[Row]:
-    rows = [("loss of the worst IMP solution", job.name, rounded(found.cutoff), "nats")]
+    rows = [("loss of the worst IMP solution", job.name, rounded(found.cutoff), terms().loss_unit)]
     for marker in found.surface.markers:
         off = f"{marker.distance:.3f} (L2) off the plane"
-        rows.append((f"loss at {marker.place.name}", off, rounded(marker.loss), "nats"))
+        rows.append((f"loss at {marker.place.name}", off, rounded(marker.loss), terms().loss_unit))
     return rows
 
 
@@ -134,7 +140,7 @@ def _density(job: DensityJob, found: SpectralDensity) -> list[Row]:
     numbers, where = density_room.numbers(found, job), _at(job.point)
     named = (
         ("eigenvalues standing out", "eigenvalues_standing_out", "above a hundredth of the largest"),
-        ("Hessian trace", "hessian_trace_of_density", "nats / L2², of the density"),
+        ("Hessian trace", "hessian_trace_of_density", f"{terms().curvature_unit}, of the density"),
     )
     return [
         (what, where, plus_minus(numbers[f"landscape/{name}"], numbers[f"solver/{name}_standard_error"]), unit)
@@ -145,9 +151,9 @@ def _density(job: DensityJob, found: SpectralDensity) -> list[Row]:
 def _matched(_job: MatchedJob, found: AtOneLoss) -> list[Row]:
     """Return what the lower of two points has where its training had the other's loss."""
     if not found.reached.is_there:
-        gone = f"none: its kept training never had {rounded(found.reached.wanted)} nats"
+        gone = f"none: its kept training never had {terms().of_loss(rounded(found.reached.wanted))}"
         return [("at one loss", _at(found.moved), gone, "")]
-    back = f" at {rounded(found.reached.wanted)} nats, epoch {found.reached.epoch:.1f}"
+    back = f" at {terms().of_loss(rounded(found.reached.wanted))}, epoch {found.reached.epoch:.1f}"
     rows = _curvature(CurvatureJob(found.moved), found.curvature)
     for norm, radii in found.radii.items():
         rows += _radii(RadiiJob((found.moved,), norm), {found.moved: radii})

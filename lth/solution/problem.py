@@ -27,6 +27,7 @@ from lth.plan.place import Place
 from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_foreign, is_reference
 from lth.setting.setting import Setting
+from lth.setting.terms import Terms
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
 from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
@@ -73,6 +74,11 @@ class Problem:
     def metric(self) -> str:
         """The metric beside the loss, once `auto` is resolved by the targets."""
         return self.objective.metric_of(self.data.train.labels)
+
+    @property
+    def terms(self) -> Terms:
+        """How loss and metric are called, and in which units."""
+        return Terms(self.setting.training.loss, self.metric, self.data.test.labels.ndim == 1)
 
     @property
     def measuring_threads(self) -> int:

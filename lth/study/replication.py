@@ -18,6 +18,7 @@ from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.report.figure.interactive import has_plotly
+from lth.setting.terms import speaking
 from lth.study.completion import ALONE, Manner, complete, joint
 from lth.study.engine.engine import Terms
 from lth.study.engine.node import facts_of
@@ -345,10 +346,11 @@ class Replication:
             each for study, found in zip(self.studies, evidences, strict=True) for each in study.runs_of(found)
         ]
         origin = origin_of(problems, evidences, runs, commit_of(self._store.run(run.run_id)))
-        report = write_report(
-            evidences, self._store.link, resolved, earlier, declared, scope=scope, origin=origin
-        )
-        log_report(run, report, problems)
+        with speaking(problems[0].terms):
+            report = write_report(
+                evidences, self._store.link, resolved, earlier, declared, scope=scope, origin=origin
+            )
+            log_report(run, report, problems)
 
     def _tags(self, task: Task) -> dict[str, str]:
         return {**report_tags([study.problem for study in self.studies]), KEY: task.key}

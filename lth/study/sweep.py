@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lth.errors import InputError
 from lth.plan.keys import content_key
 from lth.setting.grid import grid
+from lth.setting.terms import Terms, in_common, speaking
 from lth.study.completion import ALONE, Manner
 from lth.study.open import Opening, build_replication
 from lth.study.record.comparison import SWEPT, Compared, log_comparison
@@ -77,6 +78,7 @@ class Sweep:
         """
         keys: list[str] = []
         settings: list[Compared] = []
+        spoken = set[Terms]()
         for index, opening in enumerate(self._openings):
             values = self._values(opening)
             self._say(f"setting {index + 1} of {len(self._openings)}: {_named(values)}")
@@ -88,7 +90,9 @@ class Sweep:
             every = joined([study.table() for study in studies])
             keys += [study.problem.keys.evidence() for study in studies]
             settings.append(Compared(values, rows, every, runs))
-        return self._compare(settings, keys)
+            spoken |= {study.problem.terms for study in studies}
+        with speaking(in_common(spoken)):
+            return self._compare(settings, keys)
 
     def comparison(self, run_id: str) -> str:
         """Return the comparison for a terminal: as the run of a sweep states it, without its links."""

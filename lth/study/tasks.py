@@ -20,6 +20,7 @@ from lth.plan.place import Place, Point
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_foreign
+from lth.setting.terms import speaking
 from lth.solution.checkpoint import read_solution
 from lth.solution.problem import Problem, check_level, check_measurable, plan
 from lth.solution.solution import Solution
@@ -102,7 +103,7 @@ class TaskWorker:
     def do(self, task: Task, *, adopt: bool, fresh: bool) -> str | None:
         """Return the run in which a task was done; None where another process has done it, or is at it."""
         self.prepare()
-        with self._own_faults():
+        with self._own_faults(), speaking(self._problem.terms):
             run_id = self._do(task, adopt=adopt, fresh=fresh)
         if run_id is not None and not isinstance(task.node, Analysis | Summary | ReportNode):
             forget(self._unsent, task.key, fresh=fresh)

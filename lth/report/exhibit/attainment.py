@@ -27,15 +27,25 @@ from lth.report.figure.style import (
     use_log_x,
     use_log_y,
 )
+from lth.setting.terms import terms
 
 _SEEDS_BELOW = 0.28  # a row of dots
-ACCURACY = "Test accuracy"
 BINOMIAL = " (bars: binomial, 95 %)"
 Measure = Callable[[Attained], float]
-PANELS: tuple[tuple[str, str, Measure], ...] = (
-    ("Training loss", "training loss (nats)", lambda attained: attained.train_loss),
-    (ACCURACY, "test accuracy (%)", lambda attained: 100 * attained.test_accuracy),
-)
+
+
+def panels() -> tuple[tuple[str, str, Measure], ...]:
+    """Return title, quantity and measure of the loss and of the metric."""
+    said = terms()
+    return (
+        ("Training loss", said.loss_axis(), lambda attained: attained.train_loss),
+        (metric_title(), said.metric_axis, lambda attained: said.scale * attained.test_accuracy),
+    )
+
+
+def metric_title() -> str:
+    """Return what stands over a panel of the metric."""
+    return f"Test {terms().metric_name}"
 
 
 def baselines(evidence: Evidence) -> list[Place]:
@@ -71,9 +81,10 @@ def _say_levels(evidence: Evidence) -> str:
     attained = [evidence.attained[Place.imp(level)] for level in _levels_with_dense(evidence)]
     first, last = attained[0], attained[-1]
     best = max(range(len(attained)), key=lambda level: attained[level].test_accuracy)
+    dense = terms().of_loss(rounded(first.train_loss))
     return (
-        f"Training loss goes from {rounded(first.train_loss)} nats (dense) to {rounded(last.train_loss)} at "
-        f"level {evidence.last} ({rounded(100 * last.density)} % of weights), test accuracy from "
+        f"Training loss goes from {dense} (dense) to {rounded(last.train_loss)} at "
+        f"level {evidence.last} ({rounded(100 * last.density)} % of weights), test {terms().metric_name} from "
         f"{_percent(first)} to {_percent(last)}, with the best, {_percent(attained[best])}, at level {best}."
     )
 
@@ -82,9 +93,9 @@ def _draw_levels(evidences: Sequence[Evidence]) -> Figure:
     levels = _levels_with_dense(evidences[0])
     places = [Place.imp(level) for level in levels]
     figure = new_figure(TWO_COLUMNS, 2.8)
-    for axes, (title, quantity, measure) in zip(figure.subplots(1, 2), PANELS, strict=True):
+    for axes, (title, quantity, measure) in zip(figure.subplots(1, 2), panels(), strict=True):
         values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
-        errors = accuracy_errors(evidences[0], places) if title == ACCURACY else None
+        errors = accuracy_errors(evidences[0], places) if title == metric_title() else None
         if errors is not None and len(evidences) == 1:
             title += BINOMIAL
         begin_level_panel(axes, evidences[0], levels, title=title, quantity=quantity)
@@ -101,6 +112,8 @@ def _draw_levels(evidences: Sequence[Evidence]) -> Figure:
 
 def accuracy_errors(evidence: Evidence, places: Sequence[Place]) -> np.ndarray | None:
     """Return how far below and above each accuracy its interval reaches, (2, places), %; None without one."""
+    if not terms().is_counted:
+        return None
     intervals = [interval for interval in accuracy_intervals(evidence, places).values() if interval is not None]
     if len(intervals) < len(places):
         return None
@@ -131,16 +144,17 @@ def _say_baselines(evidence: Evidence) -> str:
     lowest = min(others, key=lambda place: evidence.attained[place].train_loss)
     best = max(others, key=lambda place: evidence.attained[place].test_accuracy)
     theirs = f"{lowest.kind}, {rounded(evidence.attained[lowest].train_loss)}"
+    own = terms().of_loss(rounded(solution.train_loss))
     return (
-        f"w({evidence.last}) has a lower training loss ({rounded(solution.train_loss)} nats) than {worse} of "
-        f"{len(others)} baselines (the lowest of theirs: {theirs}), and a higher test accuracy "
+        f"w({evidence.last}) has a lower training loss ({own}) than {worse} of "
+        f"{len(others)} baselines (the lowest of theirs: {theirs}), and a higher test {terms().metric_name} "
         f"({_percent(solution)}) than {less} of {len(others)} (the highest of theirs: {best.kind}, "
         f"{_percent(evidence.attained[best])})."
     )
 
 
 def _percent(attained: Attained) -> str:
-    return f"{rounded(100 * attained.test_accuracy)} %"
+    return f"{rounded(terms().scale * attained.test_accuracy)}{terms().percent}"
 
 
 def _draw_baselines(evidences: Sequence[Evidence]) -> Figure:
@@ -148,9 +162,11 @@ def _draw_baselines(evidences: Sequence[Evidence]) -> Figure:
     places = [Place.imp(last), *baselines(evidences[0])]
     figure = new_figure(TWO_COLUMNS, 1.2 + 0.27 * len(places))
     names = [f"w({last})" if place.kind == "imp" else place.kind for place in places]
-    for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
+    for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), panels(), strict=True):
         values = as_rows([[measure(evidence.attained[place]) for place in places] for evidence in evidences])
-        errors = accuracy_errors(evidences[0], places) if title == ACCURACY and len(evidences) == 1 else None
+        errors = (
+            accuracy_errors(evidences[0], places) if title == metric_title() and len(evidences) == 1 else None
+        )
         dress(axes, title=f"{title} at level {last}{BINOMIAL if errors is not None else ''}", x=quantity, y="")
         _draw_dots(axes, places, values, errors)
         axes.set_yticks(range(len(places)), names, fontsize=SMALL_TEXT_SIZE)

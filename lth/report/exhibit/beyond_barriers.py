@@ -24,6 +24,7 @@ from lth.report.exhibit.lines import (
 from lth.report.exhibit.panels import legend_above
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import NEUTRAL_COLOUR, TWO_COLUMNS, new_figure
+from lth.setting.terms import terms
 
 _Row = tuple[int, str, float | None, float | None, float | None]
 
@@ -53,18 +54,24 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
     found = [_rows(one) for one in evidences]
     loss_axes, error_axes = figure.subplots(1, 2)
     analysis, levels = evidence.setting.analysis, list(evidence.levels)
-    begin_level_panel(loss_axes, evidence, levels, title="", quantity="barrier of the training loss (nats)")
-    begin_level_panel(error_axes, evidence, levels, title="", quantity="barrier of the test error (points)")
+    said = terms()
+    in_error = f"the {said.error_name}" if said.is_share else said.error_name
+    begin_level_panel(
+        loss_axes, evidence, levels, title="", quantity=terms().loss_axis("barrier of the training loss")
+    )
+    begin_level_panel(
+        error_axes, evidence, levels, title="", quantity=f"barrier of {in_error} ({terms().short_error_unit})"
+    )
     drawn = list(dict.fromkeys(treatment for _, treatment, *_ in found[0]))
     for treatment in drawn:
         look = Appearance(TREATMENT_COLOURS[treatment], TREATMENT_MARKERS[treatment])
         label = "barrier" if len(drawn) == 1 else f"BatchNorm statistics {treatment}"
         own = [[row for row in rows if row[1] == treatment] for rows in found]
         plot_over_levels(loss_axes, levels, [[row[2] for row in rows] for rows in own], look, label)
-        errors = [[None if row[4] is None else 100 * row[4] for row in rows] for rows in own]
+        errors = [[None if row[4] is None else said.scale * row[4] for row in rows] for rows in own]
         plot_over_levels(error_axes, levels, errors, look, label)
-    margins = ((loss_axes, analysis.loss_margin), (error_axes, 100 * analysis.error_margin))
-    for (axes, margin), title in zip(margins, ("Training loss", "Test error"), strict=True):
+    margins = ((loss_axes, analysis.loss_margin), (error_axes, said.scale * analysis.error_margin))
+    for (axes, margin), title in zip(margins, ("Training loss", said.error_title), strict=True):
         axes.axhline(
             margin, color=NEUTRAL_COLOUR, linestyle="--", linewidth=0.9, label="below it counts as none"
         )

@@ -11,7 +11,7 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import BASELINES, Kind, Place, Point
 from lth.report.exhibit.all_seeds import said_of_seeds
-from lth.report.exhibit.attainment import ACCURACY, BINOMIAL, accuracy_errors
+from lth.report.exhibit.attainment import BINOMIAL, accuracy_errors, metric_title
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.spectra import known_within, say_not_converged
@@ -25,32 +25,37 @@ from lth.report.figure.style import (
     spans_a_decade,
     use_log_y,
 )
+from lth.setting.terms import terms
 
 _SIDE_BY_SIDE = "Baselines stand side by side where they would hide each other"
 _DODGE = 0.06  # levels between the markers of two kinds
 _Measure = Callable[[Evidence, Place], float | None]
 _Errors = Callable[[Evidence, Sequence[Place]], Sequence[float | None] | np.ndarray | None]
-# Title, quantity, measure, and within how much its numbers of one seed are known.
-_PANELS: tuple[tuple[str, str, _Measure, _Errors | None], ...] = (
-    (
-        "log_eig_product",
-        "log_eig_product (Σ ln λ)",
-        lambda evidence, place: evidence.log_eig_product(Point.at(place)),
-        lambda evidence, places: [known_within(evidence, Point.at(place)) for place in places],
-    ),
-    (
-        "Training loss",
-        "training loss (nats)",
-        lambda evidence, place: evidence.attained[place].train_loss,
-        None,
-    ),
-    (
-        ACCURACY,
-        "test accuracy (%)",
-        lambda evidence, place: 100 * evidence.attained[place].test_accuracy,
-        lambda evidence, places: accuracy_errors(evidence, places) if places else None,
-    ),
-)
+
+
+def _panels() -> tuple[tuple[str, str, _Measure, _Errors | None], ...]:
+    """Return title, quantity, measure, and within how much its numbers of one seed are known."""
+    said = terms()
+    return (
+        (
+            "log_eig_product",
+            "log_eig_product (Σ ln λ)",
+            lambda evidence, place: evidence.log_eig_product(Point.at(place)),
+            lambda evidence, places: [known_within(evidence, Point.at(place)) for place in places],
+        ),
+        (
+            "Training loss",
+            said.loss_axis(),
+            lambda evidence, place: evidence.attained[place].train_loss,
+            None,
+        ),
+        (
+            metric_title(),
+            said.metric_axis,
+            lambda evidence, place: said.scale * evidence.attained[place].test_accuracy,
+            lambda evidence, places: accuracy_errors(evidence, places) if places else None,
+        ),
+    )
 
 
 def _places(evidence: Evidence, kind: Kind) -> list[Place]:
@@ -83,7 +88,8 @@ def _say(evidence: Evidence) -> str:
         flatter = sum(ours < theirs for ours, theirs in products)
         parts.append(
             f"w(L) has the lower training loss than {kind} at {lower} of {count(places, 'level')}, the higher "
-            f"test accuracy at {better}, and the smaller log_eig_product at {flatter} of {len(products)}"
+            f"test {terms().metric_name} at {better}, and the smaller log_eig_product at {flatter} of "
+            f"{len(products)}"
         )
     drawn = [Point.at(place) for kind in ("imp", *everywhere) for place in _places(evidence, kind)]
     return sentence([*parts, say_not_converged(evidence, drawn)])
@@ -107,7 +113,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
     figure, evidence = new_figure(TWO_COLUMNS, 3.6), evidences[0]
-    for axes, (title, quantity, measure, error) in zip(figure.subplots(1, 3), _PANELS, strict=True):
+    for axes, (title, quantity, measure, error) in zip(figure.subplots(1, 3), _panels(), strict=True):
         levels = list(evidence.levels)
         series = [("IMP", Appearance(NEUTRAL_COLOUR, "o"), [Place.imp(level) for level in levels], 0.0)]
         for index, kind in enumerate(BASELINES):
@@ -116,7 +122,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
             series.append((kind, appearance(Place(kind, evidence.last)), _places(evidence, kind), dodge))
         found = [[[measure(one, place) for place in places] for one in evidences] for _, _, places, _ in series]
         drawn = [value for values in found for row in values for value in row]
-        counted = BINOMIAL if title == ACCURACY and len(evidences) == 1 else ""
+        counted = BINOMIAL if title == metric_title() and terms().is_counted and len(evidences) == 1 else ""
         begin_level_panel(axes, evidence, levels, title=_caveated(title, drawn) + counted, quantity=quantity)
         exist = np.array([value for value in drawn if value is not None])
         if title == "Training loss" and spans_a_decade(exist):

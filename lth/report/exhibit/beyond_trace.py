@@ -22,6 +22,7 @@ from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance
 from lth.report.figure.style import TWO_COLUMNS, new_figure
+from lth.setting.terms import terms
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
     figure, levels = new_figure(TWO_COLUMNS, 3.4), list(evidences[0].levels)
     trace_axes, radius_axes = figure.subplots(1, 2)
     for axes, quantity in (
-        (trace_axes, "trace of the Hessian (nats / L2²)"),
+        (trace_axes, f"trace of the Hessian ({terms().curvature_unit})"),
         (radius_axes, "mean plain radius (L2)"),
     ):
         begin_level_panel(axes, evidences[0], levels, title="", quantity=quantity)

@@ -29,6 +29,7 @@ from lth.report.figure.style import (
     use_log_y,
     value_limits,
 )
+from lth.setting.terms import terms
 
 Jobs = Callable[[Evidence], Sequence[LineJob]]
 STORED, ANEW = "interpolated", "anew"  # how BatchNorm statistics come about on the way
@@ -40,14 +41,18 @@ TREATMENT_MARKERS = {STORED: "o", ANEW: "s"}
 class Quantity:
     """What is drawn along a line."""
 
-    name: str
-    unit: str
+    axis: str
     barrier_unit: str
     values: Callable[[Interpolation], np.ndarray]
 
 
-LOSS = Quantity("training loss", "nats", "nats", lambda path: path.train_loss)
-ERROR = Quantity("test error", "%", "points", lambda path: 100 * path.test_error)
+def loss_and_error() -> tuple[Quantity, Quantity]:
+    """Return the training loss, and what the metric lacks to one on the test examples."""
+    said = terms()
+    return (
+        Quantity(said.loss_axis(), "nats" if said.has_unit else "", lambda path: path.train_loss),
+        Quantity(said.error_axis, said.short_error_unit, lambda path: said.scale * path.test_error),
+    )
 
 
 def treatments(line: Line) -> dict[str, Interpolation]:
@@ -74,7 +79,9 @@ def say_barriers(jobs: Jobs, evidence: Evidence) -> str:
 
 def say_successive_barriers(jobs: Jobs, evidence: Evidence) -> str:
     """Say between how many successive solutions a barrier stands, and how high they are."""
-    setting, wanted = evidence.setting.analysis, jobs(evidence)
+    setting, wanted, said = evidence.setting.analysis, jobs(evidence), terms()
+    units = "nats" if said.has_unit else "", "of the examples" if said.is_share else ""
+    barrier = "test-error barrier" if said.is_share else f"barrier in {said.error_name}"
     parts = []
     for treatment in treatments(evidence.lines[wanted[0]]):
         paths = {job.level: treatments(evidence.lines[job])[treatment] for job in wanted}
@@ -82,8 +89,8 @@ def say_successive_barriers(jobs: Jobs, evidence: Evidence) -> str:
         errors = {level: barrier_if_any(path.test_error) for level, path in paths.items()}
         parts.append(
             f"with BatchNorm statistics {_HOW[treatment]}, "
-            f"{_count_above(losses, setting.loss_margin, 'loss barrier', 'nats')}, and "
-            f"{_count_above(errors, setting.error_margin, 'test-error barrier', 'of the examples')}"
+            f"{_count_above(losses, setting.loss_margin, 'loss barrier', units[0])}, and "
+            f"{_count_above(errors, setting.error_margin, barrier, units[1])}"
         )
     text = sentence(parts)
     return text[:1].upper() + text[1:]
@@ -95,7 +102,7 @@ _HOW = {STORED: "interpolated", ANEW: "estimated anew"}
 def _count_above(barriers: dict[int, float | None], margin: float, noun: str, unit: str) -> str:
     exist = [height for height in barriers.values() if height is not None]
     text = f"{sum(height >= margin for height in exist)} of {count(exist, 'pair')} have a {noun} of at least "
-    text += f"{rounded(margin)} {unit}"
+    text += f"{rounded(margin)} {unit}".rstrip()
     if exist:
         text += f" (from {rounded(min(exist))} to {rounded(max(exist))})"
     missing = [level for level, height in barriers.items() if height is None]
@@ -110,9 +117,11 @@ def _say_line(line: Line, margin: float) -> str:
             text = "no loss barrier is defined (not finite)"
         else:
             verdict = "" if loss >= margin else ", which counts as none,"
-            text = f"loss barrier {rounded(loss)} nats{verdict}"
+            text = f"loss barrier {terms().of_loss(rounded(loss))}{verdict}"
         if error is not None:
-            text += f" and test-error barrier {rounded(100 * error)} percentage points"
+            said = terms()
+            noun = "test-error barrier" if said.is_share else f"one in {said.error_name} of"
+            text += f" and {noun} {rounded(said.scale * error)}{' percentage points' * said.is_share}"
         texts.append(f"{text} (BatchNorm statistics {_HOW[treatment]})" if line.anew is not None else text)
     return ", ".join(texts)
 
@@ -148,15 +157,16 @@ def draw_lines(jobs: Jobs, evidences: Sequence[Evidence]) -> Figure:
     wanted = jobs(evidences[0])
     figure, panels = _pages(len(wanted))
     dotted = " (dotted)" if len(evidences) == 1 else ""
-    title = f"Training loss and test error on straight lines, with barriers above the chord{dotted}"
-    if len(evidences) == 1:
+    title = f"Training loss and {terms().error_name} on straight lines, with barriers above the chord{dotted}"
+    if len(evidences) == 1 and terms().is_counted:
         title += "\nShaded: binomial interval of 95 % of an error that was counted"
     if any(evidences[0].lines[job].anew is not None for job in wanted):
         title += "\nBatchNorm statistics interpolated like the weights, or estimated anew at each point"
     head(figure, title)
+    loss = next(iter(panels))
     for quantity, axes_of_lines in panels.items():
         for axes, job in zip(axes_of_lines, wanted, strict=True):
-            _draw_line(axes, [evidence.lines[job] for evidence in evidences], quantity)
+            _draw_line(axes, [evidence.lines[job] for evidence in evidences], quantity, quantity is loss)
             axes.set_xticks([0, 0.5, 1], [job.start.symbol, "0.5", job.end.symbol])
             legend_above(axes, line_name(job))
     explain_seeds(figure, evidences)
@@ -168,32 +178,28 @@ def _pages(count: int) -> tuple[Figure, dict[Quantity, list[Axes]]]:
     if count <= 2:
         figure = new_figure(TWO_COLUMNS, 0.4 + 2.8 * count)
         cells = figure.subplots(count, 2, squeeze=False)
-        panels = {quantity: list(cells[:, column]) for column, quantity in enumerate((LOSS, ERROR))}
+        panels = {quantity: list(cells[:, column]) for column, quantity in enumerate(loss_and_error())}
         for quantity, column in panels.items():
             for axes in column:
                 dress_panel(axes)
                 axes.set_xlabel("position α", fontsize=TEXT_SIZE)
-                axes.set_ylabel(_axis_name(quantity), fontsize=TEXT_SIZE)
+                axes.set_ylabel(quantity.axis, fontsize=TEXT_SIZE)
     else:
         shape = rows, columns = grid_shape(count)
         figure = new_figure(TWO_COLUMNS, 2 * rows * panel_height(2 * rows, columns) + 0.5)
         upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
         panels = {
-            quantity: fill_grid(page, shape, count, x="position α", y=_axis_name(quantity), share_y=False)
-            for quantity, page in ((LOSS, upper), (ERROR, lower))
+            quantity: fill_grid(page, shape, count, x="position α", y=quantity.axis, share_y=False)
+            for quantity, page in zip(loss_and_error(), (upper, lower), strict=True)
         }
     return figure, panels
 
 
-def _axis_name(quantity: Quantity) -> str:
-    return f"{quantity.name} ({quantity.unit})"
-
-
-def _draw_line(axes: Axes, lines: Sequence[Line], quantity: Quantity) -> None:
+def _draw_line(axes: Axes, lines: Sequence[Line], quantity: Quantity, is_loss: bool) -> None:
     """Draw the same line of each seed."""
     seeds = [{name: quantity.values(path) for name, path in treatments(line).items()} for line in lines]
     together = np.concatenate([values for paths in seeds for values in paths.values()])
-    if quantity is LOSS and spans_a_decade(together):
+    if is_loss and spans_a_decade(together):
         use_log_y(axes)
     else:
         axes.ticklabel_format(axis="y", useOffset=False)
@@ -204,16 +210,18 @@ def _draw_line(axes: Axes, lines: Sequence[Line], quantity: Quantity) -> None:
             values = np.array([paths[name] for paths in seeds])
             heights = [barrier_if_any(row) for row in values]
             prefix = f"{name}: " if len(seeds[0]) > 1 else ""
-            text = f"{prefix}barrier {mean_and_deviation(heights)} {quantity.barrier_unit}"
+            text = f"{prefix}barrier {mean_and_deviation(heights)} {quantity.barrier_unit}".rstrip()
             look = Appearance(TREATMENT_COLOURS[name], TREATMENT_MARKERS[name])
             draw_band(axes, lines[0].stored.alphas, values, look, text, size=2.8)
     else:
-        _draw_alone(axes, lines[0], seeds[0], quantity)
+        _draw_alone(axes, lines[0], seeds[0], quantity, is_loss)
 
 
-def _draw_alone(axes: Axes, line: Line, paths: Mapping[str, np.ndarray], quantity: Quantity) -> None:
+def _draw_alone(
+    axes: Axes, line: Line, paths: Mapping[str, np.ndarray], quantity: Quantity, is_loss: bool
+) -> None:
     for name, values in paths.items():
-        if quantity is ERROR:
+        if terms().is_counted and not is_loss:
             _draw_interval(axes, line.stored.alphas, values, TREATMENT_COLOURS[name])
         prefix = f"{name}: " if line.anew is not None else ""
         axes.plot(
@@ -252,7 +260,7 @@ def _barrier_text(values: np.ndarray, quantity: Quantity) -> str:
     height = barrier_if_any(values)
     if height is None:
         return f"no barrier, {int((~np.isfinite(values)).sum())} of {len(values)} not finite"
-    return f"barrier {height:.3g} {quantity.barrier_unit}"
+    return f"barrier {height:.3g} {quantity.barrier_unit}".rstrip()
 
 
 def _draw_one(jobs: Jobs, evidence: Evidence) -> Figure:

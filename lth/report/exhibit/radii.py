@@ -21,6 +21,7 @@ from lth.report.figure.appearance import Appearance
 from lth.report.figure.radius import plot_radii
 from lth.report.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.setting.setting import DirectionNorm
+from lth.setting.terms import terms
 
 UNITS = {"plain": "radius (L2)", "filter": "radius (× direction)"}
 DIRECTIONS = {"plain": "plain", "filter": "filter-normalised"}
@@ -74,7 +75,7 @@ def mean_radii_rows(comparison: Comparison, evidence: Evidence) -> Table:
     points = comparison.flatter, comparison.sharper
     quantities = ("mean radius", "standard error", "radii that are lower bounds")
     columns = [f"{quantity} at {point}" for quantity in quantities for point in points]
-    return Table(("L", "directions", "cutoff (nats)", *columns), tuple(rows))
+    return Table(("L", "directions", terms().loss_axis("cutoff"), *columns), tuple(rows))
 
 
 def radii_numbers(comparison: Comparison, evidence: Evidence) -> Table:
@@ -143,7 +144,7 @@ def draw_panels(
                 plot_radii(axes, of_seeds[0], points[point], _label(of_seeds[0], point), size=3.2)
         cutoffs = [radii.cutoff for radii in next(iter(found.values()))]  # which all points of a panel share
         upto = " to ".join(dict.fromkeys(f"{cutoff:.3g}" for cutoff in (min(cutoffs), max(cutoffs))))
-        legend_above(axes, f"level {level}, up to {upto} nats;\n{UNITS[norm]}")
+        legend_above(axes, f"level {level}, up to {terms().of_loss(upto)};\n{UNITS[norm]}")
     explain_seeds(figure, evidences)
     return figure
 

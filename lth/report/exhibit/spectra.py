@@ -19,6 +19,7 @@ from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.spectrum import plot_eigenvalues
 from lth.report.figure.style import use_integer_x, use_log_y
+from lth.setting.terms import terms
 
 ABSENT = "not all leading eigenvalues are positive beyond doubt"
 
@@ -151,9 +152,10 @@ def draw_panels(
     """
     figure, cells = panel_grid(
         len(panels),
-        title="Leading Hessian eigenvalues λ, and their log_eig_product (Σ ln λ, of λ in nats / L2²)",
+        title="Leading Hessian eigenvalues λ, and their log_eig_product "
+        f"(Σ ln λ, of λ in {terms().curvature_unit})",
         x="rank",
-        y="eigenvalue (nats / L2²)",
+        y=f"eigenvalue ({terms().curvature_unit})",
     )
     for axes, (title, points) in zip(cells, panels, strict=True):
         use_log_y(axes)

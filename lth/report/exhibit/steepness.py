@@ -17,6 +17,7 @@ from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK, Appearance
 from lth.report.figure.style import use_integer_x, use_log_y
+from lth.setting.terms import terms
 
 
 def _of_pair(evidence: Evidence, level: int) -> tuple[tuple[int, float | None], tuple[int, float | None]]:
@@ -32,7 +33,7 @@ def _say(evidence: Evidence) -> str:
     for level in evidence.levels:
         (_, before), (_, here) = _of_pair(evidence, level)
         found.append(Compared(level, before, here))
-    quantity = "The steepness (nats of log loss an epoch)"
+    quantity = "The steepness (fall of the log loss an epoch)"
     absent = "no two shared epochs of finite loss"
     return sentence([compare(quantity, "level L-1", "level L", found, absent=absent)])
 
@@ -53,7 +54,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
         evidences[0].last,
         title="Training loss; the number is the fall of its logarithm an epoch, over the epochs both share",
         x="epoch",
-        y="training loss (nats)",
+        y=terms().loss_axis(),
     )
     for axes, level in zip(panels, evidences[0].levels, strict=True):
         use_log_y(axes)

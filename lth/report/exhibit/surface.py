@@ -13,6 +13,7 @@ from lth.report.exhibit.exhibit import Exhibit
 from lth.report.figure.interactive import Interactive
 from lth.report.figure.interactive_surface import surface_parts
 from lth.report.figure.surface import draw_surface
+from lth.setting.terms import terms
 
 
 def _say(evidence: Evidence) -> str:
@@ -24,9 +25,9 @@ def _say(evidence: Evidence) -> str:
     inside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if loss <= cutoff]
     farthest = max(marker.distance for marker in evidence.surface.surface.markers)
     return (
-        f"With {rounded(cutoff)} nats as cutoff, {rounded(evidence.setting.analysis.cutoff_margin)} above the "
-        "loss of the worst IMP solution on the examples drawn, as for R5a and R5b (so all of IMP's lie in the "
-        "set), "
+        f"With {terms().of_loss(rounded(cutoff))} as cutoff, "
+        f"{rounded(evidence.setting.analysis.cutoff_margin)} above the loss of the worst IMP solution on the "
+        "examples drawn, as for R5a and R5b (so all of IMP's lie in the set), "
         f"{_listed(outside)} lie outside by their own loss and {_listed(inside)} inside; solutions lie up to "
         f"{rounded(farthest)} (L2) off the plane that is drawn."
     )

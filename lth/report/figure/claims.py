@@ -25,6 +25,7 @@ from lth.report.figure.style import (
     thinned,
     wrapped,
 )
+from lth.setting.terms import terms
 
 # Blue and vermilion of Okabe and Ito (2008), which dark text and colour-blind readers can bear, and grey.
 VERDICTS: Mapping[Verdict, Appearance] = {
@@ -96,7 +97,7 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
 def _draw(axes: Axes, finding: Finding) -> None:
     claim = finding.claim
     room = TWO_COLUMNS / _COLUMNS - 0.6
-    statement = wrapped(f"{claim.id}  {claim.statement}", room, SMALL_TEXT_SIZE)
+    statement = wrapped(f"{claim.id}  {terms().reworded(claim.statement)}", room, SMALL_TEXT_SIZE)
     agreeing = f"{finding.num_agreeing} of {finding.num_measured} above 0"
     differs = len(finding.outcomes) > 1 and finding.average_verdict != finding.verdict
     average = f"average {finding.average_verdict}; every case " if differs else ""
@@ -107,7 +108,7 @@ def _draw(axes: Axes, finding: Finding) -> None:
         color=VERDICTS[finding.verdict].colour,
         loc="left",
     )
-    axes.set_ylabel(wrapped(claim.unit, 1.0, SMALL_TEXT_SIZE), fontsize=SMALL_TEXT_SIZE)
+    axes.set_ylabel(wrapped(terms().reworded(claim.unit), 1.0, SMALL_TEXT_SIZE), fontsize=SMALL_TEXT_SIZE)
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
     axes.grid(True, axis="y", color=GRID_COLOUR, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -14,6 +14,7 @@ from matplotlib.ticker import NullLocator
 from lth.errors import InputError
 from lth.evidence.summary import LevelRow
 from lth.report.figure.style import SMALL_TEXT_SIZE, dress, new_figure, use_log_y
+from lth.setting.terms import terms
 
 Measure = Callable[[LevelRow], float | None]
 Studies = Mapping[int, Sequence[LevelRow]]  # rows by seed
@@ -22,18 +23,22 @@ _FEW = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0000
 _MARKERS = "osD^vPX*"
 _LIGHTEST = 0.93  # of viridis; beyond it, yellow vanishes on white
 
-_PANELS: tuple[tuple[str, str, Measure], ...] = (
-    ("Training loss", "training loss (nats)", lambda row: row.train_loss),
-    ("Test accuracy", "test accuracy (%)", lambda row: 100 * row.test_accuracy),
-    ("Inverse basin volume at w(L)", "log_eig_product (Σ ln λ)", lambda row: row.log_eig_product),
-    ("Mean basin radius at w(L)", "mean radius (× direction)", lambda row: row.radius_mean),
-    ("Barrier from level L-1 to level L", "barrier (nats)", lambda row: row.barrier_loss),
-    (
-        "The same in the test error",
-        "barrier (percentage points)",
-        lambda row: None if row.barrier_error is None else 100 * row.barrier_error,
-    ),
-)
+
+def _panels() -> tuple[tuple[str, str, Measure], ...]:
+    """Return title, quantity and measure of every panel."""
+    said = terms()
+    return (
+        ("Training loss", said.loss_axis(), lambda row: row.train_loss),
+        (f"Test {said.metric_name}", said.metric_axis, lambda row: said.scale * row.test_accuracy),
+        ("Inverse basin volume at w(L)", "log_eig_product (Σ ln λ)", lambda row: row.log_eig_product),
+        ("Mean basin radius at w(L)", "mean radius (× direction)", lambda row: row.radius_mean),
+        ("Barrier from level L-1 to level L", said.loss_axis("barrier"), lambda row: row.barrier_loss),
+        (
+            f"The same in the {said.error_name}" if said.is_share else f"The same in {said.error_name}",
+            f"barrier ({said.error_unit})",
+            lambda row: None if row.barrier_error is None else said.scale * row.barrier_error,
+        ),
+    )
 
 
 def draw_comparison(settings: Mapping[str, Studies]) -> Figure:
@@ -48,7 +53,7 @@ def draw_comparison(settings: Mapping[str, Studies]) -> Figure:
     if not any(rows for studies in settings.values() for rows in studies.values()):
         raise InputError("there is no row to draw; finish at least one level")
     figure = new_figure(10.5, 10.5)
-    for axes, (title, quantity, measure) in zip(figure.subplots(3, 2).ravel(), _PANELS, strict=True):
+    for axes, (title, quantity, measure) in zip(figure.subplots(3, 2).ravel(), _panels(), strict=True):
         dress(axes, title=title, x="weights kept (%)", y=quantity)
         for place, (name, studies) in enumerate(settings.items()):
             _draw(axes, name, studies, measure, colour=_colour(place, len(settings)), marker=_marker(place))

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from lth.measure.curvature.density import SpectralDensity
 from lth.report.figure.style import NEUTRAL_COLOUR, ONE_COLUMN, SMALL_TEXT_SIZE, dress, new_figure, use_log_y
+from lth.setting.terms import terms
 
 _WIDTH = 0.005  # of a Gaussian, in multiples of the range of the eigenvalues
 _POINTS = 1200  # five a Gaussian's width
@@ -50,7 +51,7 @@ def draw_density(found: SpectralDensity, name: str) -> Figure:
     dress(
         axes,
         title=f"Hessian spectral density at {name}, {found.dimension:,} dimensions",
-        x="eigenvalue (nats / L2²)",
+        x=f"eigenvalue ({terms().curvature_unit})",
         y="density",
     )
     axes.legend(fontsize=SMALL_TEXT_SIZE)

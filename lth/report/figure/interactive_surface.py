@@ -14,6 +14,7 @@ from lth.measure.surface import Marker, Surface
 from lth.report.figure.appearance import appearance
 from lth.report.figure.interactive import Interactive, graph_objects, page_of, part_of
 from lth.report.figure.loss_shades import Shades, round_losses, shades_of
+from lth.setting.terms import terms
 
 _LAYOUT: Mapping[str, Any] = {
     "template": "plotly_white",
@@ -89,7 +90,7 @@ def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
             z=_clipped(surface.loss, shades),
             surfacecolor=_heights(surface.loss, shades),
             opacity=0.9,
-            hovertemplate="x %{x:.4g}, y %{y:.4g}<br>loss %{z:.4g} nats<extra></extra>",
+            hovertemplate="x %{x:.4g}, y %{y:.4g}<br>loss " + terms().of_loss("%{z:.4g}") + "<extra></extra>",
             coloraxis="coloraxis",
         )
         figure.add_traces([relief, *_markers(surface.markers, shades)])
@@ -107,7 +108,7 @@ def _relief(level_surface: LevelSurface, shades: Shades | None) -> Any:
 
 def _axis_name(shades: Shades | None) -> str:
     beyond = shades is not None and shades.extend != "neither"
-    return "training loss (nats)" + (", beyond the scale at its end" if beyond else "")
+    return terms().loss_axis() + (", beyond the scale at its end" if beyond else "")
 
 
 def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
@@ -131,7 +132,7 @@ def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
         line={"width": 3, "color": "black"},
         showscale=False,
         hoverinfo="skip",
-        name=f"Loss ≤ {cutoff:.4g} nats",
+        name=f"Loss ≤ {terms().of_loss(f'{cutoff:.4g}')}",
         showlegend=True,
     )
     return [losses, boundary]
@@ -143,7 +144,9 @@ def _grid(surface: Surface) -> dict[str, Any]:
         "x": surface.x.tolist(),
         "y": surface.y.tolist(),
         "customdata": [[f"{loss:.4g}" for loss in row] for row in surface.loss],
-        "hovertemplate": "x %{x:.4g}, y %{y:.4g}<br>loss %{customdata} nats<extra></extra>",
+        "hovertemplate": "x %{x:.4g}, y %{y:.4g}<br>loss "
+        + terms().of_loss("%{customdata}")
+        + "<extra></extra>",
         "coloraxis": "coloraxis",
     }
 
@@ -175,7 +178,7 @@ def _markers(markers: tuple[Marker, ...], shades: Shades | None) -> list[Any]:
             "mode": "markers",
             "name": name,
             "hovertemplate": (
-                f"{name}<br>loss {marker.loss:.4g} nats<br>"
+                f"{name}<br>loss {terms().of_loss(f'{marker.loss:.4g}')}<br>"
                 f"{marker.distance:.4g} (L2) off the plane<extra></extra>"
             ),
         }
@@ -208,7 +211,7 @@ def _colour_axis(shades: Shades | None) -> dict[str, Any]:
         "cmin": math.log10(shades.lowest),
         "cmax": math.log10(shades.highest),
         "colorbar": {
-            "title": {"text": "training loss (nats)", "side": "right"},
+            "title": {"text": terms().loss_axis(), "side": "right"},
             "tickvals": np.log10(ticks).tolist(),
             "ticktext": [f"{tick:g}" for tick in ticks],
         },

@@ -20,6 +20,7 @@ from lth.report.figure.style import (
     use_log_y,
     value_limits,
 )
+from lth.setting.terms import terms
 
 _ROUNDING = 1e-12  # a barrier this small against the path is rounding of the chord
 
@@ -40,13 +41,21 @@ def draw_interpolation(line: Interpolation, start: Point, end: Point) -> Figure:
     """
     figure = new_figure(TWO_COLUMNS, 3.1)
     loss_axes, error_axes = figure.subplots(1, 2)
-    _draw_path(loss_axes, line.alphas, line.train_loss, "Training loss", "training loss (nats)", "nats")
+    said = terms()
+    test_error = said.scale * line.test_error
+    loss_unit = "nats" if said.has_unit else ""
+    _draw_path(loss_axes, line.alphas, line.train_loss, "Training loss", said.loss_axis(), loss_unit)
     if spans_a_decade(line.train_loss):
         use_log_y(loss_axes)
     _draw_path(
-        error_axes, line.alphas, 100 * line.test_error, "Test error", "test error (%)", "percentage points"
+        error_axes,
+        line.alphas,
+        test_error,
+        said.error_name.replace("test error", "Test error"),
+        said.error_axis,
+        said.error_unit,
     )
-    for axes, values in ((loss_axes, line.train_loss), (error_axes, 100 * line.test_error)):
+    for axes, values in ((loss_axes, line.train_loss), (error_axes, test_error)):
         _name_ends(axes, values, start, end)
     head(figure, f"Line from {start.name} to {end.name}")
     return figure
@@ -77,7 +86,7 @@ def _draw_path(
     if (limits := value_limits(values)) is not None:
         axes.set_ylim(limits)
     if height > 0:
-        _mark_barrier(axes, alphas, values, chord, f"barrier {height:.3g} {unit}")
+        _mark_barrier(axes, alphas, values, chord, f"barrier {height:.3g} {unit}".rstrip())
     axes.legend(fontsize=SMALL_TEXT_SIZE)
 
 

@@ -16,6 +16,7 @@ from lth.plan.place import Place
 from lth.report.figure.appearance import appearance
 from lth.report.figure.placement import place_labels
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE
+from lth.setting.terms import terms
 
 ROW_POINTS = 13.5  # height of a row of the table
 _LABEL_RADIUS_POINTS = 6.5
@@ -71,7 +72,12 @@ def write_table(side: Axes, markers: Sequence[Marker], cutoff: float | None) -> 
     """List number, name, own loss and distance; with a cutoff also if the solution lies in its set."""
     levels = {marker.place.level for marker in markers if marker.place.kind != "imp"}
     heading = f"solution (baselines\nof level {min(levels)})" if len(levels) == 1 else "solution"
-    columns = [(0.1, "left", heading), (0.74, "right", "loss\n(nats)"), (0.9, "right", "off\nplane\n(L2)")]
+    of_loss = "loss\n(nats)" if terms().has_unit else "loss"
+    columns = [
+        (0.1, "left", heading),
+        (0.74, "right", of_loss),
+        (0.9, "right", "off\nplane\n(L2)"),
+    ]
     if cutoff is not None:
         columns.append((1.0, "right", "in\nset"))
     for x, align, heading in columns:

@@ -26,6 +26,7 @@ from lth.report.figure.style import (
     new_figure,
     wrapped,
 )
+from lth.setting.terms import terms
 
 _COLOURS = "Blues"  # low losses light, so that the markers, which lie low, stand out
 _NUM_SHADES = 24
@@ -46,7 +47,7 @@ def draw_surface(
     Args:
         surface: Losses on the grid, and the solutions.
         corners: The three solutions that span the plane.
-        cutoff: Loss in nats; the boundary of {w : Loss(w) ≤ cutoff} is drawn thick, and the table says which
+        cutoff: Loss; the boundary of {w : Loss(w) ≤ cutoff} is drawn thick, and the table says which
             solutions lie in that set, by their own loss.
 
     Source: arXiv 2403.15022, Fig. 13 to 20; their projection follows Li et al. (arXiv 1712.09913).
@@ -115,13 +116,13 @@ def _draw_colourbar(axes: Axes, norm: LogNorm, shades: Shades, ticks: np.ndarray
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
-    bar.set_label("training loss (nats)", fontsize=TEXT_SIZE)
+    bar.set_label(terms().loss_axis(), fontsize=TEXT_SIZE)
 
 
 def _draw_sublevel_set(axes: Axes, surface: Surface, cutoff: float) -> Line2D:
     """Draw the boundary of {Loss ≤ cutoff} on the plane, and return its entry in the legend."""
     losses = np.ma.masked_invalid(surface.loss)
-    text = f"Loss ≤ {cutoff:.4g} nats"
+    text = f"Loss ≤ {terms().of_loss(f'{cutoff:.4g}')}"
     if losses.count() == 0 or losses.min() > cutoff:
         text += " (no grid point)"
     elif losses.max() <= cutoff:

@@ -11,6 +11,7 @@ from lth.evidence.binomial import interval_if_any, num_examples
 from lth.plan.place import Place
 from lth.report.figure.appearance import appearance
 from lth.report.figure.style import SMALL_TEXT_SIZE, TWO_COLUMNS, dress, new_figure, use_integer_x, use_log_y
+from lth.setting.terms import terms
 from lth.training.train import EpochRecord
 
 _LINE_STYLES = ("-", "--", ":", "-.")  # for solutions that share a colour
@@ -26,8 +27,8 @@ def draw_trajectory(histories: Mapping[Place, tuple[EpochRecord, ...]]) -> Figur
     """
     figure = new_figure(TWO_COLUMNS, 2.9)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
-    dress(loss_axes, title="Training loss", x="epoch", y="training loss (nats)")
-    dress(accuracy_axes, title="Test accuracy", x="epoch", y="test accuracy (%)")
+    dress(loss_axes, title="Training loss", x="epoch", y=terms().loss_axis())
+    dress(accuracy_axes, title=f"Test {terms().metric_name}", x="epoch", y=terms().metric_axis)
     use_log_y(loss_axes)
     for axes in (loss_axes, accuracy_axes):
         use_integer_x(axes)
@@ -40,7 +41,7 @@ def draw_trajectory(histories: Mapping[Place, tuple[EpochRecord, ...]]) -> Figur
         marker = "o" if len(history) == 1 else ""
         for axes, values in (
             (loss_axes, [record.train.loss for record in history]),
-            (accuracy_axes, [100 * record.test.accuracy for record in history]),
+            (accuracy_axes, [terms().scale * record.test.accuracy for record in history]),
         ):
             label = f"{place.name}: {_accuracy(history)}"
             axes.plot(epochs, values, color=colour, linestyle=style, marker=marker, linewidth=1.2, label=label)
@@ -51,8 +52,11 @@ def draw_trajectory(histories: Mapping[Place, tuple[EpochRecord, ...]]) -> Figur
 
 
 def _accuracy(history: tuple[EpochRecord, ...]) -> str:
-    """Return the last test accuracy, with its binomial interval of 95 % where it was counted."""
+    """Return the last metric on the test examples, with its binomial interval of 95 % where it was counted."""
     accuracy = history[-1].test.accuracy
-    interval = interval_if_any(accuracy, num_examples(record.test.accuracy for record in history))
+    if not terms().is_share:
+        return f"{accuracy:.4g}"
+    examples = num_examples(record.test.accuracy for record in history) if terms().is_counted else None
+    interval = interval_if_any(accuracy, examples)
     known = "" if interval is None else f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
     return f"{100 * accuracy:.2f}{known} %"

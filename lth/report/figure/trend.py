@@ -30,6 +30,7 @@ from lth.report.figure.style import (
     thinned,
     use_log_y,
 )
+from lth.setting.terms import terms
 
 _MOST_LABELS = 16  # of levels under a panel
 _DODGE = 0.11  # levels between the markers of two kinds of baseline
@@ -61,11 +62,12 @@ def draw_trend(rows: Sequence[LevelRow]) -> Figure:
     figure = new_figure(TWO_COLUMNS, 8.4)
     loss, accuracy, curvature, radius, barrier_loss, barrier_error = figure.subplots(3, 2).ravel()
 
-    _begin(loss, rows, "Training loss", "training loss (nats)")
+    _begin(loss, rows, "Training loss", terms().loss_axis())
     use_log_y(loss)
     _draw_solutions(loss, levels, baselines, lambda row: row.train_loss)
-    _begin(accuracy, rows, "Test accuracy (bars: binomial, 95 %)", "test accuracy (%)")
-    _draw_solutions(accuracy, levels, baselines, lambda row: 100 * row.test_accuracy)
+    of_metric = f"Test {terms().metric_name}{' (bars: binomial, 95 %)' if terms().is_counted else ''}"
+    _begin(accuracy, rows, of_metric, terms().metric_axis)
+    _draw_solutions(accuracy, levels, baselines, lambda row: terms().scale * row.test_accuracy)
     _draw_accuracy_intervals(accuracy, levels)
 
     _begin(curvature, rows, "Inverse basin volume", "log_eig_product (Σ ln λ)")
@@ -80,10 +82,11 @@ def draw_trend(rows: Sequence[LevelRow]) -> Figure:
     )
     _draw_point(radius, levels, PROJECTION_LOOK, lambda row: row.radius_mean_projected)
 
-    _begin(barrier_loss, rows, "Barrier from level L-1 to level L, training loss", "barrier (nats)")
+    _begin(barrier_loss, rows, "Barrier from level L-1 to level L, training loss", terms().loss_axis("barrier"))
     _draw_line(barrier_loss, levels, lambda row: row.barrier_loss)
-    _begin(barrier_error, rows, "Barrier from level L-1 to level L, test error", "barrier (percentage points)")
-    _draw_line(barrier_error, levels, lambda row: _percent(row.barrier_error))
+    in_error = f"Barrier from level L-1 to level L, {terms().error_name}"
+    _begin(barrier_error, rows, in_error, f"barrier ({terms().error_unit})")
+    _draw_line(barrier_error, levels, lambda row: _told(row.barrier_error))
     for axes in (curvature, radius, barrier_loss, barrier_error):
         _finish(axes)
     if baselines:
@@ -140,7 +143,7 @@ def _draw_solutions(
 
 def _draw_accuracy_intervals(axes: Axes, levels: Sequence[LevelRow]) -> None:
     """Draw Wilson's interval of each level's accuracy, where it was counted."""
-    examples = num_examples(row.test_accuracy for row in levels)
+    examples = num_examples(row.test_accuracy for row in levels) if terms().is_counted else None
     for row in levels:
         if (interval := interval_if_any(row.test_accuracy, examples)) is not None:
             ends = [100 * end for end in interval]
@@ -197,5 +200,5 @@ def _values(rows: Sequence[LevelRow], measure: Measure) -> np.ndarray:
     return np.array([math.nan if value is None else value for value in measured], dtype=np.float64)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def _told(difference: float | None) -> float | None:
+    return None if difference is None else terms().scale * difference

@@ -90,16 +90,16 @@ def _loss(problem: Problem) -> str:
 def _attained(problem: Problem, solution: Solution) -> str:
     last, examples = solution.history[-1], len(problem.data.test)
     value, loss = last.test.accuracy, f"training loss {last.train.loss:.4g}"
-    unit = " nats" if problem.setting.training.loss == "cross_entropy" else ""
+    loss = problem.terms.of_loss(loss)
     if problem.metric != "accuracy":
-        return f"**Test {told(problem.metric, value)}** on {examples:,} examples; {loss}{unit}."
+        return f"**Test {told(problem.metric, value)}** on {examples:,} examples; {loss}."
     if problem.data.test.labels.ndim > 1:  # those of an example are not independent
-        return f"**Test accuracy**: {value:.2%} of the targets of {examples:,} examples; {loss}{unit}."
+        return f"**Test accuracy**: {value:.2%} of the targets of {examples:,} examples; {loss}."
     low, high = wilson_interval(value, examples)
     of = "images" if solution.spec.is_of_images else "examples"
     return (
         f"**Test accuracy**: {value:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson, {examples:,} {of}); "
-        f"{loss}{unit}."
+        f"{loss}."
     )
 
 

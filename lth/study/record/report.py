@@ -13,6 +13,7 @@ from lth.evidence.table import aligned, markdown
 from lth.plan.keys import content_key
 from lth.report import REPORT_VERSION, Report, Scope
 from lth.setting.setting import with_overrides
+from lth.setting.terms import terms
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
@@ -128,7 +129,7 @@ def _cells(finding: Finding) -> tuple[str, ...]:
     several = len(finding.outcomes) > 1
     return (
         finding.claim.id,
-        finding.claim.statement,
+        terms().reworded(finding.claim.statement),
         finding.average_verdict if several else "",
         on_average(finding),
         finding.verdict,
