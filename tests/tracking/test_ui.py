@@ -1,23 +1,18 @@
 """Addresses that land on the runs, and a person's first look at them, in a real browser."""
 
 import json
-import os
-import shutil
 import socket
-import subprocess
-from pathlib import Path
 
 import pytest
+from browser import BROWSER, opened
 from mlflow.entities import Experiment
 from servers import free_port
-from tiny_problem import make_study
 
 from lth.errors import InputError
 from lth.study.record.views import RUNS, SOLUTIONS, views
 from lth.tracking import ui
 from lth.tracking.store import Store
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EXPERIMENT = Experiment("7", "lth", "/nowhere", "active")
 WITH_VIEW = Experiment("7", "lth", "/nowhere", "active", tags=[])
 WITH_VIEW.tags[ui.view_tag(RUNS)] = "{}"
@@ -68,34 +63,50 @@ def test_a_store_that_is_not_there_has_no_runs_to_open(tmp_path, monkeypatch):
         ui.experiment()
 
 
-def seen(address: str, profile: Path) -> str:
-    """Return the page at an address as Chromium has it, once its scripts have run."""
-    command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
-    command += [
-        "--window-size=1500,1000",
-        "--timeout=30000",
-        "--virtual-time-budget=20000",
-        "--dump-dom",
-        address,
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
+def shows(*texts: str) -> str:
+    """Return the condition that a page shows all of these."""
+    return f"{json.dumps(texts)}.every((text) => document.body.innerText.includes(text))"
+
+
+def has_come_to(name: str) -> str:
+    """Return the condition that one sees the element of this name at the top, and whole where it is folded."""
+    return (
+        f"(at => Math.abs(at.getBoundingClientRect().top) < 40 && !at.closest('details:not([open])'))"
+        f"(document.getElementById({name!r}))"
+    )
+
+
+@pytest.fixture
+def look(finished, tracking):
+    """A browser, and the server of a finished study's store."""
+    port = free_port()
+    with ui.served(port), opened(tracking / "profile") as tab:
+        yield tab, port, ui.experiment()
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-@pytest.mark.usefixtures("without_pictures", "without_models")
-def test_the_first_look_shows_runs_and_the_table_has_a_row_a_solution(tracking):
-    """It starts a server, and opens two pages of MLflow's UI."""
-    study = make_study(levels="1")
-    study.complete()
-    port = free_port()
-    with ui.served(port):
-        experiment = ui.experiment()
-        page = seen(ui.runs_address(experiment, RUNS, port), tracking / "first")
-        assert study.name[:12] in page
-        assert "landscape/log_eig_product" in page
-        table = seen(ui.runs_address(experiment, SOLUTIONS, port), tracking / "second")
-    assert "level 1" in table
-    assert "random_init at level 1" in table
-    assert "No data" not in page + table
-    assert os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:")
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+def test_the_first_look_is_a_list_of_runs_with_rows_and_the_table_has_one_a_solution(look):
+    tab, port, experiment = look
+    tab.go(ui.runs_address(experiment, RUNS, port))
+    tab.waits(shows("seed 0", "report", "landscape/log_eig_product"))
+    tab.go(ui.runs_address(experiment, SOLUTIONS, port))
+    tab.waits(shows("dense", "level 1", "random_init at level", "test/accuracy"))
+    assert not tab.value(shows("No data"))
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+def test_the_links_of_a_report_lead_where_they_say_within_mlflow(look):
+    tab, port, experiment = look
+    (report,) = Store().search("tags.kind = 'report'")
+    address = ui.run_address(experiment.experiment_id, report.info.run_id, "report.html")
+    tab.go(address.replace(":5000/", f":{port}/"))
+    tab.waits("document.querySelector('iframe')")
+    tab.enter_frame()
+    tab.waits("document.readyState === 'complete' && document.getElementById('contents')")
+    assert tab.value("window.origin") == "null"  # a frame without rights
+    for name in ("levels", "claim-R1a", "figures", "setting"):
+        tab.value(f"document.querySelector('a[href=\"#{name}\"]').click()")
+        assert tab.value(has_come_to(name)), name
+    assert tab.value("document.getElementById('claim-R1a').open")
