@@ -93,6 +93,7 @@ OTHERWISE = {
     "every_level": "one_shot",
     "matched_loss": "on",
     "vectors": "on",
+    "halvings": 2,
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

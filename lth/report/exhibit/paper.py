@@ -10,6 +10,7 @@ from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
+from lth.report.exhibit.beyond_examples import EXAMPLES
 from lth.report.exhibit.beyond_localisation import LOCALISATION
 from lth.report.exhibit.beyond_matched import MATCHED
 from lth.report.exhibit.beyond_regime import REGIME
@@ -204,10 +205,11 @@ EXHIBITS: tuple[Exhibit, ...] = (
 
 BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
 _OF_VECTORS: tuple[Exhibit, ...] = (SUBSPACES, LOCALISATION)
-EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, MATCHED, *_OF_VECTORS)  # whatever was measured
+EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, MATCHED, *_OF_VECTORS, EXAMPLES)  # whatever was measured
 
 
 def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
     """Return what this project shows beyond the paper of a study, as far as it measured it."""
     matched = (MATCHED,) if evidence.matched else ()
-    return (*BEYOND, *matched, *(_OF_VECTORS if evidence.subspaces else ()))
+    examples = (EXAMPLES,) if evidence.parts else ()
+    return (*BEYOND, *matched, *(_OF_VECTORS if evidence.subspaces else ()), *examples)
