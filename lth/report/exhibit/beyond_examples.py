@@ -89,11 +89,11 @@ def _say(evidence: Evidence) -> str:
         level = evidence.last
         sizes, limit = _measured(evidence, of, level), _limit(evidence, of, level)
         if limit is None:
-            parts.append(f"of {name} at level {level} it does not exist on fewer examples")
+            parts.append(f"of {name} at level {level} does not exist on fewer examples")
             continue
         shown = ", ".join(f"{each.mean:.2f} on {each.size:.0f}" for each in sizes)
         towards = plus_minus(limit.value, limit.uncertainty)
-        parts.append(f"of {name} at level {level} it is {shown} examples, which goes to {towards}")
+        parts.append(f"of {name} at level {level} is {shown} examples, which goes to {towards}")
         if first:
             levels = range(first, evidence.last + 1)
             found = [(_measured(evidence, of, each), _limit(evidence, of, each)) for each in levels]

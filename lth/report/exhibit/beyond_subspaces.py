@@ -125,10 +125,7 @@ def _say(evidence: Evidence) -> str:
     parts = [
         f"{name} {_mean(found, series)}"
         for name, series in (
-            (
-                f"On average over {count(found, 'level')} leading eigenvectors of successive levels overlap by",
-                _OVERLAPS[0],
-            ),
+            (f"On average over {levels} leading eigenvectors of successive levels overlap by", _OVERLAPS[0]),
             ("those at w(L) in its two spaces by", _OVERLAPS[1]),
             ("w(L) - w(L-1) lies in those at w(L) by", _MOVED[1]),
             ("m(L) keeps of those at w(L-1)", _KEPT[0]),
