@@ -18,6 +18,7 @@ from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss, Lower
+from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
@@ -28,6 +29,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -62,6 +64,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (DistanceJob, lambda _: _distances(everywhere, last, stream)),
         (MatchedJob, lambda job: _matched(job, setting, stream)),
         (SubspaceJob, lambda job: _subspaces(job, setting, stream)),
+        (PartJob, lambda job: _part(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -164,6 +167,14 @@ def _subspaces(job: SubspaceJob, setting: Setting, stream: np.random.Generator) 
     moved = [0.02 * rising, 0.1 * rising, 0.05 * rising]
     before = round(2000 * 0.9 ** (level - 1))
     return Subspaces(localised, Compared(*shared, np.full(k, 0.97), *moved, dimension, before))
+
+
+def _part(job: PartJob, setting: Setting, stream: np.random.Generator) -> OfPart:
+    """Eigenvalues grow by 2 % with every part that the examples are divided into."""
+    found = _curvature(job.point, setting, stream)
+    larger, spectrum = 1 + 0.02 * (job.parts - 1), found.spectrum
+    values = replace(spectrum, eigenvalues=larger * spectrum.eigenvalues, upper=larger * spectrum.upper)
+    return OfPart(144 // job.parts, replace(found, spectrum=values))
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

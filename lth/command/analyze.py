@@ -35,8 +35,8 @@ _OF_A_LEVEL = "spectra,radii,lines"
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, matched, subspaces, density. [all but density; at one "
-    "level spectra,radii,lines]",
+    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density. [all but density; "
+    "at one level spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:

@@ -16,6 +16,7 @@ from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
+from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
@@ -25,6 +26,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -107,6 +109,11 @@ class Evidence:
     def subspaces(self) -> Mapping[SubspaceJob, Subspaces]:
         """What eigenvectors span at each level; nothing if the study did not keep them."""
         return _Measured(self.measured, SubspaceJob, lambda job: job, lambda job: job)
+
+    @property
+    def parts(self) -> Mapping[PartJob, OfPart]:
+        """Curvature over parts of the examples; nothing if the study did not divide them."""
+        return _Measured(self.measured, PartJob, lambda job: job, lambda job: job)
 
     @property
     def surface(self) -> LevelSurface:

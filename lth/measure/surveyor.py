@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth.brief import brief
 from lth.data import Examples, TrainingData
@@ -18,6 +18,7 @@ from lth.network.prune import kept_by_layer, num_to_prune, prune_next_larger, pr
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Place, Point
+from lth.randomness import generator
 from lth.setting.amount import Amount
 from lth.setting.setting import PruningSetting
 from lth.solution.solution import Solution
@@ -25,6 +26,7 @@ from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.threads import threads_for
 
 Solutions = Mapping[Place, Solution]
+Share = tuple[int, int]  # of the examples: which of how many disjoint parts, from 1 on
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Surveyor:
         self.threads = threads_for(network, data.train)
         self._others = tuple(others)
         self._chosen = sample(len(data.train), amount, seed, "hessian_examples")
-        self._last: tuple[Weights, HessianOperator] | None = None
+        self._last: tuple[Weights, Share | None, HessianOperator] | None = None
         self._checked = False  # that the network can be differentiated twice
 
     @property
@@ -111,30 +113,45 @@ class Surveyor:
     @property
     def positions(self) -> list[int]:
         """Positions in the full training split that curvature, radii and surfaces are of."""
-        return [int(position) for position in self.data.positions[self._chosen]]
+        return self.positions_of(None)
+
+    def positions_of(self, share: Share | None) -> list[int]:
+        """Return those of a share."""
+        return [int(position) for position in self.data.positions[self.chosen(share)]]
 
     @property
     def examples(self) -> Examples:
         """The training examples that curvature, radii and surfaces are of."""
         return self.data.train.take(self._chosen)
 
-    def hessian(self, located: MaskedPoint) -> HessianOperator:
+    def chosen(self, share: Share | None) -> Tensor:
+        """Return positions among the training examples, ascending: of all that are measured on, or of a share.
+
+        Shares are drawn at random; those of one number of parts are disjoint, and as large but for one example.
+        """
+        if share is None:
+            return self._chosen
+        part, parts = share
+        order = torch.randperm(len(self._chosen), generator=generator(self.seed, "draw", "parts"))
+        return self._chosen[torch.tensor_split(order, parts)[part - 1].sort().values]
+
+    def hessian(self, located: MaskedPoint, share: Share | None = None) -> HessianOperator:
         """Return the Hessian at a point on the device, in the point's space; its graphs are kept."""
         weights = located.weights
-        if self._last is None or not _same(self._last[0], weights):
+        if self._last is None or self._last[1] != share or not _same(self._last[0], weights):
             self._last = None  # frees the graphs before new ones are made
             operator = HessianOperator(
                 self.network,
                 weights,
                 located.space,
-                self.examples,
+                self.data.train.take(self.chosen(share)),
                 others=self._others,
                 objective=self.objective,
                 checked=self._checked,
             )
             self._checked = True
-            self._last = (weights, operator)
-        return self._last[1].in_space(located.space)
+            self._last = (weights, share, operator)
+        return self._last[2].in_space(located.space)
 
     def release(self) -> None:
         """Free what is kept for a neighbouring measurement of curvature, which can be gigabytes."""

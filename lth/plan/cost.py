@@ -21,6 +21,7 @@ from lth.plan.jobs import (
     DistanceJob,
     LineJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -104,6 +105,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):
         return curvature
+    if isinstance(node, PartJob):
+        return curvature / node.parts
     if isinstance(node, MatchedJob):
         norms = len(get_args(DirectionNorm)) if node.share_a_space else 0
         return curvature + (_LOSSES_BACK + norms * analysis.directions * _LOSSES) * examples

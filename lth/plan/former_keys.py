@@ -22,6 +22,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -144,7 +145,7 @@ class FormerKeys:
 def knew(job: Job, analysis: AnalysisSetting) -> bool:
     """Return whether version 1 had such measurements; it kept no eigenvectors of any."""
     keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
-    return not (isinstance(job, MatchedJob | SubspaceJob) or keeps_vectors)
+    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob) or keeps_vectors)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -218,3 +219,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 measured nothing at one loss")
         case SubspaceJob():
             raise TypeError("version 1 kept no eigenvectors")
+        case PartJob():
+            raise TypeError("version 1 divided no examples")

@@ -20,8 +20,10 @@ from lth.plan.place import BASELINES, METHODS, Kind, Place, Point, parse_place
 from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
-Measure = Literal["spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "density"]
-MEASURES: tuple[Measure, ...] = (  # what a study takes, the last two if its setting says so
+Measure = Literal[
+    "spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "parts", "density"
+]
+MEASURES: tuple[Measure, ...] = (  # what a study takes, the last three if its setting says so
     "spectra",
     "radii",
     "lines",
@@ -29,6 +31,7 @@ MEASURES: tuple[Measure, ...] = (  # what a study takes, the last two if its set
     "distances",
     "matched",
     "subspaces",
+    "parts",
 )
 
 
@@ -57,6 +60,11 @@ class _Job(ABC):
     def reads(self) -> tuple[CurvatureJob, ...]:
         """The measurements whose eigenvectors it reads."""
         return ()
+
+    @property
+    def share(self) -> tuple[int, int] | None:
+        """Which of how many parts of the examples it is of; None: of all that are measured on."""
+        return None
 
     @property
     def level(self) -> int:
@@ -199,7 +207,38 @@ class SubspaceJob(_Job):
         return self.points
 
 
-Job = CurvatureJob | DensityJob | RadiiJob | LineJob | SurfaceJob | DistanceJob | MatchedJob | SubspaceJob
+@dataclass(frozen=True)
+class PartJob(_Job):
+    """Leading Hessian eigenvalues and the trace at a point, over one of several parts of the examples."""
+
+    point: Point
+    part: int  # from 1 on
+    parts: int
+    measure: Measure = "parts"
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Which of how many parts of the examples it is of."""
+        return self.part, self.parts
+
+    def _words(self) -> str:
+        return f"curvature at {self.point.name} over part {self.part} of {self.parts} of the examples"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
+Job = (
+    CurvatureJob
+    | DensityJob
+    | RadiiJob
+    | LineJob
+    | SurfaceJob
+    | DistanceJob
+    | MatchedJob
+    | SubspaceJob
+    | PartJob
+)
 
 
 def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = ()) -> list[Place]:
@@ -330,6 +369,16 @@ def subspace_jobs(last: int) -> list[SubspaceJob]:
     return [SubspaceJob(Point.at(Place.imp(level))) for level in range(last + 1)]
 
 
+def part_jobs(last: int, halvings: int) -> list[PartJob]:
+    """Return curvature over halves, quarters and so on of the examples, at w(L) and m(L) ⊙ w(L-1)."""
+    solutions = [Point.at(Place.imp(level)) for level in range(last + 1)]
+    points = [*solutions, *map(Point.projection, range(1, last + 1))]
+    divisions = [2**halving for halving in range(1, halvings + 1)]
+    return [
+        PartJob(point, part, parts) for point in points for parts in divisions for part in range(1, parts + 1)
+    ]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -356,6 +405,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
         DistanceJob(tuple(places(last))),
         *(matched_jobs(last) if setting.matched_loss == "on" else []),
         *(subspace_jobs(last) if setting.vectors == "on" else []),
+        *part_jobs(last, setting.halvings),
     ]
 
 

@@ -23,7 +23,10 @@ ALGORITHM_VERSION = 2  # 1, which hashed human words and `auto`: `former_keys.py
 # Counts the changes of how a measurement is taken that change its numbers.
 _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflates the trace
 
-_RESTS_ON: dict[Measure, Measure] = {"subspaces": "spectra"}  # whose method decides its numbers, too
+_RESTS_ON: dict[Measure, Measure] = {
+    "subspaces": "spectra",
+    "parts": "spectra",
+}  # whose method decides its numbers, too
 
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone
 _STEPS = ("milestones", "rewind_step")  # which version 1 knew as epochs or iterations alone

@@ -14,6 +14,7 @@ from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
+from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
@@ -24,6 +25,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -182,6 +184,12 @@ def _subspaces(job: SubspaceJob, found: Subspaces) -> list[Row]:
     ]
 
 
+def _parts(job: PartJob, found: OfPart) -> list[Row]:
+    over = f" over {found.examples} examples"
+    rows = _curvature(CurvatureJob(job.point), found.curvature)
+    return [(what + over, where, value, unit) for what, where, value, unit in rows]
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -195,4 +203,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     DistanceJob: _distances,
     MatchedJob: _matched,
     SubspaceJob: _subspaces,
+    PartJob: _parts,
 }

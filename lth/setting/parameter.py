@@ -51,6 +51,7 @@ Result = Literal[
     "distances",
     "matched",
     "subspaces",
+    "parts",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -59,6 +60,7 @@ TENTH = Amount(0.1)  # of the training set; docs/protocol.md, section 2
 
 _REQUIRED: Final = object()
 _MOST_EPOCHS = 1_000_000
+_MOST_HALVINGS = 6  # into 64 parts: each halving takes as many products over all examples as a spectrum
 _LARGEST = 3.4e38  # of float32, in which networks are trained
 
 
@@ -151,7 +153,16 @@ _NEXT = 3  # version of the keys, which a new parameter enters only where it is 
 _BETAS = Bounds(lambda betas: all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1), such as 0.9,0.999")
 _THREE = Bounds(lambda plane: len(plane) == len(set(plane)) == 3, "three solutions, such as 0,last,one_shot")
 
-_ON_EXAMPLES: tuple[Result, ...] = ("spectra", "density", "radii", "lines", "surface", "matched", "subspaces")
+_ON_EXAMPLES: tuple[Result, ...] = (
+    "spectra",
+    "density",
+    "radii",
+    "lines",
+    "surface",
+    "matched",
+    "subspaces",
+    "parts",
+)
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -461,7 +472,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Leading eigenvalues in log_eig_product.",
-        decides=("spectra", "matched", "subspaces"),
+        decides=("spectra", "matched", "subspaces", "parts"),
         default=100,
         bounds=_at_least(1),
     ),
@@ -479,7 +490,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Random vectors for the Hessian's trace.",
-        decides=("spectra", "matched"),
+        decides=("spectra", "matched", "parts"),
         default=20,
         bounds=_at_least(2, " (a standard error)"),
     ),
@@ -506,7 +517,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.amount,
         "For curvature, radii and surface: a number, a fraction or all.",
-        decides=("spectra", "density", "radii", "surface", "matched", "subspaces"),
+        decides=("spectra", "density", "radii", "surface", "matched", "subspaces", "parts"),
         default=TENTH,
     ),
     Parameter(
@@ -609,6 +620,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("plan", "spectra"),
         default="off",
         choices=get_args(Vectors),
+        since=_NEXT,
+    ),
+    Parameter(
+        "halvings",
+        "analysis",
+        reader.whole,
+        "Times the examples are halved, to see how log_eig_product depends on their number; 0: not at all.",
+        decides=("plan",),
+        default=0,
+        bounds=Bounds(lambda count: 0 <= count <= _MOST_HALVINGS, f"a whole number from 0 to {_MOST_HALVINGS}"),
         since=_NEXT,
     ),
     Parameter(

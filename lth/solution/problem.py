@@ -263,9 +263,14 @@ def check_measurable(problem: Problem) -> None:
     """
     amount = problem.setting.analysis.hessian_examples
     try:
-        amount.of(len(problem.data.train))
+        count = amount.of(len(problem.data.train))
     except ValueError as error:
         raise InputError(f"hessian_examples={amount}: {error}") from error
+    if (parts := 2**problem.setting.analysis.halvings) > count:
+        raise InputError(
+            f"halvings={problem.setting.analysis.halvings} makes {parts} parts of {count} examples; lower "
+            "it, or raise hessian_examples"
+        )
 
 
 def check_paths_kept(problem: Problem) -> None:

@@ -75,7 +75,7 @@ def measure_on(
     run.check_owner()
     for path in sorted(directory.glob("*/*")):
         run.file(path.relative_to(directory).as_posix(), path.read_bytes())
-    found = log_measurement(run, job, content, surveyor.positions, seconds)
+    found = log_measurement(run, job, content, surveyor.positions_of(job.share), seconds)
     say(f"  {seconds:.0f} s")
     return found
 

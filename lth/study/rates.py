@@ -28,6 +28,7 @@ _PROPORTION = {
     "surface": 0.8,
     "distances": 0.05,
     "subspaces": 0.05,
+    "parts": 0.3,
     "density": 0.5,
 }
 PROMPT = "prompt"

@@ -20,6 +20,7 @@ from lth.plan.jobs import (
     DensityJob,
     DistanceJob,
     Job,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -43,6 +44,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     DistanceJob(LEVELS),
     reverse_matched(1),
     SubspaceJob(Point.at(Place.imp(1))),
+    PartJob(Point.projection(1), 2, 4),
 )
 
 

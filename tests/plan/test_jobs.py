@@ -17,6 +17,7 @@ from lth.plan.jobs import (
     level_jobs,
     matched_jobs,
     parse_measures,
+    part_jobs,
     places,
     projection_matched,
     reverse_matched,
@@ -66,6 +67,7 @@ def test_a_study_with_every_measure_has_this_many_jobs(last):
         "distances": 1,
         "matched": 0,
         "subspaces": 0,
+        "parts": 0,
     }
     assert sum(counts.values()) == len(jobs)
 
@@ -87,6 +89,13 @@ def test_with_vectors_one_job_a_level_reads_the_spectra_of_the_points_compared_t
     for job in subspace_jobs(last):
         assert {read.point for read in job.reads} == set(suffixes(job.level))
         assert set(job.reads) <= set(more)
+
+
+@given(LASTS, st.integers(0, 4))
+def test_every_halving_adds_as_many_parts_as_make_up_the_examples_at_two_points_a_level(last, halvings):
+    more = study_jobs(last, replace(setting(), halvings=halvings))
+    assert more == [*study_jobs(last, setting()), *part_jobs(last, halvings)]
+    assert len(part_jobs(last, halvings)) == (2 * last + 1) * (2 ** (halvings + 1) - 2)
 
 
 @pytest.mark.parametrize("level", [1, 7])
@@ -267,7 +276,7 @@ def test_measures_are_read_in_their_own_order(written, measures):
     ("written", "odd"), [("radi", "'radi'"), ("radii,", "''"), ("", "''"), ("all,radii", "'all'")]
 )
 def test_an_unknown_measure_is_named_beside_those_that_exist(written, odd):
-    known = "spectra, radii, lines, surface, distances, matched, subspaces, density"
+    known = "spectra, radii, lines, surface, distances, matched, subspaces, parts, density"
     with pytest.raises(ValueError, match=f"measures='{written}': {odd} unknown; known are {known}"):
         parse_measures(written)
 

@@ -64,7 +64,7 @@ def keys_of(computing: Computing = FP32, **overrides: str) -> TaskKeys:
 
 
 def job_of(measure: Measure) -> Job:
-    every = keys_of(matched_loss="on", vectors="on").setting.analysis
+    every = keys_of(matched_loss="on", vectors="on", halvings="2").setting.analysis
     jobs = [*study_jobs(2, every), DensityJob(Point.at(Place.imp(2)))]
     return chosen(jobs, [measure])[-1]
 

@@ -12,6 +12,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     level_jobs,
@@ -41,6 +42,7 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     at_one_loss = made_evidence(last=2, matched_loss="on").matched
     told[MatchedJob] = said(at_one_loss.items())
     told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
+    told[PartJob] = said(made_evidence(last=2, halvings=1).parts.items())
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

@@ -95,6 +95,7 @@ OTHERWISE = {
     "own_method": "own_methods:first_weights",
     "matched_loss": "on",
     "vectors": "on",
+    "halvings": 2,
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

@@ -70,6 +70,7 @@ SETTINGS = st.builds(
         plane=st.lists(WORDS, min_size=3, max_size=3, unique=True).map(tuple),
         every_level=st.lists(WORDS, max_size=4).map(tuple),
         matched_loss=st.sampled_from(typing.get_args(MatchedLoss)),
+        halvings=st.integers(0, 6),
         vectors=st.sampled_from(typing.get_args(Vectors)),
         loss_margin=POSITIVE,
         error_margin=st.floats(0, 1, exclude_min=True, exclude_max=True),
@@ -225,6 +226,7 @@ NEW = (
     "every_level",
     "matched_loss",
     "vectors",
+    "halvings",
     "loss_margin",
     "error_margin",
 )
@@ -272,6 +274,7 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
         "every_level": "one_shot",
         "matched_loss": "on",
         "vectors": "on",
+        "halvings": "2",
         "loss_margin": "0.5",
         "error_margin": "0.25",
     }

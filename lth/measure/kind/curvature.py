@@ -17,7 +17,7 @@ from lth.measure.eigenvector_files import FOLDER, EigenvectorFiles, eigenvector_
 from lth.measure.kind.curvature_progress import CurvatureKeeper, CurvatureProgress
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
-from lth.measure.surveyor import MaskedPoint, Surveyor
+from lth.measure.surveyor import MaskedPoint, Share, Surveyor
 from lth.plan.jobs import CurvatureJob
 from lth.setting.setting import AnalysisSetting
 
@@ -51,6 +51,7 @@ def curvature_at(
     label: str,
     keeper: CurvatureKeeper | None = None,
     finish: Callable[[KrylovBasis], None] | None = None,
+    share: Share | None = None,
 ) -> Curvature:
     """Return the leading eigenvalues and the trace of the Hessian in the point's space.
 
@@ -61,9 +62,10 @@ def curvature_at(
         label: What the progress bars say.
         keeper: Is given the progress when it says so; what it finds is gone on from.
         finish: Is called with the basis when all is found.
+        share: Of the examples; None: all.
     """
     located = located.to(surveyor.device)
-    operator = surveyor.hessian(located)
+    operator = surveyor.hessian(located, share)
     capacity = basis_capacity(operator, analysis.k, surveyor.memory_budget)
     found = keeper.find(operator, surveyor.seed, capacity) if keeper is not None else None
     progress = found or CurvatureProgress(KrylovBasis(operator, surveyor.seed, capacity))

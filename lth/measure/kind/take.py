@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lth.measure.kind import curvature, density, distances, line, matched, radii, subspaces, surface
+from lth.measure.kind import curvature, density, distances, line, matched, parts, radii, subspaces, surface
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
 from lth.plan.jobs import (
@@ -20,6 +20,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MatchedJob,
+    PartJob,
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
@@ -67,6 +68,7 @@ KINDS: Mapping[type[Job], Kind] = {
     DistanceJob: Kind(distances, of_sample=False),
     MatchedJob: Kind(matched, of_hessian=True, goes_on=True),
     SubspaceJob: Kind(subspaces),
+    PartJob: Kind(parts, of_hessian=True, goes_on=True),
 }
 
 

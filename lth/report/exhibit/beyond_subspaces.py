@@ -121,10 +121,11 @@ def _compared(evidence: Evidence) -> list[Compared]:
 
 def _say(evidence: Evidence) -> str:
     found = _compared(evidence)
+    levels = count(found, "level")
     parts = [
-        f"{name} {_mean(found, series)} on average over {count(found, 'level')}"
+        f"{name} {_mean(found, series)}"
         for name, series in (
-            ("The leading eigenvectors of successive levels overlap by", _OVERLAPS[0]),
+            (f"On average over {levels} leading eigenvectors of successive levels overlap by", _OVERLAPS[0]),
             ("those at w(L) in its two spaces by", _OVERLAPS[1]),
             ("w(L) - w(L-1) lies in those at w(L) by", _MOVED[1]),
             ("m(L) keeps of those at w(L-1)", _KEPT[0]),
@@ -157,7 +158,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure = new_figure(TWO_COLUMNS, 3.2)
+    figure = new_figure(TWO_COLUMNS, 3.8)
     overlap_axes, moved_axes, kept_axes = figure.subplots(1, 3)
     k = evidences[0].setting.analysis.k
     for axes, every, quantity, title in (

@@ -10,6 +10,7 @@ from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
+from lth.report.exhibit.beyond_examples import EXAMPLES
 from lth.report.exhibit.beyond_localisation import LOCALISATION
 from lth.report.exhibit.beyond_matched import MATCHED
 from lth.report.exhibit.beyond_methods import METHODS_SHOWN, has_methods
@@ -205,7 +206,14 @@ EXHIBITS: tuple[Exhibit, ...] = (
 
 BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
 _OF_VECTORS: tuple[Exhibit, ...] = (SUBSPACES, LOCALISATION)
-EVERY: tuple[Exhibit, ...] = (*EXHIBITS, *BEYOND, METHODS_SHOWN, MATCHED, *_OF_VECTORS)  # whatever was measured
+EVERY: tuple[Exhibit, ...] = (  # whatever was measured
+    *EXHIBITS,
+    *BEYOND,
+    METHODS_SHOWN,
+    MATCHED,
+    *_OF_VECTORS,
+    EXAMPLES,
+)
 
 
 def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
@@ -214,5 +222,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([METHODS_SHOWN] if has_methods(evidence) else []),
         *([MATCHED] if evidence.matched else []),
         *(_OF_VECTORS if evidence.subspaces else []),
+        *([EXAMPLES] if evidence.parts else []),
     ]
     return (*BEYOND, *asked)

@@ -20,6 +20,7 @@ from lth.tracking.run import RunLog
 from lth.tracking.store import KEY, Store, is_finished
 
 REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
+_BESIDE_THE_CLAIMS = {"matched_loss": "off", "vectors": "off", "halvings": 0}
 _MOST_NAMES = 6  # of what is missing, in a description
 
 
@@ -70,7 +71,7 @@ def reported_study(problem: Problem) -> str:
 
     What stands beside the paper's claims is left out: it makes no other study, whose looks would count anew.
     """
-    alone = with_overrides(problem.keys.setting, {"seed": 0, "matched_loss": "off", "vectors": "off"})
+    alone = with_overrides(problem.keys.setting, {"seed": 0, **_BESIDE_THE_CLAIMS})
     return replace(problem.keys, setting=alone).evidence()
 
 

@@ -42,7 +42,7 @@ def test_what_is_said_is_the_mean_over_levels_beside_chance(evidence):
     shown = [row for row in rows(SUBSPACES, evidence) if int(row["eigenvectors"]) == K]
     mean = np.mean([float(row["overlap_spaces"]) for row in shown])
     assert f"two spaces by {mean:.4g} (" in SUBSPACES.found(evidence)
-    assert "on average over 2 levels" in SUBSPACES.found(evidence)
+    assert "On average over 2 levels" in SUBSPACES.found(evidence)
 
 
 def test_every_layer_has_its_share_at_every_level(evidence):
