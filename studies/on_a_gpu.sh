@@ -34,8 +34,10 @@ if [ -e "$STORE" ] && [ ! -e "$LTH_EVIDENCE" ]; then
   done
 fi
 
-# SIGTERM reaches the command and its workers, which keep their progress; a minute is for that.
-timeout --kill-after=45 "$(awk "BEGIN { print int(60 * ${MINUTES:-9}) - 60 }")" bash "$script"
+# SIGTERM reaches the command, which keeps its progress; a minute is for that. The script must outlive it: what is
+# packed before then lacks it.
+timeout --kill-after=45 "$(awk "BEGIN { print int(60 * ${MINUTES:-9}) - 60 }")" \
+  bash -c 'trap : TERM; source "$0"' "$script"
 status=$?
 tar -cf "$STORE.part" -C "$LTH_EVIDENCE" . && mv "$STORE.part" "$STORE" || exit
 echo "lth: $(du -h "$STORE" | cut -f1) of results in $STORE; the study ended with status $status"

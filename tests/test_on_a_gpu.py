@@ -56,10 +56,10 @@ def test_what_was_done_is_packed_however_the_study_ends(machine, tmp_path, statu
     assert packed(tmp_path) == "done\n"
 
 
-def test_a_study_is_ended_a_minute_before_the_time_is_over_and_what_it_keeps_then_is_packed(machine, tmp_path):
-    _, run = machine
-    trap = f"trap '{WRITES} exit 130' TERM; "
-    assert run(f"{trap} while :; do sleep 0.05; done", MINUTES="1.02") == 124
+def test_a_study_is_ended_a_minute_before_the_time_is_over_and_packed_when_it_has_kept_all(machine, tmp_path):
+    checkout, run = machine
+    (checkout / "command").write_text(f"trap 'sleep 0.3; {WRITES} exit 130' TERM; while :; do sleep 0.05; done")
+    assert run("set -e; bash command; exit 0", MINUTES="1.02") == 124
     assert packed(tmp_path) == "done\n"
 
 
