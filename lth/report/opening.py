@@ -124,8 +124,8 @@ def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
         (
             "log_eig_product",
             f"Σ ln λ over the {analysis.k} largest eigenvalues λ of the Hessian of the training loss "
-            f"({said.curvature_unit}). The larger it is, the smaller the volume of the basin; ± is within how much it is "
-            "certain",
+            f"({said.curvature_unit}). The larger it is, the smaller the volume of the basin; ± is within how "
+            "much it is certain",
         ),
         (
             "radius",

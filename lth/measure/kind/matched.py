@@ -25,6 +25,7 @@ from lth.measure.surveyor import MaskedPoint
 from lth.plan.jobs import CurvatureJob, MatchedJob
 from lth.plan.place import Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
+from lth.setting.terms import terms
 from lth.training.evaluate import Evaluator
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def take(job: MatchedJob, site: Site, analysis: AnalysisSetting) -> Mapping[str,
 
     reached = trace_back(lambda epoch: evaluate(at(epoch).weights).loss, path.epochs, losses[other])
     located = at(reached.epoch)
-    found = curvature_at(surveyor, located, analysis, f"{moved.name} at {reached.wanted:.3g} nats", site.keeper)
+    found = curvature_at(
+        surveyor, located, analysis, f"{moved.name} at {terms().of_loss(f'{reached.wanted:.3g}')}", site.keeper
+    )
     surveyor.release()
     norms = get_args(DirectionNorm) if job.share_a_space else ()
     return {
