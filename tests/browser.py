@@ -57,7 +57,7 @@ class Tab:
         self.tell("Emulation.setDeviceMetricsOverride", **size)
 
     def go(self, address: str) -> None:
-        """Open another page from nothing: what differs after # alone is the same page to a browser."""
+        """Open another page anew: to a browser, addresses that differ after # alone are one page."""
         self._frame = None
         self.tell("Page.navigate", url="about:blank")
         self.tell("Page.navigate", url=address)

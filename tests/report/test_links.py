@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from browser import BROWSER, told_by
+from browser import BROWSER, opened, told_by
 from conftest import save_blanks
 from made_evidence import made_evidence
 
@@ -57,11 +57,16 @@ document.body.append(frame);
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def page():
     with pytest.MonkeyPatch.context() as patched:
         save_blanks(patched)
         report = write_report([made_evidence(0, 1, directions=3, points=5)], lambda run: f"{RUN}{run}")
-    page = report.files["report.html"].decode().replace("</body>", f"{DRIVER}</body>")
+    return report.files["report.html"].decode()
+
+
+@pytest.fixture(scope="module")
+def found(page, tmp_path_factory):
+    page = page.replace("</body>", f"{DRIVER}</body>")
     folder = tmp_path_factory.mktemp("browser")
     frame = folder / "frame.html"
     frame.write_text(FRAME % base64.b64encode(page.encode()).decode())
@@ -84,3 +89,19 @@ def test_a_link_to_elsewhere_is_told_where_it_can_not_be_followed(found):
 
 def test_the_surface_is_drawn_on_the_page_itself(found):
     assert found["plots"] == 2
+
+
+def test_nothing_is_wider_than_a_phone_or_than_a_table_has_room_for_on_a_page_of_paper(page, tmp_path):
+    (tmp_path / "report.html").write_text(page)
+    with opened(tmp_path / "profile", width=400) as tab:
+        tab.go((tmp_path / "report.html").as_uri())
+        tab.waits("document.readyState === 'complete'")
+        assert tab.value("document.documentElement.scrollWidth") <= 400
+        tab.size(695, 1017)  # of A4 within its margins
+        tab.tell("Emulation.setEmulatedMedia", media="print")
+        assert tab.value("document.documentElement.scrollWidth") <= 695
+        clipped = (
+            "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth + 1)"
+        )
+        assert tab.value(f"{clipped}.length") == 0
+        assert tab.value("getComputedStyle(document.querySelector('.cards')).display") == "table"
