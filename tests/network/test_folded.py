@@ -404,5 +404,7 @@ def test_a_bias_in_front_of_batchnorm_is_folded_as_well():
     network.double()
     weights.load_into(network)
     with torch.no_grad():
-        torch.testing.assert_close(function(function.state(weights), inputs), network(inputs), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(
+            function(function.state(weights), inputs), network(inputs), rtol=1e-9, atol=1e-9
+        )
     assert not [name for name in function.state(weights) if "running" in name]
