@@ -158,9 +158,11 @@ def participation_ratio(vectors: Tensor) -> np.ndarray:
         >>> participation_ratio(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.5, 0.5]])).tolist()
         [1.0, 4.0]
     """
-    squares = vectors.double().square()
-    ratio: np.ndarray = (squares.sum(dim=1).square() / squares.square().sum(dim=1)).cpu().numpy()
-    return ratio
+    return np.array([_participation(vector.double().square()) for vector in vectors])
+
+
+def _participation(squares: Tensor) -> float:
+    return float(squares.sum().square() / squares.square().sum())
 
 
 def shares_by_parameter(space: LevelSpace, vectors: Tensor) -> Mapping[str, np.ndarray]:
@@ -175,10 +177,11 @@ def shares_by_parameter(space: LevelSpace, vectors: Tensor) -> Mapping[str, np.n
         >>> {name: share.round(2).tolist() for name, share in shares.items()}
         {'weight': [0.36], 'bias': [0.64]}
     """
-    embedded = [space.embed(vector) for vector in vectors]
-    return {
-        name: np.array([float(one[name].double().square().sum()) for one in embedded]) for name in embedded[0]
-    }
+    shares = [
+        {name: float(part.double().square().sum()) for name, part in space.embed(vector).items()}
+        for vector in vectors
+    ]
+    return {name: np.array([of_one[name] for of_one in shares]) for name in shares[0]}
 
 
 def nested_shares(vectors: Tensor, displacement: Tensor) -> np.ndarray:

@@ -119,7 +119,7 @@ def _compared(job: SubspaceJob, site: Site, own: Tensor) -> Compared:
         spaces=spaces,
         retrained=nested_overlaps(earlier, reverse),
         projected=projected,
-        kept=inside.double().square().sum(dim=1).numpy(),
+        kept=np.array([float(vector.double().square().sum()) for vector in inside]),
         moved_before=_share_of(moved, earlier),
         moved_after=moved_after,
         moved_within=_share_of(within, own),
