@@ -19,6 +19,7 @@ import click
 from lth.command.help import write_options
 from lth.command.typed import hinted, spelled_out
 from lth.errors import InputError, MendableError
+from lth.setting.door import short_line
 from lth.setting.parameter import PARAMETERS
 from lth.setting.preset import DEFAULT_PRESET, PRESETS
 from lth.setting.terms import speaking
@@ -241,7 +242,9 @@ def _tell_where(store: Store) -> None:
     from lth.study.record.views import RUNS, SOLUTIONS
 
     _say(f"The solutions, a row each: {store.runs_address(SOLUTIONS)}")
-    _say(f"The runs: {store.runs_address(RUNS)}" + ("" if store.is_served else " (make ui opens it)"))
+    _say(
+        f"The runs: {store.runs_address(RUNS)}" + ("" if store.is_served else f" ({short_line('ui')} opens it)")
+    )
 
 
 def _given(options: Options) -> dict[str, str]:

@@ -17,6 +17,11 @@ def command_line(command: str, *given: str) -> str:
     return " ".join([door, *(f"-P {shlex.quote(each)}" for each in given)])
 
 
+def short_line(command: str) -> str:
+    """Return the shortest line that runs `ui`, or the default study: in a checkout, with `make`."""
+    return f"make {command}" if is_checkout(Path()) else f"lth {command}"
+
+
 def is_checkout(directory: Path) -> bool:
     """Say whether a directory is a checkout of lth."""
     project = directory / "MLproject"

@@ -21,6 +21,7 @@ from mlflow import MlflowClient, get_tracking_uri
 from mlflow.entities import Experiment
 
 from lth.errors import InputError
+from lth.setting.door import short_line
 from lth.tracking.address import check_address, is_missing, opening, store_name
 from lth.tracking.project.experiment import experiment_of
 
@@ -76,7 +77,8 @@ def experiment() -> Experiment:
     check_address(uri)
     if is_missing(uri):
         raise InputError(
-            f"there is no tracking store {store_name()} yet; run `make study`, or set MLFLOW_TRACKING_URI"
+            f"there is no tracking store {store_name()} yet; run `{short_line('study')}`, or set "
+            "MLFLOW_TRACKING_URI"
         )
     with opening(uri):
         return experiment_of(MlflowClient(), None, creates=False)

@@ -46,7 +46,7 @@ def test_study_ends_with_a_row_per_solution_the_verdicts_and_how_to_open_the_ui(
     *_, solutions, last = finished.said.splitlines()
     assert "/runs?workflowType=machine_learning&viewStateShareKey=solutions" in solutions
     assert last.startswith("The runs: http://127.0.0.1:5000/#/experiments/")
-    assert last.endswith("/runs?workflowType=machine_learning&viewStateShareKey=runs (make ui opens it)")
+    assert last.endswith("/runs?workflowType=machine_learning&viewStateShareKey=runs (lth ui opens it)")
     assert "drawing the report" in call(report, "--seeds", "0").output
     assert "nothing to compute" in call(study, "--seeds", "0").output
 

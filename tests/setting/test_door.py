@@ -2,7 +2,7 @@ import shlex
 
 import pytest
 
-from lth.setting.door import command_line, is_checkout
+from lth.setting.door import command_line, is_checkout, short_line
 
 
 @pytest.fixture
@@ -14,6 +14,7 @@ def checkout(tmp_path, monkeypatch):
 
 def test_in_a_checkout_a_command_is_called_by_mlflow_run(checkout):
     assert command_line("imp_level", "level=3") == "mlflow run . -e imp_level -P level=3"
+    assert short_line("ui") == "make ui"
 
 
 @pytest.mark.parametrize("project", [None, "name: other\n", ""])
@@ -23,6 +24,7 @@ def test_elsewhere_a_command_is_called_by_lth(project, tmp_path, monkeypatch):
         (tmp_path / "MLproject").write_text(project)
     assert not is_checkout(tmp_path)
     assert command_line("relocate") == "lth relocate"
+    assert short_line("ui") == "lth ui"
 
 
 def test_what_a_shell_would_read_is_quoted(checkout):
