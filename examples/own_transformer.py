@@ -4,8 +4,8 @@
         --dataset examples.own_transformer:characters --optimizer adamw --lr 0.003 --weight_decay 0.1 \
         --schedule cosine --warmup 10% --grad_clip 1 --rewind_step 5% --augmentation none --epochs 8 --levels 2
 
-`python examples/own_transformer.py` does the same from Python. The text is that of Python's own help, so that
-nothing is downloaded.
+does the whole study; `python -m examples.own_transformer` trains the levels alone, takes every measure of the
+last and prints the numbers. The text is that of Python's own help, so that nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ from torch.nn.functional import scaled_dot_product_attention
 
 import lth
 from lth.data import TensorData
+from lth.evidence.summary import text_table
+from lth.plan.jobs import DensityJob, level_jobs
+from lth.plan.place import Place, Point
+from lth.report.spoken import said
+from lth.setting.terms import speaking
 
 _LENGTH, _TRAIN, _TEST = 32, 512, 128  # characters an example, and examples
 _WIDTH, _HEADS, _LAYERS = 32, 2, 2
@@ -43,6 +48,7 @@ PARAMETERS = {
     "directions": "3",
     "points": "5",
     "grid": "5",
+    "plane": "0,1,2",
     "precision": "fp32",
 }
 
@@ -105,8 +111,19 @@ def network(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     return Transformer(input_shape[0], num_classes)
 
 
+def main(**changes: str) -> str:
+    """Train the levels of a study, take every measure of the last, and return the numbers with their units."""
+    study = lth.open_study("digits", **{**PARAMETERS, **changes})
+    last = study.problem.setting.pruning.levels
+    study.analysis(last)
+    study.spectral_density(last)
+    study.surface(last)
+    study.distances(last)
+    of_level = [*level_jobs(last), DensityJob(Point.at(Place.imp(last)))]
+    found = study.found([*of_level, study.surface_of(last), study.distances_of(last)])
+    with speaking(study.problem.terms):
+        return f"{text_table(study.rows())}\n\n{said(found)}"
+
+
 if __name__ == "__main__":
-    study = lth.open_study("digits", **PARAMETERS)
-    study.complete()
-    for row in study.rows():
-        print(row)  # noqa: T201
+    print(main())  # noqa: T201

@@ -125,6 +125,7 @@ class Terms:
             text = text.replace("test accuracy", f"test {self.metric_name}").replace(
                 "Test accuracy", f"Test {self.metric_name}"
             )
+            text = text.replace("share of test examples", self.metric_name)
             text = text.replace("test-error", self.error_name).replace("test error", self.error_name)
         return text if self.has_unit else text.replace("nats", self.loss_name)
 

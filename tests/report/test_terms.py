@@ -5,7 +5,8 @@ from made_evidence import made_evidence
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lth.evidence.claim import claims_of
+from lth.evidence.claim import claims_of, evaluate
+from lth.evidence.claim.finding import as_table
 from lth.evidence.summary import LevelRow, text_table
 from lth.plan.place import Place, Point
 from lth.report.exhibit.paper import EXHIBITS, exhibits_beyond
@@ -75,6 +76,16 @@ def test_all_that_a_page_and_a_terminal_say_is_in_those_terms(spoken):
     with speaking(spoken):
         texts = page_of(spoken)
     assert [text for text in texts if FOREIGN.search(text)] == []
+
+
+@OTHERS
+def test_the_table_of_claims_has_its_units_in_those_terms(spoken):
+    findings = evaluate(claims_of(EVIDENCE.setting.analysis), [EVIDENCE], ())
+    with speaking(spoken):
+        units = {row[2] for row in as_table(findings).rows}
+    assert spoken.loss_name in units
+    assert spoken.metric_name in units
+    assert [unit for unit in units if FOREIGN.search(unit) or "test examples" in unit] == []
 
 
 def test_without_a_word_about_it_all_is_of_cross_entropy_and_accuracy():

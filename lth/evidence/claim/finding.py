@@ -15,6 +15,7 @@ from lth.evidence.power import SeedsNeeded, seeds_needed
 from lth.evidence.rule import Judgement, Verdict, holm, judge_every, judge_mean
 from lth.evidence.sign_flip import sign_flip_p
 from lth.evidence.table import Table
+from lth.setting.terms import terms
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def _rows(finding: Finding) -> list[tuple[str | int | float | None, ...]]:
         return (
             finding.claim.id,
             case,
-            finding.claim.unit,
+            terms().reworded(finding.claim.unit),
             len(estimate.measured),
             *estimate.values,
             estimate.mean,
