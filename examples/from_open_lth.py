@@ -1,4 +1,4 @@
-"""A level that open_lth trained, imported and measured: how far it went in training, and how curved it is.
+"""A level that open_lth trained, imported and measured: how far it went, and how curved it is there.
 
     python examples/from_open_lth.py open_lth_data/lottery_…/replicate_1/level_3/main
 

@@ -1,4 +1,4 @@
-"""The curvature of a torchvision model on a DataLoader, beside curvlinops' and PyHessian's if they are there.
+"""The curvature of a torchvision model on a DataLoader, beside curvlinops' and PyHessian's where installed.
 
     python examples/torchvision_model.py
 

@@ -90,7 +90,7 @@ def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
         ValueError: If it names no parameter of the network, or one of another shape, or nothing is chosen.
     """
     shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
-    keep = dict(mask.keep if isinstance(mask, Mask) else mask or {})
+    keep = _by_first_name(network, mask.keep if isinstance(mask, Mask) else mask or {})
     for name, kept in keep.items():
         if name not in shapes or kept.shape != shapes[name]:
             raise InputError(
@@ -98,12 +98,35 @@ def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
                 f"{f'a parameter of {tuple(shapes[name])}' if name in shapes else 'no such parameter'}; name "
                 "masks as model.named_parameters() does"
             )
-    chosen = set(filter(_chooser(parameters), shapes))
+    chooses, first = _chooser(parameters), _first_names(network)
+    chosen = {first[name] for name in filter(chooses, first)}
     if not chosen:
         raise InputError(f"parameters={parameters!r} chooses none of {', '.join(list(shapes)[:8])}, …")
     still = frozen_names(network) | (shapes.keys() - chosen)
     whole = {name: kept.cpu() for name, kept in keep.items()}
     return Mask({name: kept for name, kept in whole.items() if name not in still}, frozenset(still))
+
+
+def _first_names(network: nn.Module) -> dict[str, str]:
+    """Return by every name of a parameter, of which a tied one has several, the one that it goes by."""
+    first = {id(parameter): name for name, parameter in network.named_parameters()}
+    every = network.named_parameters(remove_duplicate=False)
+    return {name: first[id(parameter)] for name, parameter in every}
+
+
+def _by_first_name(network: nn.Module, keep: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return masks by the names that parameters go by.
+
+    Raises:
+        ValueError: If a tied weight has two masks that differ.
+    """
+    first, found = _first_names(network), dict[str, Tensor]()
+    for name, kept in keep.items():
+        own = first.get(name, name)
+        if own in found and not torch.equal(found[own].cpu(), kept.cpu()):
+            raise InputError(f"the masks of {own} and {name} differ, and they are one weight; give one of them")
+        found[own] = kept
+    return found
 
 
 def _chooser(parameters: Chosen) -> Callable[[str], bool]:

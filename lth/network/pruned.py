@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from lth.errors import InputError
 from lth.network.mask import Mask
 from lth.network.parts import frozen_names
 
@@ -21,12 +22,16 @@ def unpruned_copy(network: nn.Module) -> tuple[nn.Module, Mask | None]:
 
     The mask is None if nothing was pruned so. The network itself is not changed.
 
+    Raises:
+        ValueError: If a weight that layers share has another mask in one of them, so that it is no one weight.
+
     Example:
         >>> layer = prune.l1_unstructured(nn.Linear(2, 1, bias=False), "weight", amount=1)
         >>> plain, mask = unpruned_copy(layer)
         >>> [name for name, _ in plain.named_parameters()], mask.num_kept
         (['weight'], 1)
     """
+    _check_shared(network)
     with _copyable(network):
         own = copy.deepcopy(network)
     keep = {}
@@ -43,6 +48,26 @@ def unpruned_copy(network: nn.Module) -> tuple[nn.Module, Mask | None]:
     return own, Mask(
         {name: keep[name] for name, _ in own.named_parameters() if name in keep}, frozen_names(own)
     )
+
+
+def _check_shared(network: nn.Module) -> None:
+    """Check that every layer that shares a pruned weight has the same mask of it."""
+    users: dict[int, list[tuple[str, Tensor | None]]] = {}
+    for name, module in network.named_modules():
+        for own, parameter in module._parameters.items():
+            if parameter is not None:
+                plain = own.removesuffix(_ORIGINAL)
+                mask = None if plain == own else module._buffers.get(f"{plain}{_MASK}")
+                users.setdefault(id(parameter), []).append((f"{name}.{plain}" if name else plain, mask))
+    for shared in users.values():
+        (first, mask), *others = shared
+        for other, its in others:
+            same = mask is its if mask is None or its is None else torch.equal(mask, its)
+            if not same:
+                raise InputError(
+                    f"{first} and {other} share one weight and are pruned differently, so that it has no mask; "
+                    "prune both by the same mask"
+                )
 
 
 @contextmanager

@@ -230,3 +230,51 @@ def test_an_operator_of_another_library_goes_into_a_spectrum():
     matrix = torch.diag(torch.arange(1.0, 20.0, dtype=torch.float64))
     found = leading_spectrum(ProductOperator(Foreign(matrix)), 3, seed=0)
     np.testing.assert_allclose(found.eigenvalues, [19, 18, 17], rtol=1e-6)
+
+
+class Tied(nn.Module):
+    """Two layers of one weight, and one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = (
+            nn.Linear(3, 3, bias=False),
+            nn.Linear(3, 3, bias=False),
+            nn.Linear(3, 2),
+        )
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.second(torch.tanh(self.first(x)))))  # type: ignore[no-any-return]
+
+
+TIED_DATA = (torch.eye(3), torch.tensor([0, 1, 1]))
+
+
+@pytest.mark.parametrize("name", ["first", "second", "first.weight", "second.weight", ["first", "second"]])
+def test_a_tied_weight_is_chosen_and_masked_by_any_of_its_names_and_counted_once(name):
+    assert lth.hessian(Tied(), TIED_DATA, parameters=name).dimension == 9
+    if str(name).endswith("weight"):
+        assert lth.hessian(Tied(), TIED_DATA, mask={name: torch.eye(3).bool()}).dimension == 3 + 8
+
+
+@pytest.mark.parametrize("pruned", [["first"], ["second"], ["first", "second"]])
+def test_a_tied_weight_that_is_pruned_in_one_layer_alone_is_no_one_weight(pruned):
+    model, kept = Tied(), {"first": torch.eye(3), "second": torch.ones(3, 3).tril()}
+    for layer in pruned:
+        prune.custom_from_mask(getattr(model, layer), "weight", kept[layer])
+    with pytest.raises(ValueError, match="share one weight"):
+        lth.hessian(model, TIED_DATA)
+
+
+def test_a_tied_weight_that_is_pruned_alike_in_both_layers_is_measured():
+    model = Tied()
+    for layer in (model.first, model.second):
+        prune.custom_from_mask(layer, "weight", torch.eye(3))
+    assert lth.hessian(model, TIED_DATA).dimension == 3 + 8
+
+
+def test_two_masks_of_a_tied_weight_are_refused():
+    masks = {"first.weight": torch.eye(3).bool(), "second.weight": torch.ones(3, 3).bool()}
+    with pytest.raises(ValueError, match="they are one weight"):
+        lth.hessian(Tied(), TIED_DATA, mask=masks)
