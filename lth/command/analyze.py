@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from lth.command.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
+from lth.errors import InputError
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from lth.study.study import Study
 
 _OF_A_LEVEL = "spectra,radii,lines"
+# What is measured if a parameter says so, and how.
+_ASKED_FOR: Mapping[Measure, str] = {
+    "matched": "matched_loss=on",
+    "subspaces": "vectors=on",
+    "parts": "halvings=2",
+}
 
 
 @click.command(cls=ProjectCommand)
@@ -45,10 +52,12 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
     whole = level.strip() == "all"
     default = "all" if whole else _OF_A_LEVEL
     wanted = _parse_measures(default if measures is None else measures)
+    named = measures is not None and measures.strip() != "all"
     if whole:
         if fresh:
             raise click.UsageError("fresh=true needs a level; name one")
         with opened_study(options) as study:
+            _besides(study, wanted, named)
             study.check()
             run = study.measure_all(wanted)
             study.store.point_to(run, "measurements of the study", run)
@@ -61,6 +70,10 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
         jobs = chosen(level_jobs(place), wanted)
         if jobs:
             study.analysis(place, wanted, adopt=True, fresh=fresh)
+        for job in _besides(study, wanted, named):
+            if job.level == place:
+                study.measurement(job, adopt=True, fresh=fresh)
+                jobs.append(job)
         if "surface" in wanted:
             study.surface(place, adopt=True, fresh=fresh)
             jobs.append(study.surface_of(place))
@@ -71,6 +84,18 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
             study.spectral_density(place, adopt=True, fresh=fresh)
             jobs.append(DensityJob(Point.at(Place.imp(place))))
         _tell(study, jobs)
+
+
+def _besides(study: Study, wanted: tuple[Measure, ...], named: bool) -> list[Job]:
+    """Return what is wanted that a parameter has to ask for; refuse what is named and none asks for."""
+    setting, found = study.problem.setting, list[Job]()
+    every = study_jobs(setting.pruning.levels, setting.analysis)
+    for measure in filter(wanted.__contains__, _ASKED_FOR):
+        jobs = chosen(every, [measure])
+        if named and not jobs:
+            raise InputError(f"{measure} is measured with {_ASKED_FOR[measure]}; add that")
+        found += jobs
+    return found
 
 
 def _tell_all(study: Study, wanted: tuple[Measure, ...]) -> None:

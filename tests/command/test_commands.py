@@ -113,6 +113,24 @@ def test_analyze_takes_the_spectral_density_of_a_level_when_asked(finished):
     assert len(Store().search("tags.measure = 'density'")) == 3  # of every level
 
 
+@pytest.mark.parametrize("level", ["1", "all"])
+@pytest.mark.parametrize(
+    ("measure", "how"), [("matched", "matched_loss=on"), ("subspaces", "vectors=on"), ("parts", "halvings=2")]
+)
+def test_analyze_says_which_parameter_asks_for_what_is_named_and_not_asked_for(level, measure, how, tracking):
+    result = call(analyze, "--level", level, "--measures", measure)
+    assert result.exit_code == 1
+    assert f"{measure} is measured with {how}; add that" in result.output
+
+
+def test_analyze_takes_what_eigenvectors_and_parts_say_of_a_level_when_asked(finished):
+    arguments = ("--level", "0", "--measures", "subspaces,parts", "--vectors", "on", "--halvings", "1")
+    result = call(analyze, *arguments)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"spread of an eigenvector +at w\(0\) +[\d.e-]+ +of its coordinates", result.output)
+    assert len(re.findall(r"log_eig_product over 8 examples +at w\(0\)", result.output)) == 2
+
+
 def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
     assert call(train_dense, "--prune-fraction", "0.3").exit_code == 0
     assert call(train_dense, "--prune_fraction", "0.3").exit_code == 0
