@@ -137,7 +137,8 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
     """
     header, tensors = unseal(name, content, KIND, _FORMAT)
     try:
-        ends, vectors = tensors.pop("ends"), {}
+        ends = tensors.pop("ends")
+        vectors: dict[str, Any] = {}
         if "beyond" in tensors:
             vectors = {"tail": tensors.pop("tail")}
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}

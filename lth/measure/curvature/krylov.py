@@ -158,14 +158,12 @@ class KrylovBasis:
             for vector in part.to(matrix.device):
                 basis._vectors.append(vector)
         size = len(basis)
-        shapes = (tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape))
+        shapes = [tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape)]
         count = len(state.ends)
-        expected_shapes = ((size, size), (count, size), (count, matrix.dimension))
+        expected_shapes = [(size, size), (count, size), (count, matrix.dimension)]
         if len(state.beyond):
-            shapes, expected_shapes = (
-                (*shapes, tuple(state.tail.shape)),
-                (*expected_shapes, (2, matrix.dimension)),
-            )
+            shapes.append(tuple(state.tail.shape))
+            expected_shapes.append((2, matrix.dimension))
         if shapes != expected_shapes or state.asymmetry.shape != (size, size) or size > state.capacity:
             raise InputError(
                 f"a basis of {size} vectors of length {matrix.dimension} has no state of shapes {shapes}"
