@@ -21,8 +21,8 @@ from torch import Tensor
 
 from benchmarks.environment import environment, print_table, write_results
 from lth.bar import progress
-from lth.measure.curvature.krylov import FAILURE_PROBABILITY
-from lth.measure.curvature.spectrum import Spectrum, leading_spectrum
+from lth.measure.curvature.krylov import FAILURE_PROBABILITY, KrylovBasis
+from lth.measure.curvature.spectrum import Spectrum, search
 from lth.randomness import generator
 
 _COLUMNS = ("matrices", "converged", "excluded", "wrongly converged", "products", "seconds")
@@ -176,28 +176,32 @@ KINDS: Mapping[str, Callable[[np.random.Generator], Case]] = {
 
 @click.command()
 @click.option("--count", default=200, show_default=True, type=click.IntRange(min=1), help="Matrices of a kind.")
+@click.option(
+    "--room", type=click.IntRange(min=1), help="Vectors besides k that a basis holds; by default all."
+)
 @click.option("--name", default="curvature_coverage", show_default=True, help="Of the file in results.")
-def main(count: int, name: str) -> None:
+def main(count: int, room: int | None, name: str) -> None:
     """Count intervals that exclude the truth, and convergence that is claimed wrongly."""
     torch.set_num_threads(1)
     surroundings = environment(1, {})
-    rows = {kind: _of_kind(kind, count) for kind in KINDS}
+    rows = {kind: _of_kind(kind, count, room) for kind in KINDS}
     total = {key: sum(row[key] for row in rows.values()) for key in _COLUMNS}
     shown = [[kind, *(f"{row[key]:.6g}" for key in _COLUMNS)] for kind, row in [*rows.items(), ("all", total)]]
     print_table(f"δ = {FAILURE_PROBABILITY:g}", ["", *_COLUMNS], shown)
-    parameters = {"count": count, "failure_probability": FAILURE_PROBABILITY, "tolerance": 1e-3}
+    parameters = {"count": count, "room": room, "failure_probability": FAILURE_PROBABILITY, "tolerance": 1e-3}
     path = write_results("curvature_coverage", name, surroundings, parameters, {"kinds": rows, "total": total})
     click.echo(f"written to benchmarks/results/{path.name}")
 
 
-def _of_kind(kind: str, count: int) -> dict[str, float]:
+def _of_kind(kind: str, count: int, room: int | None) -> dict[str, float]:
     began, excluded, wrong, converged, products = time.process_time(), 0, 0, 0, 0
     for seed in progress(range(count), kind):
         stream = np.random.default_rng([seed, *kind.encode()])
         case = KINDS[kind](stream)
         dtype = (torch.float64, torch.float32)[seed // 2 % 2]
         matrix = Drawn(case, dtype, seed, turned=bool(seed % 2))
-        found = leading_spectrum(matrix, case.k, seed=seed)
+        vectors = matrix.dimension if room is None else min(case.k + room, matrix.dimension)
+        found = search(KrylovBasis(matrix, seed, max(3, vectors)), case.k)
         lost = _excludes(found, matrix.truth)
         excluded += lost
         wrong += lost and found.converged

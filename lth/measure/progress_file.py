@@ -116,7 +116,10 @@ def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
         "samples": np.array(kept.samples),
     }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    return seal(KIND, kept.step, _FORMAT, header, {**tensors, "ends": state.ends})
+    tensors |= {"ends": state.ends}
+    if len(state.beyond):  # of a basis that is full, and of no other
+        tensors |= {"beyond": torch.from_numpy(state.beyond), "tail": state.tail}
+    return seal(KIND, kept.step, _FORMAT, header, tensors)
 
 
 def read_curvature(name: str, content: bytes) -> KeptCurvature:
@@ -135,13 +138,18 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
     header, tensors = unseal(name, content, KIND, _FORMAT)
     try:
         ends = tensors.pop("ends")
+        vectors: dict[str, Any] = {}
+        if "beyond" in tensors:
+            vectors = {"tail": tensors.pop("tail")}
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
-        if any(array.dtype != np.float64 for array in arrays.values()) or ends.dtype != torch.float64:
+        are_float64 = [array.dtype == np.float64 for array in arrays.values()]
+        are_float64 += [vector.dtype == torch.float64 for vector in (ends, *vectors.values())]
+        if not all(are_float64):
             raise InputError("its numbers are not float64")
         counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
         (proved,) = map(float, arrays["proved"])
-        counters |= {array: arrays[array] for array in _ARRAYS}
-        state = BasisState(ends=ends, proved=proved, **counters)
+        counters |= {array: arrays[array] for array in (*_ARRAYS, *(["beyond"] if vectors else []))}
+        state = BasisState(ends=ends, proved=proved, **counters, **vectors)
         parts = tuple(map(str, header["parts"]))
         if any(step_of(part, VECTORS) is None for part in parts):
             raise InputError("its vectors are in files of other names")

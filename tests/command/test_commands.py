@@ -14,7 +14,7 @@ from mlflow.exceptions import ExecutionException
 from tiny_problem import OPTIONS, PARAMETERS
 
 from lth.command import analyze, baseline, imp_level, report, study, train_dense
-from lth.plan.place import BASELINES
+from lth.plan.place import BASELINES, METHODS
 from lth.setting.preset import PRESETS
 from lth.tracking.store import Store
 
@@ -170,7 +170,7 @@ def test_every_command_takes_every_parameter_of_a_study(command):
 
 def test_the_baselines_that_can_be_trained_are_those_of_the_library():
     (kind,) = (option for option in baseline.main.params if option.name == "kind")
-    assert tuple(kind.type.choices) == BASELINES
+    assert tuple(kind.type.choices) == (*BASELINES, *METHODS)
 
 
 def runs_without_torch_or_mlflow(code: str) -> bool:

@@ -7,14 +7,15 @@ all that was outside the basis then, and bounds its largest eigenvalue there (`o
 is a part of that, with no larger an eigenvalue. Every new vector is orthogonalised against all of the basis
 until that changes it no more, so no ghost copies of converged eigenvalues appear (Paige 1976 explains how they
 do). When the basis is full it is replaced by its leading Ritz vectors and goes on (thick restart: Wu and Simon
-2000).
+2000); or, where a start proves what is outside, that start's recurrence goes on without being kept: it needs
+its last two vectors and all of the basis as it was, and a restart would end it (`prove`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -71,6 +72,12 @@ class BasisState:
     num_products: int
     num_starts: int
     num_restarts: int  # vectors never change between two
+    beyond: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 2))
+    )  # α and β that the basis has no room for
+    tail: Tensor = field(
+        default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64)
+    )  # (2, n), if there are any
 
 
 def with_rest(inside: np.ndarray, leaving: np.ndarray, rest: float) -> np.ndarray:
@@ -117,6 +124,9 @@ class KrylovBasis:
         self._since = 0
         self._unbroken = False
         self._proved = math.inf  # by the recurrences before, of what is outside
+        # Where the basis is full: α and β of the recurrence beyond it, its last vector and the next.
+        self._beyond: list[tuple[float, float]] = []
+        self._tail: list[Tensor] = []
         self.num_products = 0
         self.num_starts = 0
         self.num_restarts = 0
@@ -148,9 +158,12 @@ class KrylovBasis:
             for vector in part.to(matrix.device):
                 basis._vectors.append(vector)
         size = len(basis)
-        shapes = (tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape))
+        shapes = [tuple(state.inside.shape), tuple(state.leaving.shape), tuple(state.ends.shape)]
         count = len(state.ends)
-        expected_shapes = ((size, size), (count, size), (count, matrix.dimension))
+        expected_shapes = [(size, size), (count, size), (count, matrix.dimension)]
+        if len(state.beyond):
+            shapes.append(tuple(state.tail.shape))
+            expected_shapes.append((2, matrix.dimension))
         if shapes != expected_shapes or state.asymmetry.shape != (size, size) or size > state.capacity:
             raise InputError(
                 f"a basis of {size} vectors of length {matrix.dimension} has no state of shapes {shapes}"
@@ -162,6 +175,8 @@ class KrylovBasis:
         basis._since, basis._unbroken, basis._proved = state.since, state.unbroken, state.proved
         basis.num_products, basis.num_starts = state.num_products, state.num_starts
         basis.num_restarts = state.num_restarts
+        basis._beyond = [(float(alpha), float(beta)) for alpha, beta in state.beyond]
+        basis._tail = [vector.clone() for vector in state.tail.to(matrix.device)]
         return basis
 
     def __len__(self) -> int:
@@ -193,6 +208,8 @@ class KrylovBasis:
             num_products=self.num_products,
             num_starts=self.num_starts,
             num_restarts=self.num_restarts,
+            beyond=np.array(self._beyond).reshape(len(self._beyond), 2),
+            tail=torch.stack(self._tail) if self._tail else torch.zeros(0, 0, dtype=torch.float64),
         )
 
     @property
@@ -229,8 +246,8 @@ class KrylovBasis:
 
     @property
     def since(self) -> int:
-        """Vectors of the recurrence that grows, since its start or the last restart."""
-        return self._since
+        """Vectors of the recurrence that grows, inside and beyond, since its start or the last restart."""
+        return self._since + len(self._beyond)
 
     def start_afresh(self) -> None:
         """Go on from a random vector orthogonal to the basis: it sees what others were blind to.
@@ -257,8 +274,7 @@ class KrylovBasis:
         if len(self) == self._capacity:
             raise InputError(f"the basis is full with {self._capacity} vectors; restart it")
         vector, coupling = self._ends.pop(0)
-        product = self._matrix(vector.to(self._matrix.dtype)).double()
-        self.num_products += 1
+        product = self._product(vector)
         self._vectors.append(vector)
         along = self._vectors.inner(product)
         along[-1] = vector @ product  # the vector is rounded in the basis
@@ -282,6 +298,44 @@ class KrylovBasis:
             self._ends = []
         elif not self._ends:
             self._begin()
+
+    def prove(self) -> None:
+        """Take the next step of a recurrence that confirms, though the basis is full; it keeps α and β alone.
+
+        The basis stays as it is, and with it what its open ends say. A vector of the recurrence is
+        orthogonalised against the basis and the two vectors before it, which in exact arithmetic makes it
+        orthogonal to all. Rounding leaves that true of those outside until one of the recurrence's own Ritz
+        values converges, and then α and β are those of a matrix whose eigenvalues are within rounding of these
+        (Paige 1976; Greenbaum 1989).
+
+        Raises:
+            ValueError: If no start confirms with a vector in the basis, or the product is not finite.
+        """
+        if not (self.is_confirming and self._since):
+            raise InputError("no start of the basis confirms what is outside; restart the basis, and grow it")
+        if not self._tail:
+            self._tail = [self._vectors.rows(len(self) - 1, len(self))[0].double(), self._ends[0][0]]
+        before, vector = self._tail
+        product = self._product(vector)
+        alpha = float(vector @ product)
+        if not math.isfinite(alpha):
+            raise InputError("a Hessian-vector product is not finite; the point is outside the network's range")
+        remainder = product
+        for _ in range(2):
+            for other in (vector, before):
+                remainder = remainder - (other @ remainder) * other
+            remainder = self._orthogonal(remainder)
+        length = float(remainder.norm())
+        if length <= _INVARIANT * np.abs(self._inside).max():
+            self._beyond.append((alpha, 0.0))
+            self._conclude()
+            return
+        self._beyond.append((alpha, length))
+        self._tail = [vector, remainder / length]
+
+    def _product(self, vector: Tensor) -> Tensor:
+        self.num_products += 1
+        return self._matrix(vector.to(self._matrix.dtype)).double()
 
     def _part_from_ends(self, vector: Tensor, coupling: np.ndarray) -> np.ndarray:
         """Take `vector`, which is in the basis now, out of the other ends; return all its coupling, VᵀAv."""
@@ -309,6 +363,7 @@ class KrylovBasis:
     def _conclude(self, *, ended: bool = False) -> None:
         """Keep what the recurrence that grew has proved; what comes next is another."""
         self._proved, self._unbroken = self._proved_outside(ended=ended), False
+        self._beyond, self._tail = [], []
 
     def restart(self, keep: int) -> None:
         """Replace the basis by its `keep` leading Ritz vectors."""
@@ -350,9 +405,10 @@ class KrylovBasis:
         if not self._unbroken or not self._since:
             return self._proved
         first = len(self) - self._since
-        alphas = np.diag(self._inside)[first:]
+        beyond = np.array(self._beyond).reshape(-1, 2)
+        alphas = np.append(np.diag(self._inside)[first:], beyond[:, 0])
         left = 0.0 if ended else self._ends[0][1][-1]
-        betas = np.append(np.diag(self._inside, 1)[first:], left)
+        betas = np.concatenate([np.diag(self._inside, 1)[first:], [left], beyond[:, 1]])
         failure = 6 * FAILURE_PROBABILITY / (math.pi * self.num_starts) ** 2
         return min(
             self._proved, largest_eigenvalue_bound(alphas, betas, self._matrix.dimension - first, failure)
@@ -364,8 +420,14 @@ class KrylovBasis:
 
         It is the recurrence's own largest Ritz value; -∞ before its first vector.
         """
-        block = self._inside[len(self) - self._since :, len(self) - self._since :]
-        return float(np.linalg.eigvalsh(block)[-1]) if self._since else -math.inf
+        if not self._since:
+            return -math.inf
+        block, coupling = self._inside[len(self) - self._since :, len(self) - self._since :], 0.0
+        if self._beyond:
+            coupling = self._ends[0][1][-1]
+        for alpha, beta in self._beyond:
+            block, coupling = _bordered(block, np.append(np.zeros(len(block) - 1), coupling), alpha), beta
+        return float(np.linalg.eigvalsh(block)[-1])
 
     @property
     def leaving(self) -> np.ndarray:

@@ -46,7 +46,8 @@ from lth.measure.curvature.krylov import (
 _FORMER_NOISE = 1e-6  # of the largest eigenvalue: what counted as zero before the dtype was asked
 _ROUNDING = 8  # units of the products' precision times the largest eigenvalue, that rounding may hide
 _LEAST_CHECK, _LEAST_CONFIRMING = 5, 4  # products between looks at the Ritz values; more, later on
-_CONFIRM_ROOM = 30  # vectors that a confirming start is to find room for
+_KEPT = 2 / 3  # of the room besides k: what a restart keeps. 1/3, 1/2 and 4/5 took more products
+_LEAST_GROWN = 16  # vectors between two restarts, so that the last of them tell what is outside
 _STARTS = 16  # at most: each keeps a vector in float64
 _MARGIN = 0.8  # of the tolerance: what is estimated is to be better, for the proof to succeed
 _MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
@@ -259,16 +260,20 @@ def search(
                 if is_last or seen.converged:
                     return seen
                 _steer(basis, look)
-            if len(basis) == basis.capacity:
+            if len(basis) < basis.capacity:
+                basis.grow()
+            elif basis.is_confirming and basis.since:
+                basis.prove()
+            else:
                 basis.restart(_kept(basis, k))
-            basis.grow()
+                basis.grow()
             bar.update()
             if keep is not None:
                 keep()
 
 
 def _kept(basis: KrylovBasis, k: int) -> int:
-    return k + (basis.capacity - k) // 3
+    return max(k, min(k + int(_KEPT * (basis.capacity - k)), basis.capacity - _LEAST_GROWN))
 
 
 def _certainty(found: Spectrum, tolerance: float) -> str:
@@ -285,7 +290,9 @@ def _is_due(basis: KrylovBasis) -> bool:
         return True
     if basis.is_confirming:
         return _is_step(basis.since, _LEAST_CONFIRMING, 8)
-    return basis.is_informed and _is_step(basis.num_products, _LEAST_CHECK, 25)
+    # Before a restart too, or the numbers of products looked at might all be shortly after one.
+    is_full = len(basis) == basis.capacity
+    return basis.is_informed and (is_full or _is_step(basis.num_products, _LEAST_CHECK, 25))
 
 
 def _is_step(count: int, least: int, part: int) -> bool:
@@ -304,8 +311,8 @@ def _steer(basis: KrylovBasis, look: _Look) -> None:
         if look.suffices(basis.ritz_outside):
             return  # what is outside may be small enough
     elif basis.num_starts < _STARTS and look.suffices(min(basis.seen_outside, basis.proved_outside), _MARGIN):
-        if basis.capacity - len(basis) < min(_CONFIRM_ROOM, basis.matrix.dimension - len(basis)):
-            basis.restart(_kept(basis, look.k))
+        if len(basis) == basis.capacity:
+            basis.restart(_kept(basis, look.k))  # the start is to find room; its recurrence goes on without
         basis.start_afresh()
         return
     basis.lead(look.heaviest_end)

@@ -43,7 +43,16 @@ def leading_eigenvectors(basis: KrylovBasis, k: int) -> Tensor:
 
 
 def eigenvector_parts(basis: KrylovBasis, k: int, rows: int) -> Iterator[Tensor]:
-    """Yield the same in parts of at most so many rows, so that no more than that is in memory at once."""
+    """Yield the same in parts of at most so many rows, so that no more than that is in memory at once.
+
+    Example:
+        >>> from lth.measure.curvature.matrix import MatrixOperator
+        >>> from lth.measure.curvature.spectrum import search
+        >>> basis = KrylovBasis(MatrixOperator(torch.diag(torch.arange(100.0) + 1)), seed=0, capacity=60)
+        >>> found = search(basis, k=3)
+        >>> [len(part) for part in eigenvector_parts(basis, 3, rows=2)]
+        [2, 1]
+    """
     if not 1 <= k <= len(basis):
         raise InputError(
             f"k={k} eigenvectors of a basis of {len(basis)} vectors; choose k from 1 to {len(basis)}"

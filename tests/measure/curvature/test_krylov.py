@@ -130,17 +130,21 @@ def test_basis_and_projection_depend_on_the_seed_alone():
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
-@pytest.mark.parametrize("kept_after", [3, 14, 40, 63])
+@pytest.mark.parametrize("kept_after", [3, 14, 40, 63, 75])
 def test_a_resumed_basis_goes_on_to_the_same_bits(dtype, kept_after):
     entries = symmetric(150, dtype)
 
     def advance(basis: KrylovBasis, steps: range) -> None:
         for step in steps:
-            if len(basis) == 50:
-                basis.restart(20)
             if step == 10:
                 basis.start_afresh()
-            basis.grow()
+            if len(basis) < 50:
+                basis.grow()
+            elif step < 70:
+                basis.prove()
+            else:
+                basis.restart(20)
+                basis.grow()
 
     whole = KrylovBasis(Matrix(entries, dtype), 0, 50)
     advance(whole, range(kept_after))
@@ -187,3 +191,63 @@ def test_inner_products_of_long_float32_vectors_are_not_summed_in_float32_alone(
     exact = float(basis.rows(0, 1)[0].double() @ (88.6 * unit).float().double())
     # 2^16 terms in float32: their rounding, 6e-8 each, adds up at random or is far below that in blocked sums
     assert abs(float(basis.inner(88.6 * unit)[0]) - exact) < 1e-6 * exact
+
+
+def confirming(matrix: Matrix, capacity: int, steps: int) -> KrylovBasis:
+    """Return a basis whose second start has grown by so many vectors, or gone on where there was no room."""
+    basis = KrylovBasis(matrix, 0, capacity)
+    for _ in range(40):
+        basis.grow()
+    basis.start_afresh()
+    for _ in range(steps):
+        if len(basis) < capacity:
+            basis.grow()
+        else:
+            basis.prove()
+    return basis
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
+@pytest.mark.parametrize("room", [1, 2, 9])
+def test_a_recurrence_that_goes_on_beyond_a_full_basis_proves_what_it_would_prove_inside(dtype, room):
+    entries = symmetric(150, dtype)
+    inside = confirming(Matrix(entries, dtype), 100, 30)
+    beyond = confirming(Matrix(entries, dtype), 40 + room, 30)
+    assert (len(inside), len(beyond), beyond.since, beyond.num_products) == (70, 40 + room, 30, 70)
+    tolerance = 1e-10 if dtype == DOUBLE else 1e-3
+    assert beyond.proved_outside == pytest.approx(inside.proved_outside, rel=tolerance)
+    assert beyond.ritz_outside == pytest.approx(inside.ritz_outside, rel=tolerance)
+    check(beyond, entries, 1e-13 if dtype == DOUBLE else 2e-6)
+    proved = beyond.proved_outside
+    beyond.restart(30)
+    assert beyond.proved_outside >= proved  # of more that is outside then
+    grown = KrylovBasis.resumed(beyond.matrix, 0, beyond.state(), [beyond.vectors(0, 30)])
+    grown.grow()
+    check(grown, entries, 1e-13 if dtype == DOUBLE else 3e-6)
+
+
+def test_a_recurrence_that_ends_beyond_a_full_basis_proves_its_own_largest_value():
+    """Every start sees each of the two values once, so the second ends after two vectors, as the first did."""
+    basis = KrylovBasis(Matrix(torch.diag(torch.tensor([1.0, 2.0], dtype=DOUBLE).repeat(20))), 0, 3)
+    for _ in range(3):
+        basis.grow()
+    assert basis.is_confirming
+    basis.prove()
+    assert not basis.is_confirming
+    assert basis.proved_outside == pytest.approx(2, rel=1e-12)
+
+
+def test_without_a_start_that_confirms_nothing_is_proved():
+    basis = KrylovBasis(Matrix(symmetric(50)), 0, 10)
+    for _ in range(10):
+        basis.grow()
+    with pytest.raises(ValueError, match="no start of the basis confirms what is outside"):
+        basis.prove()
+
+
+def test_a_product_that_is_not_finite_is_refused_beyond_a_full_basis_too():
+    matrix = Matrix(symmetric(60))
+    basis = confirming(matrix, 42, 2)
+    matrix.entries[:] = float("nan")
+    with pytest.raises(ValueError, match="not finite"):
+        basis.prove()
