@@ -63,7 +63,7 @@ def read_eigenvectors(kept: EigenvectorFiles, read: Callable[[str], bytes]) -> T
     Example:
         >>> read_eigenvectors(EigenvectorFiles(()), {}.__getitem__)
         Traceback (most recent call last):
-        lth.errors.CheckpointError: the files hold no eigenvectors
+        lth.sealed.CheckpointError: the files hold no eigenvectors
     """
     parts = [unseal(name, read(name), _KIND, _FORMAT)[1] for name in kept.names]
     if not parts or any(set(part) != {"vectors"} for part in parts):
