@@ -45,8 +45,8 @@ def write_options(
 def defaults(name: str) -> str:
     """Return the default of a parameter by preset, in a few words.
 
-    >>> defaults("momentum"), defaults("epochs")
-    ('0.9', 'digits 30, others 160')
+    >>> defaults("nesterov"), defaults("momentum")
+    ('off', 'mnist_lenet_300_100 0.0, others 0.9')
 
     Args:
         name: Of the parameter.

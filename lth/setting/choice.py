@@ -88,8 +88,8 @@ def value_meant(written: str, known: Collection[str], parameter: str = "") -> st
         parameter: Whose, for the words that other programs have for its values.
 
     Example:
-        >>> value_meant("Cosin", ["cosine", "linear"]), value_meant("adam", ["sgd", "adamw"], "optimizer")
-        ('cosine', 'adamw')
+        >>> value_meant("Cosin", ["cosine", "linear"]), value_meant("sgdm", ["sgd", "adamw"], "optimizer")
+        ('cosine', 'sgd')
         >>> value_meant("true", ["off", "on"]), value_meant("resnet81", ["resnet18", "vgg11"])
         ('on', 'resnet18')
     """

@@ -18,7 +18,7 @@ from lth.errors import InputError
 from lth.network.weights import Weights
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.solution.checkpoint import record_from_json, record_to_json
-from lth.training.train import Progress, TrainingState
+from lth.training.train import EpochRecord, Progress, TrainingState
 
 KIND: Final = "step"
 _FORMAT: Final[Format] = ("lth-progress", 1)
@@ -74,7 +74,7 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
         "environment": kept.environment,
         "seconds": kept.seconds,
         "snapshots": dict(kept.snapshots),
-        "history": [record_to_json(record) for record in progress.history],
+        "history": [_recorded(record) for record in progress.history],
         # In the network's order, which safetensors does not keep.
         "states": {
             name: {
@@ -94,6 +94,18 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
         for parameter, tensor in members.items()
     }
     return seal(KIND, progress.state.step, _FORMAT, header, tensors)
+
+
+def _recorded(record: EpochRecord) -> list[float | None]:
+    """Return a record of a training that goes on, which has every number.
+
+    Raises:
+        ValueError: If one is not finite.
+    """
+    numbers = record_to_json(record)
+    if None in numbers:
+        raise ValueError(f"epoch {record.epoch} has a loss or a metric that is no number: not JSON compliant")
+    return numbers
 
 
 def read_progress(name: str, content: bytes) -> KeptProgress:

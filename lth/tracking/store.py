@@ -112,16 +112,17 @@ class Store:
                 "MLFLOW_TRACKING_URI to it"
             )
         try:
-            self._client = PatientClient(patience, self._say)
-            with opening(uri), nullcontext() if waits else self._client.in_a_hurry():
-                launched = launched_run(self._client) if experiment is of_run is None else None
-                if of_run is not None:
-                    of_it = self.run(of_run).info.experiment_id
-                    self._experiment = self._client.get_experiment(of_it)
-                elif experiment is not None:
-                    self._experiment = named_experiment(self._client, experiment, creates=creates)
-                else:
-                    self._experiment = experiment_of(self._client, launched, creates=creates)
+            with opening(uri):
+                self._client = PatientClient(patience, self._say)  # which makes the tables of a new store
+                with nullcontext() if waits else self._client.in_a_hurry():
+                    launched = launched_run(self._client) if experiment is of_run is None else None
+                    if of_run is not None:
+                        of_it = self.run(of_run).info.experiment_id
+                        self._experiment = self._client.get_experiment(of_it)
+                    elif experiment is not None:
+                        self._experiment = named_experiment(self._client, experiment, creates=creates)
+                    else:
+                        self._experiment = experiment_of(self._client, launched, creates=creates)
         except ValueError:
             raise
         except Exception as error:  # MLflow lets through whatever its stores raise

@@ -68,8 +68,8 @@ def test_default_preset_fits_its_data():
 
 
 def test_an_unknown_preset_raises_and_lists_those_that_exist():
-    with pytest.raises(ValueError, match="preset='cifar' is unknown; choose one of digits, topics, "):
-        resolve("cifar", {})
+    with pytest.raises(ValueError, match="preset='svhn' is unknown; choose one of digits, topics, "):
+        resolve("svhn", {})
 
 
 def test_changes_name_what_decides_the_weights_and_nothing_else():

@@ -51,7 +51,7 @@ def test_what_can_be_pruned_is_said_once_for_all_seeds(tracking):
         ({"data_root": "/data"}, "'data_root' is not a parameter; did you mean data_dir?"),
         ({"qwertz": 3}, "'qwertz' is not a parameter; known are"),
         ({"preset": "digit"}, "preset='digit' is unknown; did you mean digits?"),
-        ({"preset": "mnist"}, "preset='mnist' is unknown; choose one of"),
+        ({"preset": "svhn"}, "preset='svhn' is unknown; choose one of"),
         ({"prune_fraction": 1.5}, "prune_fraction=.*1.5.* is out of range"),
         ({"device": "cuda:99"}, "device='cuda:99'"),
         ({"keep_every": -1}, "keep_every='-1' is not a number of seconds; write 30"),

@@ -8,6 +8,7 @@ import pytest
 from lth.errors import InputError
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
+from lth.setting.terms import Terms
 from lth.study import sweep as module
 from lth.study.completion import Manner
 from lth.study.open import Opening
@@ -30,7 +31,7 @@ class Studies:
         row = LevelRow("dense", "imp", 0, 1.0, float(lr), 0.5 + seed / 10)
         keys = SimpleNamespace(evidence=lambda: f"{lr} {seed}")
         return SimpleNamespace(
-            problem=SimpleNamespace(setting=setting, keys=keys),
+            problem=SimpleNamespace(setting=setting, keys=keys, terms=Terms()),
             check=lambda: said.append(f"check {lr} {seed}"),
             about=f"{lr} {seed}",
             run_id="run",
