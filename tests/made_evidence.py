@@ -34,6 +34,7 @@ from lth.plan.jobs import (
     SubspaceJob,
     SurfaceJob,
     places,
+    places_of,
     study_jobs,
     surface_job,
 )
@@ -55,7 +56,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
     stream = np.random.default_rng(seed)
     jobs = study_jobs(last, setting.analysis)
     everywhere = places(last)
-    attained = {place: _attained(place, stream) for place in places(last, setting.analysis.every_level)}
+    attained = {place: _attained(place, stream) for place in places_of(last, setting.analysis)}
     results: tuple[tuple[type[Job], Callable[[Any], Any]], ...] = (  # one after the other along the stream
         (CurvatureJob, lambda job: _curvature(job.point, setting, stream)),
         (RadiiJob, lambda job: {point: _radii(job, point, setting, stream) for point in job.points}),
@@ -72,7 +73,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         attained=attained,
         measured={job: make(job) for kind, make in results for job in jobs if isinstance(job, kind)},
         runs={job.name: f"{index:032x}" for index, job in enumerate(jobs)}
-        | {place.name: f"{index:031x}a" for index, place in enumerate(everywhere)},
+        | {place.name: f"{index:031x}a" for index, place in enumerate(attained)},
     )
 
 

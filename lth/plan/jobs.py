@@ -259,10 +259,11 @@ def places(last: int, every_level: Iterable[str] = (), methods: Iterable[str] = 
         )
     kinds = [*BASELINES, *(kind for kind in METHODS if kind in set(methods))]
     wanted = set(every_level)
-    if unknown := sorted(wanted - {*BASELINES, *METHODS}):
+    known = (*BASELINES, *METHODS)
+    if unknown := sorted(wanted - set(known)):
         raise InputError(
-            f"every_level={','.join(unknown)} is unknown; choose from {', '.join(BASELINES)}, or none"
-            f"{value_hint(unknown[0], BASELINES)}"
+            f"every_level={','.join(unknown)} is unknown; choose from {', '.join(known)}, or none"
+            f"{value_hint(unknown[0], known)}"
         )
     if missing := sorted(wanted - set(kinds)):
         names = ",".join(missing)

@@ -156,6 +156,7 @@ def _page(
         ),
         level_headings=headings(setting),
         levels=tuple((each.seed, solution_cells(each, link)) for each in evidences if whole),
+        counted=terms().is_counted,
         levels_over_seeds=solutions_over_seeds(evidences) if len(evidences) > 1 and whole else None,
         judging=how_judged(findings),
         declared=declared,

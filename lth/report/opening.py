@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lth.evidence.claim import Finding
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import mean_and_deviation
 from lth.plan.place import BASELINES, Place
+from lth.setting.parameter import Rewind
 from lth.setting.setting import Setting, TrainingSetting, spelled
 from lth.setting.terms import terms
 
@@ -25,6 +26,13 @@ def opening(evidences: Sequence[Evidence], findings: Sequence[Finding]) -> list[
     return [_done(evidences), *filter(None, (_attained(evidences), _found(findings)))]
 
 
+_REWOUND: Mapping[Rewind, str] = {
+    "weights": "the others were set back to an early state of the first training, and it was trained again",
+    "lr": "and the others were trained on, by the learning rates from an early step of the first training on",
+    "none": "and the others were trained on at a small constant learning rate",
+}
+
+
 def _done(evidences: Sequence[Evidence]) -> str:
     setting, count = evidences[0].setting, len(evidences)
     last, share = evidences[0].last, setting.pruning.prune_fraction
@@ -32,9 +40,8 @@ def _done(evidences: Sequence[Evidence]) -> str:
     within = " within each layer" if setting.pruning.scope == "layer" else ""
     return (
         f"The network {setting.network} was trained on {setting.data.dataset}. Then, {_times(last)}, the "
-        f"{100 * share:.3g} % of its remaining weights that are smallest in magnitude{within} were pruned, the "
-        "others were set back to an early state of the first training, and it was trained again: iterative "
-        "magnitude pruning (IMP), which finds "
+        f"{100 * share:.3g} % of its remaining weights that are smallest in magnitude{within} were pruned, "
+        f"{_REWOUND[setting.pruning.rewind]}: iterative magnitude pruning (IMP), which finds "
         f"“lottery tickets”{times}. This report shows where its solutions lie in the loss landscape – how "
         "curved it is there, how far their basins reach, what barriers stand between them – beside "
         f"{len(BASELINES)} baselines that prune or restart in other ways, and holds what it finds against "

@@ -106,6 +106,7 @@ class Page:
     level_headings: tuple[str, ...]  # with units
     levels: tuple[tuple[int, tuple[tuple[Linked, ...], ...]], ...]
     levels_over_seeds: Table | None  # of several seeds
+    counted: bool  # whether the metric has a binomial interval
     judging: str  # how claims are judged, at this look
     declared: str  # which findings were, before the study began
     # Whether the training loss has settled and what that means for claims, and a row a level; None of a part.

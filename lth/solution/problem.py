@@ -23,12 +23,14 @@ from lth.plan.computing import Computing
 from lth.plan.former_keys import counts
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
-from lth.plan.place import Place
+from lth.plan.place import Kind, Place
 from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_foreign, is_reference
 from lth.setting.setting import Setting
 from lth.setting.terms import Terms
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.solution.recipe.own import check_named
+from lth.solution.recipe.synflow import check_inputs
 from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
 from lth.training.determinism import fix_workspaces
@@ -228,6 +230,18 @@ def check_level(problem: Problem, level: int, k: int = 0) -> None:
         raise InputError(
             f"k={k} exceeds the {kept + never_pruned} dimensions of level {level}; lower k or level"
         )
+
+
+def check_kind(problem: Problem, kind: Kind) -> None:
+    """Check that a way to a sparse network can be gone with this data and setting, before anything is trained.
+
+    Raises:
+        ValueError: If it can't.
+    """
+    if kind == "synflow":
+        check_inputs(problem.data.train)
+    if kind == "own_method":
+        check_named(problem.setting)
 
 
 def check_next_larger(problem: Problem, last: int) -> None:

@@ -22,7 +22,7 @@ from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_foreign
 from lth.setting.terms import speaking
 from lth.solution.checkpoint import read_solution
-from lth.solution.problem import Problem, check_level, check_measurable, plan
+from lth.solution.problem import Problem, check_kind, check_level, check_measurable, plan
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
@@ -80,13 +80,15 @@ class TaskWorker:
         """Check that a task can be done, and note what it needs of the network, before anything is done for it.
 
         Raises:
-            ValueError: If its level can't be pruned or measured, or it is of another study that is not here.
+            ValueError: If its level can't be pruned or measured, its method does not go with the data, or it is
+                of another study that is not here.
         """
         place, problem = task.node, self._problem
         if isinstance(place, Place):
             if place.kind == "imp" and place.level < len(problem.keys.given):
                 raise InputError(f"{place.name}, an ancestor of from_run, is not in this experiment (any more)")
             check_level(problem, place.level)
+            check_kind(problem, place.kind)
             self._trial.need("training")
         elif not isinstance(place, Analysis | Summary | ReportNode):
             check_measurable(problem)

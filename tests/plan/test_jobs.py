@@ -309,3 +309,8 @@ def test_methods_are_trained_and_measured_if_a_study_is_asked_to_and_change_noth
 def test_a_method_that_does_not_exist_or_is_not_trained_is_named(every_level, methods, told):
     with pytest.raises(ValueError, match=told):
         places(2, every_level, methods)
+
+
+def test_a_method_misspelt_among_those_of_every_level_is_told_its_name():
+    with pytest.raises(ValueError, match=r"every_level=synflw is unknown; .*synflow.*mean.*synflow"):
+        places(2, ["synflw"], ["synflow"])

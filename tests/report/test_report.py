@@ -15,6 +15,8 @@ from lth.evidence.table import plus_minus
 from lth.plan.place import Place
 from lth.report import Report, write_report
 from lth.report.exhibit import BEYOND, EXHIBITS, exhibits_beyond
+from lth.report.opening import opening
+from lth.setting.terms import Terms, speaking
 
 LAST = 2
 
@@ -60,6 +62,29 @@ def test_every_exhibit_of_several_seeds_has_the_numbers_of_all_and_a_figure_wher
         assert {row.split(",")[0] for row in table[1:]} == {"0", "1"}, exhibit.file
         drawn = exhibit.draw is not None and exhibit.file != "fig13_surface"
         assert (f"{exhibit.file}.png" in report.files) == drawn, exhibit.file
+
+
+@pytest.mark.parametrize(
+    ("rewind", "done"),
+    [
+        ("weights", "were pruned, the others were set back to an early state of the first training"),
+        ("lr", "were pruned, and the others were trained on, by the learning rates from an early step"),
+        ("none", "were pruned, and the others were trained on at a small constant learning rate"),
+    ],
+)
+def test_a_reader_is_told_first_what_a_level_went_back_to(rewind, done):
+    assert done in opening([made_evidence(rewind=rewind)], [])[0]
+
+
+def test_a_metric_that_is_not_counted_has_no_word_of_a_binomial_interval(page, monkeypatch):
+    assert "binomial interval of 95 % of an accuracy" in page
+    monkeypatch.setattr("lth.report.compose.EXHIBITS", ())
+    monkeypatch.setattr("lth.report.compose.exhibits_beyond", lambda _evidence: ())
+    with speaking(Terms("mse", "r2")):
+        written = write_report([quick(0)], link).files
+    for file in ("report.html", "report.md"):
+        assert "What is known of a number stands beside it: within how much" in written[file].decode()
+        assert "binomial" not in written[file].decode()
 
 
 def test_whether_the_loss_has_settled_is_said_before_the_claims_it_bears_on(page, report):

@@ -20,7 +20,7 @@ from lth.report.solutions import headings, solution_cells
 from lth.report.spoken import said
 from lth.setting.terms import Terms, in_common, speaking, terms
 
-EVIDENCE = made_evidence(last=2, loss="mse")
+EVIDENCE = made_evidence(last=2, loss="mse", methods="snip,grasp", every_level="snip")
 ROWS = [
     LevelRow(f"level {level}", "imp", level, 0.5, 0.1, 0.8, barrier_loss=0.1, barrier_error=0.2)
     for level in (0, 1)

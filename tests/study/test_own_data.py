@@ -6,7 +6,9 @@ from lth.measure.kind.radii import radii_at
 from lth.measure.surveyor import MaskedPoint, Surveyor
 from lth.plan.place import Place, Point
 from lth.solution.problem import plan, solve
+from lth.study.study import Study
 from lth.study.trial.trial import Trial
+from lth.tracking.store import Store
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,13 @@ def test_under_scope_layer_every_baseline_keeps_as_many_weights_of_every_layer_a
     expected = {name: kept.numel() - round(0.2 * kept.numel()) for name, kept in dense.mask.keep.items()}
     for mask in masks:
         assert {name: int(kept.sum()) for name, kept in mask.keep.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [("synflow", "synflow feeds the network ones"), ("own_method", "needs a function")]
+)
+def test_a_method_that_does_not_go_with_the_data_is_refused_before_anything_is_trained(tracking, kind, message):
+    study = Study(problem_of("by name", "own_data:mixed"), Store(), [].append)
+    with pytest.raises(ValueError, match=message):
+        study.solution(Place(kind, 1))
+    assert Store().search("tags.kind = 'imp'") == []

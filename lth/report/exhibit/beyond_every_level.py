@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
-from lth.plan.place import BASELINES, Kind, Place, Point
+from lth.plan.place import BASELINES, METHODS, Kind, Place, Point
 from lth.report.exhibit.all_seeds import said_of_seeds
 from lth.report.exhibit.attainment import BINOMIAL, accuracy_errors, metric_title
 from lth.report.exhibit.exhibit import Exhibit, of_one
@@ -63,7 +63,13 @@ def _places(evidence: Evidence, kind: Kind) -> list[Place]:
 
 
 def _at_every_level(evidence: Evidence) -> list[Kind]:
-    return [kind for kind in BASELINES if len(_places(evidence, kind)) == evidence.last]
+    return [kind for kind in _kinds(evidence) if len(_places(evidence, kind)) == evidence.last]
+
+
+def _kinds(evidence: Evidence) -> list[Kind]:
+    """Return the baselines, and the methods that were trained below the last level too."""
+    methods = [kind for kind in METHODS if len(_places(evidence, kind)) > 1]
+    return [*BASELINES, *methods]
 
 
 def _say(evidence: Evidence) -> str:
@@ -96,7 +102,7 @@ def _say(evidence: Evidence) -> str:
 
 
 def _numbers(evidence: Evidence) -> Table:
-    kinds: tuple[Kind, ...] = ("imp", *BASELINES)
+    kinds: list[Kind] = ["imp", *_kinds(evidence)]
     rows: list[tuple[Cell, ...]] = []
     for place in [place for kind in kinds for place in _places(evidence, kind)]:
         # Without a baseline at every level there is no trend to show, and the last level says it all.
@@ -116,9 +122,10 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
     for axes, (title, quantity, measure, error) in zip(figure.subplots(1, 3), _panels(), strict=True):
         levels = list(evidence.levels)
         series = [("IMP", Appearance(NEUTRAL_COLOUR, "o"), [Place.imp(level) for level in levels], 0.0)]
-        for index, kind in enumerate(BASELINES):
+        kinds = _kinds(evidence)
+        for index, kind in enumerate(kinds):
             # Series of several seeds are set apart already.
-            dodge = 0.0 if len(evidences) > 1 else _DODGE * (index - (len(BASELINES) - 1) / 2)
+            dodge = 0.0 if len(evidences) > 1 else _DODGE * (index - (len(kinds) - 1) / 2)
             series.append((kind, appearance(Place(kind, evidence.last)), _places(evidence, kind), dodge))
         found = [[[measure(one, place) for place in places] for one in evidences] for _, _, places, _ in series]
         drawn = [value for values in found for row in values for value in row]

@@ -26,11 +26,15 @@ from lth.report.figure.style import (
     spans_a_decade,
     use_log_y,
 )
+from lth.setting.terms import terms
 
-_PANELS: tuple[tuple[str, Callable[[Attained], float]], ...] = (
-    ("test accuracy (%)", lambda attained: 100 * attained.test_accuracy),
-    ("training loss (nats)", lambda attained: attained.train_loss),
-)
+
+def _panels() -> tuple[tuple[str, Callable[[Attained], float]], ...]:
+    said = terms()
+    return (
+        (said.metric_axis, lambda attained: said.scale * attained.test_accuracy),
+        (said.loss_axis(), lambda attained: attained.train_loss),
+    )
 
 
 def has_methods(evidence: Evidence) -> bool:
@@ -58,8 +62,8 @@ def _say(evidence: Evidence) -> str:
     flatter = [place for place in known if reference is not None and known[place] < reference]
     return sentence(
         [
-            f"Of {len(others)} other ways to this density, {_listed(better)} the higher test accuracy than "
-            f"{_name(solution)}",
+            f"Of {len(others)} other ways to this density, {_listed(better)} the higher test "
+            f"{terms().metric_name} than {_name(solution)}",
             f"{_listed(flatter)} the smaller log_eig_product",
             say_not_converged(evidence, [Point.at(place) for place in (solution, *others)]),
         ]
@@ -88,7 +92,7 @@ def _numbers(evidence: Evidence) -> Table:
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
     figure = new_figure(TWO_COLUMNS, 3.9)
-    for axes, (quantity, measure) in zip(figure.subplots(1, 2), _PANELS, strict=True):
+    for axes, (quantity, measure) in zip(figure.subplots(1, 2), _panels(), strict=True):
         _draw_panel(axes, evidences, quantity, measure)
     seeds = f"; a dot a seed, of {len(evidences)}" if len(evidences) > 1 else ""
     figure.legend(

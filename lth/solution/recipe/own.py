@@ -8,6 +8,7 @@ from lth.errors import InputError
 from lth.network.mask import Mask
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import load_reference
+from lth.setting.setting import Setting
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 
 
@@ -19,9 +20,7 @@ def _start(given: Ingredients) -> Start:
     Raises:
         ValueError: If it raises, or returns anything else.
     """
-    name = given.setting.analysis.own_method
-    if name == "none":
-        raise InputError("kind=own_method needs a function; write own_method=package.module:function")
+    name = check_named(given.setting)
     function = load_reference(name)
     with own_faults(f"own_method={name} fails at level {given.level}:", name):
         made = function(given)
@@ -40,6 +39,18 @@ def _start(given: Ingredients) -> Start:
             f"{given.level} keeps {given.num_kept} in {len(shapes[1])}; prune with given.pruned(mask, prune)"
         )
     return replace(start, state=replace(start.state, weights=start.mask.apply(start.state.weights)))
+
+
+def check_named(setting: Setting) -> str:
+    """Return the name of the function.
+
+    Raises:
+        ValueError: If none is named.
+    """
+    name = setting.analysis.own_method
+    if name == "none":
+        raise InputError("kind=own_method needs a function; write own_method=package.module:function")
+    return name
 
 
 OWN_METHOD = Recipe(_start, "a mask and a start that a function of the user's made, trained", anew=True)

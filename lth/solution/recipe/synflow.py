@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lth.data.examples import Examples
 from lth.errors import InputError
 from lth.inputs import called, each, mapped
 from lth.network.mask import Mask
@@ -78,14 +79,24 @@ def _ones(given: Ingredients) -> Any:
         ValueError: If inputs are whole numbers, such as tokens.
     """
     assert given.examples is not None, "`initialised` asked for them"
-    first = given.examples.take(torch.zeros(1, dtype=torch.int64))
+    inputs = check_inputs(given.examples)
+    return mapped(lambda tensor: torch.ones_like(tensor, dtype=torch.float64), inputs)
+
+
+def check_inputs(examples: Examples) -> Any:
+    """Return one input as a network takes it, if it is of numbers that can be one.
+
+    Raises:
+        ValueError: If inputs are whole numbers, such as tokens.
+    """
+    first = examples.take(torch.zeros(1, dtype=torch.int64))
     inputs = first.normalise(first.images)
     if not all(tensor.is_floating_point() for _, tensor in each(inputs)):
         raise InputError(
             "synflow feeds the network ones, and its inputs are whole numbers, such as tokens; choose another "
             "method"
         )
-    return mapped(lambda tensor: torch.ones_like(tensor, dtype=torch.float64), inputs)
+    return inputs
 
 
 SYNFLOW = Recipe(

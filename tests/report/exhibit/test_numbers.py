@@ -238,6 +238,15 @@ def test_baselines_are_shown_over_the_levels_only_if_they_were_trained_there(rec
     assert exhibit("beyond_every_level").draw(everywhere).axes
 
 
+def test_methods_are_shown_over_the_levels_beside_them(records, exhibit):
+    everywhere = made_evidence(last=3, methods="snip,grasp", every_level="snip")
+    shown = records("beyond_every_level", everywhere)
+    assert [record["level"] for record in shown if record["kind"] == "snip"] == [1, 2, 3]
+    assert "grasp" not in {record["kind"] for record in shown}
+    assert "snip at 3 of 3 levels" in exhibit("beyond_every_level").found(everywhere)
+    assert "snip" in exhibit("beyond_every_level").draw(everywhere).axes[0].get_legend_handles_labels()[1]
+
+
 def test_sentences_count_the_levels_at_which_the_paper_is_right(exhibit, evidence):
     assert "for 3 of 3 levels" in exhibit("table1_projection").found(evidence)
     assert "in the paper's direction" in exhibit("fig10_spectra_random_init").found(evidence)
