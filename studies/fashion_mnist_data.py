@@ -1,4 +1,4 @@
-"""Fashion-MNIST with a fifth of its test images: on all 10,000, testing would take most of a study's hours on a CPU."""
+"""Fashion-MNIST with a fifth of its test images: all 10,000 would take most of a study's hours on a CPU."""
 
 from __future__ import annotations
 

@@ -121,6 +121,10 @@ class Objective:
             raise InputError(
                 f"metric=accuracy is of classes, and the targets are {targets.dtype}; choose metric=r2"
             )
+        if not targets.is_floating_point() and self.metric == "r2":
+            raise InputError(
+                f"metric=r2 is of numbers, and the targets are classes ({targets.dtype}); choose metric=accuracy"
+            )
 
 
 CROSS_ENTROPY = Objective()

@@ -123,3 +123,9 @@ def test_curvature_and_evaluation_are_of_the_loss_that_is_trained_on(objective):
     torch.testing.assert_close(found, dense, rtol=1e-6, atol=1e-9)
     evaluated = Evaluator(network, examples, objective=objective)(weights).loss
     assert evaluated == pytest.approx(float(loss(torch.zeros(space.dimension, dtype=torch.float64))), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_the_explained_variance_of_class_numbers_is_refused(loss):
+    with pytest.raises(ValueError, match=r"metric=r2 is of numbers, .*choose metric=accuracy"):
+        Objective(loss, metric="r2").check(torch.tensor([0, 2, 1]))
