@@ -8,6 +8,7 @@ import pytest
 from lth.errors import InputError
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
+from lth.setting.terms import Terms
 from lth.study import sweep as module
 from lth.study.completion import Manner
 from lth.study.open import Opening
@@ -30,7 +31,7 @@ class Studies:
         row = LevelRow("dense", "imp", 0, 1.0, float(lr), 0.5 + seed / 10)
         keys = SimpleNamespace(evidence=lambda: f"{lr} {seed}")
         return SimpleNamespace(
-            problem=SimpleNamespace(setting=setting, keys=keys),
+            problem=SimpleNamespace(setting=setting, keys=keys, terms=Terms()),
             check=lambda: said.append(f"check {lr} {seed}"),
             about=f"{lr} {seed}",
             run_id="run",
@@ -77,6 +78,29 @@ def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_f
     assert "lr=0.2 (seed 0, seed 1)" in shown
     assert "http" not in shown
     assert Sweep({"lr": "0.1,0.2"}, ["0"], Store(), told.append).complete() != first, "other seeds"
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("finished", [0, 1, 2])
+def test_a_sweep_interrupted_at_any_setting_compares_nothing_and_the_same_line_goes_on(
+    said, monkeypatch, finished
+):
+    line = {"lr": "0.1,0.2,0.3"}, ["0"], Store(), print
+    finish = Studies.finish
+
+    def interrupted(studies: Studies, manner: Manner) -> None:
+        if len(said) == finished:
+            raise KeyboardInterrupt
+        finish(studies, manner)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Studies, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Sweep(*line).complete()
+    assert Store().search("tags.kind = 'sweep'") == []
+    run_id = Sweep(*line).complete()
+    assert said == [f"complete {lr} 0" for lr in (*("0.1", "0.2", "0.3")[:finished], "0.1", "0.2", "0.3")]
+    assert [run.info.run_id for run in Store().search("tags.kind = 'sweep'")] == [run_id]
 
 
 @pytest.mark.parametrize(
