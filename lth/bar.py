@@ -16,7 +16,16 @@ _LINE = "  {desc}: {n_fmt} of {total_fmt}{unit}s, {elapsed} gone, {remaining} to
 _LINE_WITHOUT_END = "  {desc}: {n_fmt}{unit}s, {elapsed} gone{postfix}"
 
 
-class _Lines(tqdm):  # type: ignore[misc]
+class _Bar(tqdm):  # type: ignore[misc]
+    """A bar that can be thrown away half built, as Ctrl-C leaves it; tqdm's own prints a traceback then."""
+
+    def close(self) -> None:
+        """Wipe the bar out, if it was ever whole."""
+        if hasattr(self, "start_t"):  # the last that is built
+            super().close()
+
+
+class _Lines(_Bar):
     """A bar that is a line of its own whenever it is drawn, as a log wants it."""
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # noqa: ARG002
@@ -44,7 +53,7 @@ def progress(
     """
     common: dict[str, Any] = {"desc": label, "total": total, "initial": initial, "unit": f" {unit}"}
     if sys.stderr.isatty():
-        return tqdm(items, **common, delay=_DELAY, leave=False, dynamic_ncols=True)
+        return _Bar(items, **common, delay=_DELAY, leave=False, dynamic_ncols=True)
     lines = _Lines(items, **common, delay=_LINE_EVERY, mininterval=_LINE_EVERY, miniters=1, leave=False)
     lines.bar_format = _LINE_WITHOUT_END if lines.total is None else _LINE
     return lines

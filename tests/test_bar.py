@@ -1,5 +1,7 @@
+import gc
 import itertools
 import sys
+from contextlib import suppress
 
 import pytest
 import tqdm.std
@@ -73,3 +75,23 @@ def test_a_terminal_gets_a_bar_with_its_unit_that_goes_when_the_work_is_done(cap
     assert "level 3" in shown
     assert "epoch" in shown
     assert not shown.rstrip("\r").endswith("epoch/s]")
+
+
+@pytest.mark.parametrize("half", ["_get_free_pos", "status_printer", "refresh"])
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_bar_that_is_interrupted_half_built_says_nothing(capsys, monkeypatch, half, is_watched):
+    def interrupt(*_: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_watched, raising=False)
+    monkeypatch.setattr("lth.bar._DELAY", 0)
+    monkeypatch.setattr("lth.bar._LINE_EVERY", 0)
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with monkeypatch.context() as built:
+        built.setattr(tqdm.std.tqdm, half, interrupt)
+        with suppress(KeyboardInterrupt):
+            progress(range(3), "dense")
+    gc.collect()
+    assert told == []
+    assert "Traceback" not in capsys.readouterr().err

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import webbrowser
+from contextlib import suppress
 
 import click
 
 from lth.command.options import ProjectCommand, is_true, told_as
+from lth.signals import interrupt_on_signals
 
 
 @click.command(cls=ProjectCommand)
@@ -15,6 +17,7 @@ from lth.command.options import ProjectCommand, is_true, told_as
 def main(port: int, browser: str) -> None:
     """Show the runs of the experiment in MLflow's UI: a tracking server's, else one that is started here."""
     opens = is_true("browser", browser)
+    interrupt_on_signals()
     with told_as(click.ClickException):
         from lth.study.record.views import RUNS
         from lth.tracking.ui import experiment, runs_address, served
@@ -25,7 +28,8 @@ def main(port: int, browser: str) -> None:
             if opens:
                 webbrowser.open(address)
             if process is not None:
-                process.wait()
+                with suppress(KeyboardInterrupt):  # Ctrl-C or SIGTERM, which are how it ends
+                    process.wait()
 
 
 if __name__ == "__main__":

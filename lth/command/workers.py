@@ -121,7 +121,7 @@ class Table:
 
 def heading(progress: Progress) -> str:
     """Return the table's first line."""
-    from lth.study.planning import duration
+    from lth.plan.rest import roughly
 
     counts = [
         f"{progress.done} of {progress.done + len(progress.unfinished) + progress.failed} tasks done",
@@ -129,14 +129,14 @@ def heading(progress: Progress) -> str:
         f"{progress.elsewhere} at other commands" if progress.elsewhere else "",
         f"{progress.waiting} waiting",
         f"{progress.failed} failed or skipped" if progress.failed else "",
-        f"about {duration(progress.rest)} left" if progress.rates.measured else "",
+        f"{roughly(progress.rest)} left" if progress.rates.measured else "",
     ]
     return ", ".join(filter(None, counts))
 
 
 def table(progress: Progress) -> list[str]:
     """Return the lines of the table."""
-    from lth.study.planning import duration
+    from lth.plan.rest import duration
 
     now = time.monotonic()
     at = sorted(progress.running.items(), key=lambda item: _number(item[1][0]))

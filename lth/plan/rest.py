@@ -65,16 +65,23 @@ class Rest:
         return f"{self.num_done} of {len(self._predicted)} done, {roughly(self.seconds)} to go"
 
 
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    >>> [duration(each) for each in (0.25, 4.21, 44, 75, 5400, 900_000)]
+    ['0.2 s', '4.2 s', '44 s', '1.2 min', '1.5 h', '250 h']
+    """
+    amount, unit = (seconds, "s")
+    if seconds >= 59.5:
+        amount, unit = (seconds / 60, "min") if seconds < 3570 else (seconds / 3600, "h")
+    return f"{round(amount, 1 if amount < 9.95 else None):g} {unit}"
+
+
 def roughly(seconds: float) -> str:
-    """Return a duration as one says it that is known by half.
+    """Return a time as one says it that is known by half.
 
     >>> [roughly(each) for each in (0.4, 44, 150, 5400, 360000)]
     ['about 1 s', 'about 45 s', 'about 3 min', 'about 1.5 h', 'about 100 h']
     """
-    if seconds < 57.5:
-        step = 1 if seconds < 10 else 5
-        return f"about {max(1, step * round(seconds / step))} s"
-    if seconds < 3600:
-        return f"about {max(1, round(seconds / 60 + 1e-9))} min"
-    hours = seconds / 3600
-    return f"about {hours:.1f} h" if hours < 10 else f"about {hours:.0f} h"
+    step = 1 if seconds < 10 else 5 if seconds < 57.5 else 60 if seconds < 3570 else 360
+    return f"about {duration(max(1, step * round(seconds / step + 1e-9)))}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lth.plan.order import walk
 from lth.plan.tasks import Task
 from lth.study.index import StudyIndex
-from lth.study.rates import Rates, group_of, took
+from lth.study.rates import Rates, by_group, group_of, took
 from lth.study.record.load import LostResultError
 from lth.study.tasks import TaskWorker
 from lth.tracking.store import FoundRun
@@ -19,10 +19,16 @@ class StudyDesk:
     Args:
         index: Of its runs.
         worker: Does its tasks in this process.
+        predicted: Returns how many seconds tasks may take, by their keys.
     """
 
-    def __init__(self, index: StudyIndex, worker: TaskWorker) -> None:
-        self._index, self._worker = index, worker
+    def __init__(
+        self,
+        index: StudyIndex,
+        worker: TaskWorker,
+        predicted: Callable[[Iterable[Task]], Mapping[str, float]],
+    ) -> None:
+        self._index, self._worker, self._predicted = index, worker, predicted
 
     def refresh(self) -> None:
         """See what other processes have begun and finished."""
@@ -74,8 +80,9 @@ class StudyDesk:
         self._worker.take(task, run_id, adopt=adopt)
 
     def rates(self, tasks: Iterable[Task]) -> Rates:
-        """Return how long tasks take, by those of these that are finished."""
-        rates = Rates()
+        """Return how long tasks take, by those of these that are finished, else as predicted."""
+        tasks = list(tasks)
+        rates = Rates(by_group(tasks, self._predicted(tasks)))
         for task in tasks:
             run = self._index.own(task.key)
             if run is not None and (seconds := took(run)) is not None:

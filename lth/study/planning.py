@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from lth.plan.order import Frontier, time_with
 from lth.plan.place import Place
+from lth.plan.rest import duration
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.rates import PROMPT, Rates, group_of, is_prompt, took
@@ -16,13 +17,14 @@ WORKERS = (1, 2, 8, 64, 512)
 _WORDS = {"dense": "dense trainings", "rewound": "other trainings", "fine_tune": "fine-tunings", PROMPT: "sums"}
 
 
-def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Rates) -> str:
+def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Rates, by: str) -> str:
     """Return a plan for people.
 
     Args:
         targets: What is wanted.
         is_there: Says of a task that its result is there.
         rates: How long tasks take.
+        by: The hardware whose rates tell it of what was never done.
     """
     every = Frontier(targets, lambda _task: False, rates.seconds, is_prompt).steps
     rest = Frontier(targets, is_there, rates.seconds, is_prompt)
@@ -31,7 +33,7 @@ def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Ra
     lines = [f"{'tasks':<18}{'there':>7}{'to do':>7}{'each':>10}{'together':>10}"]
     for group, count in sorted(wanted.items(), key=lambda item: item[0] == PROMPT):
         each = rates.of(group)
-        known = "" if group in rates.measured or group == PROMPT else "  guessed"
+        known = "" if group in rates.measured or group == PROMPT else "  predicted"
         lines.append(
             f"{_WORDS.get(group, group):<18}{count - left[group]:>7}{left[group]:>7}"
             f"{duration(each):>10}{duration(each * left[group]):>10}{known}"
@@ -39,17 +41,18 @@ def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Ra
     total = sum(map(rates.seconds, rest.unfinished))
     to_do = len(rest.unfinished)
     lines.append(f"{'all':<18}{len(every) - to_do:>7}{to_do:>7}{'':>10}{duration(total):>10}")
-    if not rates.measured:
-        lines.append(
-            "nothing of this kind was ever done in this experiment: only the proportions mean anything"
-        )
+    if wanted.keys() - rates.measured - {PROMPT}:
+        taken = " and how much longer the others took" if rates.measured else ""
+        what = "what was never done in this experiment" if rates.measured else "nothing was done here yet: all"
+        lines.append(f"predicted: {what} is told by the rates of {by}{taken}")
     if rest.unfinished:
         lines += ["", f"longest chain: {duration(rest.longest)}, which no number of workers shortens"]
         for workers in WORKERS:
             again = Frontier(targets, is_there, rates.seconds, is_prompt)
             seconds = time_with(again, workers, rates.seconds)
             busy = total / workers / seconds
-            lines.append(f"{workers:>4} workers{duration(seconds):>10}, each busy {busy:.0%} of the time")
+            noun = "worker" if workers == 1 else "workers"
+            lines.append(f"{workers:>4} {noun:<7}{duration(seconds):>10}, each busy {busy:.0%} of the time")
     return "\n".join(lines)
 
 
@@ -74,17 +77,3 @@ def rates_elsewhere(store: Store, problem: Problem) -> Rates:
             )
             rates.add(group_of(Task("", Place(tags["kind"], int(tags["level"])), ())), seconds * scale)
     return rates
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people.
-
-    Example:
-        >>> [duration(seconds) for seconds in (4.21, 75, 5400, 900_000)]
-        ['4.2 s', '75 s', '90 min', '250 h']
-    """
-    if 0 < seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"

@@ -1,14 +1,15 @@
 """How long the tasks of a study take: as long as such tasks took, by what their runs say.
 
-A rate is the mean over the finished tasks of a kind. Where none is finished yet, it is that of a kind that is
-known times a proportion, which is about that of the preset digits.
+A rate is the mean over the finished tasks of a kind. Where none is finished yet, it is what `lth.plan.cost`
+predicts, times how much longer than predicted the kinds took that are known.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from statistics import fmean
+from collections.abc import Iterable, Mapping
+from statistics import fmean, geometric_mean
+from types import MappingProxyType
 
 from lth.plan.place import Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task
@@ -17,20 +18,6 @@ from lth.tracking.store import FoundRun
 
 _TOOK = ("time/training_seconds", "time/measuring_seconds")  # metrics of a run
 _TRACKING = "time/tracking_seconds"
-# Of the time of a rewound training; of digits on a CPU.
-_PROPORTION = {
-    "dense": 1.0,
-    "rewound": 1.0,
-    "fine_tune": 1.0,
-    "spectra": 0.7,
-    "radii": 0.2,
-    "lines": 0.25,
-    "surface": 0.8,
-    "distances": 0.05,
-    "subspaces": 0.05,
-    "parts": 0.3,
-    "density": 0.5,
-}
 PROMPT = "prompt"
 _LOGGING_SECONDS = 10.0  # that opening, loading and logging may take besides
 _PROMPT_SECONDS = 0.5  # of what only puts together what is known
@@ -49,28 +36,49 @@ def group_of(task: Task) -> str:
     return PROMPT if isinstance(node, Analysis | Summary | ReportNode) else node.measure
 
 
+def by_group(tasks: Iterable[Task], predicted: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds that are predicted of a task of each kind that computes something, on average.
+
+    Args:
+        tasks: Of a study.
+        predicted: Seconds of each, by its key.
+    """
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for task in tasks:
+        if not is_prompt(task):
+            seconds[group_of(task)].append(predicted[task.key])
+    return {group: fmean(each) for group, each in seconds.items()}
+
+
 class Rates:
     """Seconds by kind of task.
 
+    Args:
+        predicted: Seconds by kind, as hardware like this one takes.
+        took: Seconds of finished tasks, each with its kind.
+
     Example:
-        >>> rates = Rates()
+        >>> rates = Rates({"rewound": 20.0, "spectra": 14.0})
         >>> rates.add("rewound", 30.0)
         >>> rates.of("rewound"), rates.of("spectra"), sorted(rates.measured)
         (30.0, 21.0, ['rewound'])
     """
 
-    def __init__(self, took: Iterable[tuple[str, float]] = ()) -> None:
+    def __init__(
+        self, predicted: Mapping[str, float] = MappingProxyType({}), took: Iterable[tuple[str, float]] = ()
+    ) -> None:
+        self._predicted = dict(predicted)
         self._took: dict[str, list[float]] = defaultdict(list)
         for group, seconds in took:
             self.add(group, seconds)
 
     def add(self, group: str, seconds: float) -> None:
         """Note how long a task of a kind took."""
-        if group in _PROPORTION or group == PROMPT:
-            self._took[group].append(seconds)
+        self._took[group].append(seconds)
 
     def include(self, other: Rates) -> None:
         """Add what is known of tasks of another study."""
+        self._predicted |= other._predicted
         for group, seconds in other._took.items():
             self._took[group] += seconds
 
@@ -83,10 +91,11 @@ class Rates:
         """Return the seconds that a task of a kind takes."""
         if group in self._took:
             return fmean(self._took[group])
-        if group not in _PROPORTION:
+        if group not in self._predicted:
             return _PROMPT_SECONDS
-        units = [fmean(took) / _PROPORTION[known] for known, took in self._took.items() if known != PROMPT]
-        return _PROPORTION[group] * (fmean(units) if units else 60.0)
+        known = self.measured & self._predicted.keys()
+        slower = [fmean(self._took[each]) / self._predicted[each] for each in known]
+        return self._predicted[group] * (geometric_mean(slower) if all(slower) and slower else 1.0)
 
     def seconds(self, task: Task) -> float:
         """Return the seconds that a task takes."""

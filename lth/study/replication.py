@@ -23,6 +23,7 @@ from lth.study.completion import ALONE, Manner, complete, joint
 from lth.study.engine.engine import Terms
 from lth.study.engine.node import facts_of
 from lth.study.engine.processes import Processes
+from lth.study.forecast import hardware_of
 from lth.study.planning import plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
@@ -196,7 +197,7 @@ class Replication:
         rates = desk.rates(walk(targets, lambda _task: False))
         if not rates.measured:
             rates.include(rates_elsewhere(self._store, problem))
-        return plan_of(targets, lambda task: desk.known(task) is not None, rates)
+        return plan_of(targets, lambda task: desk.known(task) is not None, rates, hardware_of(problem).name)
 
     def report(self, exhibits: Sequence[Exhibit] | None = None) -> str:
         """Draw and judge everything anew from stored numbers; nothing is computed.

@@ -68,7 +68,7 @@ class Desk(Protocol):
         """Take the result of a task that was found in a run."""
 
     def rates(self, tasks: Iterable[Task]) -> Rates:
-        """Return how long tasks take, by those of these that are finished."""
+        """Return how long tasks take, by those of these that are finished, else as predicted."""
 
 
 class UnfinishedError(MendableError):

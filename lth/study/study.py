@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -91,7 +92,7 @@ class Study:
         self._worker = TaskWorker(
             problem, store, self._index, self._runs, self._results, self._counted, say, keep_every, unsent
         )
-        self.desk = StudyDesk(self._index, self._worker)
+        self.desk = StudyDesk(self._index, self._worker, self.predicted)
         self._scheduler = Scheduler(self.desk, Here(self._worker.do), say)
 
     def solution(self, place: Place, *, adopt: bool = False, fresh: bool = False) -> str:
@@ -229,8 +230,11 @@ class Study:
 
     def predicted(self, tasks: Iterable[Task]) -> dict[str, float]:
         """Return how many seconds tasks may take, by their keys."""
-        seconds = forecast(self.problem)
-        return {task.key: seconds(task) for task in tasks}
+        return {task.key: self._forecast(task) for task in tasks}
+
+    @cached_property
+    def _forecast(self) -> Callable[[Task], float]:
+        return forecast(self.problem)
 
     def finished(self) -> list[str]:
         """Return the keys of what is known to be trained and measured already; asks nobody."""

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import psutil
 from mlflow import MlflowClient, get_tracking_uri
 from mlflow.entities import Experiment
 
@@ -27,6 +28,7 @@ from lth.tracking.project.experiment import experiment_of
 
 HOST, PORT = "127.0.0.1", 5000
 _SECONDS_TO_START = 600.0  # on a machine that does much else
+_SECONDS_TO_END = 10.0
 _POLL_SECONDS = 0.2
 _RUNS = "workflowType=machine_learning"
 
@@ -101,13 +103,28 @@ def served(port: int) -> Iterator[subprocess.Popen[bytes] | None]:
     _check_free(port)
     # One worker: with several, each request on a connection that is kept waits 40 ms longer.
     where = ["--host", HOST, "--port", str(port), "--workers", "1", "--backend-store-uri", uri]
-    process = subprocess.Popen([sys.executable, "-m", "mlflow", "ui", *where])
+    # In a session of its own, so that Ctrl-C reaches us alone, and all that it started can still be found.
+    process = subprocess.Popen([sys.executable, "-m", "mlflow", "ui", *where], start_new_session=True)
     try:
         _wait(process, port)
         yield process
     finally:
-        process.terminate()
-        process.wait()
+        end_family(process)
+
+
+def end_family(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started; what does not end within some seconds is killed."""
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        family = [(first := psutil.Process(process.pid)), *first.children(recursive=True)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, left = psutil.wait_procs(family, timeout=_SECONDS_TO_END)
+    for member in left:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait()
 
 
 def _check_free(port: int) -> None:

@@ -27,7 +27,7 @@ def progress(**changes: object) -> Progress:
         "failed": 0,
         "targets": [ONE, BASELINE],
         "unfinished": {ONE, BASELINE},
-        "rates": Rates([("rewound", 40.0)]),
+        "rates": Rates(took=[("rewound", 40.0)]),
         "count": 2,
         **changes,
     }

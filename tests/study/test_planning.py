@@ -9,7 +9,7 @@ from lth.plan.order import Frontier, chains, time_with, walk
 from lth.plan.place import Place
 from lth.plan.tasks import StudyTasks, Task
 from lth.study.planning import WORKERS, plan_of
-from lth.study.rates import Rates, group_of, is_prompt, took
+from lth.study.rates import Rates, by_group, group_of, is_prompt, took
 
 
 def lone(key: str, *needs: Task) -> Task:
@@ -19,6 +19,12 @@ def lone(key: str, *needs: Task) -> Task:
 def study_tasks(levels: str = "2") -> list[Task]:
     tasks = StudyTasks(make_problem(levels=levels).keys, "tiny")
     return [*tasks.trainings(), *tasks.of_levels(), *tasks.measurements(), tasks.summary()]
+
+
+def rates(targets: list[Task], **took: float) -> Rates:
+    """Return what is known of a study whose tasks are each predicted to take five seconds."""
+    steps = walk(targets, lambda _task: False)
+    return Rates(by_group(steps, {task.key: 5.0 for task in steps}), took.items())
 
 
 def frontier(targets: list[Task], seconds=lambda _task: 1.0, finished=frozenset()) -> Frontier:
@@ -48,7 +54,7 @@ def test_a_chain_of_ten_thousand_tasks_is_walked():
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64])
 def test_no_order_is_faster_than_the_longest_chain_or_than_all_workers_busy(workers):
-    targets, rates = study_tasks("4"), Rates([("rewound", 40.0), ("spectra", 28.0), ("radii", 8.0)])
+    targets, rates = study_tasks("4"), Rates(took=[("rewound", 40.0), ("spectra", 28.0), ("radii", 8.0)])
     rest = frontier(targets, rates.seconds)
     total, longest = sum(map(rates.seconds, rest.unfinished)), rest.longest
     found = time_with(rest, workers, rates.seconds)
@@ -76,18 +82,18 @@ def test_what_can_not_be_done_without_a_task_is_dropped_with_it_and_nothing_else
 def test_the_plan_counts_what_is_there_and_what_is_to_be_done():
     targets = study_tasks()
     there = {task for task in targets if isinstance(task.node, Place)}
-    lines = plan_of(targets, there.__contains__, Rates([("spectra", 10.0)])).splitlines()
+    lines = plan_of(targets, there.__contains__, rates(targets, spectra=10.0), "a CPU").splitlines()
     rows = {line.split("  ")[0]: line.split() for line in lines}
     every = walk(targets, lambda _task: False)
     assert rows["all"][1:3] == [str(len(there)), str(len(every) - len(there))]
     assert rows["dense trainings"][2:4] == ["1", "0"]
-    assert "guessed" not in rows["spectra"]
-    assert "guessed" in rows["radii"]
+    assert "predicted" not in rows["spectra"]
+    assert "predicted" in rows["radii"]
     assert [line.split()[0] for line in lines[-len(WORKERS) :]] == list(map(str, WORKERS))
 
 
 def test_nothing_is_left_of_a_study_that_is_complete():
-    plan = plan_of(study_tasks(), lambda _task: True, Rates([("spectra", 10.0)]))
+    plan = plan_of(study_tasks(), lambda _task: True, Rates(took=[("spectra", 10.0)]), "a CPU")
     assert "workers" not in plan
 
 
@@ -104,13 +110,41 @@ def test_a_task_took_as_long_as_its_run_was_open_unless_it_was_interrupted():
     assert took(run(40.0, 44.0, **{"time/opening_seconds": 2.0})) == 46.0
 
 
-def test_a_kind_that_was_never_done_is_guessed_from_those_that_were():
-    rates = Rates([("rewound", 100.0)])
-    assert rates.of("spectra") == pytest.approx(10 * Rates([("rewound", 10.0)]).of("spectra"))
+@pytest.mark.parametrize(("took", "expected"), [({}, 7.0), ({"rewound": 30.0}, 21.0), ({"rewound": 0.0}, 7.0)])
+def test_a_kind_that_was_never_done_takes_what_is_predicted_as_much_longer_as_others_took(took, expected):
+    known = Rates({"rewound": 10.0, "spectra": 7.0}, took.items())
+    assert known.of("spectra") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("done", "said"), [({}, "nothing was done here yet"), ({"dense": 3.0}, "was never done")]
+)
+def test_a_plan_says_whose_rates_tell_the_hours_of_what_was_never_done(done, said):
+    targets = study_tasks()
+    (line,) = [
+        line
+        for line in plan_of(targets, lambda _task: False, rates(targets, **done), "a CPU").splitlines()
+        if line.startswith("predicted: ")
+    ]
+    assert said in line
+    assert "the rates of a CPU" in line
+
+
+def test_a_plan_of_what_was_all_done_before_predicts_nothing():
+    targets = study_tasks()
+    kinds = {group_of(task) for task in walk(targets, lambda _task: False) if not is_prompt(task)}
+    plan = plan_of(targets, lambda _task: False, rates(targets, **dict.fromkeys(kinds, 2.0)), "a CPU")
+    assert "predicted" not in plan
+
+
+def test_one_worker_is_a_worker_and_more_are_workers():
+    targets = study_tasks()
+    lines = plan_of(targets, lambda _task: False, rates(targets), "a CPU").splitlines()[-len(WORKERS) :]
+    assert [line.split()[1] for line in lines] == ["worker", *["workers"] * (len(WORKERS) - 1)]
 
 
 def test_every_task_of_a_study_is_of_a_kind_whose_time_is_known_or_guessed():
-    rates = Rates([("rewound", 40.0)])
+    known = rates(study_tasks(), rewound=40.0)
     for task in walk(study_tasks(), lambda _task: False):
-        assert rates.seconds(task) > 0
+        assert known.seconds(task) > 0
         assert is_prompt(task) is (group_of(task) == "prompt")

@@ -80,6 +80,29 @@ def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_f
     assert Sweep({"lr": "0.1,0.2"}, ["0"], Store(), told.append).complete() != first, "other seeds"
 
 
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("finished", [0, 1, 2])
+def test_a_sweep_interrupted_at_any_setting_compares_nothing_and_the_same_line_goes_on(
+    said, monkeypatch, finished
+):
+    line = {"lr": "0.1,0.2,0.3"}, ["0"], Store(), print
+    finish = Studies.finish
+
+    def interrupted(studies: Studies, manner: Manner) -> None:
+        if len(said) == finished:
+            raise KeyboardInterrupt
+        finish(studies, manner)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Studies, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Sweep(*line).complete()
+    assert Store().search("tags.kind = 'sweep'") == []
+    run_id = Sweep(*line).complete()
+    assert said == [f"complete {lr} 0" for lr in (*("0.1", "0.2", "0.3")[:finished], "0.1", "0.2", "0.3")]
+    assert [run.info.run_id for run in Store().search("tags.kind = 'sweep'")] == [run_id]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
