@@ -123,7 +123,7 @@ class Objective:
             )
         if not targets.is_floating_point() and self.metric == "r2":
             raise InputError(
-                f"metric=r2 is of numbers, and the targets are classes ({targets.dtype}); choose metric=accuracy"
+                "metric=r2 is of numbers, and the targets are classes; choose metric=accuracy"
             )
 
 
