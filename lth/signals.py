@@ -6,6 +6,7 @@ SIGUSR1 is what Slurm sends before the time is up, if asked to (`--signal=USR1@1
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))
@@ -17,8 +18,11 @@ def interrupt_on_signals() -> None:
         signal.signal(number, _interrupt)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    if not threading.main_thread().is_alive():  # the command is done, and Python is shutting down
+        signal.signal(number, signal.SIG_DFL)  # where that takes too long, a second one ends it
+        return
     # `mlflow run` answers Ctrl-C, which reaches us too, with SIGTERM: what is being kept now goes on.
-    for number in ENDING[1:]:
-        signal.signal(number, signal.SIG_IGN)
+    for other in ENDING[1:]:
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,18 +1,17 @@
-"""Call `imp_level` in a process that sends itself a signal after so many steps: `SIGNAL STEPS OPTION …`."""
+"""Call a command in a process that sends itself a signal after so many steps: `SIGNAL STEPS NAME OPTION …`."""
 
 import os
 import sys
+from importlib import import_module
 from itertools import count
 
 import pytest
 from conftest import log_no_models
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from lth.command import imp_level
-
 
 def main() -> None:
-    number, steps, *options = sys.argv[1:]
+    number, steps, command, *options = sys.argv[1:]
     taken = count(1)
 
     def end(*_: object) -> None:
@@ -21,7 +20,7 @@ def main() -> None:
 
     register_optimizer_step_post_hook(end)
     log_no_models(pytest.MonkeyPatch())
-    imp_level.main(options)
+    import_module(f"lth.command.{command}").main(options)
 
 
 if __name__ == "__main__":

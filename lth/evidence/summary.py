@@ -14,6 +14,8 @@ from lth.evidence.table import aligned, markdown, mean_and_deviation
 from lth.plan.place import Kind, Place
 from lth.setting.terms import terms
 
+_ROUNDING = 1e-12  # of a difference of losses or shares, in float64; one test example is a larger share
+
 
 @dataclass(frozen=True)
 class LevelRow:
@@ -40,6 +42,16 @@ class LevelRow:
     def place(self) -> Place:
         """Which solution it is."""
         return Place(self.kind, self.level)
+
+
+def without_rounding(barrier: float | None) -> float | None:
+    """Return a barrier as people see it: 0 where it is no more than the rounding of the chord below it.
+
+    Example:
+        >>> without_rounding(1.1e-16), without_rounding(0.004), without_rounding(None)
+        (0.0, 0.004, None)
+    """
+    return 0.0 if barrier is not None and abs(barrier) < _ROUNDING else barrier
 
 
 _HEADINGS = (

@@ -10,7 +10,7 @@ from typing import Any
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence, Read
-from lth.evidence.summary import LevelRow
+from lth.evidence.summary import LevelRow, without_rounding
 from lth.evidence.table import Table
 from lth.measure.kind.take import read
 from lth.network.mask import Mask
@@ -218,8 +218,8 @@ class StudyResults:
             log_eig_product_reverse=landscape.get("landscape/log_eig_product_reverse"),
             radius_mean=landscape.get("landscape/radius_mean"),
             radius_mean_projected=landscape.get("landscape/radius_mean_projected"),
-            barrier_loss=landscape.get("landscape/barrier_loss"),
-            barrier_error=landscape.get("landscape/barrier_error"),
+            barrier_loss=without_rounding(landscape.get("landscape/barrier_loss")),
+            barrier_error=without_rounding(landscape.get("landscape/barrier_error")),
             log_eig_width=landscape.get("solver/log_eig_product_interval"),
             radius_standard_error=landscape.get("solver/radius_standard_error"),
             remarks=", ".join(flaw.remark for flaw in caveats(landscape, self._problem.setting.analysis)),

@@ -35,7 +35,7 @@ def options(epochs: int) -> list[str]:
 
 def end(number: signal.Signals, steps: int, epochs: int) -> tuple[int, str]:
     """Begin a process that ends by a signal after so many steps; return its status and what it said."""
-    command = [sys.executable, ROOT / "tests" / "ends_itself.py", str(number.value), str(steps)]
+    command = [sys.executable, ROOT / "tests" / "ends_itself.py", str(number.value), str(steps), "imp_level"]
     process = subprocess.run(
         [*command, *options(epochs), "--keep_every=0"],
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lth.evidence.caveat import caveats
-from lth.evidence.summary import LevelRow, markdown_table, text_table, text_table_over_seeds
+from lth.evidence.summary import LevelRow, markdown_table, text_table, text_table_over_seeds, without_rounding
 from lth.setting.setting import AnalysisSetting
 
 ROW = LevelRow("level 1", "imp", 1, 0.8, 0.25, 0.9, log_eig_product=12.5)
@@ -121,3 +121,13 @@ def test_a_solution_that_a_seed_lacks_is_left_out_over_seeds():
     table = text_table_over_seeds({0: [ROW, other], 1: [ROW]})
     assert "level 1" in table
     assert "one_shot" not in table
+
+
+@pytest.mark.parametrize("barrier", [1.1e-16, -5e-17, 3e-13, 0.0])
+def test_a_barrier_of_rounding_alone_is_none(barrier):
+    assert without_rounding(barrier) == 0
+
+
+@pytest.mark.parametrize("barrier", [1 / 1_281_167, 2e-9, 0.3, -0.1, float("inf"), None])
+def test_any_other_barrier_is_as_it_was_measured(barrier):
+    assert without_rounding(barrier) == barrier
