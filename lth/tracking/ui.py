@@ -116,7 +116,8 @@ def end_family(process: subprocess.Popen[bytes]) -> None:
     """End a process and all that it started; what does not end within some seconds is killed."""
     family: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        family = [(first := psutil.Process(process.pid)), *first.children(recursive=True)]
+        first = psutil.Process(process.pid)
+        family = [first, *first.children(recursive=True)]
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.terminate()
