@@ -16,7 +16,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_the_ui_listens_to_this_machine_alone(tracking, monkeypatch):
     started: list[list[str]] = []
-    monkeypatch.setattr("lth.tracking.ui.subprocess.Popen", lambda line: started.append(line) or MagicMock())
+    monkeypatch.setattr(
+        "lth.tracking.ui.subprocess.Popen", lambda line, **_: started.append(line) or MagicMock()
+    )
+    monkeypatch.setattr("lth.tracking.ui.end_family", lambda _process: None)
     monkeypatch.setattr("lth.tracking.ui._wait", lambda *_: None)
     monkeypatch.setattr("lth.tracking.ui._check_free", lambda *_: None)
     with served(5000):
