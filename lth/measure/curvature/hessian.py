@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lth.data import Examples
+from lth.data.room import free_on
 from lth.errors import InputError
 from lth.inputs import as_floats, called, mapped, taken
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
@@ -289,10 +290,7 @@ def _graph_budget_on(device: torch.device) -> int:
     """Return how much memory graphs may take; what is not kept is computed again, to the same bits."""
     if device.type != "cuda":
         return _GRAPH_BUDGET_BYTES
-    free, total = torch.cuda.mem_get_info(device)
-    # Where processes share a GPU, each may be held to a part of it; old versions of torch don't say to which.
-    part = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: 1.0)(device)
-    return max(0, min(free, int(part * total) - torch.cuda.memory_allocated(device))) // 2
+    return free_on(device) // 2
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:
