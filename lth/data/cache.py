@@ -26,7 +26,7 @@ from lth.bar import progress
 from lth.cores import usable_cores
 from lth.data.decode import Decoded
 from lth.data.lock import acquire
-from lth.data.room import CACHE, cache_folders
+from lth.data.room import CACHE, GIB, cache_folders
 from lth.errors import InputError
 
 _FORM = 1  # of the files
@@ -149,9 +149,14 @@ class ImageCache:
             "seen": self._seen,
             "remarks": remarks,
         }
-        self._part.replace(self._pixels(self._folder))
+        kept = self._pixels(self._folder)
+        self._part.replace(kept)
         self._part = None
         _write(self._about(self._folder), about)
+        _say(
+            f"decoded images are kept in {kept} ({images.nbytes / GIB:,.1f} GiB), for they would fill memory; "
+            "remove it whenever you like"
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[Path | None]:
@@ -205,7 +210,11 @@ def _refused(folder: Path, folders: tuple[Path, ...], error: Exception) -> None:
     told = f"decoded images can't be kept in {folder} ({reason})"
     if folder == folders[-1]:
         raise InputError(f"{told}; set {CACHE} to a folder that can be written") from error
-    sys.stderr.write(f"{told}; they are kept in {folders[1]}, or in {CACHE} if it names a folder\n")
+    _say(f"{told}; they go to {folders[1]}, or where {CACHE} says")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 

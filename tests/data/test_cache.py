@@ -206,8 +206,9 @@ def test_where_the_folder_can_not_be_written_another_is_taken_and_that_is_said(t
     (tree / BESIDE).write_text("in the way")
     for _ in range(2):
         data = load_images("imagefolder", tree)
-    (said,) = capfd.readouterr().err.splitlines()
-    assert f"decoded images can't be kept in {tree / BESIDE} (" in said
+    refused, kept = capfd.readouterr().err.splitlines()
+    assert f"decoded images can't be kept in {tree / BESIDE} (" in refused
+    assert f"decoded images are kept in {tree.parent / 'home' / 'lth'}" in kept
     assert is_mapped(data.train_images, tree.parent / "home" / "lth")
     assert len(decoded) == len(NAMES)
 
