@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import psutil
 
 from lth.data.cache import ImageCache, Read
 from lth.data.room import CACHE, GIB
 from lth.errors import InputError
+from lth.memory import available_memory
 
 Shape = tuple[int, int, int, int]  # of all images: (n, channels, height, width)
 
@@ -55,7 +55,7 @@ class Allocation:
         Raises:
             InputError: If there is none.
         """
-        if math.prod(shape) > max(psutil.virtual_memory().available, self._on_disk()):
+        if math.prod(shape) > max(available_memory(), self._on_disk()):
             raise InputError(self._lacking(shape))
 
     def _new(self, shape: Shape) -> np.ndarray:
@@ -63,7 +63,7 @@ class Allocation:
             file = self._cache.allocate(shape)
             if file is not None:
                 return file
-        if math.prod(shape) > psutil.virtual_memory().available:
+        if math.prod(shape) > available_memory():
             raise InputError(self._lacking(shape))
         return np.empty(shape, dtype=np.uint8)
 
@@ -73,8 +73,7 @@ class Allocation:
     def _lacking(self, shape: Shape) -> str:
         count, _, height, width = shape
         needed, memory, disk = (
-            f"{size / GIB:,.1f} GiB"
-            for size in (math.prod(shape), psutil.virtual_memory().available, self._on_disk())
+            f"{size / GIB:,.1f} GiB" for size in (math.prod(shape), available_memory(), self._on_disk())
         )
         return (
             f"{count:,} images of {width:,} × {height:,} take {needed} of memory or disk; {memory} of memory "

@@ -179,12 +179,12 @@ class ImageCache:
         """Return whether these are the files that were decoded; if only their times differ, note them."""
         if about["seen"] == self._seen:
             return True
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            results = progress(
-                pool.map(_content, self._paths), "comparing images", total=len(self._paths), unit="image"
-            )
-            contents = dict(zip(self._paths, results, strict=True))
-        if about["content"] != self._joined(contents):
+        if not self._contents:  # else they were compared before it was this process's turn
+            with ThreadPoolExecutor(usable_cores()) as pool:
+                reading = pool.map(_content, self._paths)
+                results = progress(reading, "comparing images", total=len(self._paths), unit="image")
+                self._contents.update(zip(self._paths, results, strict=True))
+        if about["content"] != self._joined(self._contents):
             return False
         with suppress(OSError):  # a folder that can only be read
             _write(self._about(folder), {**about, "seen": self._seen})
@@ -208,9 +208,10 @@ def _refused(folder: Path, folders: tuple[Path, ...], error: Exception) -> None:
     """
     reason = getattr(error, "strerror", None) or type(error).__name__
     told = f"decoded images can't be kept in {folder} ({reason})"
-    if folder == folders[-1]:
+    if len(folders) == 1:
         raise InputError(f"{told}; set {CACHE} to a folder that can be written") from error
-    _say(f"{told}; they go to {folders[1]}, or where {CACHE} says")
+    there = "memory, if it has room" if folder == folders[-1] else f"{folders[-1]}, or where {CACHE} says"
+    _say(f"{told}; they go to {there}")
 
 
 def _say(line: str) -> None:

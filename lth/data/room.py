@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
 import torch
 
 from lth.errors import InputError
+from lth.memory import available_memory
 
 IMAGE_MEMORY = "LTH_IMAGE_MEMORY"  # GiB that decoded images may take
 CACHE = "LTH_CACHE"  # the folder that files of decoded images are kept in
@@ -32,7 +32,7 @@ def memory_for_images(environment: Mapping[str, str] = os.environ) -> float:
     """
     written = environment.get(IMAGE_MEMORY, "")
     if not written:
-        return _SHARE * psutil.virtual_memory().available
+        return _SHARE * available_memory()
     try:
         wanted = float(written)
     except ValueError:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -211,6 +212,25 @@ def test_where_the_folder_can_not_be_written_another_is_taken_and_that_is_said(t
     assert f"decoded images are kept in {tree.parent / 'home' / 'lth'}" in kept
     assert is_mapped(data.train_images, tree.parent / "home" / "lth")
     assert len(decoded) == len(NAMES)
+
+
+def test_where_no_folder_can_be_written_memory_takes_what_it_has_room_for(tree, on_disk, monkeypatch, capfd):
+    expected = in_memory(monkeypatch, "imagefolder", tree)
+    for folder in (tree / BESIDE, tree.parent / "home"):
+        folder.write_text("in the way")
+    assert same(load_images("imagefolder", tree), expected)
+    _, refused = capfd.readouterr().err.splitlines()
+    assert refused.endswith("; they go to memory, if it has room")
+
+
+def test_a_full_disk_leaves_images_to_memory(tree, on_disk, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    data = load_images("imagefolder", tree)
+    assert same(data, in_memory(monkeypatch, "imagefolder", tree))
+    assert [path.suffix for path in (tree / BESIDE).iterdir()] == [".lock"]
 
 
 def test_a_folder_that_is_named_is_used_alone(tree, on_disk, monkeypatch):
