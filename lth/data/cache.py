@@ -89,9 +89,7 @@ class ImageCache:
             try:
                 yield
             finally:
-                if self._part is not None:  # of images that can't be used, or of a decoding cut short
-                    self._part.unlink(missing_ok=True)
-                    self._part = None
+                self._discard()  # what is left of images that can't be used, or of a decoding cut short
 
     @property
     def free(self) -> int:
@@ -114,8 +112,7 @@ class ImageCache:
         except OSError:
             part.unlink(missing_ok=True)
             return None
-        if self._part is not None:
-            self._part.unlink()  # of fewer channels; it stays for as long as it is mapped
+        self._discard()  # of fewer channels; it stays for as long as it is mapped
         self._part = part
         return images
 
@@ -132,10 +129,11 @@ class ImageCache:
 
     def finished(self, images: np.ndarray) -> Tensor:
         """Return images that were decoded: of a file, as one that can only be read."""
-        if self._part is None or not isinstance(images, np.memmap):
-            return torch.from_numpy(images)
-        images.flush()
-        return _mapped(self._part)
+        if self._part is not None and isinstance(images, np.memmap):
+            images.flush()
+            return _mapped(self._part)
+        self._discard()  # grey images had room for a file, and coloured ones have none
+        return torch.from_numpy(images)
 
     def keep(self, images: Tensor, remarks: Remarks, digest: str) -> None:
         """Give the file its name; those of a decoding that was cut short before have none."""
@@ -157,6 +155,11 @@ class ImageCache:
             f"decoded images are kept in {kept} ({images.nbytes / GIB:,.1f} GiB), for they would fill memory; "
             "remove it whenever you like"
         )
+
+    def _discard(self) -> None:
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+            self._part = None
 
     @contextmanager
     def _locked(self) -> Iterator[Path | None]:
