@@ -60,8 +60,10 @@ def called(network: nn.Module | Callable[..., Any], inputs: Inputs) -> Any:
 
 
 def taken(inputs: Inputs, index: Any) -> Any:
-    """Return the inputs of the examples at an index."""
-    return mapped(lambda tensor: tensor[index], inputs)
+    """Return the inputs of the examples at an index, where the inputs are."""
+    if not isinstance(index, Tensor):
+        return mapped(lambda tensor: tensor[index], inputs)
+    return mapped(lambda tensor: tensor[index.to(tensor.device)], inputs)
 
 
 def split(inputs: Inputs, size: int) -> list[Inputs]:

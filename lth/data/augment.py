@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lth.data import Examples
+from lth.data.room import has_room
 from lth.errors import InputError
-from lth.inputs import taken
 from lth.randomness import generator
 from lth.setting.setting import Augmentation
 
@@ -37,13 +37,18 @@ class Augmenter:
         self._crops = augmentation in ("crop", "crop_flip")
         self._flips = augmentation == "crop_flip"
         self._border = 0
+        self._windows: Tensor | None = None
         if self._crops:
-            assert isinstance(examples.images, Tensor)  # `check_augmentation`
-            height, width = examples.images.shape[-2:]
-            self._border = max(1, min(height, width) // 8)
-            padded = pad(examples.images, [self._border] * 4)
-            # (n, channels, 2·border+1, 2·border+1, height, width): every crop as a view, nothing copied
-            self._windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+            images = examples.images
+            assert isinstance(images, Tensor)  # `check_augmentation`
+            self._border = max(1, min(images.shape[-2:]) // 8)
+            if images.device.type != "cpu" and has_room(images.device, 2 * images.nbytes):
+                self._windows = self._windows_of(images)  # once for all: a GPU waits for launches
+
+    def _windows_of(self, images: Tensor) -> Tensor:
+        """Return all crops, (n, channels, 2·border+1, 2·border+1, height, width), views of a bordered copy."""
+        height, width = images.shape[-2:]
+        return pad(images, [self._border] * 4).unfold(2, height, 1).unfold(3, width, 1)
 
     def epoch(self, epoch: int) -> EpochAugmentation:
         """Return the draws of `epoch`, the same whenever they are asked for."""
@@ -55,10 +60,14 @@ class Augmenter:
 
     def batch(self, index: Tensor, draws: EpochAugmentation) -> tuple[Any, Tensor]:
         """Return the augmented, normalised inputs and the labels at `index`, (b, …)."""
-        if self._crops:
+        if self._windows is not None:
             images = self._windows[index, :, draws.row[index], draws.column[index]]
+        elif self._crops:
+            windows = self._windows_of(self._examples.at(index))
+            place = torch.arange(len(index), device=windows.device)
+            images = windows[place, :, draws.row[index], draws.column[index]]
         else:
-            images = taken(self._examples.images, index)
+            images = self._examples.at(index)
         if draws.flipped is not None:
             images = torch.where(draws.flipped[index, None, None, None], images.flip(-1), images)
         return self._examples.normalise(images), self._examples.labels[index]

@@ -1,28 +1,32 @@
-"""Any tree of `train/<class>/…` and `test/<class>/…` images, decoded once into memory."""
+"""Any tree of `train/<class>/…` and `test/<class>/…` images, decoded once, into memory or a file."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
 from lth.bar import progress
 from lth.cores import usable_cores
-from lth.data.decode import Decoder, size_of_first
+from lth.data.allocation import Allocation
+from lth.data.cache import ImageCache, Read, Remarks
+from lth.data.decode import Decoded, Decoder, size_of_first
 from lth.data.images import ImageData
 from lth.data.reading import SPLITS, Reading, grouped, listed, shown
+from lth.data.room import memory_for_images
 from lth.data.tree import Tree, alike, find_images, folder_of
 from lth.errors import InputError
 
 _NAMED = 10  # images that can't be used, in one message
-_GIB = 2**30
+_AHEAD = 16  # images that each thread may have decoded before they are taken
+_MOST_CHANNELS = 3
 _SOME_COLOURED = "coloured, so that the others, which are grey, are read as RGB too"
 _SOME_GREY = "grey, read as RGB because the others are coloured"
 _IN_SEVERAL = "classes with images in several folders, all of them of the one class"
@@ -52,9 +56,35 @@ def read_tree(
 ) -> ImageData:
     """Return the images of a tree under `root`, with what is to be known of it; see `load_image_folder`."""
     paths = (*tree.images[0], *tree.images[1])
-    images, remarks = _decode(root, paths, size)
+    made = partial(_image_data, name, root, tree, known)
+    shown_size = size_of_first(paths) if size is None else size
+    limit = memory_for_images()
+    if shown_size is None or _MOST_CHANNELS * len(paths) * shown_size[0] * shown_size[1] <= limit:
+        images, remarks = _decode(root, paths, size, shown_size, Allocation(limit))
+        return made(torch.from_numpy(images), remarks)
+    cache = ImageCache(root, paths, (tree.labels, size))
+    if (data := _kept(cache, made)) is not None:
+        return data
+    with cache.turn():
+        if (data := _kept(cache, made)) is not None:  # decoded by another process meanwhile
+            return data
+        images, remarks = _decode(root, paths, size, shown_size, Allocation(limit, cache))
+        pixels = cache.finished(images)
+        data = made(pixels, remarks)
+        cache.keep(pixels, remarks, data.digest)
+        return data
+
+
+def _image_data(
+    name: str,
+    root: Path,
+    tree: Tree,
+    known: Mapping[str, tuple[str, ...]],
+    images: Tensor,
+    remarks: Remarks,
+) -> ImageData:
     if same := alike(tree.classes):
-        remarks["classes whose names differ in case or spelling only"] = tuple(map(shown, same))
+        remarks = {**remarks, "classes whose names differ in case or spelling only": tuple(map(shown, same))}
     cut = tree.num_train
     train_labels, test_labels = map(torch.tensor, tree.labels)
     return ImageData(
@@ -69,13 +99,26 @@ def read_tree(
     )
 
 
+def _kept(cache: ImageCache, made: Callable[[Tensor, Remarks], ImageData]) -> ImageData | None:
+    """Return the data set of the images that are kept; None if there are none, or they are not what they were.
+
+    Nothing is read for this that is not read anyway: a study needs the digest.
+    """
+    kept = cache.find()
+    data = None if kept is None else made(kept.images, kept.remarks)
+    return data if kept is not None and data is not None and data.digest == kept.digest else None
+
+
 def _decode(
-    root: Path, paths: tuple[Path, ...], wanted: tuple[int, int] | None
-) -> tuple[Tensor, dict[str, tuple[str, ...]]]:
+    root: Path,
+    paths: tuple[Path, ...],
+    wanted: tuple[int, int] | None,
+    size: tuple[int, int] | None,
+    room: Allocation,
+) -> tuple[np.ndarray, dict[str, tuple[str, ...]]]:
     """Return all images, (n, 1 or 3, height, width), uint8, and what is to be known of how they were read."""
-    size = size_of_first(paths) if wanted is None else wanted
     if size is not None:
-        _check_memory(len(paths), 1, *size)
+        room.check((len(paths), 1, size[1], size[0]))
     decoder = Decoder(size, resizes=wanted is not None)
     images: np.ndarray | None = None
     refused: list[str] = []
@@ -84,7 +127,8 @@ def _decode(
     grey: list[Path] = []
     coloured: list[Path] = []
     with decoder.attending(), ThreadPoolExecutor(usable_cores()) as pool:  # PIL decodes outside the lock
-        results = progress(pool.map(decoder.read, paths), "reading images", total=len(paths), unit="image")
+        decoding = _in_order(pool, room.reading(decoder.read), paths)
+        results = progress(decoding, "reading images", total=len(paths), unit="image")
         for position, (path, decoded) in enumerate(zip(paths, results, strict=True)):
             remarks += [(remark, shown(path.relative_to(root))) for remark in decoded.remarks]
             if decoded.refusal is not None:
@@ -93,7 +137,7 @@ def _decode(
                 sizes[path] = decoded.size
             if (pixels := decoded.pixels) is not None and not refused:
                 (grey if pixels.ndim == 2 else coloured).append(path)
-                images = _room(images, len(paths), pixels)
+                images = room.grown(images, position, len(paths), pixels)
                 images[position] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     if refused or len(set(sizes.values())) > 1:
         raise InputError(_why_not(root, sizes, refused, len(paths)))
@@ -102,25 +146,18 @@ def _decode(
         few, what = (coloured, _SOME_COLOURED) if 2 * len(coloured) <= len(paths) else (grey, _SOME_GREY)
         remarks += [(what, shown(path.relative_to(root))) for path in few]
     warned = [(text, shown(path.relative_to(root))) for text, path in decoder.warned]
-    return torch.from_numpy(images), grouped([*remarks, *warned])
+    return images, grouped([*remarks, *warned])
 
 
-def _room(images: np.ndarray | None, count: int, pixels: np.ndarray) -> np.ndarray:
-    """Return the array for all images, with three channels once one of them has."""
-    channels = 1 if pixels.ndim == 2 else 3
-    if images is None:
-        _check_memory(count, channels, pixels.shape[1], pixels.shape[0])
-        return np.empty((count, channels, *pixels.shape[:2]), dtype=np.uint8)
-    return np.repeat(images, 3, axis=1) if channels > images.shape[1] else images
-
-
-def _check_memory(count: int, channels: int, width: int, height: int) -> None:
-    needed, free = count * channels * width * height, psutil.virtual_memory().available
-    if needed > free:
-        raise InputError(
-            f"{count:,} images of {width:,} × {height:,} take {needed / _GIB:,.1f} GiB of memory, and "
-            f"{free / _GIB:,.1f} GiB are free; make them smaller, or fewer"
-        )
+def _in_order(pool: ThreadPoolExecutor, read: Read, paths: Sequence[Path]) -> Iterator[Decoded]:
+    """Yield what is read of every path; only so many are held as keep all threads busy."""
+    under_way: deque[Future[Decoded]] = deque()
+    for path in paths:
+        under_way.append(pool.submit(read, path))
+        if len(under_way) > _AHEAD * usable_cores():
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
 
 
 def _why_not(root: Path, sizes: Mapping[Path, tuple[int, int]], refused: Sequence[str], count: int) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from torch import Tensor
 
 from lth.data.drained import drained, is_source
 from lth.data.folder import load_image_folder, read_tree
 from lth.data.idx import find_idx_files, read_idx
 from lth.data.images import ImageData
+from lth.data.lock import acquire
 from lth.data.tensors import TensorData
 from lth.data.tiny_imagenet import find_tiny_imagenet
 from lth.data.topics import load_topics
@@ -215,23 +215,13 @@ def _one_at_a_time(root: Path, name: str) -> Iterator[None]:
     lock = FileLock(root / f".{name}.lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        _acquire(lock, f"waiting for another process that checks or downloads {name} in {root}")
+        acquire(lock, f"waiting for another process that checks or downloads {name} in {root}")
     except (OSError, NotImplementedError):
         pass
     try:
         yield
     finally:
         lock.release()  # if it was acquired
-
-
-def _acquire(lock: FileLock, waiting: str) -> None:
-    """Acquire the lock, and say on standard error that this process waits, if it does."""
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        sys.stderr.write(f"{waiting}\n")
-        sys.stderr.flush()
-        lock.acquire()
 
 
 def _split(dataset: object) -> tuple[Tensor, Tensor]:

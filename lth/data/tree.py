@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lth.data.reading import SPLITS, grouped, listed, shown
+from lth.data.room import BESIDE
 from lth.errors import InputError
 
 SUFFIXES = frozenset(
@@ -121,7 +122,7 @@ def _is_left_behind(path: Path) -> bool:
 
 def _beside(root: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(root.iterdir()):
-        if path not in [folder_of(root, split) for split in SPLITS]:
+        if path not in [root / BESIDE, *(folder_of(root, split) for split in SPLITS)]:
             yield (_HIDDEN if _is_left_behind(path) else "beside train and test"), path
 
 

@@ -235,7 +235,7 @@ def _train(
         bar = progress(epochs, label, total=schedule.num_epochs, initial=first, unit="epoch")
         for epoch in bar:
             order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch))
-            batches = torch.split(order.to(device), schedule.batch_size)
+            batches = torch.split(order.to(data.train.held_on), schedule.batch_size)
             draws = augmenter.epoch(epoch)
             with restored(device), full_float32():  # an epoch at a time: reading a GPU's random state waits
                 for index in batches[run.step - epoch * schedule.iterations_per_epoch :]:

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import CPU, image_data
 
-from lth.data import ImageData, prepare
+from lth.data import Examples, ImageData, prepare
 from lth.data.examples import sample
+from lth.data.room import has_room
+from lth.inputs import each
 from lth.setting.amount import Amount
 
 DATA = image_data()
@@ -88,3 +90,50 @@ def test_taken_examples_come_in_the_order_asked_for():
     assert torch.equal(taken.images, DATA.train_images[[5, 2, 2]])
     assert taken.labels.tolist() == DATA.train_labels[[5, 2, 2]].tolist()
     assert torch.equal(taken.mean, train.mean)
+
+
+@pytest.mark.parametrize("index", [torch.arange(len(DATA.train_labels)), torch.arange(3, 7), torch.tensor([4])])
+def test_neighbours_are_taken_without_a_copy(index):
+    train = prepare(DATA, Amount(None), 0, CPU).train
+    taken = train.take(index)
+    assert taken.images.data_ptr() == DATA.train_images[index[0]].data_ptr()
+    assert torch.equal(taken.images, DATA.train_images[index])
+    assert torch.equal(taken.labels, DATA.train_labels[index])
+
+
+@pytest.mark.parametrize("index", [[2, 1], [1, 3], [-1], [-2, -1, 0], [0, 2, 1, 3], []])
+def test_others_are_taken_as_they_are_asked_for(index):
+    taken = prepare(DATA, Amount(None), 0, CPU).train.take(torch.tensor(index, dtype=torch.int64))
+    assert torch.equal(taken.images, DATA.train_images[index])
+    assert torch.equal(taken.labels, DATA.train_labels[index])
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1024])
+def test_statistics_of_bytes_are_those_of_float64_in_any_parts(at_once, monkeypatch):
+    monkeypatch.setattr("lth.data.examples._COUNTED", at_once)
+    train = prepare(DATA, Amount(None), 0, CPU).train
+    values = DATA.train_images.double().transpose(0, 1).flatten(1)
+    assert torch.equal(train.mean.flatten(), values.mean(1).float())
+    assert torch.equal(train.std.flatten(), values.std(1, correction=0).float())
+
+
+@pytest.mark.parametrize("inputs", [torch.ones(5, 3), (torch.ones(5, 3), torch.ones(5, 2, dtype=torch.int64))])
+def test_inputs_that_a_device_has_no_room_for_stay_and_are_moved_when_they_are_read(inputs, monkeypatch):
+    monkeypatch.setattr("lth.data.examples.has_room", lambda _device, size: size < 60)
+    none = None if isinstance(inputs, torch.Tensor) else (None, None)
+    examples = Examples(inputs, torch.arange(5), none, none).to(torch.device("meta"))
+    assert (examples.labels.device.type, examples.held_on.type) == ("meta", "cpu")
+    read = [examples.normalise(examples.images), examples.at(torch.tensor([3, 1]))]
+    assert {tensor.device.type for part in read for _, tensor in each(part)} == {"meta"}
+    few = examples.take(torch.arange(2))
+    assert few.held_on.type == "cpu"
+    assert few.to(torch.device("meta")).held_on.type == "meta"
+
+
+@pytest.mark.parametrize(("size", "part", "fits"), [(79, 1.0, True), (81, 1.0, False), (41, 0.5, False)])
+def test_examples_take_four_fifths_of_what_is_free_of_the_part_of_a_process(size, part, fits, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (100, 100))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: part, raising=False)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _device: 0)
+    assert has_room(torch.device("cuda"), size) == fits
+    assert has_room(CPU, size)

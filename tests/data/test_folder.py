@@ -397,12 +397,16 @@ def test_an_image_of_another_size_is_not_decoded(tree):
         load_images("imagefolder", tree)
 
 
-def test_images_that_memory_can_not_hold_are_refused_before_any_is_decoded(tree, monkeypatch):
+def test_images_that_neither_memory_nor_disk_can_hold_are_refused_before_any_is_decoded(tree, monkeypatch):
     class Little:
         available = 20
 
-    monkeypatch.setattr("lth.data.folder.psutil.virtual_memory", Little)
-    with pytest.raises(ValueError, match=r"6 images of 5 × 4 take .* GiB of memory"):
+    class Full:
+        free = 100
+
+    monkeypatch.setattr("psutil.virtual_memory", Little)
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: Full)
+    with pytest.raises(ValueError, match=r"6 images of 5 × 4 take .* GiB of memory or disk; .* are free"):
         load_images("imagefolder", tree)
 
 

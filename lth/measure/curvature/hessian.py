@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from lth.data import Examples
+from lth.data.room import free_on
 from lth.errors import InputError
-from lth.inputs import as_floats, called, mapped, taken
+from lth.inputs import as_floats, called, each, mapped, taken
 from lth.measure.curvature.second_derivative import FastSecondDerivatives
 from lth.measure.curvature.second_derivative_check import check_second_derivative
 from lth.network.differentiable_kernels import differentiable_kernels
@@ -181,7 +182,7 @@ class _Share:
         indices = torch.split(torch.arange(len(examples), device=self._device), chunk)
         folding = _FOLDING * sum(p.numel() for p in self._weights.parameters.values()) * dtype.itemsize
         budget = _graph_budget_on(self._device) if graph_budget_bytes is None else graph_budget_bytes
-        affordable = budget // (chunk * of_example + folding)
+        affordable = budget // (chunk * (of_example + _input_bytes(examples, dtype)) + folding)
         self._rebuilt = indices[affordable:]
         # A product of few images takes a GPU less time than its launches: all of them are made at once.
         self._captures = has_graphs(self._device) and self._function.is_folded and not self._rebuilt
@@ -289,10 +290,7 @@ def _graph_budget_on(device: torch.device) -> int:
     """Return how much memory graphs may take; what is not kept is computed again, to the same bits."""
     if device.type != "cuda":
         return _GRAPH_BUDGET_BYTES
-    free, total = torch.cuda.mem_get_info(device)
-    # Where processes share a GPU, each may be held to a part of it; old versions of torch don't say to which.
-    part = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _device: 1.0)(device)
-    return max(0, min(free, int(part * total) - torch.cuda.memory_allocated(device))) // 2
+    return free_on(device) // 2
 
 
 def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torch.dtype) -> int:
@@ -309,6 +307,11 @@ def _graph_bytes_per_example(network: nn.Module, examples: Examples, dtype: torc
     with torch.no_grad():
         called(probe, examples.normalise(taken(examples.images, slice(0, 1))))
     return max(1, 4 * sum(sizes) * torch.empty((), dtype=dtype).element_size())
+
+
+def _input_bytes(examples: Examples, dtype: torch.dtype) -> int:
+    """Return what an example's normalised inputs take, which its graph holds, too."""
+    return dtype.itemsize * sum(tensor[:1].numel() for _, tensor in each(examples.images))
 
 
 def _num_elements(output: object) -> int:

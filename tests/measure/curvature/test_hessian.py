@@ -136,7 +136,8 @@ def test_some_graphs_are_kept_and_others_rebuilt_within_the_budget(monkeypatch):
     monkeypatch.setattr("lth.measure.curvature.hessian._graph_bytes_per_example", lambda *_: 100)
     mask = random_mask(NETWORK, 0.5)
     of_weights = 5 * 8 * sum(tensor.numel() for tensor in POINT.parameters.values())
-    mixed = operator(mask, graph_budget_bytes=2 * (10 * 100 + of_weights))
+    of_inputs = 8 * EXAMPLES.images[0].numel()  # which a graph holds in float64, too
+    mixed = operator(mask, graph_budget_bytes=2 * (10 * (100 + of_inputs) + of_weights))
     (share,) = mixed._shares
     assert (len(share._kept), len(share._rebuilt)) == (2, 1)
     vector = torch.randn(mixed.dimension, dtype=DOUBLE, generator=torch.Generator().manual_seed(1))
