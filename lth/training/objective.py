@@ -122,9 +122,7 @@ class Objective:
                 f"metric=accuracy is of classes, and the targets are {targets.dtype}; choose metric=r2"
             )
         if not targets.is_floating_point() and self.metric == "r2":
-            raise InputError(
-                "metric=r2 is of numbers, and the targets are classes; choose metric=accuracy"
-            )
+            raise InputError("metric=r2 is of numbers, and the targets are classes; choose metric=accuracy")
 
 
 CROSS_ENTROPY = Objective()
