@@ -33,6 +33,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/mypy studies
 	$(BIN)/python tests/audit.py
 
 house: setup

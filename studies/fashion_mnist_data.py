@@ -13,6 +13,7 @@ _TEST_IMAGES = 2000
 def fewer_test_images(data_dir: Path | None) -> ImageData:
     """Return Fashion-MNIST whose test set is the first 2,000 of its 10,000 images."""
     whole = load_images("fashion-mnist", data_dir)
+    assert isinstance(whole, ImageData)
     return ImageData(
         "fashion-mnist-2000-test",
         whole.train_images,

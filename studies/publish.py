@@ -50,12 +50,12 @@ def main(folder: Path, seeds: str | None, **options: str | None) -> None:
 def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -> None:
     store = replication.studies[0].store
     fetched.mkdir()
-    report = store.download(run_id, "", str(fetched))
     folder.mkdir()
-    for file in sorted(report.glob("*")):  # of all seeds; what is below is of each
+    for path in sorted(store.files(run_id, "")):  # of all seeds; what is below is of each
+        file = store.fetch(run_id, path, str(fetched))
         if file.suffix == ".png":
             Image.open(file).convert("RGB").quantize(_COLOURS).save(folder / file.name, optimize=True)
-        elif file.is_file() and file.suffix not in _LEFT_OUT:
+        elif file.suffix not in _LEFT_OUT:
             shutil.copy(file, folder)
     (folder / "claims.md").write_text(f"# {replication.name}\n\n{replication.verdicts(run_id)}\n")
     evidences = [study.evidence() for study in replication.studies]
