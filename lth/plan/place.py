@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from lth.errors import InputError
 from lth.setting.choice import value_hint
 
-Kind = Literal[
+_OfPaper = Literal[
     "imp",  # level 0 is the dense network
     "one_shot",
     "fine_tune",
@@ -17,33 +17,25 @@ Kind = Literal[
     "random_prune",
     "random_prune_one_shot",
     "prune_larger",
-    # beyond the paper: pruned before training
+]
+_Method = Literal[
+    # pruned before training
     "magnitude_at_init",
     "erk",
     "snip",
     "grasp",
     "synflow",
-    # beyond the paper: controls of the mask and of the rewind point
+    # controls of the mask and of the rewind point
     "layer_magnitude",
     "shuffled",
     "signs_only",
     "magnitudes_only",
     "own_method",  # of the user's: own_method=package.module:function
 ]
+Kind = Literal[_OfPaper, _Method]
 
-METHODS: tuple[Kind, ...] = (
-    "magnitude_at_init",
-    "erk",
-    "snip",
-    "grasp",
-    "synflow",
-    "layer_magnitude",
-    "shuffled",
-    "signs_only",
-    "magnitudes_only",
-    "own_method",
-)  # what a study trains if it is asked to (methods=…), beside the paper's baselines
-BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in ("imp", *METHODS))
+BASELINES: tuple[Kind, ...] = get_args(_OfPaper)[1:]
+METHODS: tuple[Kind, ...] = get_args(_Method)  # beyond the paper: trained if a study is asked to (methods=…)
 
 
 @dataclass(frozen=True, order=True)
