@@ -74,7 +74,17 @@ def hold_to_part(devices: Sequence[torch.device], environment: Mapping[str, str]
     """
     if SHARE in environment:
         for device in devices:
-            torch.cuda.set_per_process_memory_fraction(float(environment[SHARE]), device)
+            hold_to(float(environment[SHARE]), device)
+
+
+def hold_to(share: float, device: torch.device) -> None:
+    """Let this process take so much of a GPU's memory at most; on a CPU there is nothing to hold to.
+
+    What it took before for tasks that are done is given back, to others on the same GPU.
+    """
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(share, device)
 
 
 class Sharing:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 WHOLE = 1.0
 
 
@@ -28,13 +26,3 @@ def name_of(given: Sequence[int | str], visible: str | None) -> str | None:
     names = [] if visible is None else [name.strip() for name in visible.split(",")]
     own = str(given[0])
     return f"cuda:{names.index(own) if own in names else own}"
-
-
-def hold_to(share: float, device: torch.device) -> None:
-    """Let this process take so much of a GPU's memory at most; on a CPU there is nothing to hold to.
-
-    What it took before for tasks that are done is given back, to others on the same GPU.
-    """
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(share, device)

@@ -26,11 +26,12 @@ from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.signals import ENDING
 from lth.study.engine.engine import LostWorkerError, Outcome, Terms
-from lth.study.engine.gpu import WHOLE, hold_to, name_of
+from lth.study.engine.gpu import WHOLE, name_of
 from lth.study.engine.message import Message, error_of, message_of
 from lth.study.engine.node import difference
 from lth.study.engine.worker import Worker
 from lth.tracking.process import PROCESS, ownership
+from lth.training.sharing import hold_to
 
 _HANDED_ON = ("MLFLOW_TRACKING_", "AWS_", "MLFLOW_S3_", "OMP_", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _NEVER = "MLFLOW_TRACKING_URI"  # the opening says it

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lth.study.engine.gpu import hold_to, name_of
+from lth.study.engine.gpu import name_of
+from lth.training.sharing import hold_to
 
 
 @pytest.mark.parametrize(
