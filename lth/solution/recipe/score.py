@@ -19,7 +19,9 @@ from lth.network.mask import Mask
 from lth.randomness import restored, seed_global
 from lth.setting.amount import Amount
 from lth.solution.recipe.start import Ingredients
+from lth.training.determinism import repeatable
 from lth.training.objective import Objective
+from lth.training.precision import full_float32
 
 _OF_A_CLASS = 10  # examples, as GraSP takes and arXiv 2009.08576 takes for SNIP too
 _LEAST = 100  # of all, as SNIP takes
@@ -58,9 +60,16 @@ def untrained(given: Ingredients, purpose: str) -> Iterator[Untrained]:
     amount = Amount(min(wanted, len(given.examples)))
     seed = given.setting.seed
     drawn = given.examples.take(sample(len(given.examples), amount, seed, f"{purpose}/{given.level}"))
-    with restored(device), differentiable_kernels(network):
+    with scoring(device), restored(device), differentiable_kernels(network):
         seed_global(device, seed, purpose, given.level)  # dropout
         yield Untrained(network, drawn.normalise(drawn.images), drawn.labels, given.objective)
+
+
+@contextmanager
+def scoring(device: torch.device) -> Iterator[None]:
+    """Compute scores to the same bits again: a training that goes on makes its mask anew from them."""
+    with repeatable(device), full_float32():
+        yield
 
 
 def initialised(given: Ingredients) -> nn.Module:

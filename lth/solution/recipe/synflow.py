@@ -15,7 +15,7 @@ from lth.errors import InputError
 from lth.inputs import called, each, mapped
 from lth.network.mask import Mask
 from lth.network.prune import prune_lowest
-from lth.solution.recipe.score import gradients, initialised
+from lth.solution.recipe.score import gradients, initialised, scoring
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 
 _ROUNDS = 100
@@ -34,9 +34,10 @@ def _start(given: Ingredients) -> Start:
     """
     network, mask = _positive(initialised(given).double().eval()), given.everything
     ones = _ones(given)
-    for reached in range(1, _ROUNDS + 1):
-        scores = flow_scores(network, mask, ones)
-        mask = given.pruned(mask, partial(prune_lowest, scores), reached / _ROUNDS)
+    with scoring(next(network.parameters()).device):
+        for reached in range(1, _ROUNDS + 1):
+            scores = flow_scores(network, mask, ones)
+            mask = given.pruned(mask, partial(prune_lowest, scores), reached / _ROUNDS)
     return given.from_initialisation(mask)
 
 
