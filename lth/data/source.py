@@ -23,6 +23,7 @@ from lth.errors import InputError
 from lth.setting.choice import value_hint
 from lth.setting.own_code import refresh
 from lth.setting.reference import call_reference, is_reference
+from lth.with_torchvision import importing_torchvision
 
 DEFAULT_DATA_DIR = Path("data")
 _DIGITS_TEST_EXAMPLES = 360
@@ -195,13 +196,8 @@ def _datasets(name: str) -> ModuleType:
     Raises:
         InputError: If it can't be imported, as one that was built for another torch.
     """
-    try:
+    with importing_torchvision(f"dataset={name} is read by"):
         from torchvision import datasets
-    except Exception as error:  # whatever its loader raises
-        raise InputError(
-            f"dataset={name} is read by torchvision, which can't be imported beside torch {torch.__version__} "
-            f"({type(error).__name__}: {' '.join(str(error).split())}); install both from one index"
-        ) from error
     assert isinstance(datasets, ModuleType)
     return datasets
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import torch
 from torch import nn
 
 from lth.errors import InputError
@@ -12,6 +11,7 @@ from lth.setting.choice import value_meant
 from lth.setting.network import NetworkSpec
 from lth.setting.own_fault import described, is_out_of_memory
 from lth.setting.reference import TORCHVISION
+from lth.with_torchvision import importing_torchvision
 
 _RGB = 3  # channels that torchvision's networks read
 _WITH_AUXILIARY = ("googlenet", "inception_v3")  # whose second outputs no loss here reads
@@ -99,13 +99,8 @@ def _models(name: str) -> ModuleType:
     Raises:
         InputError: If it can't be imported, as one that was built for another torch.
     """
-    try:
+    with importing_torchvision(f"network={name} is of"):
         from torchvision import models
-    except Exception as error:  # whatever its loader raises
-        raise InputError(
-            f"network={name} is of torchvision, which can't be imported beside torch {torch.__version__} "
-            f"({type(error).__name__}: {' '.join(str(error).split())}); install both from one index"
-        ) from error
     assert isinstance(models, ModuleType)
     return models
 

@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from lth.errors import InputError
@@ -19,6 +18,7 @@ from lth.network.lenet import LeNet
 from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.setting.network import NetworkSpec
+from lth.with_torchvision import importing_torchvision
 
 _LENET = re.compile(r"mnist_lenet((?:_\d{1,5})+)", re.ASCII)
 _RESNET = re.compile(r"cifar_resnet_(\d{1,4})(?:_(\d{1,4}))?", re.ASCII)
@@ -78,13 +78,8 @@ def _structure(spec: NetworkSpec) -> nn.Module:
 
 
 def _imagenet_resnet(depth: int, channels: int, num_classes: int) -> nn.Module:
-    try:
+    with importing_torchvision("it is of"):
         from torchvision import models
-    except Exception as error:  # whatever its loader raises
-        raise InputError(
-            f"it is torchvision's, which can't be imported beside torch {torch.__version__} "
-            f"({type(error).__name__}); install both from one index"
-        ) from error
     if depth not in _IMAGENET_DEPTHS.values():
         raise InputError(f"it has depth {', '.join(map(str, _IMAGENET_DEPTHS.values()))}, got {depth}")
     if channels != 3:
