@@ -28,8 +28,10 @@ def opening(evidences: Sequence[Evidence], findings: Sequence[Finding]) -> list[
 
 _REWOUND: Mapping[Rewind, str] = {
     "weights": "the others were set back to an early state of the first training, and it was trained again",
-    "lr": "and the others were trained on, by the learning rates from an early step of the first training on",
-    "none": "and the others were trained on at a small constant learning rate",
+    "lr": "and the others were trained on, by the learning rates from an early step of the first training on "
+    "(the baseline lr_rewind does the same, so a comparison with it is one of IMP with itself)",
+    "none": "and the others were trained on at a small constant learning rate "
+    "(the baseline fine_tune does the same, so a comparison with it is one of IMP with itself)",
 }
 
 
