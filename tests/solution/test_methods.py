@@ -20,15 +20,15 @@ from torch import nn
 from torch.func import functional_call, hessian, jacrev
 from torch.nn.functional import cross_entropy
 
-from lth.data.examples import sample
 from lth.errors import InputError
+from lth.inputs import as_floats
 from lth.network.mask import Mask
 from lth.network.prune import apportioned
 from lth.network.weights import Weights
 from lth.plan.place import METHODS, Place
-from lth.setting.amount import Amount
 from lth.solution.recipe import RECIPES, first_step, start_sparse
 from lth.solution.recipe.erk import erk_density
+from lth.solution.recipe.score import untrained
 from lth.solution.recipe.synflow import flow_scores
 
 LEVEL = 2
@@ -39,11 +39,6 @@ SIGNS = ("signs_only", "magnitudes_only")
 
 def flat(tensors, names):
     return torch.cat([tensors[name].reshape(-1) for name in names])
-
-
-def as_double(tensors):
-    """Return tensors by name, what is floating-point in float64."""
-    return {name: each.double() if each.is_floating_point() else each for name, each in tensors.items()}
 
 
 def lowest(scores, count):
@@ -58,17 +53,14 @@ def pruned_of(mask):
 
 def mini_batch(given, method):
     """Return what a method is scored on, and the loss of weights by name."""
-    total = len(given.examples)
-    drawn = given.examples.take(
-        sample(total, Amount(min(100, total)), given.setting.seed, f"{method}/{given.level}")
-    )
+    with untrained(given, method) as at_start:
+        inputs, targets = at_start.inputs.double(), at_start.targets
     network = copy.deepcopy(given.network).train()
-    buffers = as_double(given.dense.initial.buffers)
+    buffers = as_floats(given.dense.initial.buffers, torch.float64)
 
     def loss(parameters):
         state = {**parameters, **{name: tensor.clone() for name, tensor in buffers.items()}}
-        outputs = functional_call(network, state, (drawn.normalise(drawn.images).double(),))
-        return cross_entropy(outputs, drawn.labels)
+        return cross_entropy(functional_call(network, state, (inputs,)), targets)
 
     return loss
 
@@ -131,7 +123,7 @@ def test_snip_prunes_what_changes_the_loss_least_to_first_order_by_finite_differ
     given = ingredients(LEVEL)
     mask = start_sparse("snip", given).mask
     loss = mini_batch(given, "snip")
-    weights = as_double(given.dense.initial.parameters)
+    weights = as_floats(given.dense.initial.parameters, torch.float64)
     scores = []
     for name in mask.keep:
         for position in range(weights[name].numel()):
@@ -150,7 +142,7 @@ def test_grasp_prunes_the_lowest_weight_times_hessian_times_gradient_of_a_dense_
     given = ingredients(LEVEL)
     mask = start_sparse("grasp", given).mask
     loss, names = mini_batch(given, "grasp"), list(mask.keep)
-    weights = as_double(given.dense.initial.parameters)
+    weights = as_floats(given.dense.initial.parameters, torch.float64)
     sizes = [weights[name].numel() for name in names]
     point = flat(weights, names)
 
