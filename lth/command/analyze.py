@@ -10,8 +10,8 @@ import click
 from lth.command.options import ProjectCommand, is_fresh, opened_study, parse_level, study_options
 from lth.errors import InputError
 from lth.plan.jobs import (
+    BEYOND,
     CurvatureJob,
-    DensityJob,
     Job,
     Measure,
     RadiiJob,
@@ -20,7 +20,6 @@ from lth.plan.jobs import (
     parse_measures,
     study_jobs,
 )
-from lth.plan.place import Place, Point
 from lth.setting.terms import speaking
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ _ASKED_FOR: Mapping[Measure, str] = {
     "matched": "matched_loss=on",
     "subspaces": "vectors=on",
     "parts": "halvings=2",
+    **{measure: f"beyond={measure}" for measure in BEYOND},
 }
 
 
@@ -42,8 +42,8 @@ _ASKED_FOR: Mapping[Measure, str] = {
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density. [all but density; "
-    "at one level spectra,radii,lines]",
+    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density. [all that the "
+    "parameters ask for; at one level spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:
@@ -53,6 +53,8 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
     default = "all" if whole else _OF_A_LEVEL
     wanted = _parse_measures(default if measures is None else measures)
     named = measures is not None and measures.strip() != "all"
+    if named:
+        options = _asking(options, wanted)
     if whole:
         if fresh:
             raise click.UsageError("fresh=true needs a level; name one")
@@ -80,10 +82,15 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
         if "distances" in wanted:
             study.distances(place, adopt=True, fresh=fresh)
             jobs.append(study.distances_of(place))
-        if "density" in wanted:
-            study.spectral_density(place, adopt=True, fresh=fresh)
-            jobs.append(DensityJob(Point.at(Place.imp(place))))
         _tell(study, jobs)
+
+
+def _asking(options: Mapping[str, str | None], wanted: tuple[Measure, ...]) -> dict[str, str | None]:
+    """Return options that ask for what is wanted beyond the paper as well, since it was named."""
+    written = options.get("beyond") or "none"
+    asked = [name.strip() for name in written.split(",") if name.strip() not in ("", "none")]
+    asked += [measure for measure in wanted if measure in BEYOND and measure not in asked]
+    return dict(options) | ({"beyond": ",".join(asked)} if asked else {})
 
 
 def _besides(study: Study, wanted: tuple[Measure, ...], named: bool) -> list[Job]:
@@ -107,8 +114,6 @@ def _tell_all(study: Study, wanted: tuple[Measure, ...]) -> None:
     setting = study.problem.setting
     jobs = study_jobs(setting.pruning.levels, setting.analysis)
     rest = [job for job in chosen(jobs, wanted) if not isinstance(job, CurvatureJob | RadiiJob)]
-    if "density" in wanted:
-        rest += [DensityJob(Point.at(Place.imp(level))) for level in range(setting.pruning.levels + 1)]
     _tell(study, rest)
 
 

@@ -11,7 +11,7 @@ content key that `lth.plan.keys` gives it; nothing here says in which order, pro
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -23,16 +23,7 @@ from lth.setting.setting import AnalysisSetting, DirectionNorm
 Measure = Literal[
     "spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "parts", "density"
 ]
-MEASURES: tuple[Measure, ...] = (  # what a study takes, the last three if its setting says so
-    "spectra",
-    "radii",
-    "lines",
-    "surface",
-    "distances",
-    "matched",
-    "subspaces",
-    "parts",
-)
+MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
 
 class _Job(ABC):
@@ -88,7 +79,7 @@ class CurvatureJob(_Job):
 
 @dataclass(frozen=True)
 class DensityJob(_Job):
-    """The density of all Hessian eigenvalues at a point; no study needs it, so it is taken when asked for."""
+    """The density of all Hessian eigenvalues at a point."""
 
     point: Point
     measure: Measure = "density"
@@ -380,6 +371,11 @@ def part_jobs(last: int, halvings: int) -> list[PartJob]:
     ]
 
 
+def density_jobs(last: int) -> list[DensityJob]:
+    """Return the spectral density at every level."""
+    return [DensityJob(Point.at(Place.imp(level))) for level in range(last + 1)]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -407,7 +403,27 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
         *(matched_jobs(last) if setting.matched_loss == "on" else []),
         *(subspace_jobs(last) if setting.vectors == "on" else []),
         *part_jobs(last, setting.halvings),
+        *beyond_jobs(last, setting),
     ]
+
+
+BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
+    "density": lambda last, _setting: density_jobs(last),
+}  # what is measured of a study whose last level is this where `beyond` names it
+
+
+def beyond_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
+    """Return what a study measures beyond the paper because its setting names it.
+
+    Raises:
+        ValueError: If the setting names what is not known.
+    """
+    if unknown := sorted(set(setting.beyond) - BEYOND.keys()):
+        raise InputError(
+            f"beyond={','.join(unknown)} is unknown; choose from {', '.join(BEYOND)}, or none"
+            f"{value_hint(unknown[0], tuple(BEYOND))}"
+        )
+    return [job for measure, jobs in BEYOND.items() if measure in setting.beyond for job in jobs(last, setting)]
 
 
 def chosen(jobs: Iterable[Job], measures: Iterable[Measure]) -> list[Job]:

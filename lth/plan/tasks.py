@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lth.plan.former_keys import knew
-from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, level_jobs, places_of, study_jobs
+from lth.plan.jobs import MEASURES, Job, Measure, chosen, level_jobs, places_of, study_jobs
 from lth.plan.keys import TaskKeys
-from lth.plan.place import METHODS, Place, Point
+from lth.plan.place import METHODS, Place
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,9 @@ class StudyTasks:
 
     def of_levels(self, measures: Iterable[Measure] = MEASURES) -> list[Task]:
         """Return what is taken of each level by these measures, level by level."""
-        found = []
-        for level in range(self._keys.setting.pruning.levels + 1):
-            if jobs := chosen(level_jobs(level), measures):
-                found.append(self.analysis(level, jobs))
-            if "density" in measures:
-                found.append(self.measurement(DensityJob(Point.at(Place.imp(level)))))
-        return found
+        levels = range(self._keys.setting.pruning.levels + 1)
+        taken = {level: chosen(level_jobs(level), measures) for level in levels}
+        return [self.analysis(level, jobs) for level, jobs in taken.items() if jobs]
 
     def measurements(self, measures: Iterable[Measure] = MEASURES) -> list[Task]:
         """Return every measurement of the study by these measures: of levels, baselines and the whole."""

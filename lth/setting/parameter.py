@@ -633,6 +633,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         since=_NEXT,
     ),
     Parameter(
+        "beyond",
+        "analysis",
+        reader.names,
+        "What a study measures beyond the paper: density, or none.",
+        decides=("plan",),
+        default=(),
+        since=_NEXT,
+    ),
+    Parameter(
         "loss_margin",
         "analysis",
         reader.number,

@@ -166,6 +166,7 @@ class AnalysisSetting(Stage, stage="analysis"):
     matched_loss: MatchedLoss = field(default_factory=default_of("matched_loss"))
     vectors: Vectors = field(default_factory=default_of("vectors"))
     halvings: int = field(default_factory=default_of("halvings"))
+    beyond: tuple[str, ...] = field(default_factory=default_of("beyond"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))
 

@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -29,8 +29,8 @@ from lth.evidence.level import level_numbers
 from lth.measure.kind.curvature import kept_vectors
 from lth.measure.kind.take import numbers, read
 from lth.measure.packed import Packed
-from lth.plan.jobs import DensityJob, Job, study_jobs
-from lth.plan.place import Kind, Place, Point
+from lth.plan.jobs import BEYOND, Job, study_jobs
+from lth.plan.place import Kind
 from lth.setting.parameter import BY_NAME
 from lth.setting.setting import Setting, setting_from_flat
 from lth.solution.solution import Solution
@@ -243,9 +243,7 @@ class _Look:
 
 def _jobs(setting: Setting) -> list[Job]:
     """Return every measurement of a study that its name tells from all others."""
-    levels, analysis = setting.pruning.levels, setting.analysis
-    densities = [DensityJob(Point.at(Place.imp(level))) for level in range(levels + 1)]
-    return [*study_jobs(levels, analysis), *densities]
+    return study_jobs(setting.pruning.levels, replace(setting.analysis, beyond=tuple(BEYOND)))
 
 
 def _same(stored: float | None, expected: float) -> bool:

@@ -101,7 +101,7 @@ def test_analyze_takes_the_spectral_density_of_a_level_when_asked(finished):
     arguments = ("--level", "1", "--measures", "density", "--density_probes", "2", "--density_steps", "5")
     result = call(analyze, *arguments)
     assert result.exit_code == 0, result.output
-    (run,) = Store().search("tags.measure = 'density'")  # no study takes it
+    (run,) = Store().search("tags.measure = 'density'")
     assert run.info.run_name == "spectral density at level 1"
     assert run.data.metrics["landscape/eigenvalues_standing_out"] > 0
     assert run.data.metrics["solver/hessian_trace_of_density_standard_error"] > 0

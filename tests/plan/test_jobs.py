@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth.plan.jobs import (
+    BEYOND,
     MEASURES,
     CurvatureJob,
     DistanceJob,
@@ -58,7 +59,7 @@ def test_no_two_jobs_of_a_study_are_equal_or_share_a_name(last, every_level):
 @given(LASTS)
 def test_a_study_with_every_measure_has_this_many_jobs(last):
     jobs = study_jobs(last, setting())
-    counts = {measure: len(chosen(jobs, [measure])) for measure in MEASURES}
+    counts = {measure: len(chosen(jobs, [measure])) for measure in MEASURES if measure not in BEYOND}
     assert counts == {
         "spectra": 1 + 4 * last + 7,  # the dense network, four points a level, seven baselines
         "radii": 2 * (1 + 2 * last),  # two norms of one space at level 0 and of two elsewhere
@@ -96,6 +97,18 @@ def test_every_halving_adds_as_many_parts_as_make_up_the_examples_at_two_points_
     more = study_jobs(last, replace(setting(), halvings=halvings))
     assert more == [*study_jobs(last, setting()), *part_jobs(last, halvings)]
     assert len(part_jobs(last, halvings)) == (2 * last + 1) * (2 ** (halvings + 1) - 2)
+
+
+@pytest.mark.parametrize("measure", BEYOND)
+def test_what_is_named_beyond_the_paper_is_added_to_what_a_study_measures(measure):
+    added = study_jobs(2, replace(setting(), beyond=(measure,)))
+    assert added[: len(study_jobs(2, setting()))] == study_jobs(2, setting())
+    assert {job.measure for job in added[len(study_jobs(2, setting())) :]} == {measure}
+
+
+def test_what_is_not_known_beyond_the_paper_is_refused_with_what_is():
+    with pytest.raises(ValueError, match=r"beyond=densty is unknown; choose from .*density"):
+        study_jobs(2, replace(setting(), beyond=("densty",)))
 
 
 @pytest.mark.parametrize("level", [1, 7])

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from lth.plan.computing import Computing
-from lth.plan.jobs import MEASURES, DensityJob, Job, Measure, chosen, study_jobs
+from lth.plan.jobs import BEYOND, MEASURES, Job, Measure, chosen, study_jobs
 from lth.plan.keys import ALGORITHM_VERSION, TaskKeys, content_key, entering
-from lth.plan.place import BASELINES, Place, Point
+from lth.plan.place import BASELINES, Place
 from lth.setting import parameter
 from lth.setting.network import NetworkSpec
 from lth.setting.parameter import BY_NAME, PARAMETERS, Parameter
@@ -64,9 +64,8 @@ def keys_of(computing: Computing = FP32, **overrides: str) -> TaskKeys:
 
 
 def job_of(measure: Measure) -> Job:
-    every = keys_of(matched_loss="on", vectors="on", halvings="2").setting.analysis
-    jobs = [*study_jobs(2, every), DensityJob(Point.at(Place.imp(2)))]
-    return chosen(jobs, [measure])[-1]
+    every = keys_of(matched_loss="on", vectors="on", halvings="2", beyond=",".join(BEYOND)).setting.analysis
+    return chosen(study_jobs(2, every), [measure])[-1]
 
 
 def test_key_depends_on_content_and_not_on_its_order():
@@ -99,7 +98,7 @@ def test_every_parameter_that_enters_keys_by_its_value_is_tried_here():
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
-@pytest.mark.parametrize("measure", [*MEASURES, "density"])
+@pytest.mark.parametrize("measure", MEASURES)
 def test_a_measurement_has_another_key_exactly_if_a_parameter_decides_it_or_its_solutions(measure, name):
     job = job_of(measure)
     decides = set(BY_NAME[name].decides)
@@ -117,10 +116,12 @@ def test_a_solution_has_another_key_exactly_if_a_parameter_decides_its_weights(p
     assert changed == bool(deciding & set(BY_NAME[name].decides))
 
 
-@pytest.mark.parametrize("name", [*OTHERWISE, "levels", "plane", "every_level", "matched_loss", "methods"])
+@pytest.mark.parametrize(
+    "name", [*OTHERWISE, "levels", "plane", "every_level", "matched_loss", "methods", "beyond"]
+)
 def test_every_parameter_decides_the_report_which_prints_it(name):
     other = {**OTHERWISE, "levels": "3", "plane": "0,1,2", "every_level": "one_shot"}
-    other |= {"matched_loss": "on", "methods": "snip"}
+    other |= {"matched_loss": "on", "methods": "snip", "beyond": "density"}
     assert keys_of().evidence() != keys_of(**{name: other[name]}).evidence()
 
 

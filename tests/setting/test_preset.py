@@ -96,6 +96,7 @@ OTHERWISE = {
     "matched_loss": "on",
     "vectors": "on",
     "halvings": 2,
+    "beyond": "density",
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

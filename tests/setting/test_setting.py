@@ -227,6 +227,7 @@ NEW = (
     "matched_loss",
     "vectors",
     "halvings",
+    "beyond",
     "loss_margin",
     "error_margin",
 )
@@ -275,6 +276,7 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
         "matched_loss": "on",
         "vectors": "on",
         "halvings": "2",
+        "beyond": "density",
         "loss_margin": "0.5",
         "error_margin": "0.25",
     }

@@ -20,7 +20,14 @@ from lth.tracking.run import RunLog
 from lth.tracking.store import KEY, Store, is_finished
 
 REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
-_BESIDE_THE_CLAIMS = {"matched_loss": "off", "vectors": "off", "halvings": 0}
+_BESIDE_THE_CLAIMS = {
+    "matched_loss": "off",
+    "vectors": "off",
+    "halvings": 0,
+    "methods": (),
+    "own_method": "none",
+    "beyond": (),
+}
 _MOST_NAMES = 6  # of what is missing, in a description
 
 
