@@ -107,6 +107,10 @@ MANNERS = {
     "clipped adamw": Run(schedule=replace(_COSINE, lr=0.01, recipe=replace(_ADAMW, grad_clip=0.5))),
     "smoothed": Run(schedule=_COSINE, objective=Objective(label_smoothing=0.1)),
     "squares": Run(schedule=_SHORT, objective=Objective("mse")),
+    "sharp": Run(schedule=replace(_SHORT, recipe=Recipe(sam_rho=0.05))),
+    "sharp clipped adamw": Run(
+        schedule=replace(_COSINE, lr=0.01, recipe=replace(_ADAMW, grad_clip=1, sam_rho=0.05))
+    ),
     "bf16 adamw": Run(precision="bf16", schedule=replace(_COSINE, lr=0.01, recipe=_ADAMW)),
 }
 

@@ -1,7 +1,8 @@
 """Ways to a sparse network as a user would write them, right ones and wrong ones."""
 
 from lth.network.mask import Mask
-from lth.solution.recipe import Ingredients
+from lth.solution.recipe import Ingredients, Start
+from lth.training.moving import Moved, Movement, Now
 
 
 def first_weights(given: Ingredients) -> Mask:
@@ -29,3 +30,22 @@ def nothing(given: Ingredients) -> None:
 
 def failing(given: Ingredients) -> Mask:
     return Mask({"w": given.everything.flat()[: given.level // 0]})
+
+
+def moving_too_far(given: Ingredients) -> Start:
+    return given.moving(given.everything, Movement(lambda step: step == 3, lambda now: Moved(now.mask)))
+
+
+def moving_to_nothing(given: Ingredients) -> Start:
+    return given.moving(given.everything, Movement(lambda step: step == 3, lambda now: now.mask))
+
+
+def moving_another_layer(given: Ingredients) -> Start:
+    return given.moving(given.everything, Movement(lambda step: step == 3, lambda now: Moved(one_layer(given))))
+
+
+def moving_badly(given: Ingredients) -> Start:
+    def move(now: Now) -> Moved:
+        return Moved(now.mask, held={"half": now.weights["absent"]})
+
+    return given.moving(given.everything, Movement(lambda step: step == 3, move))

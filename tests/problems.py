@@ -188,6 +188,7 @@ def run_start(start: Start, setting: Setting, place: Place, rewind: TrainingStat
         training_data(),
         start.schedule,
         procedure(setting.seed),
+        movement=start.movement,
         capture_at=start.capture_at,
         on_epoch=lambda record, weights: trajectory.update({record.epoch: weights}),
     )
@@ -197,7 +198,7 @@ def run_start(start: Start, setting: Setting, place: Place, rewind: TrainingStat
         place=place,
         spec=SPEC,
         setting=setting,
-        mask=start.mask,
+        mask=training.mask,
         initial=start.state.weights,
         rewind=captured,
         final=training.final,
@@ -206,6 +207,7 @@ def run_start(start: Start, setting: Setting, place: Place, rewind: TrainingStat
         key=f"{place.level:064d}",
         ancestors=tuple(f"{above:064d}" for above in range(place.level)),
         trajectory=trajectory,
+        mask_moved=start.movement is not None,
     )
 
 

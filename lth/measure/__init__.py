@@ -5,7 +5,6 @@ neither a study nor MLflow is needed.
 """
 
 from lth.data import Examples, ImageData, TrainingData, load_images, prepare
-from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.curvature import (
     HessianOperator,
     KrylovBasis,
@@ -28,6 +27,7 @@ from lth.measure.surface import Marker, Plane, Surface, loss_surface, plane_thro
 from lth.network import LevelSpace, Mask, Weights, affine_combination, build_network
 from lth.setting import ALL, Amount, NetworkSpec
 from lth.training import Evaluation, Evaluator
+from lth.training.batchnorm import StatisticsEstimator
 
 __all__ = [
     "ALL",

@@ -69,7 +69,7 @@ def interpolate(
         start: a, at α = 0.
         end: b, at α = 1.
         points: Both ends included.
-        restate: Replaces the BatchNorm statistics at each point (`lth.measure.batchnorm`). Without it they are
+        restate: Replaces the BatchNorm statistics at each point (`lth.training.batchnorm`). Without it they are
             interpolated like the weights.
         known: Evaluations on training and test examples that need not be taken again, by α.
         label: What the progress bar says.

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from lth.data import Examples
 from lth.data.drained import examples_of
 from lth.errors import InputError
-from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
@@ -36,6 +35,7 @@ from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.setting.setting import DirectionNorm
+from lth.training.batchnorm import StatisticsEstimator
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.objective import Objective, objective_like
 

@@ -95,6 +95,15 @@ class Mask:
         total = sum(tensor.numel() for tensor in weights.parameters.values())
         return 1 - (self.num_prunable - self.num_kept) / total
 
+    @property
+    def device(self) -> torch.device:
+        """Where it lies: on the CPU, but for one that moves during a training."""
+        return next((kept.device for kept in self.keep.values()), torch.device("cpu"))
+
+    def to(self, device: torch.device) -> Mask:
+        """Return the mask on `device`."""
+        return Mask({name: kept.to(device) for name, kept in self.keep.items()}, self.frozen)
+
     def flat(self) -> Tensor:
         """Return all masks as one vector, in parameter order, (num_prunable,)."""
         return torch.cat([kept.reshape(-1) for kept in self.keep.values()])

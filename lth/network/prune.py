@@ -171,7 +171,7 @@ def prune_random(mask: Mask, count: int, generator: torch.Generator) -> Mask:
     """
     survivors = mask.flat().nonzero().squeeze(1)
     order = torch.randperm(len(survivors), generator=generator)
-    return _remove(mask, survivors[order[:count]], count)
+    return _remove(mask, survivors[order[:count].to(survivors.device)], count)
 
 
 def _ascending_survivors(weights: Weights, mask: Mask) -> Tensor:
@@ -181,7 +181,7 @@ def _ascending_survivors(weights: Weights, mask: Mask) -> Tensor:
 
 def _ascending(scores: Mapping[str, Tensor], mask: Mask) -> Tensor:
     """Return the flat positions of the survivors, lowest score first, ties by position."""
-    flat = torch.cat([scores[name].cpu().reshape(-1) for name in mask.keep])
+    flat = torch.cat([scores[name].to(mask.device).reshape(-1) for name in mask.keep])
     if not flat.isfinite().all():
         raise InputError("a weight or its score is not finite, so there is no order; the training diverged")
     survivors = mask.flat().nonzero().squeeze(1)

@@ -54,6 +54,7 @@ CPU: Final = Hardware("a CPU with AVX-512", 31e9, 3.3e-5, {"fp32": 3.6, "bf16": 
 # "gpu": ResNet-20 captured as a CUDA graph, losses on a plane.
 H100: Final = Hardware("an H100", 5.5e12, 2e-6, {"fp32": 5.4, "bf16": 2.2})
 
+_SHARP = 2.0  # gradients of a sharpness-aware step
 _PRODUCT = 6.0  # passes; "curvature" and "gpu"
 _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eigenvalue; "curvature_cost"
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
@@ -100,7 +101,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     node, analysis = task.node, setting.analysis
     if isinstance(node, Place):
         epochs = setting.training.fine_tune_epochs if node.kind == "fine_tune" else setting.training.epochs
-        return epochs * size.train * training
+        sharp = setting.training.sam_rho > 0 or node.kind == "safe"
+        return epochs * size.train * training * (_SHARP if sharp else 1)
     examples = analysis.hessian_examples.of(size.train)
     curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):

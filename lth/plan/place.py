@@ -25,6 +25,12 @@ _Method = Literal[
     "snip",
     "grasp",
     "synflow",
+    # pruned during training
+    "rigl",
+    "set",
+    "gradual",
+    "ac_dc",
+    "safe",
     # controls of the mask and of the rewind point
     "layer_magnitude",
     "shuffled",

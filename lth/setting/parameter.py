@@ -415,6 +415,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         before="none",
     ),
     Parameter(
+        "sam_rho",
+        "training",
+        reader.number,
+        "How far away sharpness-aware steps (SAM) take their gradient, such as 0.05; 0: plain steps.",
+        decides=("solutions",),
+        default=0.0,
+        bounds=Bounds(lambda rho: 0 <= rho < _LARGEST, f"zero or more, below {_LARGEST:g}"),
+        since=_NEXT,
+        before="0.0",
+    ),
+    Parameter(
         "prune_fraction",
         "pruning",
         reader.number,
@@ -587,7 +598,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.names,
         "Further ways to a sparse network, trained and measured at the last level: snip, grasp, synflow, erk, "
-        "magnitude_at_init, layer_magnitude, shuffled, signs_only, magnitudes_only, or none.",
+        "magnitude_at_init, rigl, set, gradual, ac_dc, safe, layer_magnitude, shuffled, signs_only, "
+        "magnitudes_only, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,

@@ -118,6 +118,7 @@ class TrainingSetting(Stage, stage="training"):
     schedule: ScheduleName = field(default_factory=default_of("schedule"))
     warmup: Step = field(default_factory=default_of("warmup"))
     grad_clip: float = field(default_factory=default_of("grad_clip"))
+    sam_rho: float = field(default_factory=default_of("sam_rho"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -80,6 +80,7 @@ def write_solution(directory: Path, solution: Solution) -> None:
         **_types(solution.final.buffers),
         "prunable": list(solution.mask.keep),
         **({"frozen": sorted(solution.mask.frozen)} if solution.mask.frozen else {}),
+        **({"mask_moved": True} if solution.mask_moved else {}),
         "setting": solution.setting.flat(),
         "momentum": list(solution.rewind.momentum),  # parameters without a gradient have none
         **({"held": _held_as_json(solution.rewind.held)} if solution.rewind.held else {}),
@@ -120,7 +121,8 @@ def read_solution(directory: Path, *, trajectory: bool = True) -> Solution:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{directory} doesn't describe a solution ({error!r})") from error
     for name, kept in solution.mask.keep.items():
-        for what, weights in (("initial", solution.initial), ("final", solution.final)):
+        started = {} if solution.mask_moved else {"initial": solution.initial}
+        for what, weights in {**started, "final": solution.final}.items():
             if bool(weights.parameters[name][~kept].any()):
                 raise CheckpointError(f"{directory / what}.safetensors: a pruned weight of {name} is not zero")
     if solution.density != density:
@@ -257,6 +259,7 @@ def _assemble(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Tens
         ancestors=tuple(map(str, manifest["ancestors"])),
         trajectory={_epoch(Path(name)): weights(name) for name in files if name.startswith(f"{TRAJECTORY}/")},
         normalisation=_normalisation(manifest, spec),
+        mask_moved=manifest.get("mask_moved") is True,
     )
 
 

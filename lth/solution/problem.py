@@ -327,6 +327,19 @@ def procedure(problem: Problem) -> Procedure:
     )
 
 
+def check_end(start: Start, mask: Mask, place: Place) -> None:
+    """Check that a mask that moved ended with as many weights as it was to.
+
+    Raises:
+        ValueError: If it did not.
+    """
+    if mask.num_kept != start.num_kept:
+        raise InputError(
+            f"the mask of {place.name} moved to {mask.num_kept} weights, and was to end with {start.num_kept}; "
+            "prune it to that by the last step, as with given.pruned_by_size(now.weights, now.mask)"
+        )
+
+
 def solve(
     problem: Problem,
     place: Place,
@@ -349,6 +362,7 @@ def solve(
         problem.data,
         start.schedule,
         procedure(problem),
+        movement=start.movement,
         capture_at=start.capture_at,
         resumed=resumed,
         keeper=keeper,
@@ -357,11 +371,12 @@ def solve(
     )
     rewind = result.captured if previous is None else previous.rewind
     assert rewind is not None, "the dense training passes the rewind step: resolve_schedule checked it"
+    check_end(start, result.mask, place)
     return Solution(
         place=place,
         spec=problem.keys.spec,
         setting=problem.setting,
-        mask=start.mask,
+        mask=result.mask,
         initial=start.state.weights,
         rewind=rewind,
         final=result.final,
@@ -370,4 +385,5 @@ def solve(
         key=problem.keys.solution(place),
         ancestors=problem.keys.ancestors(place.level),
         normalisation=problem.data.train.normalisation,
+        mask_moved=start.movement is not None,
     )

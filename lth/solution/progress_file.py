@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from lth.errors import InputError
+from lth.network.mask import Mask
 from lth.network.weights import Weights
 from lth.sealed import MALFORMED, CheckpointError, Format, seal, step_of, unseal
 from lth.solution.checkpoint import record_from_json, record_to_json
+from lth.training.moving import Moved
 from lth.training.train import EpochRecord, Progress, TrainingState
 
 KIND: Final = "step"
@@ -86,6 +88,7 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
             }
             for name, state in states.items()
         },
+        **({} if progress.moved is None else {"moved": _moved_as_json(progress.moved)}),
     }
     tensors = {
         f"{name}/{group}/{parameter}": tensor
@@ -93,6 +96,12 @@ def write_progress(kept: KeptProgress) -> tuple[str, bytes]:
         for group, members in _groups(state).items()
         for parameter, tensor in members.items()
     }
+    if progress.moved is not None:
+        tensors |= {
+            f"moved/{group}/{name}": tensor
+            for group, members in _moved_groups(progress.moved).items()
+            for name, tensor in members.items()
+        }
     return seal(KIND, progress.state.step, _FORMAT, header, tensors)
 
 
@@ -121,7 +130,7 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
             raise InputError("the step in its name is another")
         history = tuple(record_from_json(record) for record in header["history"])
         return KeptProgress(
-            Progress(states["state"], states.get("captured"), history),
+            Progress(states["state"], states.get("captured"), history, _moved(header.get("moved"), tensors)),
             key=str(header["key"]),
             environment=str(header["environment"]),
             seconds=float(header["seconds"]),
@@ -129,6 +138,30 @@ def read_progress(name: str, content: bytes) -> KeptProgress:
         )
     except MALFORMED as error:
         raise CheckpointError(f"{name} doesn't describe a training's progress ({error!r})") from error
+
+
+def _moved_groups(moved: Moved) -> dict[str, Mapping[str, Tensor]]:
+    """Return what has to be kept of a mask that moves, as tensors that a file can hold."""
+    keep = {name: kept.to(torch.uint8) for name, kept in moved.mask.keep.items()}
+    return {"keep": keep, "held": moved.held, "towards": moved.towards}
+
+
+def _moved_as_json(moved: Moved) -> dict[str, list[str]]:
+    """Return the names of it all in their order, and which parameters don't move."""
+    names = {group: list(members) for group, members in _moved_groups(moved).items()}
+    return {**names, "frozen": sorted(moved.mask.frozen)}
+
+
+def _moved(fields: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> Moved | None:
+    """Return what was kept of a mask that moves; None of one that stays."""
+    if fields is None:
+        return None
+    keep, held, towards = (
+        {name: tensors[f"moved/{group}/{name}"] for name in fields[group]}
+        for group in ("keep", "held", "towards")
+    )
+    mask = Mask({name: kept.bool() for name, kept in keep.items()}, frozenset(map(str, fields["frozen"])))
+    return Moved(mask, held=held, towards=towards)
 
 
 def _groups(state: TrainingState) -> dict[str, Mapping[str, Tensor]]:

@@ -30,7 +30,7 @@ class Solution:
     spec: NetworkSpec
     setting: Setting
     mask: Mask
-    initial: Weights  # where this training started, already masked
+    initial: Weights  # where this training started, already masked, by the mask of then if it moved
     rewind: TrainingState  # wk of the dense network: parameters, buffers, momentum, step k
     final: Weights  # w(L)
     history: tuple[EpochRecord, ...]
@@ -39,6 +39,7 @@ class Solution:
     ancestors: tuple[str, ...] = ()  # keys of w(0), w(1), …, w(L-1)
     trajectory: Mapping[int, Weights] = field(default_factory=dict)  # weights after an epoch
     normalisation: Normalisation | None = None  # of inputs; earlier versions did not keep it
+    mask_moved: bool = False  # during training; then the mask is that of its end
 
     def __repr__(self) -> str:
         of = f"{self.spec.name} on {self.setting.data.dataset}, seed {self.setting.seed}"

@@ -158,15 +158,14 @@ class TaskWorker:
         start = plan(self._problem, place, previous, before.get(Place.imp(0)))
         environment = computed_by(self._problem)
         unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
-        tags, density = {COMPUTED_BY: environment, **self._trial.tags}, start.mask.density
+        tags, density = {COMPUTED_BY: environment, **self._trial.tags}, start.density
         with (
             unsent.rescuing() as directory,
             self._runs.task(task, density, adopt=adopt, fresh=fresh, tags=tags) as run,
         ):
             if run is None:
                 return None
-            of_all = start.mask.density_of_all(start.state.weights)
-            shown = f"{density:.1%} ({of_all:.1%} of all parameters)"
+            shown = f"{density:.1%} ({start.density_of_all:.1%} of all parameters)"
             self._say(f"training {task.name}, density {shown}, in run {run.run_id}{self._counted()}")
             with self._own_faults():  # for the run to say it too
                 solution = train_on(

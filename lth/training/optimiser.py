@@ -33,6 +33,7 @@ class Recipe:
     nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     grad_clip: float = math.inf  # largest norm of a gradient
+    sam_rho: float = 0.0  # how far away the gradient of a sharpness-aware step is taken; 0: here
 
     @property
     def is_own(self) -> bool:
@@ -52,6 +53,7 @@ class MaskedOptimiser:
         weight_decay: Of SGD and AdamW.
         fused: Whether all updates are made by one kernel: another rounding.
         on_device: Whether the learning rate lies in a tensor beside the parameters, as a captured step needs.
+        moving: Whether the mask may be moved (`move`).
 
     Raises:
         ValueError: If a function of the user's returns no optimiser of these parameters.
@@ -77,6 +79,7 @@ class MaskedOptimiser:
         *,
         fused: bool = False,
         on_device: bool = False,
+        moving: bool = False,
     ) -> None:
         self._parameters, self._recipe = dict(parameters), recipe
         self._momentum = momentum
@@ -85,12 +88,15 @@ class MaskedOptimiser:
         self._optimiser = self._made(weight_decay, fused=fused)
         self._scales = [_relative_rate(group, self._optimiser.defaults) for group in self._groups]
         self._first_groups = [_numbers_of(group) for group in self._groups]
-        self._masked = [
-            (parameters[name], torch.empty_like(parameters[name]).copy_(kept).detach())
+        keeps = {
+            name: torch.empty_like(parameters[name]).copy_(kept).detach()
             for name, kept in mask.keep.items()
-            if not bool(kept.all())
-        ]
+            if moving or not bool(kept.all())
+        }
+        self._keeps = keeps  # written in place where the mask moves: a captured step reads them where they are
+        self._masked = [(parameters[name], kept) for name, kept in keeps.items()]
         self._pruned = [(parameter, kept == 0) for parameter, kept in self._masked] if recipe.is_own else []
+        self._is_moving = moving
 
     def _made(self, weight_decay: float, *, fused: bool) -> torch.optim.Optimizer:
         recipe, parameters = self._recipe, list(self._parameters.values())
@@ -135,11 +141,15 @@ class MaskedOptimiser:
         for parameter in self._parameters.values():
             parameter.grad = None
 
-    def step(self) -> None:
-        """Take a step along the gradients there are; nothing waits for the device."""
+    def mask_gradients(self) -> None:
+        """Set the gradients of pruned weights to zero."""
         pruned = [(p.grad, keep) for p, keep in self._masked if p.grad is not None]
         if pruned:
             torch._foreach_mul_([grad for grad, _ in pruned], [keep for _, keep in pruned])
+
+    def step(self) -> None:
+        """Take a step along the gradients there are; nothing waits for the device."""
+        self.mask_gradients()
         if self._recipe.grad_clip < math.inf:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._recipe.grad_clip)
         if not self._recipe.is_own:
@@ -147,15 +157,49 @@ class MaskedOptimiser:
             return
         with own_faults(f"optimizer={self._recipe.optimizer} fails in a step:", self._recipe.optimizer):
             self._optimiser.step()
-        self._prune_again()
+        for parameter, pruned in self._pruned:
+            self._zero(parameter, pruned)
 
     @torch.no_grad()
-    def _prune_again(self) -> None:
-        for parameter, pruned in self._pruned:
-            parameter.masked_fill_(pruned, 0)  # no product, which would leave a NaN
-            for value in self._optimiser.state.get(parameter, {}).values():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    value.masked_fill_(pruned, 0)
+    def _zero(self, parameter: nn.Parameter, chosen: Tensor) -> None:
+        """Set chosen weights of a parameter, and all that is held of them, to zero."""
+        parameter.masked_fill_(chosen, 0)  # no product, which would leave a NaN
+        for value in self._optimiser.state.get(parameter, {}).values():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                value.masked_fill_(chosen, 0)
+
+    def move(self, mask: Mask, fresh: Mapping[str, Tensor], *, forget: bool) -> None:
+        """Step under another mask from here on, of the same layers.
+
+        Args:
+            mask: Which weights are kept; what is pruned becomes zero, with all that is held of it.
+            fresh: Of some layers, kept weights that begin at zero, as if they had been pruned until now.
+            forget: Whether all that is held is forgotten, momentum and moments.
+
+        Example:
+            >>> weight = nn.Parameter(torch.tensor([3.0, 0.0]))
+            >>> first, second = (Mask({"w": torch.tensor(kept)}) for kept in ([True, False], [False, True]))
+            >>> sgd = MaskedOptimiser({"w": weight}, first, Recipe(), 0.5, 0.9, 0.0, moving=True)
+            >>> weight.sum().backward()
+            >>> sgd.step()
+            >>> sgd.move(second, {}, forget=False)
+            >>> weight.tolist(), sgd.momentum()["w"].tolist()
+            ([0.0, 0.0], [0.0, 0.0])
+        """
+        assert self._is_moving
+        for name, keep in self._keeps.items():
+            kept, parameter = mask.keep[name].to(keep.device), self._parameters[name]
+            keep.copy_(kept)
+            self._zero(parameter, ~kept | fresh[name] if name in fresh else ~kept)
+        for (_, pruned), (_, keep) in zip(self._pruned, self._masked, strict=False):
+            pruned.copy_(keep == 0)
+        if forget and self._recipe.is_own:
+            self._optimiser.state.clear()
+        elif forget:  # in place: a captured step goes on with the same tensors
+            for held in self._optimiser.state.values():
+                for value in held.values():
+                    if isinstance(value, Tensor):
+                        value.zero_()
 
     def prepare(self) -> list[Tensor]:
         """Make the state that a first step of ours would make, and return all its tensors: for a capture."""

@@ -99,6 +99,7 @@ def resolve_schedule(training: TrainingSetting, num_examples: int) -> Schedule:
             nesterov=training.nesterov == "on",
             betas=(training.betas[0], training.betas[1]),
             grad_clip=training.grad_clip,
+            sam_rho=training.sam_rho,
         ),
     )
     _check_milestones(training, schedule)

@@ -30,18 +30,23 @@ from lth.network.weights import Weights
 from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
+from lth.training.batchnorm import StatisticsEstimator
 from lth.training.capture import CapturedStep, has_graphs
 from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
+from lth.training.moving import Moved, Movement, Mover
 from lth.training.objective import CROSS_ENTROPY, Objective, told
 from lth.training.optimiser import MaskedOptimiser, masked_state, unmasked_state
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
+from lth.training.sharpness import at_highest_nearby
 from lth.training.threads import threads, threads_for
 
 LossOf = Callable[[Inputs, Tensor], Tensor]  # of normalised inputs and labels
+
+_RESTATED = 10_000  # examples that BatchNorm's statistics are estimated of anew; as SAFE's code has it
 
 
 class TrainingDivergedError(MendableError, ArithmeticError):
@@ -81,6 +86,7 @@ class Progress:
     state: TrainingState
     captured: TrainingState | None
     history: tuple[EpochRecord, ...]
+    moved: Moved | None = None  # of a training whose mask moves
 
     __repr__ = brief
 
@@ -102,6 +108,7 @@ class Training:
     final: Weights
     captured: TrainingState | None
     history: tuple[EpochRecord, ...]
+    mask: Mask  # under which it ended
 
     __repr__ = brief
 
@@ -155,6 +162,7 @@ def train(
     schedule: Schedule,
     procedure: Procedure,
     *,
+    movement: Movement | None = None,
     capture_at: int | None = None,
     resumed: Progress | None = None,
     keeper: Keeper | None = None,
@@ -166,10 +174,11 @@ def train(
     Args:
         network: Gives the structure; neither it nor its state is touched.
         start: Weights, momentum and step; pruned weights must be zero already.
-        mask: The weights that may move.
+        mask: The weights that may move, or with a `movement` those that may at first.
         data: Training and test examples, on the device to train on.
         schedule: Learning rates and the last step.
         procedure: Augmentation, precision, compilation, the seed of the data order, and what is recorded.
+        movement: How the mask moves; by default it stays.
         capture_at: The step whose state is returned as `captured` (the rewind point).
         resumed: Go on from here; everything else as it was in the training that kept it.
         keeper: Is given the progress when it says so, and when the training is interrupted.
@@ -190,7 +199,18 @@ def train(
         compiling() if procedure.compiled else nullcontext(),
     ):
         return _train(
-            network, start, mask, data, schedule, procedure, capture_at, resumed, keeper, on_epoch, label
+            network,
+            start,
+            mask,
+            data,
+            schedule,
+            procedure,
+            movement,
+            capture_at,
+            resumed,
+            keeper,
+            on_epoch,
+            label,
         )
 
 
@@ -201,6 +221,7 @@ def _train(
     data: TrainingData,
     schedule: Schedule,
     procedure: Procedure,
+    movement: Movement | None,
     capture_at: int | None,
     resumed: Progress | None,
     keeper: Keeper | None,
@@ -208,13 +229,19 @@ def _train(
     label: str,
 ) -> Training:
     device = data.train.labels.device
-    run = _Run(network, start if resumed is None else resumed.state, mask, schedule, procedure, device)
+    moved = Moved(mask) if resumed is None or resumed.moved is None else resumed.moved
+    state = start if resumed is None else resumed.state
+    run = _Run(network, state, moved, movement, schedule, procedure, device)
+    if resumed is None:
+        run.move_mask()
     recorder = _Recorder(network, data, schedule, procedure)
     augmenter = Augmenter(data.train, procedure.augmentation, procedure.seed)
     captured = None if resumed is None else resumed.captured
     history = [] if resumed is None else list(resumed.history)
 
     def record(epoch: int) -> None:
+        if run.restates and run.step == schedule.num_iterations:
+            run.restate(data)  # to the same bits, should it be done already
         weights = run.weights()
         latest = recorder.record(epoch, weights)
         if on_epoch is not None:
@@ -225,7 +252,7 @@ def _train(
         if keeper is not None:
             run.check()
             with held_back():
-                keeper.keep(Progress(run.state(), captured, tuple(history)))
+                keeper.keep(Progress(run.state(), captured, tuple(history), run.moved))
 
     try:
         first, into_epoch = divmod(run.step, schedule.iterations_per_epoch)
@@ -247,6 +274,7 @@ def _train(
                     with held_back():
                         seed_global(device, procedure.seed, "forward", run.step)
                         run.take_step(inputs, labels)
+                        run.move_mask()
                     if keeper is not None and keeper.is_due():
                         keep()
             run.check()
@@ -260,7 +288,8 @@ def _train(
         except TrainingDivergedError as error:  # a bad state is no progress
             raise interruption from error
         raise
-    return Training(run.weights(), captured, tuple(history))
+    final_mask = mask if run.moved is None else run.moved.mask
+    return Training(run.weights(), captured, tuple(history), final_mask)
 
 
 class _Recorder:
@@ -295,7 +324,8 @@ class _Run:
         self,
         network: nn.Module,
         start: TrainingState,
-        mask: Mask,
+        moved: Moved,
+        movement: Movement | None,
         schedule: Schedule,
         procedure: Procedure,
         device: torch.device,
@@ -303,6 +333,7 @@ class _Run:
         self._network = copy.deepcopy(network)
         start.weights.load_into(self._network)
         self._objective = procedure.objective
+        self._seed = procedure.seed
         self._bf16 = procedure.precision == "bf16"
         products = torch.bfloat16 if self._bf16 else torch.float32
         self._layout = fastest_memory_format(network, device, products)
@@ -318,15 +349,17 @@ class _Run:
         self._captured: dict[int, CapturedStep] = {}  # by batch size
         self._optimiser = MaskedOptimiser(
             self._parameters,
-            mask,
+            moved.mask,
             schedule.recipe,
             schedule.lr,
             schedule.momentum,
             schedule.weight_decay,
             fused=is_ours(network) and not schedule.recipe.is_own,  # all have gradients from the start
             on_device=self._captures,
+            moving=movement is not None,
         )
         self._optimiser.restore(start.momentum, start.held)
+        self._mover = None if movement is None else Mover(movement, moved, self._parameters, self._optimiser)
 
     def take_step(self, inputs: Inputs, labels: Tensor) -> None:
         """Take one step; nothing waits for the device."""
@@ -334,7 +367,11 @@ class _Run:
         size = len(labels)
         # A last smaller batch is not worth a compilation of its own.
         loss_of = self._loss_of_whole_batch if size == self._schedule.batch_size else self._loss
-        if self._captures:
+        if self._mover is not None:
+            self._mover.look_ahead(self.step)
+        if self._mover is not None and self._mover.takes_batch(self.step):
+            self._move_by_gradient(self._mover, loss_of, inputs, labels)
+        elif self._captures:
             assert isinstance(inputs, Tensor)  # of ours
             if size not in self._captured:
                 self._captured[size] = self._capture(loss_of, inputs, labels)
@@ -344,11 +381,49 @@ class _Run:
         self.step += 1
 
     def _descend(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
+        self._total_loss += self._find_gradients(loss_of, inputs, labels)
+        if rho := self._schedule.recipe.sam_rho:
+            self._optimiser.mask_gradients()
+            with at_highest_nearby(self._parameters.values(), self._network.buffers(), rho):
+                self._find_gradients(loss_of, inputs, labels)
+        if self._mover is not None:
+            self._mover.draw()
+        self._optimiser.step()
+
+    def _find_gradients(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> Tensor:
         loss = loss_of(inputs, labels)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        self._total_loss += loss.detach()
+        return loss.detach()
+
+    def _move_by_gradient(self, mover: Mover, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
+        self._total_loss += self._find_gradients(loss_of, inputs, labels)
+        self.check()
+        mover.move(self.step)
+        self._optimiser.zero_grad()
+
+    def move_mask(self) -> None:
+        """Move the mask, if it moves after so many steps; that waits for the device."""
+        if self._mover is not None and self._mover.moves_at(self.step):
+            self.check()
+            self._mover.move(self.step)
+
+    @property
+    def moved(self) -> Moved | None:
+        """Where the mask stands and what its movement holds; None if it stays."""
+        return None if self._mover is None else self._mover.moved
+
+    @property
+    def restates(self) -> bool:
+        """Whether BatchNorm's statistics are estimated anew at the end."""
+        return self._mover is not None and self._mover.restates
+
+    def restate(self, data: TrainingData) -> None:
+        """Estimate BatchNorm's statistics anew, of at most 10,000 training examples."""
+        amount = Amount(min(_RESTATED, len(data.train)))
+        positions = sample(len(data.train), amount, self._seed, "restated")
+        estimate = StatisticsEstimator(self._network, data.train.take(positions), seed=self._seed)
+        estimate(self.weights()).load_into(self._network)
 
     def _capture(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> CapturedStep:
         held = self._optimiser.prepare()

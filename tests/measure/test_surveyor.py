@@ -17,7 +17,6 @@ from problems import (
 )
 from torch import Tensor
 
-from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.distance import norm, pairwise
 from lth.measure.kind.curvature import Curvature, curvature_at
@@ -37,6 +36,7 @@ from lth.plan.place import Place, Point
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import DirectionNorm, PruningSetting
 from lth.solution.solution import Solution
+from lth.training.batchnorm import StatisticsEstimator
 from lth.training.evaluate import Evaluation, Evaluator
 
 NETWORK = build_network(SPEC, 0)

@@ -8,7 +8,6 @@ from problems import CPU, procedure, random_examples, tiny_setting, training_dat
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from lth.measure.batchnorm import StatisticsEstimator
 from lth.network import build_network
 from lth.network.folded import Folded
 from lth.network.layout import fastest_memory_format, is_ours
@@ -17,6 +16,7 @@ from lth.network.resnet import CifarResNet
 from lth.network.vgg import Vgg
 from lth.network.weights import Weights
 from lth.setting.network import NetworkSpec
+from lth.training.batchnorm import StatisticsEstimator
 from lth.training.evaluate import Evaluator
 from lth.training.schedule import resolve_schedule
 from lth.training.train import TrainingState, train

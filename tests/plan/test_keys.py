@@ -37,6 +37,7 @@ OTHERWISE = {
     "schedule": "cosine",
     "warmup": "1ep",
     "grad_clip": "1.0",
+    "sam_rho": "0.05",
     "prune_fraction": "0.3",
     "scope": "layer",
     "prune_layers": "-last",

@@ -250,6 +250,7 @@ AS_BEFORE = {
     "schedule": "milestones",
     "warmup": "0",
     "grad_clip": "none",
+    "sam_rho": "0.0",
 }
 
 

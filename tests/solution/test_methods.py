@@ -75,7 +75,7 @@ def own(name, **overrides):
 def test_a_method_keeps_as_many_weights_as_the_level_and_the_same_bits_twice(kind, scope):
     given = own("own_methods:first_weights", scope=scope)
     start = start_sparse(kind, given)
-    assert start.mask.num_kept == start_sparse("imp", given).mask.num_kept
+    assert start.num_kept == start_sparse("imp", given).mask.num_kept
     again = start_sparse(kind, given)
     assert same_mask(start.mask, again.mask)
     assert_same_weights(start.state.weights, again.state.weights)

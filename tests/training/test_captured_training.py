@@ -36,7 +36,7 @@ def test_a_captured_training_ends_where_one_without_graphs_ends(manner, monkeypa
     assert captured.final.buffers["bn.num_batches_tracked"] == 8
 
 
-@pytest.mark.parametrize("manner", ["nesterov", "clipped adamw", "smoothed"])
+@pytest.mark.parametrize("manner", ["nesterov", "clipped adamw", "smoothed", "sharp"])
 def test_a_captured_training_goes_on_from_what_it_kept_to_the_same_bits(manner, monkeypatch):
     graphs_on_a_cpu(monkeypatch)
     run, kept = MANNERS[manner], []

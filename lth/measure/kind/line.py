@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth.brief import brief
-from lth.measure.batchnorm import StatisticsEstimator
 from lth.measure.interpolation import Interpolation, barrier_over_mean, interpolate
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
@@ -17,6 +16,7 @@ from lth.plan.jobs import LineJob
 from lth.setting.amount import ALL
 from lth.setting.setting import AnalysisSetting
 from lth.solution.solution import Solution
+from lth.training.batchnorm import StatisticsEstimator
 from lth.training.evaluate import Evaluation, Evaluator
 
 if TYPE_CHECKING:

@@ -10,16 +10,21 @@ from collections.abc import Mapping
 
 from lth.plan.place import Kind
 from lth.setting.parameter import Rewind
+from lth.solution.recipe.ac_dc import AC_DC
 from lth.solution.recipe.dense import start_dense
 from lth.solution.recipe.erk import ERK
+from lth.solution.recipe.gradual import GRADUAL
 from lth.solution.recipe.grasp import GRASP
 from lth.solution.recipe.layer_magnitude import LAYER_MAGNITUDE
 from lth.solution.recipe.magnitude_at_init import MAGNITUDE_AT_INIT
 from lth.solution.recipe.own import OWN_METHOD
 from lth.solution.recipe.paper import PAPER
+from lth.solution.recipe.rigl import RIGL
+from lth.solution.recipe.safe import SAFE
 from lth.solution.recipe.shuffled import SHUFFLED
 from lth.solution.recipe.signs import MAGNITUDES_ONLY, SIGNS_ONLY
 from lth.solution.recipe.snip import SNIP
+from lth.solution.recipe.sparse_evolution import SET
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 from lth.solution.recipe.synflow import SYNFLOW
 from lth.solution.solution import Solution
@@ -42,6 +47,11 @@ RECIPES: Mapping[Kind, Recipe] = {
     "snip": SNIP,
     "grasp": GRASP,
     "synflow": SYNFLOW,
+    "rigl": RIGL,
+    "set": SET,
+    "gradual": GRADUAL,
+    "ac_dc": AC_DC,
+    "safe": SAFE,
     "layer_magnitude": LAYER_MAGNITUDE,
     "shuffled": SHUFFLED,
     "signs_only": SIGNS_ONLY,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from lth.network.mask import Mask
 from lth.network.prune import apportioned, prune_random, prune_to
 from lth.randomness import generator
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 
 
 def _start(given: Ingredients) -> Start:
-    """A random mask of the density of m(L), layers by `erk_density`, from w0.
+    """The mask of `erk_mask`, from w0."""
+    return given.from_initialisation(erk_mask(given))
+
+
+def erk_mask(given: Ingredients) -> Mask:
+    """Return a random mask of the density of m(L), layers by `erk_density`.
 
     Source: Mocanu et al. 2018; for kernels, Evci et al. 2020, arXiv 1911.11134, section 3.
     """
@@ -20,7 +26,7 @@ def _start(given: Ingredients) -> Start:
     shares = {name: erk_density(kept.shape) * sizes[name] for name, kept in everything.keep.items()}
     stream = generator(given.setting.seed, "erk", given.level)
     target = apportioned(shares, sizes, given.num_kept)
-    return given.from_initialisation(prune_to(target, everything, partial(prune_random, generator=stream)))
+    return prune_to(target, everything, partial(prune_random, generator=stream))
 
 
 def erk_density(shape: Sequence[int]) -> float:

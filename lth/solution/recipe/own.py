@@ -10,12 +10,14 @@ from lth.setting.own_fault import own_faults
 from lth.setting.reference import load_reference
 from lth.setting.setting import Setting
 from lth.solution.recipe.start import Ingredients, Recipe, Start
+from lth.training.moving import Moved, Movement, Now
 
 
 def _start(given: Ingredients) -> Start:
     """What the function that own_method names makes of the ingredients: a mask, from w0, or a whole start.
 
-    Whatever it returns keeps as many weights as m(L), and its pruned weights start from zero.
+    Whatever it returns keeps as many weights as m(L), in the end if its mask moves, and its pruned weights
+    start from zero.
 
     Raises:
         ValueError: If it raises, or returns anything else.
@@ -33,12 +35,25 @@ def _start(given: Ingredients) -> Start:
     shapes = [
         {part: tuple(kept.shape) for part, kept in mask.keep.items()} for mask in (start.mask, given.everything)
     ]
-    if shapes[0] != shapes[1] or start.mask.num_kept != given.num_kept:
+    if shapes[0] != shapes[1] or (start.movement is None and start.mask.num_kept != given.num_kept):
         raise InputError(
             f"own_method={name} keeps {start.mask.num_kept} weights in {len(shapes[0])} layers, but level "
             f"{given.level} keeps {given.num_kept} in {len(shapes[1])}; prune with given.pruned(mask, prune)"
         )
-    return replace(start, state=replace(start.state, weights=start.mask.apply(start.state.weights)))
+    moving = None if start.movement is None else _told_as_theirs(start.movement, name)
+    ends_with = None if moving is None else given.num_kept
+    masked = replace(start.state, weights=start.mask.apply(start.state.weights))
+    return replace(start, state=masked, movement=moving, ends_with=ends_with)
+
+
+def _told_as_theirs(movement: Movement, name: str) -> Movement:
+    """Return the movement, whose faults are told by the line of the user's code that they came from."""
+
+    def move(now: Now) -> Moved:
+        with own_faults(f"own_method={name} fails after step {now.step}:", name):
+            return movement.move(now)
+
+    return replace(movement, move=move)
 
 
 def check_named(setting: Setting) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth.brief import brief
 from lth.data.examples import Examples
 from lth.errors import InputError
 from lth.network.mask import Mask
 from lth.network.prune import kept_by_layer, num_to_prune, prune_smallest, prune_to
+from lth.network.weights import Weights
 from lth.setting.setting import Setting
 from lth.solution.solution import Solution
+from lth.training.moving import Movement
 from lth.training.objective import Objective, objective_of
 from lth.training.schedule import Schedule
 from lth.training.train import TrainingState
@@ -29,8 +31,26 @@ class Start:
     state: TrainingState
     schedule: Schedule
     capture_at: int | None = None
+    movement: Movement | None = None  # of the mask, which by default stays
+    ends_with: int | None = None  # how many weights it keeps in the end, where it moves
 
     __repr__ = brief
+
+    @property
+    def num_kept(self) -> int:
+        """How many weights the mask keeps in the end."""
+        return self.mask.num_kept if self.ends_with is None else self.ends_with
+
+    @property
+    def density(self) -> float:
+        """Share of the prunable weights that is kept in the end."""
+        return self.num_kept / self.mask.num_prunable
+
+    @property
+    def density_of_all(self) -> float:
+        """Share of all parameters that is kept in the end, those that are never pruned too."""
+        total = sum(tensor.numel() for tensor in self.state.weights.parameters.values())
+        return 1 - (self.mask.num_prunable - self.num_kept) / total
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,18 @@ class Ingredients:
             return prune_to(target, mask, prune)
         return prune(mask, mask.num_kept - _on_the_way(mask.num_prunable, self.num_kept, share))
 
+    def pruned_by_size(self, weights: Mapping[str, Tensor], mask: Mask, share: float = 1.0) -> Mask:
+        """Return a mask without its smallest weights, so that `share` of what m(L) prunes in all is pruned.
+
+        That is round(share · pruned by m(L)) weights, under scope=layer of every layer for itself.
+        """
+        prune = partial(prune_smallest, Weights(weights, {}))
+        if self.setting.pruning.scope == "layer":
+            final = kept_by_layer(self.previous.mask, self.setting.pruning.prune_fraction)
+            target = {name: _left(kept.numel(), final[name], share) for name, kept in mask.keep.items()}
+            return prune_to(target, mask, prune)
+        return prune(mask, mask.num_kept - _left(mask.num_prunable, self.num_kept, share))
+
     @property
     def everything(self) -> Mask:
         """m(0)."""
@@ -100,6 +132,10 @@ class Ingredients:
         weights = mask.apply(self.start_of_dense.initial)
         return Start(mask, TrainingState(weights, {}, 0), self.schedule)
 
+    def moving(self, mask: Mask, movement: Movement) -> Start:
+        """Return the start of a mask from w0, which moves until it keeps as many weights as m(L)."""
+        return replace(self.from_initialisation(mask), movement=movement, ends_with=self.num_kept)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -114,6 +150,10 @@ class Recipe:
     start: Callable[[Ingredients], Start]
     how: str
     anew: bool = False
+
+
+def _left(whole: int, final: int, share: float) -> int:
+    return whole - round(share * (whole - final))
 
 
 def _on_the_way(whole: int, final: int, share: float) -> int:

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from lth.data import Examples
-from lth.measure.batchnorm import StatisticsEstimator
 from lth.network import build_network
 from lth.network.weights import Weights
 from lth.setting.network import NetworkSpec
+from lth.training.batchnorm import StatisticsEstimator
 from lth.training.evaluate import Evaluator
 
 NETWORK = build_network(SPEC, 3)
@@ -49,7 +49,7 @@ def batches_seen(
     monkeypatch: pytest.MonkeyPatch, network: nn.Module, weights: Weights, examples: Examples, batch: int
 ) -> tuple[Weights, list[Tensor]]:
     """Return what is estimated in batches of at most `batch`, and the inputs of each."""
-    monkeypatch.setattr("lth.measure.batchnorm._BATCH", batch)
+    monkeypatch.setattr("lth.training.batchnorm._BATCH", batch)
     seen: list[Tensor] = []
     handle = network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
     try:
@@ -181,7 +181,7 @@ def test_images_are_kept_raw_and_normalised_a_batch_at_a_time(monkeypatch):
         return normalise(self, images)
 
     monkeypatch.setattr(Examples, "normalise", counted)
-    monkeypatch.setattr("lth.measure.batchnorm._BATCH", 10)
+    monkeypatch.setattr("lth.training.batchnorm._BATCH", 10)
     estimate = StatisticsEstimator(NETWORK, training_data().train, seed=0)
     assert not normalised
     estimate(POINT)
@@ -211,7 +211,7 @@ def test_estimating_again_gives_the_same_bits():
 
 
 def test_the_order_depends_on_the_seed_and_not_on_the_global_one(monkeypatch):
-    monkeypatch.setattr("lth.measure.batchnorm._BATCH", 7)
+    monkeypatch.setattr("lth.training.batchnorm._BATCH", 7)
     found = []
     for global_seed, seed in ((1, 0), (2, 0), (1, 4)):
         torch.manual_seed(global_seed)
