@@ -29,6 +29,7 @@ class Start:
     state: TrainingState
     schedule: Schedule
     capture_at: int | None = None
+    until: int | None = None  # the step to end at, instead of the schedule's last
 
     __repr__ = brief
 
