@@ -61,9 +61,9 @@ def draw_stability(found: Stability, epochs: Mapping[int, float], title: str) ->
     )
     _draw(error_axes, found, found.error_barrier, said.scale)
     _draw(loss_axes, found, found.loss_barrier, 1.0)
+    _draw_thresholds(error_axes, found, said.scale)
     _bend(error_axes, said.scale * found.margin)
     _bend(loss_axes, _small_loss(loss_axes))
-    _draw_thresholds(error_axes, found, said.scale)
     for axes in (error_axes, loss_axes):
         _name_steps(axes, found.steps, epochs)
     handles, labels = _by_name([error_axes, loss_axes])

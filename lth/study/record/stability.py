@@ -132,19 +132,13 @@ def _told(found: Stability, level: int, asked: Asked) -> str:
 def _interval(found: Stability, smallest: Smallest, asked: Asked) -> str:
     if len(found.seeds) < 2:
         return f"how sure that is, one seed does not tell: `seeds={_MORE_SEEDS}`."
-    first, last = found.steps[0], found.steps[-1]
-    if smallest.low is None:
-        return f"at step {_step(last, asked)}, the last, it is shown to be unstable (95 %)."
-    low = (
-        "every candidate may be stable"
-        if smallest.low == first
-        else f"before step {_step(smallest.low, asked)} it is shown to be unstable"
-    )
-    high = (
-        "at no candidate is it shown to be stable"
-        if smallest.high is None
-        else f"from step {_step(smallest.high, asked)} on it is shown to be stable"
-    )
+    unstable = max((step for step in found.steps if smallest.low is None or step < smallest.low), default=None)
+    low = "shown to be unstable at none of the candidates"
+    if unstable is not None:
+        low = f"shown to be unstable at step {_step(unstable, asked)}"
+    high = "shown to be stable from none on"
+    if smallest.high is not None:
+        high = f"shown to be stable from step {_step(smallest.high, asked)} on"
     return f"{low}, {high} (95 % each, {len(found.seeds)} seeds)."
 
 
