@@ -16,6 +16,8 @@ from lth.study.replication import Replication
 from lth.study.stability import StabilityOfTraining, candidates, parse_copies, parse_levels
 from lth.tracking.store import KEY, Store
 
+KEYS = make_problem().keys
+
 pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
 
 
@@ -54,34 +56,31 @@ def error_of(state: dict[str, torch.Tensor], normalise) -> float:
     return float((guessed != data.test_labels).float().mean())
 
 
-def test_a_barrier_is_what_a_few_lines_of_torch_say_of_two_copies(tracking, tmp_path):
-    said: list[str] = []
-    run_id = probe(said, "2").complete()
-    keys = make_problem().keys
-    for row in table(run_id, tmp_path):
-        found = [
-            lth.load_solution(run_of(keys.solution(Copy.of(0, int(row["step"]), number)))) for number in (1, 2)
-        ]
-        ends = [{**copy.weights.parameters, **copy.weights.buffers} for copy in found]
-        assert not torch.equal(ends[0]["5.weight"], ends[1]["5.weight"])
-        errors = [error_of(halfway(*ends, alpha), found[0].normalise) for alpha in (0, 0.5, 1)]
-        barrier = max(errors) - (errors[0] + errors[-1]) / 2
-        assert float(row["error_barrier"]) == pytest.approx(barrier, abs=1e-6)
+def barrier_of(row: dict[str, str]) -> float:
+    """Return the barrier between the two copies of a row of the table, without anything that measured it."""
+    place = int(row["level"]), int(row["step"])
+    found = [lth.load_solution(run_of(KEYS.solution(Copy.of(*place, number)))) for number in (1, 2)]
+    ends = [{**copy.weights.parameters, **copy.weights.buffers} for copy in found]
+    assert not torch.equal(ends[0]["5.weight"], ends[1]["5.weight"])
+    errors = [error_of(halfway(*ends, alpha), found[0].normalise) for alpha in (0, 0.5, 1)]
+    return max(errors) - (errors[0] + errors[-1]) / 2
 
 
-def test_what_is_there_is_found_by_more_steps_and_levels_and_another_rewind_step(tracking, tmp_path):
+def test_a_barrier_is_what_torch_says_of_two_copies_and_what_is_there_is_found_by_more_of_all(
+    tracking, tmp_path
+):
     said: list[str] = []
     first = probe(said, "2").complete()
     assert kinds() == {"dense_state": 1, "copy": 2, "measurement": 1, "study": 1, "copies": 1, "stability": 1}
     assert probe(said, "2").complete() == first
     assert said[-1].endswith(f"found in run {first}, nothing to compute")
-    run_id = probe(said, "1,2", levels=(0, 1), rewind_step="4").complete()
+    rows = table(probe(said, "1,2", levels=(0, 1), trajectory="none").complete(), tmp_path)
     found = kinds()
     assert (found["dense_state"], found["copy"], found["measurement"]) == (2, 2 * 2 * 2, 2 * 2)
     assert found["imp"] == 1, "level 1's mask is of the dense network"
-    assert {(row["level"], row["step"]) for row in table(run_id, tmp_path)} == {
-        (level, step) for level in "01" for step in "12"
-    }
+    assert {(row["level"], row["step"]) for row in rows} == {(level, step) for level in "01" for step in "12"}
+    for row in rows[:2]:
+        assert float(row["error_barrier"]) == pytest.approx(barrier_of(row), abs=1e-6)
 
 
 def test_the_dense_state_at_the_rewind_step_is_that_of_the_study_and_copies_leave_no_row_in_its_tables(
@@ -91,27 +90,14 @@ def test_the_dense_state_at_the_rewind_step_is_that_of_the_study_and_copies_leav
     study.solution(Place.imp(0))
     rows = len(lth.results())
     probe([], "2").complete()
-    keys = make_problem().keys
     state, dense = (
-        lth.load_solution(run_of(keys.solution(place))) for place in (DenseState.after(2), Place.imp(0))
+        lth.load_solution(run_of(KEYS.solution(place))) for place in (DenseState.after(2), Place.imp(0))
     )
     assert state.rewind.step == dense.rewind.step == 2
     for name, tensor in dense.rewind.weights.parameters.items():
         assert torch.equal(state.rewind.weights.parameters[name], tensor)
         assert torch.equal(state.rewind.momentum[name], dense.rewind.momentum[name])
     assert len(lth.results()) == rows == len(study.rows()) == 1
-
-
-def test_several_seeds_have_an_interval_and_the_line_to_go_on_with_is_said(tracking, tmp_path):
-    said: list[str] = []
-    stability = probe(said, "0", seeds=(0, 1), error_margin="0.9")
-    run_id = stability.complete()
-    (first, *_) = table(run_id, tmp_path, "stability.csv")
-    assert float(first["error_barrier_low"]) <= float(first["error_barrier"])
-    told = stability.summary(run_id)
-    assert "**dense** is stable from step 0" in told
-    assert "lth study -P error_margin=0.9 -P seeds=0,1 -P rewind_step=0`" in told
-    assert Store().run(run_id).data.metrics["stability/smallest_step_level_0"] == 0
 
 
 def test_a_plan_says_what_is_to_do_and_does_nothing(tracking):
