@@ -219,8 +219,9 @@ class StabilityOfTraining:
             predicted |= work.study.predicted(work.targets())
             work.desk.refresh()
             done += [task.key for task in work.targets() if work.desk.known(task) is not None]
+        rest = Rest(predicted, done)
         for study in self._studies:
-            study.rest = Rest(predicted, done)
+            study.rest = rest
         self._replication.carry_out(self._works, manner, {"probe": self._probe.told()})
 
     def _tell(self) -> str:

@@ -70,7 +70,8 @@ def draw_stability(found: Stability, epochs: Mapping[int, float], title: str) ->
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(3, len(labels)), fontsize=SMALL_TEXT_SIZE
     )
-    head(figure, title)
+    seeds = f"\neach of {len(found.seeds)} seeds thin; their mean with its interval, 95 % at each end"
+    head(figure, title + (seeds if len(found.seeds) > 1 else ""))
     return figure
 
 
@@ -164,8 +165,12 @@ def _small_loss(axes: Axes) -> float:
 def _name_steps(axes: Axes, steps: Sequence[int], epochs: Mapping[int, float]) -> None:
     every = math.ceil(len(steps) / _MOST_LABELS)
     shown = range(0, len(steps), every)
-    axes.set_xticks(list(shown), [f"{steps[each]}\n({epochs[steps[each]]:.3g})" for each in shown])
+    axes.set_xticks(list(shown), [f"{steps[each]}\n({_few_digits(epochs[steps[each]])})" for each in shown])
     axes.set_xlim(-0.4, len(steps) - 0.6)
+
+
+def _few_digits(epoch: float) -> str:
+    return f"{epoch:.2g}" if epoch < 10 else f"{epoch:.0f}"
 
 
 def _by_name(panels: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
