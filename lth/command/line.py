@@ -15,6 +15,7 @@ from lth.command import (
     relocate,
     report,
     show,
+    stability,
     study,
     sweep,
     train_dense,
@@ -26,6 +27,7 @@ from lth.setting.misspelt import parameter_meant
 COMMANDS: Final = {  # in the order in which they are listed
     "study": study.main,
     "sweep": sweep.main,
+    "stability": stability.main,
     "report": report.main,
     "ui": ui.main,
     "train_dense": train_dense.main,

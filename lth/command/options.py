@@ -28,6 +28,7 @@ from lth.signals import interrupt_on_signals
 if TYPE_CHECKING:
     from lth.study.open import Opening
     from lth.study.replication import Replication
+    from lth.study.stability import StabilityOfTraining
     from lth.study.study import Study
     from lth.study.sweep import Sweep
     from lth.tracking.store import Store
@@ -99,11 +100,18 @@ class ProjectCommand(click.Command):
 
 def study_options(command: Command) -> Command:
     """Add every parameter of a study to a click command, spelled with `_` or `-`."""
+    return study_options_but()(command)
+
+
+def study_options_but(*names: str) -> Callable[[Command], Command]:
+    """Return what adds every parameter of a study but some, of which a command has options of its own."""
+    texts = {**_RUNNING_OPTIONS, **{row.name: row.help for row in PARAMETERS}}
     options = [
         click.option(*_spellings(name), name, default=None, help=text, **(OPTIONAL if name == "fresh" else {}))
-        for name, text in {**_RUNNING_OPTIONS, **{row.name: row.help for row in PARAMETERS}}.items()
+        for name, text in texts.items()
+        if name not in names
     ]
-    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 def _spellings(name: str) -> list[str]:
@@ -196,6 +204,30 @@ def opened_sweep(options: Options, seeds: str | None, *, say: Callable[[str], No
         with told_as(click.ClickException):
             yield sweep
             _tell_where(store)
+
+
+@contextmanager
+def opened_stability(
+    options: Options,
+    seeds: str | None,
+    steps: str,
+    levels: str,
+    copies: str,
+    *,
+    say: Callable[[str], None],
+) -> Iterator[StabilityOfTraining]:
+    """Build what tells the stability of a training; user errors end the command likewise."""
+    with told_as(click.UsageError):
+        from lth.study.stability import StabilityOfTraining, parse_levels
+
+        masked = parse_levels(levels)
+    given = {**options, "levels": str(max(1, *masked))}
+    with opened_replication(given, seeds, say=say) as replication:
+        with told_as(click.UsageError):
+            stability = StabilityOfTraining(
+                replication, given, steps=steps, levels=masked, copies=copies, say=say
+            )
+        yield stability
 
 
 def _seeds(written: str | None, given: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ Source: benchmarks/README.md, of which each rate names the line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -26,7 +27,7 @@ from lth.plan.jobs import (
     SubspaceJob,
     SurfaceJob,
 )
-from lth.plan.place import Place
+from lth.plan.place import Beside, Copy, DenseState, Place
 from lth.plan.tasks import Task
 from lth.setting.setting import DirectionNorm, Setting
 
@@ -91,7 +92,8 @@ def seconds_of(
         precision: That it is trained in, `fp32` or `bf16`.
         threads: Of a CPU, that share it.
     """
-    overhead = _TRAINING_OVERHEAD if isinstance(task.node, Place) else _OVERHEAD
+    is_solution = isinstance(task.node, Place) and not isinstance(task.node, Beside)
+    overhead = _TRAINING_OVERHEAD if is_solution else _OVERHEAD
     passes = _passes(task, setting, size, hardware.training[precision])
     return overhead + passes * (hardware.each + size.products / hardware.rate) / threads
 
@@ -100,9 +102,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     """Return the forward passes of an example that a task is worth."""
     node, analysis = task.node, setting.analysis
     if isinstance(node, Place):
-        epochs = setting.training.fine_tune_epochs if node.kind == "fine_tune" else setting.training.epochs
         sharp = setting.training.sam_rho > 0 or node.kind == "safe"
-        return epochs * size.train * training * (_SHARP if sharp else 1)
+        return _epochs(task, node, setting, size) * size.train * training * (_SHARP if sharp else 1)
     examples = analysis.hessian_examples.of(size.train)
     curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):
@@ -122,3 +123,16 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return (analysis.grid**2 + len(node.shown)) * examples
     assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")
     return 0.0  # what is of weights and eigenvectors alone, and what only puts together
+
+
+def _epochs(task: Task, place: Place, setting: Setting, size: Size) -> float:
+    """Return the epochs that a training takes: those beside a study's go a part of its way."""
+    if place.kind == "fine_tune":
+        return setting.training.fine_tune_epochs
+    if not isinstance(place, Beside):
+        return setting.training.epochs
+    of_epoch = math.ceil(size.train / setting.training.batch_size)
+    if isinstance(place, Copy):
+        return setting.training.epochs - place.step / of_epoch
+    before = max((need.node.step for need in task.needs if isinstance(need.node, DenseState)), default=0)
+    return (place.step - before) / of_epoch

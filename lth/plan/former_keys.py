@@ -29,7 +29,7 @@ from lth.plan.jobs import (
     places,
     study_jobs,
 )
-from lth.plan.place import Place, Point
+from lth.plan.place import Beside, Place, Point
 from lth.setting.network import NetworkSpec
 from lth.setting.setting import AnalysisSetting, Setting
 
@@ -143,9 +143,10 @@ class FormerKeys:
 
 
 def knew(job: Job, analysis: AnalysisSetting) -> bool:
-    """Return whether version 1 had such measurements; it kept no eigenvectors of any."""
+    """Return whether version 1 had such measurements; it kept no eigenvectors of any, and trained no copies."""
     keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
-    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob) or keeps_vectors)
+    of_copies = any(isinstance(place, Beside) for place in job.needs)
+    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob) or keeps_vectors or of_copies)
 
 
 def computing_of(computed_by: str) -> Computing | None:

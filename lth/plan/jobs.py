@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lth.errors import InputError
-from lth.plan.place import BASELINES, METHODS, Kind, Place, Point, parse_place
+from lth.plan.place import BASELINES, METHODS, Copy, Kind, Place, Point, parse_place
 from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
@@ -115,6 +115,9 @@ class LineJob(_Job):
     measure: Measure = "lines"
 
     def _words(self) -> str:
+        first, second = self.start.place, self.end.place
+        if isinstance(first, Copy) and isinstance(second, Copy) and first.origin == second.origin:
+            return f"line between copies {first.number} and {second.number} of {first.origin}"
         return f"line from {self.start.name} to {self.end.name}"
 
     def _at(self) -> Sequence[Point]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from lth.plan.computing import Computing
 from lth.plan.former_keys import FormerKeys
 from lth.plan.jobs import Job, Measure, places_of, study_jobs
-from lth.plan.place import Place
+from lth.plan.place import Beside, Place
 from lth.setting.network import NetworkSpec
 from lth.setting.parameter import BY_NAME, Result, Rewind
 from lth.setting.setting import Setting, spelled, with_overrides
@@ -31,6 +31,9 @@ _RESTS_ON: dict[Measure, Measure] = {
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone
 _STEPS = ("milestones", "rewind_step")  # which version 1 knew as epochs or iterations alone
 _EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
+# Which state a study rewinds to, how its chain does, and what it keeps on the way is nothing to trainings
+# beside it; a mask that depends on them names its parent.
+_OF_THE_CHAIN = frozenset({"rewind_step", "rewind", "trajectory"})
 
 
 def content_key(content: Mapping[str, object]) -> str:
@@ -114,7 +117,10 @@ class TaskKeys:
             return self.given[place.level]
         parent = self.solution(Place.imp(place.level - 1)) if place.level > 0 else None
         results = results_of(place, self.setting.pruning.rewind)
-        return self._key("solution", *results, **asdict(place), parent=parent)
+        content = {**asdict(place), "parent": parent}
+        if isinstance(place, Beside):
+            return self._keyed("solution", results, content, without=_OF_THE_CHAIN)
+        return self._key("solution", *results, **content)
 
     def ancestors(self, level: int) -> tuple[str, ...]:
         """Return the keys of w(0), …, w(level-1)."""
@@ -154,8 +160,22 @@ class TaskKeys:
         """Return the key of the study as a whole, the parent of all its runs."""
         return self._key("study", *_EVERY_TRAINING, given=list(self.given))
 
+    def stability(self) -> str:
+        """Return the key of the run that all is shown under by which the study's stability is told."""
+        return content_key({"task": "stability of a study", "study": self.study()})
+
     def _key(self, task: str, *results: Result, **content: object) -> str:
         """Return the key of a task whose result depends on the content and on what decides the results."""
+        return self._keyed(task, results, content)
+
+    def _keyed(
+        self,
+        task: str,
+        results: Sequence[Result],
+        content: Mapping[str, object],
+        without: Set[str] = frozenset(),
+    ) -> str:
+        """Return the same, which some of the parameters that decide the results do not enter."""
         codes = {what: code for what, code in self.codes.items() if what != "own_method" or what in results}
         problem: dict[str, Any] = {
             "network": self.spec.as_json(),
@@ -164,5 +184,6 @@ class TaskKeys:
             **({"codes": codes} if codes else {}),
             **({} if self.coordinates is None else {"coordinates": dict(self.coordinates)}),
         }
-        parameters = entering(spelled(self.resolved, *results))
+        written = spelled(self.resolved, *results)
+        parameters = entering({name: value for name, value in written.items() if name not in without})
         return content_key({"task": task, **content, "problem": problem, "parameters": parameters})

@@ -38,10 +38,12 @@ _Method = Literal[
     "magnitudes_only",
     "own_method",  # of the user's: own_method=package.module:function
 ]
-Kind = Literal[_OfPaper, _Method]
+_Beside = Literal["dense_state", "copy"]  # what stability is told by: trained beside a study's solutions
+Kind = Literal[_OfPaper, _Method, _Beside]
 
 BASELINES: tuple[Kind, ...] = get_args(_OfPaper)[1:]
 METHODS: tuple[Kind, ...] = get_args(_Method)  # beyond the paper: trained if a study is asked to (methods=…)
+SOLUTIONS: tuple[Kind, ...] = (*get_args(_OfPaper), *METHODS)  # those of a study, a row each in its tables
 
 
 @dataclass(frozen=True, order=True)
@@ -62,6 +64,54 @@ class Place:
         if self.kind == "imp":
             return "dense" if self.level == 0 else f"level {self.level}"
         return f"{self.kind} at level {self.level}"
+
+
+@dataclass(frozen=True, order=True)
+class Beside(Place):
+    """The place of a training that is none of a study's solutions, but goes along its dense one for a while."""
+
+    step: int  # of the schedule, down to which it is the dense training itself
+
+
+@dataclass(frozen=True, order=True)
+class DenseState(Beside):
+    """The place of the dense network as it is on the way: all that its training goes on from after a step."""
+
+    @classmethod
+    def after(cls, step: int) -> DenseState:
+        """Return the place of the state after so many steps."""
+        return cls("dense_state", 0, step)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: `dense at step 500`."""
+        return f"dense at step {self.step}"
+
+
+@dataclass(frozen=True, order=True)
+class Copy(Beside):
+    """The place of a training to the end from the dense state after a step, under SGD noise of its own.
+
+    The noise is the order of the data, its augmentation and what the network draws. At a level above 0 the
+    state is masked by m(L).
+    """
+
+    number: int  # from 1 on
+
+    @classmethod
+    def of(cls, level: int, step: int, number: int) -> Copy:
+        """Return the place of one copy under a level's mask."""
+        return cls("copy", level, step, number)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: `copy 1 of level 3 from step 500`."""
+        return f"copy {self.number} of {self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """What it is a copy of."""
+        return f"{Place.imp(self.level).name} from step {self.step}"
 
 
 Form = Literal[

@@ -11,13 +11,13 @@ it needs. Nothing here says in which order, process or machine they are done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lth.plan.former_keys import knew
 from lth.plan.jobs import MEASURES, Job, Measure, chosen, level_jobs, places_of, study_jobs
 from lth.plan.keys import TaskKeys
-from lth.plan.place import METHODS, Place
+from lth.plan.place import METHODS, Beside, Copy, DenseState, Place
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,32 @@ class Task:
         others = {Analysis: "analysis", Summary: "study", ReportNode: "report"}
         return others.get(type(self.node), "measurement")
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is a training beside the study's, or a measurement of such."""
+        return isinstance(self.node, Beside) or any(isinstance(need.node, Beside) for need in self.needs)
 
-def starts_from(place: Place) -> tuple[Place, ...]:
-    """Return the solutions that a training starts from."""
+
+def starts_from(place: Place, states: Collection[int] = ()) -> tuple[Place, ...]:
+    """Return the solutions that a training starts from.
+
+    Args:
+        place: Of what is trained.
+        states: Steps after which the state of the dense training is kept: each is reached from the one before.
+    """
+    if isinstance(place, Copy):
+        states = (place.step,)
+    elif isinstance(place, DenseState):
+        states = [step for step in states if step < place.step]
+    else:
+        states = ()
+    reached = max(states, default=0)  # the state after no step is the initialisation
+    state = (DenseState.after(reached),) if reached > 0 else ()
     if place.level == 0:
-        return ()
+        return state
     before = Place.imp(place.level - 1)
+    if isinstance(place, Copy):
+        return (*state, before)  # whose smallest weights m(L) leaves out
     from_dense = place.kind == "one_shot" or place.kind in METHODS
     return (before, Place.imp(0)) if from_dense and place.level > 1 else (before,)
 
@@ -104,14 +124,17 @@ class StudyTasks:
         self._keys, self._former, self._name = keys, keys.former, name
         self._trainings: dict[Place, Task] = {}
         self._measurements: dict[Job, Task] = {}
+        self._states: frozenset[int] = frozenset()
         self.by_key: dict[str, Task] = {}  # every task that was asked for
 
     def training(self, place: Place) -> Task:
         """Return the task of a solution."""
         if place not in self._trainings:
             inherited = place.kind == "imp" and place.level < len(self._keys.given)
-            needs = () if inherited else tuple(self.training(before) for before in starts_from(place))
-            former = None if self._former is None else self._former.solution(place)
+            before = () if inherited else starts_from(place, self._states)
+            needs = tuple(map(self.training, before))
+            is_known = self._former is not None and not isinstance(place, Beside)
+            former = self._former.solution(place) if self._former is not None and is_known else None
             self._trainings[place] = self._noted(Task(self._keys.solution(place), place, needs, former))
         return self._trainings[place]
 
@@ -129,6 +152,13 @@ class StudyTasks:
         needs = (*(self.measurement(job) for job in jobs), self.training(Place.imp(level)))
         former = None if self._former is None else self._former.analysis(level, jobs)
         return self._noted(Task(self._keys.analysis(level, jobs), Analysis(level, tuple(jobs)), needs, former))
+
+    def keep_states(self, steps: Iterable[int]) -> None:
+        """Have the states of the dense training after these steps kept too, each reached from the one before.
+
+        Only which state another is reached from depends on it; those asked for already stay as they are.
+        """
+        self._states |= frozenset(steps)
 
     def _noted(self, task: Task) -> Task:
         return self.by_key.setdefault(task.key, task)

@@ -23,12 +23,13 @@ from lth.plan.computing import Computing
 from lth.plan.former_keys import counts
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
-from lth.plan.place import Kind, Place
+from lth.plan.place import Beside, Copy, DenseState, Kind, Place
 from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_foreign, is_reference
 from lth.setting.setting import Setting
 from lth.setting.terms import Terms
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.solution.recipe.beside import noise_seed, start_copy, start_state
 from lth.solution.recipe.own import check_named
 from lth.solution.recipe.synflow import check_inputs
 from lth.solution.solution import Solution
@@ -39,7 +40,7 @@ from lth.training.objective import Objective, objective_of
 from lth.training.precision import training_format
 from lth.training.schedule import Schedule, resolve_schedule, rewind_iteration
 from lth.training.threads import threads_for
-from lth.training.train import EpochRecord, Keeper, Procedure, Progress, train
+from lth.training.train import EpochRecord, Keeper, Procedure, Progress, TrainingState, train
 
 
 @dataclass(frozen=True)
@@ -314,13 +315,34 @@ def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solut
     return start_sparse(place.kind, given)
 
 
-def procedure(problem: Problem) -> Procedure:
-    """Return how the trainings of a study compute on the device of the examples."""
+def plan_beside(
+    problem: Problem, place: Beside, reached: TrainingState | None, previous: Solution | None
+) -> Start:
+    """Return mask, start and schedule of a training beside the study's.
+
+    Args:
+        problem: The study's.
+        place: Of the training.
+        reached: The latest state of the dense training that it starts from; None for the initialisation.
+        previous: w(L-1), whose smallest weights m(L) leaves out; of the dense network None.
+    """
+    setting = problem.keys.resolved.deciding("solutions", "sparse")
+    dense = start_dense(problem.network, setting, len(problem.data.train))
+    if isinstance(place, DenseState):
+        return start_state(place, dense, reached)
+    mask = dense.mask
+    if previous is not None:
+        mask = Ingredients(setting, problem.schedule, place.level, previous).mask
+    return start_copy(mask, dense.state if reached is None else reached, problem.schedule)
+
+
+def procedure(problem: Problem, place: Place | None = None) -> Procedure:
+    """Return how a study trains on the device of the examples; a copy has SGD noise of its own."""
     setting, computing = problem.keys.resolved.deciding("solutions"), problem.keys.computing
     return Procedure(
         augmentation=setting.data.augmentation,
         precision=computing.precision,
-        seed=setting.seed,
+        seed=noise_seed(setting.seed, place) if isinstance(place, Copy) else setting.seed,
         compiled=computing.compiled,
         epoch_examples=setting.training.epoch_examples,
         objective=objective_of(setting.training),
@@ -361,9 +383,10 @@ def solve(
         start.mask,
         problem.data,
         start.schedule,
-        procedure(problem),
+        procedure(problem, place),
         movement=start.movement,
         capture_at=start.capture_at,
+        until=start.until,
         resumed=resumed,
         keeper=keeper,
         on_epoch=on_epoch,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lth.plan.tasks import Task
 from lth.study.desk import JointDesk, StudyDesk
@@ -13,8 +13,25 @@ from lth.study.engine.engine import Engine
 from lth.study.engine.here import Here
 from lth.study.scheduler import RETRIES, Progress, Scheduler
 
-if TYPE_CHECKING:
-    from lth.study.study import Study
+
+class Work(Protocol):
+    """What is completed: a study, or what else is trained and measured of one."""
+
+    @property
+    def desk(self) -> StudyDesk:
+        """What is known of its tasks."""
+
+    def begin(self) -> bool:
+        """Say how much is to be done; False if nothing is."""
+
+    def targets(self) -> list[Task]:
+        """Return what it consists of."""
+
+    def quiet(self) -> list[Task]:
+        """Return what of it is not told of where it is found."""
+
+    def under_way(self) -> AbstractContextManager[None]:
+        """Show that it is worked on, for as long as the block lasts."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,7 @@ ALONE = Manner()
 
 
 def complete(
-    studies: Sequence[Study],
+    studies: Sequence[Work],
     say: Callable[[str], None],
     manner: Manner = ALONE,
     engine: Callable[[], Engine] | None = None,
@@ -77,7 +94,7 @@ def complete(
         scheduler.finish(targets, quiet={task for study in todo for task in study.quiet()})
 
 
-def joint(studies: Sequence[Study]) -> tuple[JointDesk, list[Task]]:
+def joint(studies: Sequence[Work]) -> tuple[JointDesk, list[Task]]:
     """Return one desk for several studies, and all they consist of."""
     desks: list[tuple[StudyDesk, Sequence[Task]]] = [(study.desk, study.targets()) for study in studies]
     return JointDesk(desks), [task for _, targets in desks for task in targets]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from lth.plan.order import Frontier, time_with
-from lth.plan.place import Place
+from lth.plan.place import SOLUTIONS, Place
 from lth.plan.rest import duration
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
@@ -14,7 +14,14 @@ from lth.study.rates import PROMPT, Rates, group_of, is_prompt, took
 from lth.tracking.store import Store, is_finished
 
 WORKERS = (1, 2, 8, 64, 512)
-_WORDS = {"dense": "dense trainings", "rewound": "other trainings", "fine_tune": "fine-tunings", PROMPT: "sums"}
+_WORDS = {
+    "dense": "dense trainings",
+    "rewound": "other trainings",
+    "fine_tune": "fine-tunings",
+    "dense_state": "dense states",
+    "copy": "copies",
+    PROMPT: "sums",
+}
 
 
 def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Rates, by: str) -> str:
@@ -75,5 +82,7 @@ def rates_elsewhere(store: Store, problem: Problem) -> Rates:
             scale = (
                 1.0 if tags["kind"] == "fine_tune" else epochs / float(run.data.params.get("epochs", epochs))
             )
-            rates.add(group_of(Task("", Place(tags["kind"], int(tags["level"])), ())), seconds * scale)
+            place = Place(tags["kind"], int(tags["level"]))
+            group = group_of(Task("", place, ())) if place.kind in SOLUTIONS else place.kind
+            rates.add(group, seconds * scale)
     return rates

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from lth.errors import InputError
-from lth.plan.place import Kind
+from lth.plan.place import SOLUTIONS
 from lth.setting.parameter import BY_NAME
 from lth.study.record.tidy import rows_of, tidy
 from lth.tracking.client import set_request_defaults
@@ -45,7 +45,7 @@ def results(experiment: str | None = None, **where: object) -> DataFrame:
 
 
 def _is_solution(run: FoundRun) -> bool:
-    return run.data.tags.get("kind") in get_args(Kind)
+    return run.data.tags.get("kind") in SOLUTIONS
 
 
 def _is_measured(run: FoundRun) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lth.cores import usable_cores
@@ -19,7 +20,7 @@ from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.report.figure.interactive import has_plotly
 from lth.setting.terms import speaking
-from lth.study.completion import ALONE, Manner, complete, joint
+from lth.study.completion import ALONE, Manner, Work, complete, joint
 from lth.study.engine.engine import Terms
 from lth.study.engine.node import facts_of
 from lth.study.engine.processes import Processes
@@ -91,8 +92,15 @@ class Replication:
         # Trainings follow one another; beside each there are measurements for about one more process.
         return max(1, min(usable_cores() // problem.measuring_threads, 2 * len(self.studies)))
 
-    def engine(self, manner: Manner) -> Processes | RayWorkers:
+    def engine(
+        self, manner: Manner, works: Sequence[Work] = (), told: Mapping[str, object] = MappingProxyType({})
+    ) -> Processes | RayWorkers:
         """Return what does tasks of these studies in other processes: those of this machine, or of Ray.
+
+        Args:
+            manner: Where, and how many.
+            works: What is done, one a study; by default the studies themselves.
+            told: What a worker is told of that besides the opening (`lth.study.engine.worker`).
 
         Raises:
             InputError: If Ray is asked for and not here, or its cluster can't do them.
@@ -100,10 +108,11 @@ class Replication:
         assert self._opening is not None, "studies that were opened from what a user said"
         tasks = {
             task: number
-            for number, study in reversed(list(enumerate(self.studies)))
-            for task in walk(study.targets(), lambda _task: False)
+            for number, work in reversed(list(enumerate(works or self.studies)))
+            for task in walk(work.targets(), lambda _task: False)
         }
-        terms = Terms(manner.workers, self._opening, self._say, self._lost, tasks.__getitem__)
+        opening = {**self._opening, **told}
+        terms = Terms(manner.workers, opening, self._say, self._lost, tasks.__getitem__)
         if manner.address is None:
             return Processes(terms, self._sharing(manner.workers))
         try:
@@ -191,7 +200,11 @@ class Replication:
         """Return what is to be done, in how many hours, and with how many workers how fast; nothing is done."""
         for study in self.studies:
             study.check()
-        desk, targets = joint(self.studies)
+        return self.plan_for(self.studies)
+
+    def plan_for(self, works: Sequence[Work]) -> str:
+        """Return the same of what is trained and measured of these studies."""
+        desk, targets = joint(works)
         desk.refresh()
         problem = self.studies[0].problem
         rates = desk.rates(walk(targets, lambda _task: False))
@@ -268,15 +281,25 @@ class Replication:
             UnfinishedError: If tasks failed; all is done that does not need them.
         """
         self._count()
+        self.carry_out(self.studies, manner)
+
+    def carry_out(
+        self, works: Sequence[Work], manner: Manner, told: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
+        """Do all that is not done yet of what is trained and measured of these studies; see `engine`.
+
+        Raises:
+            UnfinishedError: If tasks failed; all is done that does not need them.
+        """
         if manner.workers == 1 and manner.address is None:
-            complete(self.studies, self._say, manner)
+            complete(works, self._say, manner)
             return
         with ExitStack() as started:
             complete(
-                self.studies,
+                works,
                 self._say,
                 manner,
-                lambda: started.enter_context(closing(self.engine(manner))),
+                lambda: started.enter_context(closing(self.engine(manner, works, told))),
             )
 
     def _count(self) -> None:

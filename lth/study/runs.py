@@ -88,11 +88,12 @@ class StudyRuns:
             own[FROM_RUN] = self._origin
         if fresh:
             own[FRESH] = "true"
-        parent = self.measurements() if task.kind == "measurement" else self.parent()
+        parent = self._parent_of(task)
         with self._store.open_alone(task.name, own, parent=parent, adopt=adopt) as run:
             if run is not None:
                 models = self._index.models(need.key for need in task.needs if isinstance(need.node, Place))
-                log_setting(run, self._problem, task.level, models=models)
+                # A parameter `level` would list what is beside a study among its solutions (`views`).
+                log_setting(run, self._problem, None if task.is_beside else task.level, models=models)
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
                 if isinstance(task.node, Place):
@@ -133,6 +134,16 @@ class StudyRuns:
         return self._find_or_open(
             self._problem.keys.measurements(), "measurements", "measurements", self.parent()
         )
+
+    def stability(self) -> str:
+        """Return the run that all is shown under by which the study's stability is told."""
+        key = self._problem.keys.stability()
+        return self._find_or_open(key, "copies under other SGD noise", "copies", self.parent())
+
+    def _parent_of(self, task: Task) -> str:
+        if task.is_beside:
+            return self.stability()
+        return self.measurements() if task.kind == "measurement" else self.parent()
 
     def _find_or_open(self, key: str, name: str, kind: str, parent: str | None) -> str:
         tags = {**study_tags(self._problem), "kind": kind, MEASURING: measuring(self._problem), KEY: key}

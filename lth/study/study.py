@@ -244,7 +244,8 @@ class Study:
         """Return what to say of the rest of what was asked for, behind a task that is begun."""
         if self.rest is None:
             return ""
-        self.rest.note(self.finished())
+        own = (key for key in self.rest.keys if key in self.tasks.by_key)
+        self.rest.note(key for key in own if self._index.known(key) is not None)
         return f" ({self.rest})"
 
     def first_result(self) -> tuple[str, str] | None:

@@ -16,16 +16,18 @@ from lth.measure.kind.take import kind_of, numbers
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import CurvatureJob, Job
-from lth.plan.place import Place, Point
-from lth.plan.tasks import Analysis, ReportNode, Summary, Task, starts_from
+from lth.plan.place import Beside, DenseState, Place, Point
+from lth.plan.tasks import Analysis, ReportNode, Summary, Task
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_foreign
 from lth.setting.terms import speaking
 from lth.solution.checkpoint import read_solution
-from lth.solution.problem import Problem, check_kind, check_level, check_measurable, plan
+from lth.solution.problem import Problem, check_kind, check_level, check_measurable, plan, plan_beside
+from lth.solution.recipe import Start
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
 from lth.study.measuring import measure_on
+from lth.study.record.beside import beside_tags
 from lth.study.record.layers import layer_metrics
 from lth.study.record.load import KeptWeights, check_kept, load_eigenvectors, load_solution
 from lth.study.record.row import baseline_of, geometry, jobs_of_baseline
@@ -37,6 +39,8 @@ from lth.study.trial.trial import Trial
 from lth.study.unsent import Unsent, forget
 from lth.tracking.folder import KEPT, clear_progress
 from lth.tracking.store import COMPUTED_BY, Store
+from lth.training.schedule import rewind_iteration
+from lth.training.train import TrainingState
 
 _COUNTED = ("spectra", "matched", "subspaces", "parts")  # measures of k eigenvalues
 _OF_WEIGHTS = ("distances", "subspaces")  # that need no network
@@ -153,12 +157,12 @@ class TaskWorker:
         )
 
     def _train(self, task: Task, place: Place, *, adopt: bool, fresh: bool) -> str | None:
-        before = {need: self._load(need) for need in starts_from(place)}
-        previous = before.get(Place.imp(place.level - 1))
-        start = plan(self._problem, place, previous, before.get(Place.imp(0)))
+        start, previous = self._start(task, place)
         environment = computed_by(self._problem)
         unsent = Unsent(self._unsent, task.key, environment, fresh=fresh, say=self._say)
         tags, density = {COMPUTED_BY: environment, **self._trial.tags}, start.density
+        if isinstance(place, Beside):
+            tags |= beside_tags(place)
         with (
             unsent.rescuing() as directory,
             self._runs.task(task, density, adopt=adopt, fresh=fresh, tags=tags) as run,
@@ -183,10 +187,36 @@ class TaskWorker:
             self._hold(run.run_id, written)
             self._results.hold_outcome(run.run_id, Attained(written.density, written.history))
         clear_progress(run)
+        if task.is_beside:
+            return run.run_id
         last = solution.history[-1]
         layers = layer_metrics(solution.mask)
         self._runs.add(lambda study: log_solution_trend(study, place, solution.density, last, layers))
         return run.run_id
+
+    def _start(self, task: Task, place: Place) -> tuple[Start, Solution | None]:
+        """Return what a training starts from, and w(L-1) if its solution has the rewind point of that."""
+        before = {need.node: self._load(need.node) for need in task.needs if isinstance(need.node, Place)}
+        previous = before.get(Place.imp(place.level - 1))
+        if not isinstance(place, Beside):
+            return plan(self._problem, place, previous, before.get(Place.imp(0))), previous
+        state = next((each.rewind for where, each in before.items() if isinstance(where, DenseState)), None)
+        if isinstance(place, DenseState):
+            state = self._nearest(place, state)
+        return plan_beside(self._problem, place, state, previous), None
+
+    def _nearest(self, place: DenseState, state: TrainingState | None) -> TrainingState | None:
+        """Return the rewind point of w(0), if that is trained already and nearer to a state than another is."""
+        keys, setting = self._problem.keys, self._problem.setting.training
+        step = rewind_iteration(setting, self._problem.schedule)
+        reached = 0 if state is None else state.step
+        if (
+            keys.given
+            or not reached < step <= place.step
+            or self._index.find(keys.solution(Place.imp(0))) is None
+        ):
+            return state
+        return self._load(Place.imp(0)).rewind
 
     def _measure(self, task: Task, job: Job, *, adopt: bool, fresh: bool) -> str | None:
         environment = measured_by(self._problem.devices, self._problem.measuring_threads)

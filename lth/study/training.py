@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lth.network.weights import Weights
-from lth.plan.place import Place
+from lth.plan.place import Beside, Place
 from lth.solution.checkpoint import read_solution, write_solution
 from lth.solution.problem import Problem, procedure, solve
 from lth.solution.progress_file import progress_environment
 from lth.solution.recipe import Start
 from lth.solution.solution import Solution
+from lth.study.record.beside import log_beside
 from lth.study.record.solution import log_epoch, log_solution, log_solution_model
 from lth.study.record.training_progress import ProgressKeeper
 from lth.study.unsent import Unsent
@@ -79,15 +80,25 @@ def train_on(
     unsent.complete(seconds)
     trained = time.monotonic()
     run.check_owner()
-    log_solution(run, solution, directory, problem, seconds)
-    if (reason := log_solution_model(run, solution, problem, start.schedule.num_iterations)) is not None:
-        run.tags({"lth.warnings": reason})
-        say(f"  warning: {reason}")
+    if isinstance(place, Beside):
+        log_beside(run, place, solution, directory, seconds)
+    else:
+        log_solution(run, solution, directory, problem, seconds)
+        reason = log_solution_model(run, solution, problem, start.schedule.num_iterations)
+        if reason is not None:
+            run.tags({"lth.warnings": reason})
+            say(f"  warning: {reason}")
     run.metrics({"time/tracking_seconds": keeper.spent + time.monotonic() - trained})
-    last = solution.history[-1]
-    reached = told(problem.metric, last.test.accuracy)
-    say(f"  training loss {last.train.loss:.4g}, test {reached}, {seconds:.0f} s")
+    say(f"  {_reached(solution, problem)}{seconds:.0f} s")
     return solution
+
+
+def _reached(solution: Solution, problem: Problem) -> str:
+    """Return what to say of where a training ended; nothing of one that ended within its first epoch."""
+    if not solution.history:
+        return ""
+    last = solution.history[-1]
+    return f"training loss {last.train.loss:.4g}, test {told(problem.metric, last.test.accuracy)}, "
 
 
 def _train(
@@ -108,7 +119,8 @@ def _train(
             log_epoch(run, record)  # what that process could not send
     if (reason := why_launched(problem)) is not None:
         say(f"  {reason}")
-    keep = snapshot_epochs(problem.setting.training.trajectory, start.schedule.num_epochs)
+    snapshots = "none" if isinstance(place, Beside) else problem.setting.training.trajectory
+    keep = snapshot_epochs(snapshots, start.schedule.num_epochs)
 
     def on_epoch(record: EpochRecord, weights: Weights) -> None:
         log_epoch(run, record)

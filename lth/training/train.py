@@ -164,6 +164,7 @@ def train(
     *,
     movement: Movement | None = None,
     capture_at: int | None = None,
+    until: int | None = None,
     resumed: Progress | None = None,
     keeper: Keeper | None = None,
     on_epoch: Callable[[EpochRecord, Weights], None] | None = None,
@@ -180,6 +181,7 @@ def train(
         procedure: Augmentation, precision, compilation, the seed of the data order, and what is recorded.
         movement: How the mask moves; by default it stays.
         capture_at: The step whose state is returned as `captured` (the rewind point).
+        until: The step to end at, instead of the schedule's last; the rates are those of the whole schedule.
         resumed: Go on from here; everything else as it was in the training that kept it.
         keeper: Is given the progress when it says so, and when the training is interrupted.
         on_epoch: Called at the end of every epoch, the start too if it is one, with its record and weights;
@@ -207,6 +209,7 @@ def train(
             procedure,
             movement,
             capture_at,
+            until,
             resumed,
             keeper,
             on_epoch,
@@ -223,6 +226,7 @@ def _train(
     procedure: Procedure,
     movement: Movement | None,
     capture_at: int | None,
+    until: int | None,
     resumed: Progress | None,
     keeper: Keeper | None,
     on_epoch: Callable[[EpochRecord, Weights], None] | None,
@@ -238,6 +242,7 @@ def _train(
     augmenter = Augmenter(data.train, procedure.augmentation, procedure.seed)
     captured = None if resumed is None else resumed.captured
     history = [] if resumed is None else list(resumed.history)
+    end = schedule.num_iterations if until is None else until
 
     def record(epoch: int) -> None:
         if run.restates and run.step == schedule.num_iterations:
@@ -258,15 +263,15 @@ def _train(
         first, into_epoch = divmod(run.step, schedule.iterations_per_epoch)
         if into_epoch == 0 and not (history and history[-1].epoch == first):
             record(first)  # else the start belongs to no epoch's end, or was recorded before it was kept
-        epochs = range(first, schedule.num_epochs)
-        bar = progress(epochs, label, total=schedule.num_epochs, initial=first, unit="epoch")
+        last_epoch = math.ceil(end / schedule.iterations_per_epoch)
+        bar = progress(range(first, last_epoch), label, total=last_epoch, initial=first, unit="epoch")
         for epoch in bar:
             order = torch.randperm(len(data.train), generator=generator(procedure.seed, "order", epoch))
             batches = torch.split(order.to(data.train.held_on), schedule.batch_size)
             draws = augmenter.epoch(epoch)
             with restored(device), full_float32():  # an epoch at a time: reading a GPU's random state waits
                 for index in batches[run.step - epoch * schedule.iterations_per_epoch :]:
-                    if run.step == schedule.num_iterations:
+                    if run.step == end:
                         break
                     if run.step == capture_at:
                         captured = run.state()
@@ -278,6 +283,8 @@ def _train(
                     if keeper is not None and keeper.is_due():
                         keep()
             run.check()
+            if run.step < min(schedule.num_iterations, (epoch + 1) * schedule.iterations_per_epoch):
+                break  # within an epoch, `until`
             record(epoch + 1)
             last = history[-1]
             reached = told(procedure.objective.metric_of(data.test.labels), last.test.accuracy, digits=1)
@@ -288,6 +295,8 @@ def _train(
         except TrainingDivergedError as error:  # a bad state is no progress
             raise interruption from error
         raise
+    if run.step == capture_at:
+        captured = run.state()
     final_mask = mask if run.moved is None else run.moved.mask
     return Training(run.weights(), captured, tuple(history), final_mask)
 

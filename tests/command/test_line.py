@@ -115,7 +115,7 @@ def test_a_preset_that_there_is_not_is_refused():
         (["study", "--num-seeds", "3"], "did you mean --seeds?"),
         (
             ["imp_level", "--seeds=0,1"],
-            "study, sweep, report, register; did you mean --seed?",
+            "study, sweep, stability, report, register; did you mean --seed?",
         ),
         (
             ["train_dense", "--level=1"],

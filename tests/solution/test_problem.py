@@ -6,10 +6,11 @@ import torch
 from tiny_problem import make_problem
 
 from lth.plan.computing import Computing
-from lth.plan.place import BASELINES, Place
-from lth.solution.problem import Problem, plan, procedure, set_up, solve
+from lth.plan.place import BASELINES, Copy, DenseState, Place
+from lth.solution.problem import Problem, plan, plan_beside, procedure, set_up, solve
 from lth.solution.solution import Solution
 from lth.study.record.solution import study_tags
+from lth.training.train import Progress
 
 CPU = torch.device("cpu")
 
@@ -101,3 +102,38 @@ def test_compilation_is_one_decision_by_the_steps_of_the_full_schedule(monkeypat
 def test_every_kind_starts_from_parameters_that_are_in_its_key(kind, problem, levels):
     start = plan(problem, Place(kind, 1), levels[0], levels[0])
     assert start.mask.num_kept == levels[1].mask.num_kept
+
+
+class _KeptAt:
+    """Keeps the progress of a training at one step of it."""
+
+    def __init__(self, step: int) -> None:
+        self._left, self.progress = step, None
+
+    def is_due(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+    def keep(self, progress: Progress) -> None:
+        self.progress = progress
+
+
+@pytest.mark.parametrize(
+    "place", [DenseState.after(3), Copy.of(0, 0, 1), Copy.of(1, 1, 2)], ids=lambda p: p.name
+)
+def test_a_training_beside_a_study_that_goes_on_from_its_progress_reaches_the_same_bits(problem, levels, place):
+    state = None
+    if isinstance(place, Copy) and place.step > 0:
+        before = DenseState.after(place.step)
+        state = solve(problem, before, plan_beside(problem, before, None, None)).rewind
+    start = plan_beside(problem, place, state, levels[0] if place.level else None)
+    keeper = _KeptAt(1)
+    whole = solve(problem, place, start, keeper=keeper)
+    assert keeper.progress is not None
+    assert keeper.progress.state.step == start.state.step + 1
+    resumed = solve(problem, place, start, resumed=keeper.progress)
+    for part in ("final", "initial"):
+        for name, tensor in getattr(whole, part).parameters.items():
+            assert torch.equal(getattr(resumed, part).parameters[name], tensor)
+    assert resumed.rewind.step == whole.rewind.step == place.step
+    assert resumed.mask.num_kept == whole.mask.num_kept == levels[place.level].mask.num_kept

@@ -1,4 +1,3 @@
-import typing
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ from problems import (
 from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.weights import Weights
-from lth.plan.place import BASELINES, METHODS, Kind, Place
+from lth.plan.place import BASELINES, METHODS, SOLUTIONS, Place
 from lth.solution.recipe import RECIPES, start_dense, start_sparse
 from lth.training.train import TrainingState
 
@@ -48,9 +47,9 @@ def removed(before: Mask, after: Mask) -> set[int]:
 
 
 def test_every_kind_has_a_recipe_and_seven_are_baselines():
-    assert set(BASELINES) | set(METHODS) | {"imp"} == set(typing.get_args(Kind)) == set(RECIPES)
+    assert set(BASELINES) | set(METHODS) | {"imp"} == set(SOLUTIONS) == set(RECIPES)
     assert len(BASELINES) == 7
-    for kind in typing.get_args(Kind):
+    for kind in SOLUTIONS:
         start_sparse(
             kind, replace(ingredients(LEVEL), setting=tiny_setting(own_method="own_methods:first_weights"))
         )

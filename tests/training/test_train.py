@@ -31,6 +31,7 @@ from lth.network.weights import Weights
 from lth.setting.amount import ALL, Amount
 from lth.solution.progress_file import KeptProgress, read_progress, write_progress
 from lth.training.evaluate import Evaluator
+from lth.training.optimiser import Recipe
 from lth.training.schedule import Schedule, resolve_schedule
 from lth.training.train import (
     EpochRecord,
@@ -712,3 +713,26 @@ def test_a_compiled_step_repeats_itself_agrees_with_the_plain_one_and_goes_on_to
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=tolerance)
     assert any(not torch.equal(tensor, theirs[name]) for name, tensor in ours.items()), "it was not compiled"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("stops", [(3,), (5,), (2, 4, 9), (5, 10), (7, 7), (0, 8)])
+def test_a_training_that_ends_on_the_way_and_goes_on_from_there_reaches_the_state_of_one_that_passes(
+    optimizer, stops
+):
+    schedule = replace(SCHEDULE, recipe=Recipe(optimizer=optimizer))
+    start, mask = TrainingState(Weights.of(NETWORK), {}, 0), Mask.dense(NETWORK)
+    given = NETWORK, start, mask, training_data(), schedule, procedure()
+    passed = train(*given, capture_at=stops[-1]).captured
+    reached: TrainingState | None = start
+    for stop in stops:
+        assert reached is not None
+        there = train(NETWORK, reached, *given[2:], capture_at=stop, until=stop)
+        ended = [record.epoch for record in there.history]
+        assert ended == [epoch for epoch in range(5) if reached.step <= 5 * epoch <= stop]
+        reached = there.captured
+    assert reached is not None
+    assert passed is not None
+    assert reached.step == passed.step == stops[-1]
+    assert_same_state(reached, passed)
+    assert all(torch.equal(reached.held[name], passed.held[name]) for name in passed.held)

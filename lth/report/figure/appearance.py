@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from lth.errors import InputError
-from lth.plan.place import Form, Kind, Place, Point
+from lth.plan.place import Beside, Form, Kind, Place, Point
 
 # The square root spreads the first levels, so that a study of two levels and one of sixteen are both legible.
 _LAST_COLOURED_LEVEL = 16
@@ -69,9 +69,9 @@ def appearance(place: Place) -> Appearance:
     """Return how a solution is drawn.
 
     Raises:
-        ValueError: If its kind is neither `imp`, nor a baseline, nor a method.
+        ValueError: If its kind is neither `imp`, nor a baseline, nor a method, nor what is beside a study.
     """
-    if place.kind == "imp":
+    if place.kind == "imp" or isinstance(place, Beside):
         return Appearance(level_colour(place.level), "o")
     looks = {**BASELINES, **METHODS}
     if place.kind not in looks:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.measure.interpolation import Interpolation, barrier
+from lth.plan.jobs import LineJob
 from lth.plan.place import Point
 from lth.report.figure.appearance import end_appearance
 from lth.report.figure.style import (
@@ -57,7 +60,8 @@ def draw_interpolation(line: Interpolation, start: Point, end: Point) -> Figure:
     )
     for axes, values in ((loss_axes, line.train_loss), (error_axes, test_error)):
         _name_ends(axes, values, start, end)
-    head(figure, f"Line from {start.name} to {end.name}")
+    name = LineJob(start, end).name
+    head(figure, f"{name[0].upper()}{name[1:]}")
     return figure
 
 
@@ -121,5 +125,5 @@ def _name_ends(axes: Axes, values: np.ndarray, start: Point, end: Point) -> None
             zorder=3,
             label=f"_{point.name}",
         )
-    first, last = (point.name.replace(" at ", "\nat ") for point in (start, end))
+    first, last = (re.sub(r" (at|from) ", r"\n\1 ", point.name) for point in (start, end))
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], [f"0\n{first}", "0.25", "0.5", "0.75", f"1\n{last}"])

@@ -33,6 +33,7 @@ class Start:
     capture_at: int | None = None
     movement: Movement | None = None  # of the mask, which by default stays
     ends_with: int | None = None  # how many weights it keeps in the end, where it moves
+    until: int | None = None  # the step to end at, instead of the schedule's last
 
     __repr__ = brief
 

@@ -33,6 +33,7 @@ from typing import IO
 import torch
 
 from lth.plan.order import walk
+from lth.plan.stability import Probe
 from lth.plan.tasks import Task
 from lth.signals import interrupt_on_signals
 from lth.study.engine.message import Message, message_of
@@ -52,7 +53,8 @@ class Worker:
 
     Args:
         opened: `opening` (the fields of an `Opening`), `seeds`, `tracking` (the address of the store),
-            `experiment`, `threads` and `logs` (a directory).
+            `experiment`, `threads` and `logs` (a directory); where not the studies themselves are done but what
+            tells their stability, `probe` (the fields of a `Probe`).
         tell: Tells the other process.
     """
 
@@ -71,6 +73,7 @@ class Worker:
             experiment=experiment,
             waits=True,  # who asks for a worker has opened it
         )
+        self._probe = Probe.of(opened["probe"]) if "probe" in opened else None
         self._openings = [opening.with_seed(seed) for seed in opened["seeds"]] or [opening]
         self._studies: dict[int, tuple[Study, dict[str, Task]]] = {}
         self._last: Study | None = None
@@ -109,7 +112,8 @@ class Worker:
         if number not in self._studies:
             sibling = next((study for study, _ in self._studies.values()), None)
             study = build_study(self._openings[number], self._store, self.say, sibling=sibling, describe=False)
-            tasks = walk(study.targets(), lambda _task: False)
+            targets = study.targets() if self._probe is None else self._probe.tasks(study.tasks)
+            tasks = walk(targets, lambda _task: False)
             for task in tasks:
                 study.desk.check(task)
             self._studies[number] = study, {task.key: task for task in tasks}

@@ -15,7 +15,7 @@ from lth.measure.eigenvector_files import FOLDER, read_eigenvectors
 from lth.measure.kind.curvature import kept_vectors
 from lth.measure.packed import Packed, PackedResultError
 from lth.network.weights import Weights
-from lth.plan.place import Kind
+from lth.plan.place import SOLUTIONS, Kind
 from lth.sealed import CheckpointError
 from lth.setting.choice import value_hint
 from lth.setting.door import command_line
@@ -220,6 +220,9 @@ def _again(run: FoundRun) -> str:
     kind, level = run.data.tags.get("kind", ""), run.data.tags.get("level", "")
     if not _is_solution(run):
         return "the command that measured it measures it again"
+    if kind not in SOLUTIONS:
+        line = command_line("stability")
+        return f"after `mlflow runs delete --run-id {run.info.run_id}` `{line}` trains it again"
     if level == "0":
         words = ["train_dense"]
     else:
@@ -252,9 +255,9 @@ def load_by_place(
         raise InputError(
             f"preset={preset!r} is unknown; choose one of {', '.join(PRESETS)}{value_hint(preset, PRESETS)}"
         )
-    if kind not in get_args(Kind):
-        hint = value_hint(kind, get_args(Kind))
-        raise InputError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}{hint}")
+    if kind not in SOLUTIONS:
+        hint = value_hint(kind, SOLUTIONS)
+        raise InputError(f"kind={kind!r} is unknown; choose one of {', '.join(SOLUTIONS)}{hint}")
     store = Store(adopts=False, creates=False, experiment=experiment)
     place = {"kind": kind, "level": str(level), "preset": preset, "seed": str(seed)}
     for name, value in place.items():

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import get_args
 
 from lth.evidence.table import Cell, Table
 from lth.plan.jobs import CurvatureJob
-from lth.plan.place import Kind, Place, Point
+from lth.plan.place import SOLUTIONS, Place, Point
 from lth.study.record.row import geometry
 from lth.tracking.store import KEY, STUDY, FoundRun, is_finished, model_of
 
@@ -77,7 +76,7 @@ def rows_of(runs: Iterable[FoundRun]) -> list[Row]:
     measured = _measured(every)
     solutions: dict[str, FoundRun] = {}
     for run in every:
-        if run.data.tags.get("kind") in get_args(Kind):
+        if run.data.tags.get("kind") in SOLUTIONS:
             solutions.setdefault(run.data.tags[KEY], run)
     found = [(run, geometry(run.data.metrics) or measured.get(_site(run), {})) for run in solutions.values()]
     rows = [tidy_row(run, numbers) for run, numbers in found]

@@ -1,11 +1,8 @@
-import typing
-
 import pytest
 
-from lth.plan.place import Kind, Place, Point
+from lth.plan.place import SOLUTIONS as KINDS
+from lth.plan.place import Copy, DenseState, Place, Point
 from lth.report.figure.appearance import BASELINES, OTHER, appearance, end_appearance, level_colour
-
-KINDS = typing.get_args(Kind)
 
 
 def test_every_kind_of_solution_has_its_own_colour_and_marker():
@@ -13,6 +10,11 @@ def test_every_kind_of_solution_has_its_own_colour_and_marker():
     assert len({look.colour for look in looks}) == len(KINDS)
     assert len({appearance(Place(kind, 3)).marker for kind in ("imp", *BASELINES)}) == 1 + len(BASELINES)
     assert OTHER.colour not in {look.colour for look in looks}
+
+
+def test_a_copy_and_a_state_look_as_the_level_that_they_are_of():
+    assert appearance(Copy.of(3, 10, 1)) == appearance(Place.imp(3))
+    assert appearance(DenseState.after(10)) == appearance(Place.imp(0))
 
 
 @pytest.mark.parametrize("kind", KINDS)
