@@ -12,10 +12,12 @@ from lth.evidence.evidence import Attained, Evidence
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Travel
+from lth.measure.function_space import Functions
 from lth.measure.interpolation import Interpolation
 from lth.measure.kept_path import Reached
 from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.function import ALL_LAYERS, Masks, StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss, Lower
 from lth.measure.kind.parts import OfPart
@@ -26,6 +28,7 @@ from lth.measure.surface import Marker, Surface
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
@@ -66,6 +69,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (MatchedJob, lambda job: _matched(job, setting, stream)),
         (SubspaceJob, lambda job: _subspaces(job, setting, stream)),
         (PartJob, lambda job: _part(job, setting, stream)),
+        (FunctionJob, lambda job: _functions(job, stream)),
     )
     return Evidence(
         setting=setting,
@@ -176,6 +180,21 @@ def _part(job: PartJob, setting: Setting, stream: np.random.Generator) -> OfPart
     larger, spectrum = 1 + 0.02 * (job.parts - 1), found.spectrum
     values = replace(spectrum, eigenvalues=larger * spectrum.eigenvalues, upper=larger * spectrum.upper)
     return OfPart(144 // job.parts, replace(found, spectrum=values))
+
+
+def _functions(job: FunctionJob, stream: np.random.Generator) -> StudyFunctions:
+    """Outsiders compute something else, and deeper layers are less alike."""
+    count = len(job.places)
+    far = np.array([4.0 if place.kind in OUTSIDERS else 1.0 for place in job.places])
+    apart = np.maximum(far[:, None], far[None, :]) * (1 - np.eye(count)) * (1 + 0.01 * stream.random())
+    layers, parts = ("conv", "fc"), ("conv.weight", "fc.weight", ALL_LAYERS)
+    alike = np.stack([1 - depth * apart for depth in (0.02, 0.1)])
+    shares = np.stack([1 - depth * apart for depth in (0.05, 0.1, 0.08)])
+    functions = Functions(0.01 * apart, 0.05 * apart + 0.001 * np.tri(count, k=-1), apart, layers, alike, 360)
+    masks = Masks(
+        tuple(place.name for place in job.places), parts, shares, 0.4 * shares, shares, 0.5 + 0 * shares
+    )
+    return StudyFunctions(job.places, functions, masks)
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

@@ -14,6 +14,7 @@ from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.distance import Travel
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.function import StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
@@ -23,6 +24,7 @@ from lth.measure.radius import BasinRadii
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
@@ -116,6 +118,20 @@ class Evidence:
         return _Measured(self.measured, PartJob, lambda job: job, lambda job: job)
 
     @property
+    def functions(self) -> StudyFunctions:
+        """What solutions compute, beside each other.
+
+        Raises:
+            LackingError: If the study did not measure it.
+        """
+        found: StudyFunctions = self.measured[self._only(FunctionJob)]
+        return found
+
+    def has(self, kind: type[Job]) -> bool:
+        """Say whether a kind of measurement is there."""
+        return any(isinstance(job, kind) for job in self.measured)
+
+    @property
     def surface(self) -> LevelSurface:
         """The loss surface of the study."""
         found: LevelSurface = self.measured[self._only(SurfaceJob)]
@@ -147,7 +163,7 @@ class Evidence:
         for job in self.measured:
             if isinstance(job, kind):
                 return job
-        raise LackingError("surface" if kind is SurfaceJob else "distances")
+        raise LackingError(_CALLED.get(kind, "distances"))
 
     def log_eig_product(self, point: Point, cut: int | None = None) -> float | None:
         """Return Σ log λᵢ over the leading eigenvalues; None if one of them is not positive beyond doubt.
@@ -201,6 +217,9 @@ class Evidence:
     def _shared_epochs(self, *levels: int) -> set[int]:
         histories = [{record.epoch for record in self.attained[Place.imp(level)].history} for level in levels]
         return set.intersection(*histories)
+
+
+_CALLED: Mapping[type[Job], str] = {SurfaceJob: "surface", FunctionJob: "functions"}
 
 
 def log_eig_product(spectrum: Spectrum, cut: int | None = None) -> float | None:

@@ -21,7 +21,16 @@ from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal[
-    "spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "parts", "density"
+    "spectra",
+    "radii",
+    "lines",
+    "surface",
+    "distances",
+    "matched",
+    "subspaces",
+    "parts",
+    "density",
+    "function",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -219,6 +228,20 @@ class PartJob(_Job):
         return (self.point,)
 
 
+@dataclass(frozen=True)
+class FunctionJob(_Job):
+    """What solutions compute of the test examples, layer by layer, and their masks, between all of them."""
+
+    places: tuple[Place, ...]
+    measure: Measure = "function"
+
+    def _words(self) -> str:
+        return f"functions of {len(self.places)} solutions"
+
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in self.places]
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -229,6 +252,7 @@ Job = (
     | MatchedJob
     | SubspaceJob
     | PartJob
+    | FunctionJob
 )
 
 
@@ -409,6 +433,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
 
 BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "density": lambda last, _setting: density_jobs(last),
+    "function": lambda last, setting: [FunctionJob(tuple(places_of(last, setting)))],
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

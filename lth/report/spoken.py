@@ -12,6 +12,7 @@ from lth.measure.kind import density as density_room
 from lth.measure.kind import subspaces as subspace_room
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.function import StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
@@ -22,6 +23,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
@@ -190,6 +192,29 @@ def _parts(job: PartJob, found: OfPart) -> list[Row]:
     return [(what + over, where, value, unit) for what, where, value, unit in rows]
 
 
+def _function(_job: FunctionJob, found: StudyFunctions) -> list[Row]:
+    """Return how far what the last level computes is from what each other solution does."""
+    functions, places = found.functions, found.places
+    last = max((place for place in places if place.kind == "imp"), key=lambda place: place.level)
+    on = f"of {functions.examples} test examples"
+    rows = []
+    for place in places:
+        if place == last:
+            continue
+        disagreement, kl, rms = (
+            float(found.between(matrix, last, place))
+            for matrix in (functions.disagreement, functions.kl, functions.rms)
+        )
+        between = f"{last.name} and {place.name}"
+        if found.is_of_classes:
+            rows.append(("disagreement", between, rounded(100 * disagreement), f"% {on}"))
+        if found.has_kl:
+            rows.append(("KL of predictions", between, rounded(kl), f"nats, {on}"))
+        else:
+            rows.append(("distance of outputs", between, rounded(rms), f"root mean square, {on}"))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -204,4 +229,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     MatchedJob: _matched,
     SubspaceJob: _subspaces,
     PartJob: _parts,
+    FunctionJob: _function,
 }

@@ -52,6 +52,7 @@ Result = Literal[
     "matched",
     "subspaces",
     "parts",
+    "function",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -162,6 +163,7 @@ _ON_EXAMPLES: tuple[Result, ...] = (
     "matched",
     "subspaces",
     "parts",
+    "function",
 )
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -636,7 +638,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "beyond",
         "analysis",
         reader.names,
-        "What a study measures beyond the paper: density, or none.",
+        "What a study measures beyond the paper: density, function, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,

@@ -19,6 +19,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    FunctionJob,
     Job,
     PartJob,
     RadiiJob,
@@ -45,6 +46,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     reverse_matched(1),
     SubspaceJob(Point.at(Place.imp(1))),
     PartJob(Point.projection(1), 2, 4),
+    FunctionJob(LEVELS),
 )
 
 
@@ -117,6 +119,7 @@ def test_what_a_room_takes_is_read_back_from_what_is_stored(job, site_of):
             SurfaceJob((Place("one_shot", 1), *LEVELS[:2]), ()),
         ),
         (DistanceJob(LEVELS), DistanceJob(LEVELS[:2])),
+        (FunctionJob(LEVELS), FunctionJob(LEVELS[:2])),
     ],
     ids=lambda job: job.measure,
 )

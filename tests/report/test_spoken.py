@@ -11,6 +11,7 @@ from lth.measure.kind.take import KINDS
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
+    FunctionJob,
     MatchedJob,
     PartJob,
     RadiiJob,
@@ -27,7 +28,17 @@ SOLUTION = Point.at(Place.imp(2))
 DENSITY = SpectralDensity(np.array([[1.0, 2.0], [1.5, 2.5]]), np.array([[0.6, 0.4], [0.5, 0.5]]), 40)
 
 
-_UNITS = ("nats", "L2", "Σ ln λ", "× direction", "points", "largest", "by chance", "coordinates")
+_UNITS = (
+    "nats",
+    "L2",
+    "Σ ln λ",
+    "× direction",
+    "points",
+    "largest",
+    "by chance",
+    "coordinates",
+    "test examples",
+)
 
 
 def found(jobs):
@@ -43,6 +54,7 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[MatchedJob] = said(at_one_loss.items())
     told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
     told[PartJob] = said(made_evidence(last=2, halvings=1).parts.items())
+    told[FunctionJob] = said([*made_evidence(last=2, beyond="function").measured.items()][-1:])
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():
