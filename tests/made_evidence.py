@@ -24,6 +24,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
+from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker, Surface
 from lth.plan.jobs import (
     CurvatureJob,
@@ -34,6 +35,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     places,
@@ -70,6 +72,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (SubspaceJob, lambda job: _subspaces(job, setting, stream)),
         (PartJob, lambda job: _part(job, setting, stream)),
         (FunctionJob, lambda job: _functions(job, stream)),
+        (SharpnessJob, lambda job: _sharpness(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -195,6 +198,18 @@ def _functions(job: FunctionJob, stream: np.random.Generator) -> StudyFunctions:
         tuple(place.name for place in job.places), parts, shares, 0.4 * shares, shares, 0.5 + 0 * shares
     )
     return StudyFunctions(job.places, functions, masks)
+
+
+def _sharpness(job: SharpnessJob, setting: Setting, stream: np.random.Generator) -> Sharpness:
+    """It is larger at what pruning leaves, and at baselines."""
+    height = 1.0 if job.point.form == "solution" and job.point.place.kind == "imp" else 2.0
+    rho = np.array(setting.analysis.rho)
+    draws, batches = setting.analysis.directions, 2
+    of = [
+        factor * height * rho[:, None] ** 2 * (1 + 0.01 * stream.random((len(rho), count)))
+        for factor, count in ((5.0, draws), (1.7, draws), (20.0, batches), (900.0, batches))
+    ]
+    return Sharpness(rho, of[0], of[1], of[2], of[3], loss=0.01, dimension=2000)
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

@@ -21,6 +21,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
+from lth.measure.sharpness import Sharpness
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
@@ -30,6 +31,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     shared_space_points,
@@ -116,6 +118,11 @@ class Evidence:
     def parts(self) -> Mapping[PartJob, OfPart]:
         """Curvature over parts of the examples; nothing if the study did not divide them."""
         return _Measured(self.measured, PartJob, lambda job: job, lambda job: job)
+
+    @property
+    def sharpness(self) -> Mapping[Point, Sharpness]:
+        """How sharp the loss is at each point where a study measured it."""
+        return _Measured(self.measured, SharpnessJob, SharpnessJob, lambda job: job.point)
 
     @property
     def functions(self) -> StudyFunctions:

@@ -29,6 +29,7 @@ from lth.measure.distance import Distances, norm, pairwise
 from lth.measure.function_space import Functions, compare_functions, compare_layers
 from lth.measure.interpolation import Interpolation, interpolate
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
+from lth.measure.sharpness import Sharpness, sharpness_at
 from lth.measure.surface import Surface, loss_surface, plane_through
 from lth.network.mask import Mask
 from lth.network.parts import frozen_names
@@ -302,6 +303,58 @@ def radii(
         loss_at_point=at_point,
         smallest=0.05 * scale,
         largest=1e4 * scale,
+    )
+
+
+def sharpness(
+    model: nn.Module,
+    data: Any,
+    rho: float | Sequence[float] = (0.01, 0.1),
+    *,
+    draws: int = 50,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> Sharpness:
+    """Return how much the loss rises when each weight changes by a share of itself, in its unit.
+
+    On average over δ ~ N(0, ρ² w²) and over δ uniform in |δᵢ| ≤ ρ|wᵢ|, draw by draw; at worst in ‖δ/|w|‖₂ ≤ ρ
+    and in |δᵢ| ≤ ρ|wᵢ|, of each batch of up to 128 examples, as far as it was found.
+
+    Args:
+        model: At the point.
+        data: What the loss is the mean over.
+        rho: Size of the change, or several.
+        draws: That an average is of.
+        loss: As of `spectrum`.
+        mask: As of `spectrum`; pruned weights stay zero.
+        parameters: As of `spectrum`.
+        seed: Of the draws and of the batches.
+
+    Raises:
+        ValueError: If a size is not positive.
+
+    Source: Kwon et al. 2021, arXiv 2102.11600; Andriushchenko et al. 2023, arXiv 2302.07011.
+
+    Example:
+        (w - 2)² rises from 0 to (2ρ)² at worst.
+
+        >>> model, data = nn.Linear(1, 1, bias=False), (torch.tensor([[1.0]]), torch.tensor([[2.0]]))
+        >>> _ = nn.init.constant_(model.weight, 2)
+        >>> sharpness(model, data, 0.5, loss="mse").worst_2.tolist()
+        [[1.0]]
+    """
+    site = _site(model, data, loss, mask, parameters)
+    return sharpness_at(
+        site.network,
+        site.weights,
+        site.space,
+        site.examples,
+        rho=[rho] if isinstance(rho, int | float) else list(rho),
+        draws=draws,
+        objective=site.objective,
+        seed=seed,
     )
 
 

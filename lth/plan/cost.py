@@ -24,6 +24,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
 )
@@ -59,6 +60,7 @@ _PRODUCT = 6.0  # passes; "curvature" and "gpu"
 _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eigenvalue; "curvature_cost"
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
+_SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each is
 _LAYERS = 4  # a pass whose layers' outputs are held against those of the other examples of their batch
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
@@ -122,5 +124,7 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return (analysis.grid**2 + len(node.shown)) * examples
     if isinstance(node, FunctionJob):
         return _LAYERS * len(node.places) * size.test
+    if isinstance(node, SharpnessJob):
+        return len(analysis.rho) * 2 * (2 * analysis.directions + _SLOPES * _SLOPE) * examples
     assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")
     return 0.0  # what is of weights and eigenvectors alone, and what only puts together

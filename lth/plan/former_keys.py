@@ -25,6 +25,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     places,
@@ -58,6 +59,7 @@ _MEASURED_WITH = {
     "distances": (),
 }
 _METHOD = {"spectra": 2}
+_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob)
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class FormerKeys:
 def knew(job: Job, analysis: AnalysisSetting) -> bool:
     """Return whether version 1 had such measurements; it kept no eigenvectors of any."""
     keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
-    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob | FunctionJob) or keeps_vectors)
+    return not (isinstance(job, _UNKNOWN) or keeps_vectors)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -224,3 +226,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 divided no examples")
         case FunctionJob():
             raise TypeError("version 1 compared no functions")
+        case SharpnessJob():
+            raise TypeError("version 1 measured no sharpness")

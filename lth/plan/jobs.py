@@ -31,6 +31,7 @@ Measure = Literal[
     "parts",
     "density",
     "function",
+    "sharpness",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -242,6 +243,20 @@ class FunctionJob(_Job):
         return [Point.at(place) for place in self.places]
 
 
+@dataclass(frozen=True)
+class SharpnessJob(_Job):
+    """How much the loss rises when each weight at a point changes by a share of itself."""
+
+    point: Point
+    measure: Measure = "sharpness"
+
+    def _words(self) -> str:
+        return f"sharpness at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -253,6 +268,7 @@ Job = (
     | SubspaceJob
     | PartJob
     | FunctionJob
+    | SharpnessJob
 )
 
 
@@ -400,6 +416,12 @@ def density_jobs(last: int) -> list[DensityJob]:
     return [DensityJob(Point.at(Place.imp(level))) for level in range(last + 1)]
 
 
+def sharpness_jobs(last: int, setting: AnalysisSetting) -> list[SharpnessJob]:
+    """Return sharpness at every solution, and at what pruning leaves of each level before."""
+    points = [*map(Point.at, places_of(last, setting)), *map(Point.projection, range(1, last + 1))]
+    return [SharpnessJob(point) for point in points]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -434,6 +456,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
 BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "density": lambda last, _setting: density_jobs(last),
     "function": lambda last, setting: [FunctionJob(tuple(places_of(last, setting)))],
+    "sharpness": lambda last, setting: sharpness_jobs(last, setting),
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

@@ -19,6 +19,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
+from lth.measure.sharpness import Sharpness, mean_and_error
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
@@ -29,6 +30,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
 )
@@ -215,6 +217,22 @@ def _function(_job: FunctionJob, found: StudyFunctions) -> list[Row]:
     return rows
 
 
+def _sharpness(job: SharpnessJob, found: Sharpness) -> list[Row]:
+    rows = []
+    for what, values, over in (
+        ("average, normal", found.gaussian, "draws"),
+        ("average, uniform", found.uniform, "draws"),
+        ("worst in ‖δ/|w|‖₂ ≤ ρ", found.worst_2, "batches"),
+        ("worst in |δ/w| ≤ ρ", found.worst_inf, "batches"),
+    ):
+        for rho, several in zip(found.rho, values, strict=True):
+            mean, error = mean_and_error(several)
+            written = rounded(mean) if error is None else plus_minus(mean, error)
+            unit = f"{terms().loss_unit}, of {len(several)} {over}, at ρ = {rho:g}"
+            rows.append((f"sharpness, {what}", _at(job.point), written, unit.removeprefix(", ")))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -230,4 +248,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     SubspaceJob: _subspaces,
     PartJob: _parts,
     FunctionJob: _function,
+    SharpnessJob: _sharpness,
 }

@@ -53,6 +53,7 @@ Result = Literal[
     "subspaces",
     "parts",
     "function",
+    "sharpness",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -164,6 +165,7 @@ _ON_EXAMPLES: tuple[Result, ...] = (
     "subspaces",
     "parts",
     "function",
+    "sharpness",
 )
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -519,15 +521,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.amount,
         "For curvature, radii and surface: a number, a fraction or all.",
-        decides=("spectra", "density", "radii", "surface", "matched", "subspaces", "parts"),
+        decides=("spectra", "density", "radii", "surface", "matched", "subspaces", "parts", "sharpness"),
         default=TENTH,
     ),
     Parameter(
         "directions",
         "analysis",
         reader.whole,
-        "Random directions for radii.",
-        decides=("radii", "matched"),
+        "Random directions for radii, and draws of a change for sharpness.",
+        decides=("radii", "matched", "sharpness"),
         default=50,
         bounds=_at_least(2),
     ),
@@ -638,9 +640,22 @@ PARAMETERS: tuple[Parameter, ...] = (
         "beyond",
         "analysis",
         reader.names,
-        "What a study measures beyond the paper: density, function, or none.",
+        "What a study measures beyond the paper: density, function, sharpness, or none.",
         decides=("plan",),
         default=(),
+        since=_NEXT,
+    ),
+    Parameter(
+        "rho",
+        "analysis",
+        reader.numbers,
+        "How much each weight changes, as a share of itself, where beyond=sharpness measures; one or several.",
+        decides=("sharpness",),
+        default=(0.01, 0.1),
+        bounds=Bounds(
+            lambda sizes: len(set(sizes)) == len(sizes) > 0 and all(0 < size < math.inf for size in sizes),
+            "one or several different positive numbers, such as 0.01,0.1",
+        ),
         since=_NEXT,
     ),
     Parameter(

@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     Job,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     reverse_matched,
@@ -47,6 +48,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     SubspaceJob(Point.at(Place.imp(1))),
     PartJob(Point.projection(1), 2, 4),
     FunctionJob(LEVELS),
+    SharpnessJob(Point.projection(1)),
 )
 
 

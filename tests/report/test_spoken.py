@@ -15,6 +15,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     level_jobs,
     study_jobs,
@@ -55,6 +56,8 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
     told[PartJob] = said(made_evidence(last=2, halvings=1).parts.items())
     told[FunctionJob] = said([*made_evidence(last=2, beyond="function").measured.items()][-1:])
+    sharp = made_evidence(last=2, beyond="sharpness").sharpness
+    told[SharpnessJob] = said((SharpnessJob(point), found) for point, found in sharp.items())
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

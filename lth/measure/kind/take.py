@@ -19,6 +19,7 @@ from lth.measure.kind import (
     matched,
     parts,
     radii,
+    sharpness,
     subspaces,
     surface,
 )
@@ -34,6 +35,7 @@ from lth.plan.jobs import (
     MatchedJob,
     PartJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
 )
@@ -82,6 +84,7 @@ KINDS: Mapping[type[Job], Kind] = {
     SubspaceJob: Kind(subspaces),
     PartJob: Kind(parts, of_hessian=True, goes_on=True),
     FunctionJob: Kind(function, of_sample=False),
+    SharpnessJob: Kind(sharpness),
 }
 
 

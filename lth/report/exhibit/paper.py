@@ -18,6 +18,7 @@ from lth.report.exhibit.beyond_matched import MATCHED
 from lth.report.exhibit.beyond_methods import METHODS_SHOWN, has_methods
 from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
+from lth.report.exhibit.beyond_sharpness import SHARPNESS
 from lth.report.exhibit.beyond_subspaces import SUBSPACES
 from lth.report.exhibit.beyond_trace import TRACE
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
@@ -217,6 +218,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     EXAMPLES,
     *FUNCTION_MAPS,
     *OF_LAYERS,
+    SHARPNESS,
 )
 
 
@@ -228,5 +230,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *(_OF_VECTORS if evidence.subspaces else []),
         *([EXAMPLES] if evidence.parts else []),
         *((*maps_of(evidence.functions), *OF_LAYERS) if evidence.has(FunctionJob) else ()),
+        *([SHARPNESS] if evidence.sharpness else []),
     ]
     return (*BEYOND, *asked)
