@@ -21,11 +21,13 @@ from lth.measure.kind.function import ALL_LAYERS, Masks, StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss, Lower
 from lth.measure.kind.parts import OfPart
+from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker, Surface
+from lth.measure.trajectory import Trajectories
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
@@ -34,6 +36,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -73,6 +76,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (PartJob, lambda job: _part(job, setting, stream)),
         (FunctionJob, lambda job: _functions(job, stream)),
         (SharpnessJob, lambda job: _sharpness(job, setting, stream)),
+        (PathJob, _paths),
     )
     return Evidence(
         setting=setting,
@@ -210,6 +214,18 @@ def _sharpness(job: SharpnessJob, setting: Setting, stream: np.random.Generator)
         for factor, count in ((5.0, draws), (1.7, draws), (20.0, batches), (900.0, batches))
     ]
     return Sharpness(rho, of[0], of[1], of[2], of[3], loss=0.01, dimension=2000)
+
+
+def _paths(job: PathJob) -> StudyPaths:
+    """Trainings of four kept points, straight in x and bent in y."""
+    count = len(job.places)
+    training, step = np.repeat(np.arange(count), 4), np.tile(np.arange(4.0), count)
+    x, y = step + 0.5 * training, 0.2 * step**2
+    held = np.full(count, 0.3)
+    ways = Trajectories(
+        training, 3 * step, x, y, 1 + 0 * x, x, y, np.array([0.7, 0.2, 0.1]), 0.4, held, 2 * held
+    )
+    return StudyPaths(job.places, ways)
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

@@ -18,6 +18,7 @@ from lth.measure.kind.function import StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
+from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
@@ -30,6 +31,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -134,6 +136,16 @@ class Evidence:
         found: StudyFunctions = self.measured[self._only(FunctionJob)]
         return found
 
+    @property
+    def paths(self) -> StudyPaths:
+        """The ways of the levels' trainings.
+
+        Raises:
+            LackingError: If the study did not measure them.
+        """
+        found: StudyPaths = self.measured[self._only(PathJob)]
+        return found
+
     def has(self, kind: type[Job]) -> bool:
         """Say whether a kind of measurement is there."""
         return any(isinstance(job, kind) for job in self.measured)
@@ -226,7 +238,11 @@ class Evidence:
         return set.intersection(*histories)
 
 
-_CALLED: Mapping[type[Job], str] = {SurfaceJob: "surface", FunctionJob: "functions"}
+_CALLED: Mapping[type[Job], str] = {
+    SurfaceJob: "surface",
+    FunctionJob: "functions",
+    PathJob: "ways of trainings",
+}
 
 
 def log_eig_product(spectrum: Spectrum, cut: int | None = None) -> float | None:

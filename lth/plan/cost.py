@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -126,5 +127,5 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return _LAYERS * len(node.places) * size.test
     if isinstance(node, SharpnessJob):
         return len(analysis.rho) * 2 * (2 * analysis.directions + _SLOPES * _SLOPE) * examples
-    assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")
+    assert isinstance(node, DistanceJob | SubspaceJob | PathJob) or not hasattr(node, "needs")
     return 0.0  # what is of weights and eigenvectors alone, and what only puts together

@@ -24,6 +24,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -59,7 +60,7 @@ _MEASURED_WITH = {
     "distances": (),
 }
 _METHOD = {"spectra": 2}
-_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob)
+_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob)
 
 
 @dataclass(frozen=True)
@@ -228,3 +229,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 compared no functions")
         case SharpnessJob():
             raise TypeError("version 1 measured no sharpness")
+        case PathJob():
+            raise TypeError("version 1 followed no trainings")

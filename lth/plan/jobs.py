@@ -32,6 +32,7 @@ Measure = Literal[
     "density",
     "function",
     "sharpness",
+    "path",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -257,6 +258,22 @@ class SharpnessJob(_Job):
         return (self.point,)
 
 
+@dataclass(frozen=True)
+class PathJob(_Job):
+    """The ways of trainings, on the plane through three solutions and on their own principal axes."""
+
+    corners: tuple[Place, Place, Place]
+    places: tuple[Place, ...]
+    measure: Measure = "path"
+
+    def _words(self) -> str:
+        first, second, third = (place.name for place in self.corners)
+        return f"ways of {len(self.places)} trainings over {first}, {second} and {third}"
+
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in (*self.corners, *self.places)]
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -269,6 +286,7 @@ Job = (
     | PartJob
     | FunctionJob
     | SharpnessJob
+    | PathJob
 )
 
 
@@ -428,10 +446,23 @@ def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     Raises:
         ValueError: If the setting names a solution that the study does not have.
     """
+    return SurfaceJob(_corners(last, setting), tuple(places(last)))
+
+
+def path_job(last: int, setting: AnalysisSetting) -> PathJob:
+    """Return the ways of all levels' trainings over the plane of the surface.
+
+    Raises:
+        ValueError: If the setting names a solution that the study does not have.
+    """
+    return PathJob(_corners(last, setting), tuple(map(Place.imp, range(last + 1))))
+
+
+def _corners(last: int, setting: AnalysisSetting) -> tuple[Place, Place, Place]:
     first, second, third = (parse_place(written, last) for written in setting.plane)
     if len({first, second, third}) < 3:
         raise InputError(f"plane={','.join(setting.plane)} names one solution twice; name three of 0 … {last}")
-    return SurfaceJob((first, second, third), tuple(places(last)))
+    return first, second, third
 
 
 def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
@@ -457,6 +488,7 @@ BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "density": lambda last, _setting: density_jobs(last),
     "function": lambda last, setting: [FunctionJob(tuple(places_of(last, setting)))],
     "sharpness": lambda last, setting: sharpness_jobs(last, setting),
+    "path": lambda last, setting: [path_job(last, setting)],
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

@@ -16,6 +16,7 @@ from lth.measure.kind.function import StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
+from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
@@ -29,6 +30,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -233,6 +235,17 @@ def _sharpness(job: SharpnessJob, found: Sharpness) -> list[Row]:
     return rows
 
 
+def _paths(_job: PathJob, found: StudyPaths) -> list[Row]:
+    paths, of = found.paths, "% of the variance of all points"
+    rows = [
+        ("ways of trainings", "in the plane of the surface", f"{100 * paths.in_plane:.1f}", of),
+        ("ways of trainings", "in two principal axes", f"{100 * paths.explained[:2].sum():.1f}", of),
+    ]
+    for place, held in zip(found.places, paths.moved_in_plane, strict=True):
+        rows.append(("from start to end", place.name, f"{100 * held:.1f}", "% of the squared L2 in the plane"))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -249,4 +262,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     PartJob: _parts,
     FunctionJob: _function,
     SharpnessJob: _sharpness,
+    PathJob: _paths,
 }

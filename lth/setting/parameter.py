@@ -54,6 +54,7 @@ Result = Literal[
     "parts",
     "function",
     "sharpness",
+    "path",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -640,7 +641,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "beyond",
         "analysis",
         reader.names,
-        "What a study measures beyond the paper: density, function, sharpness, or none.",
+        "What a study measures beyond the paper: density, function, sharpness, path, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,

@@ -22,6 +22,7 @@ from lth.plan.jobs import (
     FunctionJob,
     Job,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -49,6 +50,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     PartJob(Point.projection(1), 2, 4),
     FunctionJob(LEVELS),
     SharpnessJob(Point.projection(1)),
+    PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
 )
 
 
@@ -122,6 +124,7 @@ def test_what_a_room_takes_is_read_back_from_what_is_stored(job, site_of):
         ),
         (DistanceJob(LEVELS), DistanceJob(LEVELS[:2])),
         (FunctionJob(LEVELS), FunctionJob(LEVELS[:2])),
+        (PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS), PathJob(LEVELS, LEVELS[:2])),
     ],
     ids=lambda job: job.measure,
 )

@@ -14,6 +14,7 @@ from lth.plan.jobs import (
     FunctionJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -39,6 +40,10 @@ _UNITS = (
     "by chance",
     "coordinates",
     "test examples",
+    "variance",
+    "in the plane",
+    "variance",
+    "in the plane",
 )
 
 
@@ -58,6 +63,7 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[FunctionJob] = said([*made_evidence(last=2, beyond="function").measured.items()][-1:])
     sharp = made_evidence(last=2, beyond="sharpness").sharpness
     told[SharpnessJob] = said((SharpnessJob(point), found) for point, found in sharp.items())
+    told[PathJob] = said([*made_evidence(last=2, beyond="path").measured.items()][-1:])
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

@@ -18,6 +18,7 @@ from lth.measure.kind import (
     line,
     matched,
     parts,
+    path,
     radii,
     sharpness,
     subspaces,
@@ -34,6 +35,7 @@ from lth.plan.jobs import (
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
@@ -85,6 +87,7 @@ KINDS: Mapping[type[Job], Kind] = {
     PartJob: Kind(parts, of_hessian=True, goes_on=True),
     FunctionJob: Kind(function, of_sample=False),
     SharpnessJob: Kind(sharpness),
+    PathJob: Kind(path, of_sample=False),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lth.evidence.evidence import Evidence
-from lth.plan.jobs import FunctionJob, LineJob, successive_line
+from lth.plan.jobs import FunctionJob, LineJob, PathJob, successive_line
 from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
@@ -16,6 +16,7 @@ from lth.report.exhibit.beyond_layers import OF_LAYERS
 from lth.report.exhibit.beyond_localisation import LOCALISATION
 from lth.report.exhibit.beyond_matched import MATCHED
 from lth.report.exhibit.beyond_methods import METHODS_SHOWN, has_methods
+from lth.report.exhibit.beyond_path import PATH
 from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
 from lth.report.exhibit.beyond_sharpness import SHARPNESS
@@ -219,6 +220,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     *FUNCTION_MAPS,
     *OF_LAYERS,
     SHARPNESS,
+    PATH,
 )
 
 
@@ -231,5 +233,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([EXAMPLES] if evidence.parts else []),
         *((*maps_of(evidence.functions), *OF_LAYERS) if evidence.has(FunctionJob) else ()),
         *([SHARPNESS] if evidence.sharpness else []),
+        *([PATH] if evidence.has(PathJob) else []),
     ]
     return (*BEYOND, *asked)
