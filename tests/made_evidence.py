@@ -24,6 +24,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker, Surface
@@ -31,6 +32,7 @@ from lth.measure.trajectory import Trajectories
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     Job,
     LineJob,
@@ -77,6 +79,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (FunctionJob, lambda job: _functions(job, stream)),
         (SharpnessJob, lambda job: _sharpness(job, setting, stream)),
         (PathJob, _paths),
+        (ForecastJob, lambda job: _forecast(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -226,6 +229,14 @@ def _paths(job: PathJob) -> StudyPaths:
         training, 3 * step, x, y, 1 + 0 * x, x, y, np.array([0.7, 0.2, 0.1]), 0.4, held, 2 * held
     )
     return StudyPaths(job.places, ways)
+
+
+def _forecast(job: ForecastJob, setting: Setting, stream: np.random.Generator) -> PruningForecast:
+    """The loss is above its forecast, which a spectrum puts lower still."""
+    shares = np.linspace(0.1, 0.9, 9)
+    rise = (1 + job.level) * shares**2 * (1 + 1e-3 * stream.random())
+    k = setting.analysis.k
+    return PruningForecast(shares, 0.01 + rise, 0.01 * rise, 0.5 * rise, 0.25 * rise, 0.1 + 0 * rise, 0.01, k)
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

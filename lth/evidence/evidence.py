@@ -21,11 +21,13 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     Job,
     LineJob,
@@ -125,6 +127,11 @@ class Evidence:
     def sharpness(self) -> Mapping[Point, Sharpness]:
         """How sharp the loss is at each point where a study measured it."""
         return _Measured(self.measured, SharpnessJob, SharpnessJob, lambda job: job.point)
+
+    @property
+    def forecasts(self) -> Mapping[Point, PruningForecast]:
+        """The loss where ever more of a solution is pruned, and what was forecast of it."""
+        return _Measured(self.measured, ForecastJob, ForecastJob, lambda job: job.point)
 
     @property
     def functions(self) -> StudyFunctions:

@@ -28,15 +28,13 @@ from lth.bar import progress
 from lth.brief import brief
 from lth.data import Examples
 from lth.errors import InputError
-from lth.inputs import as_floats
+from lth.measure.slope import loss_and_slope
 from lth.network.folded import Folded
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 from lth.randomness import generator
-from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluator
 from lth.training.objective import CROSS_ENTROPY, Objective
-from lth.training.precision import full_float32
 
 Order = Literal["2", "inf"]
 Sloped = Callable[[Tensor], tuple[float, Tensor]]  # from weights to a loss and its gradient
@@ -112,7 +110,8 @@ def sharpness_at(
     order = torch.randperm(len(examples), generator=generator(seed, "sharpness_batches"))
     batches = [examples.take(index) for index in torch.tensor_split(order, math.ceil(len(order) / BATCH))]
     sloped = [
-        partial(_sloped, Folded(network, point.device), weights, space, some, objective) for some in batches
+        partial(loss_and_slope, Folded(network, point.device), weights, space, some, objective)
+        for some in batches
     ]
     return adaptive_sharpness(
         losses, sloped, point, space.project(point.abs()), rho=rho, draws=draws, seed=seed, label=label
@@ -217,24 +216,3 @@ def _farthest(direction: Tensor, size: float, order: Order) -> Tensor:
         return size * direction.sign()
     length = float(direction.double().norm())
     return direction * (size / length) if length > 0 else direction
-
-
-def _sloped(
-    function: Folded,
-    weights: Weights,
-    space: LevelSpace,
-    examples: Examples,
-    objective: Objective,
-    flat: Tensor,
-) -> tuple[float, Tensor]:
-    """Return the mean loss of a network over examples, and its gradient, zero of frozen parameters."""
-    dtype = torch.float64 if flat.dtype == torch.float64 else torch.float32
-    leaves = function.leaves(Weights(space.unflatten(flat), weights.buffers), dtype)
-    free = {name: tensor for name, tensor in leaves.parameters.items() if tensor.requires_grad}
-    with repeatable(flat.device), full_float32(), torch.enable_grad():
-        inputs = as_floats(examples.normalise(examples.images), dtype)
-        outputs = function(function.state(leaves), inputs)
-        loss = objective.total(outputs.double(), examples.labels) / len(examples)
-        slopes = torch.autograd.grad(loss, tuple(free.values()), materialize_grads=True)
-    every = {name: torch.zeros_like(tensor) for name, tensor in leaves.parameters.items()}
-    return float(loss.detach()), space.flatten({**every, **dict(zip(free, slopes, strict=True))}).to(flat.dtype)

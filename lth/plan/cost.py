@@ -19,6 +19,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     LineJob,
     MatchedJob,
@@ -62,6 +63,7 @@ _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eig
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each is
+_SHARES = 40  # of the weights, at each of which a product forecasts a loss
 _LAYERS = 4  # a pass whose layers' outputs are held against those of the other examples of their batch
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
@@ -110,6 +112,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):
         return curvature
+    if isinstance(node, ForecastJob):
+        return curvature + _SHARES * (_PRODUCT + 1) * examples
     if isinstance(node, PartJob):
         return curvature / node.parts
     if isinstance(node, MatchedJob):

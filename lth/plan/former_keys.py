@@ -19,6 +19,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     Job,
     LineJob,
@@ -60,7 +61,7 @@ _MEASURED_WITH = {
     "distances": (),
 }
 _METHOD = {"spectra": 2}
-_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob)
+_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob, ForecastJob)
 
 
 @dataclass(frozen=True)
@@ -231,3 +232,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 measured no sharpness")
         case PathJob():
             raise TypeError("version 1 followed no trainings")
+        case ForecastJob():
+            raise TypeError("version 1 forecast nothing")

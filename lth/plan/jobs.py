@@ -33,6 +33,7 @@ Measure = Literal[
     "function",
     "sharpness",
     "path",
+    "forecast",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -274,6 +275,20 @@ class PathJob(_Job):
         return [Point.at(place) for place in (*self.corners, *self.places)]
 
 
+@dataclass(frozen=True)
+class ForecastJob(_Job):
+    """The loss where ever more of a point is pruned and nothing trained again, beside its forecast."""
+
+    point: Point
+    measure: Measure = "forecast"
+
+    def _words(self) -> str:
+        return f"pruning further at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -287,6 +302,7 @@ Job = (
     | FunctionJob
     | SharpnessJob
     | PathJob
+    | ForecastJob
 )
 
 
@@ -489,6 +505,7 @@ BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "function": lambda last, setting: [FunctionJob(tuple(places_of(last, setting)))],
     "sharpness": lambda last, setting: sharpness_jobs(last, setting),
     "path": lambda last, setting: [path_job(last, setting)],
+    "forecast": lambda last, _setting: [ForecastJob(Point.at(Place.imp(level))) for level in range(last + 1)],
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from lth.evidence.table import aligned, plus_minus, rounded
 from lth.measure.curvature.density import SpectralDensity
 from lth.measure.interpolation import Interpolation
@@ -19,12 +21,14 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness, mean_and_error
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     Job,
     LineJob,
@@ -246,6 +250,18 @@ def _paths(_job: PathJob, found: StudyPaths) -> list[Row]:
     return rows
 
 
+def _forecast(job: ForecastJob, found: PruningForecast) -> list[Row]:
+    """Return loss and forecasts where about a quarter, half and three quarters of the weights go."""
+    rows = []
+    for wanted in (0.25, 0.5, 0.75) if len(found.pruned) else ():
+        index = int(np.abs(found.pruned - wanted).argmin())
+        forecasts = [rounded(float(found.forecast(form)[index])) for form in (found.quadratic, found.spectral)]
+        unit = f"{terms().loss_unit}; forecast {forecasts[0]} by δᵀHδ, {forecasts[1]} by the spectrum"
+        what = f"loss without {100 * found.pruned[index]:.3g} % of its weights"
+        rows.append((what, _at(job.point), rounded(float(found.loss[index])), unit))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -263,4 +279,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     FunctionJob: _function,
     SharpnessJob: _sharpness,
     PathJob: _paths,
+    ForecastJob: _forecast,
 }

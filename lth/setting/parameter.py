@@ -55,6 +55,7 @@ Result = Literal[
     "function",
     "sharpness",
     "path",
+    "forecast",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -167,6 +168,7 @@ _ON_EXAMPLES: tuple[Result, ...] = (
     "parts",
     "function",
     "sharpness",
+    "forecast",
 )
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -424,7 +426,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "pruning",
         reader.number,
         "Share of the survivors pruned at each level.",
-        decides=("sparse", "spectra", "density", "radii", "lines"),  # sizes the next-larger band, too
+        decides=(
+            "sparse",
+            "spectra",
+            "density",
+            "radii",
+            "lines",
+            "forecast",
+        ),  # sizes the next-larger band, too
         default=0.2,
         bounds=Bounds(lambda fraction: 0 < fraction < 1, "a number in (0, 1)"),
     ),
@@ -442,7 +451,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "pruning",
         reader.text,
         "Whether the smallest weights are those of the whole network, or of every layer for itself.",
-        decides=("sparse", "spectra", "density", "radii", "lines"),
+        decides=("sparse", "spectra", "density", "radii", "lines", "forecast"),
         default="global",
         choices=get_args(Scope),
         since=_NEXT,
@@ -477,7 +486,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Leading eigenvalues in log_eig_product.",
-        decides=("spectra", "matched", "subspaces", "parts"),
+        decides=("spectra", "matched", "subspaces", "parts", "forecast"),
         default=100,
         bounds=_at_least(1),
     ),
@@ -495,7 +504,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Random vectors for the Hessian's trace.",
-        decides=("spectra", "matched", "parts"),
+        decides=("spectra", "matched", "parts", "forecast"),
         default=20,
         bounds=_at_least(2, " (a standard error)"),
     ),
@@ -522,7 +531,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.amount,
         "For curvature, radii and surface: a number, a fraction or all.",
-        decides=("spectra", "density", "radii", "surface", "matched", "subspaces", "parts", "sharpness"),
+        decides=(
+            "spectra",
+            "density",
+            "radii",
+            "surface",
+            "matched",
+            "subspaces",
+            "parts",
+            "sharpness",
+            "forecast",
+        ),
         default=TENTH,
     ),
     Parameter(
@@ -641,7 +660,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "beyond",
         "analysis",
         reader.names,
-        "What a study measures beyond the paper: density, function, sharpness, path, or none.",
+        "What a study measures beyond the paper: density, function, sharpness, path, forecast, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,

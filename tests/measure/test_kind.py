@@ -19,6 +19,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     Job,
     PartJob,
@@ -51,6 +52,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     FunctionJob(LEVELS),
     SharpnessJob(Point.projection(1)),
     PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
+    ForecastJob(Point.at(Place.imp(1))),
 )
 
 

@@ -11,6 +11,7 @@ from lth.measure.kind.take import KINDS
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
+    ForecastJob,
     FunctionJob,
     MatchedJob,
     PartJob,
@@ -64,6 +65,8 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     sharp = made_evidence(last=2, beyond="sharpness").sharpness
     told[SharpnessJob] = said((SharpnessJob(point), found) for point, found in sharp.items())
     told[PathJob] = said([*made_evidence(last=2, beyond="path").measured.items()][-1:])
+    forecasts = made_evidence(last=2, beyond="forecast").forecasts
+    told[ForecastJob] = said((ForecastJob(point), found) for point, found in forecasts.items())
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

@@ -14,6 +14,7 @@ from lth.measure.kind import (
     curvature,
     density,
     distances,
+    forecast,
     function,
     line,
     matched,
@@ -30,6 +31,7 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
     FunctionJob,
     Job,
     LineJob,
@@ -88,6 +90,7 @@ KINDS: Mapping[type[Job], Kind] = {
     FunctionJob: Kind(function, of_sample=False),
     SharpnessJob: Kind(sharpness),
     PathJob: Kind(path, of_sample=False),
+    ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
 }
 
 

@@ -11,6 +11,7 @@ from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
 from lth.report.exhibit.beyond_examples import EXAMPLES
+from lth.report.exhibit.beyond_forecast import FORECAST
 from lth.report.exhibit.beyond_function import FUNCTION_MAPS, maps_of
 from lth.report.exhibit.beyond_layers import OF_LAYERS
 from lth.report.exhibit.beyond_localisation import LOCALISATION
@@ -221,6 +222,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     *OF_LAYERS,
     SHARPNESS,
     PATH,
+    FORECAST,
 )
 
 
@@ -234,5 +236,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *((*maps_of(evidence.functions), *OF_LAYERS) if evidence.has(FunctionJob) else ()),
         *([SHARPNESS] if evidence.sharpness else []),
         *([PATH] if evidence.has(PathJob) else []),
+        *([FORECAST] if evidence.forecasts else []),
     ]
     return (*BEYOND, *asked)
