@@ -17,10 +17,17 @@ from lth.plan.place import Place, Point
 from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import dress_panel, grid_shape, legend_above, panel_height
+from lth.report.exhibit.panels import dress_panel, grid_shape, panel_height
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.appearance import PROJECTION_LOOK, REVERSE_LOOK, SOLUTION_LOOK, Appearance
-from lth.report.figure.style import NEUTRAL_COLOUR, TEXT_SIZE, TWO_COLUMNS, new_figure, use_log_y
+from lth.report.figure.style import (
+    NEUTRAL_COLOUR,
+    SMALL_TEXT_SIZE,
+    TEXT_SIZE,
+    TWO_COLUMNS,
+    new_figure,
+    use_log_y,
+)
 from lth.setting.terms import terms
 
 
@@ -108,13 +115,15 @@ def _numbers(evidence: Evidence) -> Table:
 def _draw(evidences: Sequence[Evidence]) -> Figure:
     levels = _levels(evidences[0])
     rows, columns = grid_shape(len(levels) + 1)
-    figure = new_figure(TWO_COLUMNS, rows * (panel_height(rows, columns) + 0.45))
+    figure = new_figure(TWO_COLUMNS, rows * panel_height(rows, columns) + 0.6)
     cells = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for spare in cells[len(levels) + 1 :]:
         spare.remove()
     for axes, level in zip(cells, levels, strict=False):
         _draw_level(axes, evidences, level)
     _draw_largest(cells[len(levels)], evidences, levels)
+    handles, labels = cells[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=SMALL_TEXT_SIZE)
     explain_seeds(figure, evidences)
     return figure
 
@@ -133,17 +142,18 @@ def _draw_level(axes: Axes, evidences: Sequence[Evidence], level: int) -> None:
     axes.axvline(fraction, color=NEUTRAL_COLOUR, linewidth=0.9, linestyle="--", label="prune_fraction")
     axes.set_xlabel("weights pruned (%)", fontsize=TEXT_SIZE)
     axes.set_ylabel(terms().loss_axis(), fontsize=TEXT_SIZE)
-    legend_above(axes, f"w({level})")
+    axes.set_title(f"w({level})", fontsize=TEXT_SIZE)
 
 
 def _draw_largest(axes: Axes, evidences: Sequence[Evidence], levels: list[int]) -> None:
-    begin_level_panel(axes, evidences[0], levels, title="", quantity="weights that can be pruned (%)")
+    begin_level_panel(
+        axes, evidences[0], levels, title="Until the sublevel set is left", quantity="weights pruned (%)"
+    )
     for curve in _CURVES:
         values = [[100 * _largest(evidence, level, curve) for level in levels] for evidence in evidences]
         plot_over_levels(axes, levels, values, curve.look, curve.label)
     fraction = 100 * evidences[0].setting.pruning.prune_fraction
     axes.axhline(fraction, color=NEUTRAL_COLOUR, linewidth=0.9, linestyle="--", label="prune_fraction")
-    legend_above(axes, "Until the sublevel set is left")
 
 
 FORECAST = Exhibit(

@@ -71,15 +71,19 @@ def _beside_last(evidence: Evidence) -> list[Pair]:
 
 
 def _draw(likenesses: Sequence[_Likeness], evidences: Sequence[Evidence]) -> Figure:
-    figure = new_figure(TWO_COLUMNS, 3.9 * len(likenesses))
-    cells = figure.subplots(len(likenesses), 2, squeeze=False, sharey="row")
-    for row, likeness in zip(cells, likenesses, strict=True):
+    figure = new_figure(TWO_COLUMNS, 2.4 + 2.0 * len(likenesses))
+    cells = figure.subplots(len(likenesses), 2, squeeze=False, sharex=True, sharey="row")
+    for place, (row, likeness) in enumerate(zip(cells, likenesses, strict=True)):
         for axes, pairs, between in (
             (row[0], _steps(evidences[0]), "w(L-1) and w(L)"),
             (row[1], _beside_last(evidences[0]), f"w({evidences[0].last}) and each baseline"),
         ):
             _draw_panel(axes, evidences, likeness, pairs)
-            legend_above(axes, f"{likeness.title} of {between}")
+            title = f"{likeness.title}: {between}"
+            if place:
+                axes.set_title(title, fontsize=TEXT_SIZE, loc="left")
+            else:
+                legend_above(axes, title)
         row[0].set_ylabel(likeness.quantity, fontsize=TEXT_SIZE)
     explain_seeds(figure, evidences)
     return figure

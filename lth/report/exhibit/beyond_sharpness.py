@@ -17,7 +17,7 @@ from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.comparison import PROJECTION
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import dress_panel, legend_above
+from lth.report.exhibit.panels import dress_panel
 from lth.report.exhibit.wording import Compared, compare, sentence
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance, appearance
 from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, TWO_COLUMNS, new_figure, use_log_y
@@ -105,9 +105,16 @@ def _numbers(evidence: Evidence) -> Table:
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
     figure = new_figure(TWO_COLUMNS, 9.4)
-    for row, series in zip(figure.subplots(len(_EVERY), 2, sharey="row"), _EVERY, strict=True):
+    cells = figure.subplots(len(_EVERY), 2, sharex="col", sharey="row")
+    for row, series in zip(cells, _EVERY, strict=True):
         _draw_levels(row[0], evidences, series)
         _draw_last(row[1], evidences, series)
+    for axes in cells[:-1, 0]:
+        axes.set_xlabel("")
+    handles, labels = cells[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=2, fontsize=SMALL_TEXT_SIZE, handlelength=4
+    )
     explain_seeds(figure, evidences)
     return figure
 
@@ -115,7 +122,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
 def _draw_levels(axes: Axes, evidences: Sequence[Evidence], series: _Series) -> None:
     first = evidences[0]
     levels = list(range(first.last + 1))
-    begin_level_panel(axes, first, levels, title="", quantity=terms().loss_axis("rise of the loss"))
+    begin_level_panel(axes, first, levels, title=series.title, quantity=terms().loss_axis("rise of the loss"))
     use_log_y(axes)
     for size, rho in enumerate(first.setting.analysis.rho):
         for name, look, points in (
@@ -135,7 +142,6 @@ def _draw_levels(axes: Axes, evidences: Sequence[Evidence], series: _Series) -> 
                 errors=[error for _, error in found[0]],
                 line=_LINES[size % len(_LINES)],
             )
-    legend_above(axes, series.title)
 
 
 def _draw_last(axes: Axes, evidences: Sequence[Evidence], series: _Series) -> None:
