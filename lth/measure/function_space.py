@@ -175,7 +175,7 @@ def compare_layers(
         seed: Of the order of the examples, in whose batches CKA is estimated.
 
     Raises:
-        ValueError: If there are fewer than four examples.
+        ValueError: If there are fewer than four examples, or a network shows no layer.
 
     Source: Kornblith et al. 2019, arXiv 1905.00414, Fig. 2.
     """
@@ -184,6 +184,11 @@ def compare_layers(
     pair = [LayerOutputs(network, examples) for network in (first, second)]
     weights = [Weights.of(network) for network in (first, second)]
     names = [seen.layers for seen in pair]
+    if not all(names):
+        raise InputError(
+            "a network shows no layer: none of its modules has parameters of its own and an output of every "
+            "example, or it is scripted; give the network that it was scripted from"
+        )
     total = torch.zeros((), dtype=torch.float64, device=examples.labels.device)
     with repeatable(examples.labels.device), full_float32():
         for some in _batches(examples, seed):

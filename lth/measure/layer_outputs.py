@@ -58,8 +58,10 @@ class LayerOutputs:
         self._show: See | None = None
         self._calls: Counter[str] = Counter()
         for name, module in self._network.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):  # which takes no hooks
+                continue
             own = any(parameter is not None for parameter in module._parameters.values())
-            if (own or is_parametrized(module)) and not isinstance(module, torch.jit.ScriptModule):
+            if own or is_parametrized(module):
                 module.register_forward_hook(partial(self._made, name or "network"))
         few, more = (self._shapes(examples, count) for count in (_FEW, _MORE))
         axes = {name: _axis_of_examples(few[name], more[name]) for name in few if name in more}

@@ -158,7 +158,7 @@ def adaptive_sharpness(
         averages[kind] = found.reshape(len(rho), draws, 2).mean(axis=2) - at_point
     searches = [(size, order, batch) for order in ORDERS for size in rho for batch in range(len(sloped))]
     worst = []
-    for size, order, batch in progress(searches, label, unit="search"):
+    for size, order, batch in progress(searches, label, unit="ascent"):
         start = scale.ne(0) * _draw(len(point), "uniform", seed, "sharpness_start", batch).to(point)
         worst.append(_worst(sloped[batch], point, scale, size, order, start))
     most = np.array(worst).reshape(len(ORDERS), len(rho), len(sloped))

@@ -7,6 +7,7 @@ from problems import SPEC, random_examples, random_state
 from torch import nn
 from torch.distributions import Categorical, kl_divergence
 
+from lth.data import Examples
 from lth.measure.function_space import Differences, compare_functions, compare_layers
 from lth.measure.library import cka, functions
 from lth.measure.similarity import linear_cka
@@ -99,6 +100,21 @@ def test_too_few_examples_are_refused():
         compare_functions(network, [Weights.of(network)], few)
     with pytest.raises(ValueError, match="can't be compared on 3 examples; give at least 4"):
         compare_layers(network, network, few)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*torch.jit:FutureWarning", "ignore:The .grad attribute"
+)  # of scripted ones
+def test_networks_that_show_no_layer_have_functions_and_no_cka():
+    plain = nn.Sequential(nn.Linear(3, 2)).eval()
+    for silent in (torch.jit.script(plain), nn.Sequential(nn.Flatten(), nn.Softmax(1))):
+        examples = random_examples(5, (1, 1, 3), 2)
+        with pytest.raises(ValueError, match="a network shows no layer"):
+            compare_layers(plain, silent, Examples(examples.images.flatten(1), examples.labels, None, None))
+    of_none = compare_functions(nn.Flatten(), [Weights({}, {})] * 2, random_examples(5, (1, 1, 3), 3))
+    assert of_none.layers == ()
+    assert of_none.cka.shape == (0, 2, 2)
+    assert of_none.kl[0, 1] == 0
 
 
 def test_models_of_other_shapes_have_layers_to_compare_and_no_functions():
