@@ -20,13 +20,36 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
-    from lth.measure.library import density, distances, hessian, line, radii, spectrum, surface, trace
+    from lth.measure.library import (
+        cka,
+        density,
+        distances,
+        functions,
+        hessian,
+        line,
+        radii,
+        spectrum,
+        surface,
+        trace,
+    )
     from lth.plan.place import Kind
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
 
-_MEASURES = ("density", "distances", "hessian", "line", "radii", "spectrum", "surface", "trace")
+_MEASURES = (
+    "cka",
+    "density",
+    "distances",
+    "functions",
+    "hessian",
+    "line",
+    "radii",
+    "sharpness",
+    "spectrum",
+    "surface",
+    "trace",
+)
 _ROOMS = (
     "data",
     "evidence",
@@ -42,10 +65,12 @@ _ROOMS = (
 
 __all__ = [
     "__version__",
+    "cka",
     "data",
     "density",
     "distances",
     "evidence",
+    "functions",
     "hessian",
     "line",
     "load_open_lth",
@@ -58,6 +83,7 @@ __all__ = [
     "report",
     "results",
     "setting",
+    "sharpness",
     "solution",
     "spectrum",
     "study",

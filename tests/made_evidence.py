@@ -12,25 +12,35 @@ from lth.evidence.evidence import Attained, Evidence
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.curvature.trace import Trace
 from lth.measure.distance import Travel
+from lth.measure.function_space import Functions
 from lth.measure.interpolation import Interpolation
 from lth.measure.kept_path import Reached
 from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.function import ALL_LAYERS, Masks, StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss, Lower
 from lth.measure.kind.parts import OfPart
+from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
+from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker, Surface
+from lth.measure.trajectory import Trajectories
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     places,
@@ -66,6 +76,10 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (MatchedJob, lambda job: _matched(job, setting, stream)),
         (SubspaceJob, lambda job: _subspaces(job, setting, stream)),
         (PartJob, lambda job: _part(job, setting, stream)),
+        (FunctionJob, lambda job: _functions(job, stream)),
+        (SharpnessJob, lambda job: _sharpness(job, setting, stream)),
+        (PathJob, _paths),
+        (ForecastJob, lambda job: _forecast(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -176,6 +190,53 @@ def _part(job: PartJob, setting: Setting, stream: np.random.Generator) -> OfPart
     larger, spectrum = 1 + 0.02 * (job.parts - 1), found.spectrum
     values = replace(spectrum, eigenvalues=larger * spectrum.eigenvalues, upper=larger * spectrum.upper)
     return OfPart(144 // job.parts, replace(found, spectrum=values))
+
+
+def _functions(job: FunctionJob, stream: np.random.Generator) -> StudyFunctions:
+    """Outsiders compute something else, and deeper layers are less alike."""
+    count = len(job.places)
+    far = np.array([4.0 if place.kind in OUTSIDERS else 1.0 for place in job.places])
+    apart = np.maximum(far[:, None], far[None, :]) * (1 - np.eye(count)) * (1 + 0.01 * stream.random())
+    layers, parts = ("conv", "fc"), ("conv.weight", "fc.weight", ALL_LAYERS)
+    alike = np.stack([1 - depth * apart for depth in (0.02, 0.1)])
+    shares = np.stack([1 - depth * apart for depth in (0.05, 0.1, 0.08)])
+    functions = Functions(0.01 * apart, 0.05 * apart + 0.001 * np.tri(count, k=-1), apart, layers, alike, 360)
+    masks = Masks(
+        tuple(place.name for place in job.places), parts, shares, 0.4 * shares, shares, 0.5 + 0 * shares
+    )
+    return StudyFunctions(job.places, functions, masks)
+
+
+def _sharpness(job: SharpnessJob, setting: Setting, stream: np.random.Generator) -> Sharpness:
+    """It is larger at what pruning leaves, and at baselines."""
+    height = 1.0 if job.point.form == "solution" and job.point.place.kind == "imp" else 2.0
+    rho = np.array(setting.analysis.rho)
+    draws, batches = setting.analysis.directions, 2
+    of = [
+        factor * height * rho[:, None] ** 2 * (1 + 0.01 * stream.random((len(rho), count)))
+        for factor, count in ((5.0, draws), (1.7, draws), (20.0, batches), (900.0, batches))
+    ]
+    return Sharpness(rho, of[0], of[1], of[2], of[3], loss=0.01, dimension=2000)
+
+
+def _paths(job: PathJob) -> StudyPaths:
+    """Trainings of four kept points, straight in x and bent in y."""
+    count = len(job.places)
+    training, step = np.repeat(np.arange(count), 4), np.tile(np.arange(4.0), count)
+    x, y = step + 0.5 * training, 0.2 * step**2
+    held = np.full(count, 0.3)
+    ways = Trajectories(
+        training, 3 * step, x, y, 1 + 0 * x, x, y, np.array([0.7, 0.2, 0.1]), 0.4, held, 2 * held
+    )
+    return StudyPaths(job.places, ways)
+
+
+def _forecast(job: ForecastJob, setting: Setting, stream: np.random.Generator) -> PruningForecast:
+    """The loss is above its forecast, which a spectrum puts lower still."""
+    shares = np.linspace(0.1, 0.9, 9)
+    rise = (1 + job.level) * shares**2 * (1 + 1e-3 * stream.random())
+    k = setting.analysis.k
+    return PruningForecast(shares, 0.01 + rise, 0.01 * rise, 0.5 * rise, 0.25 * rise, 0.1 + 0 * rise, 0.01, k)
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

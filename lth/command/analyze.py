@@ -11,6 +11,7 @@ from lth.command.options import ProjectCommand, is_fresh, opened_study, parse_le
 from lth.errors import InputError
 from lth.plan.jobs import (
     BEYOND,
+    MEASURES,
     CurvatureJob,
     Job,
     Measure,
@@ -42,8 +43,7 @@ _ASKED_FOR: Mapping[Measure, str] = {
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density. [all that the "
-    "parameters ask for; at one level spectra,radii,lines]",
+    help=f"Of {', '.join(MEASURES)}. [all that the parameters ask for; at one level spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:

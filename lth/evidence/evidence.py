@@ -14,20 +14,28 @@ from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.distance import Travel
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.function import StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
+from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
+from lth.measure.sharpness import Sharpness
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     shared_space_points,
@@ -116,6 +124,40 @@ class Evidence:
         return _Measured(self.measured, PartJob, lambda job: job, lambda job: job)
 
     @property
+    def sharpness(self) -> Mapping[Point, Sharpness]:
+        """How sharp the loss is at each point where a study measured it."""
+        return _Measured(self.measured, SharpnessJob, SharpnessJob, lambda job: job.point)
+
+    @property
+    def forecasts(self) -> Mapping[Point, PruningForecast]:
+        """The loss where ever more of a solution is pruned, and what was forecast of it."""
+        return _Measured(self.measured, ForecastJob, ForecastJob, lambda job: job.point)
+
+    @property
+    def functions(self) -> StudyFunctions:
+        """What solutions compute, beside each other.
+
+        Raises:
+            LackingError: If the study did not measure it.
+        """
+        found: StudyFunctions = self.measured[self._only(FunctionJob)]
+        return found
+
+    @property
+    def paths(self) -> StudyPaths:
+        """The ways of the levels' trainings.
+
+        Raises:
+            LackingError: If the study did not measure them.
+        """
+        found: StudyPaths = self.measured[self._only(PathJob)]
+        return found
+
+    def has(self, kind: type[Job]) -> bool:
+        """Say whether a kind of measurement is there."""
+        return any(isinstance(job, kind) for job in self.measured)
+
+    @property
     def surface(self) -> LevelSurface:
         """The loss surface of the study."""
         found: LevelSurface = self.measured[self._only(SurfaceJob)]
@@ -147,7 +189,7 @@ class Evidence:
         for job in self.measured:
             if isinstance(job, kind):
                 return job
-        raise LackingError("surface" if kind is SurfaceJob else "distances")
+        raise LackingError(_CALLED.get(kind, "distances"))
 
     def log_eig_product(self, point: Point, cut: int | None = None) -> float | None:
         """Return Σ log λᵢ over the leading eigenvalues; None if one of them is not positive beyond doubt.
@@ -201,6 +243,13 @@ class Evidence:
     def _shared_epochs(self, *levels: int) -> set[int]:
         histories = [{record.epoch for record in self.attained[Place.imp(level)].history} for level in levels]
         return set.intersection(*histories)
+
+
+_CALLED: Mapping[type[Job], str] = {
+    SurfaceJob: "surface",
+    FunctionJob: "functions",
+    PathJob: "ways of trainings",
+}
 
 
 def log_eig_product(spectrum: Spectrum, cut: int | None = None) -> float | None:

@@ -25,8 +25,10 @@ from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, basis_capacity, leading_spectrum, search
 from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import Distances, norm, pairwise
+from lth.measure.function_space import Functions, compare_functions, compare_layers
 from lth.measure.interpolation import Interpolation, interpolate
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
+from lth.measure.sharpness import Sharpness, sharpness_at
 from lth.measure.surface import Surface, loss_surface, plane_through
 from lth.network.mask import Mask
 from lth.network.parts import frozen_names
@@ -304,6 +306,58 @@ def radii(
     )
 
 
+def sharpness(
+    model: nn.Module,
+    data: Any,
+    rho: float | Sequence[float] = (0.01, 0.1),
+    *,
+    draws: int = 50,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> Sharpness:
+    """Return how much the loss rises when each weight changes by a share of itself, in its unit.
+
+    On average over δ ~ N(0, ρ² w²) and over δ uniform in |δᵢ| ≤ ρ|wᵢ|, draw by draw; at worst in ‖δ/|w|‖₂ ≤ ρ
+    and in |δᵢ| ≤ ρ|wᵢ|, of each batch of up to 128 examples, as far as it was found.
+
+    Args:
+        model: At the point.
+        data: What the loss is the mean over.
+        rho: Size of the change, or several.
+        draws: That an average is of.
+        loss: As of `spectrum`.
+        mask: As of `spectrum`; pruned weights stay zero.
+        parameters: As of `spectrum`.
+        seed: Of the draws and of the batches.
+
+    Raises:
+        ValueError: If a size is not positive.
+
+    Source: Kwon et al. 2021, arXiv 2102.11600; Andriushchenko et al. 2023, arXiv 2302.07011.
+
+    Example:
+        (w - 2)² rises from 0 to (2ρ)² at worst.
+
+        >>> model, data = nn.Linear(1, 1, bias=False), (torch.tensor([[1.0]]), torch.tensor([[2.0]]))
+        >>> _ = nn.init.constant_(model.weight, 2)
+        >>> sharpness(model, data, 0.5, loss="mse").worst_2.tolist()
+        [[1.0]]
+    """
+    site = _site(model, data, loss, mask, parameters)
+    return sharpness_at(
+        site.network,
+        site.weights,
+        site.space,
+        site.examples,
+        rho=[rho] if isinstance(rho, int | float) else list(rho),
+        draws=draws,
+        objective=site.objective,
+        seed=seed,
+    )
+
+
 def line(
     start: nn.Module,
     end: nn.Module,
@@ -388,6 +442,69 @@ def distances(models: Mapping[str, nn.Module]) -> Distances:
         2.0
     """
     return pairwise(dict(zip(models, _weights_of(models.values()), strict=True)))
+
+
+def functions(
+    models: Mapping[str, nn.Module], data: Any, *, loss: Loss = "cross_entropy", seed: int = 0
+) -> Functions:
+    """Return how far what models of one shape compute is from each other, in the order they are given.
+
+    The share of examples that two classify differently, KL(row ‖ column) of their predictions in nats, the root
+    mean square difference of their outputs, and the debiased linear CKA of every layer.
+
+    Args:
+        models: By name; not changed.
+        data: The examples, at least four.
+        loss: As of `spectrum`; outputs are logits where it is `cross_entropy`.
+        seed: Of the batches that CKA is a sum over.
+
+    Raises:
+        ValueError: If the models have other parameters, or there are fewer examples.
+
+    Source: Kornblith et al. 2019, arXiv 1905.00414, for CKA.
+
+    Example:
+        >>> up, down = nn.Linear(1, 2, bias=False), nn.Linear(1, 2, bias=False)
+        >>> _ = up.load_state_dict({"weight": torch.tensor([[1.0], [0.0]])})
+        >>> _ = down.load_state_dict({"weight": torch.tensor([[-1.0], [0.0]])})
+        >>> data = (torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1]))
+        >>> found = functions({"up": up, "down": down}, data)
+        >>> float(found.disagreement[0, 1]), found.layers, round(float(found.cka[0, 0, 1]), 6)
+        (1.0, ('network',), 1.0)
+    """
+    every = _weights_of(models.values())
+    site = _site(next(iter(models.values())), data, loss, None, None)
+    return compare_functions(site.network, every, site.examples, objective=site.objective, seed=seed)
+
+
+def cka(first: nn.Module, second: nn.Module, data: Any, *, seed: int = 0) -> Mapping[tuple[str, str], float]:
+    """Return the debiased linear CKA of every layer of a model with every layer of another, by both names.
+
+        HSIC(XXᵀ, YYᵀ) / √(HSIC(XXᵀ, XXᵀ) HSIC(YYᵀ, YYᵀ)), X and Y what the two put out
+
+    It is 1 of outputs that differ by a rotation and a scale, about 0 of independent ones, and NaN of one that
+    does not vary. A layer is a module with parameters of its own.
+
+    Args:
+        first: Not changed.
+        second: Of any architecture that takes the same inputs.
+        data: The examples, at least four; their targets are not read.
+        seed: Of the batches that it is a sum over.
+
+    Raises:
+        ValueError: If there are fewer examples.
+
+    Source: Kornblith et al. 2019, arXiv 1905.00414, with the unbiased HSIC of Song et al. 2012.
+
+    Example:
+        >>> narrow, wide = nn.Sequential(nn.Linear(3, 2)), nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 2))
+        >>> found = cka(narrow, wide, (torch.randn(20, 3), torch.zeros(20)))
+        >>> list(found)
+        [('0', '0'), ('0', '1')]
+    """
+    networks = [unpruned_copy(model)[0] for model in (first, second)]
+    examples = examples_of(data).to(next(networks[0].parameters()).device)
+    return compare_layers(networks[0], networks[1], examples, seed=seed)
 
 
 def _weights_of(models: Iterable[nn.Module]) -> list[Weights]:

@@ -20,10 +20,14 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
 )
@@ -60,6 +64,9 @@ _PRODUCT = 6.0  # passes; "curvature" and "gpu"
 _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eigenvalue; "curvature_cost"
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
+_SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each is
+_SHARES = 40  # of the weights, at each of which a product forecasts a loss
+_LAYERS = 4  # a pass whose layers' outputs are held against those of the other examples of their batch
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
 
@@ -108,6 +115,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):
         return curvature
+    if isinstance(node, ForecastJob):
+        return curvature + _SHARES * (_PRODUCT + 1) * examples
     if isinstance(node, PartJob):
         return curvature / node.parts
     if isinstance(node, MatchedJob):
@@ -121,7 +130,11 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return _BATCHNORM * analysis.points * (size.train + size.test)
     if isinstance(node, SurfaceJob):
         return (analysis.grid**2 + len(node.shown)) * examples
-    assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")
+    if isinstance(node, FunctionJob):
+        return _LAYERS * len(node.places) * size.test
+    if isinstance(node, SharpnessJob):
+        return len(analysis.rho) * 2 * (2 * analysis.directions + _SLOPES * _SLOPE) * examples
+    assert isinstance(node, DistanceJob | SubspaceJob | PathJob) or not hasattr(node, "needs")
     return 0.0  # what is of weights and eigenvectors alone, and what only puts together
 
 

@@ -19,11 +19,15 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     places,
@@ -57,6 +61,7 @@ _MEASURED_WITH = {
     "distances": (),
 }
 _METHOD = {"spectra": 2}
+_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob, ForecastJob)
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ def knew(job: Job, analysis: AnalysisSetting) -> bool:
     """Return whether version 1 had such measurements; it kept no eigenvectors of any, and trained no copies."""
     keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
     of_copies = any(isinstance(place, Beside) for place in job.needs)
-    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob) or keeps_vectors or of_copies)
+    return not (isinstance(job, _UNKNOWN) or keeps_vectors or of_copies)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -222,3 +227,11 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 kept no eigenvectors")
         case PartJob():
             raise TypeError("version 1 divided no examples")
+        case FunctionJob():
+            raise TypeError("version 1 compared no functions")
+        case SharpnessJob():
+            raise TypeError("version 1 measured no sharpness")
+        case PathJob():
+            raise TypeError("version 1 followed no trainings")
+        case ForecastJob():
+            raise TypeError("version 1 forecast nothing")

@@ -21,7 +21,19 @@ from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal[
-    "spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "parts", "density"
+    "spectra",
+    "radii",
+    "lines",
+    "surface",
+    "distances",
+    "matched",
+    "subspaces",
+    "parts",
+    "density",
+    "function",
+    "sharpness",
+    "path",
+    "forecast",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -222,6 +234,64 @@ class PartJob(_Job):
         return (self.point,)
 
 
+@dataclass(frozen=True)
+class FunctionJob(_Job):
+    """What solutions compute of the test examples, layer by layer, and their masks, between all of them."""
+
+    places: tuple[Place, ...]
+    measure: Measure = "function"
+
+    def _words(self) -> str:
+        return f"functions of {len(self.places)} solutions"
+
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in self.places]
+
+
+@dataclass(frozen=True)
+class SharpnessJob(_Job):
+    """How much the loss rises when each weight at a point changes by a share of itself."""
+
+    point: Point
+    measure: Measure = "sharpness"
+
+    def _words(self) -> str:
+        return f"sharpness at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
+@dataclass(frozen=True)
+class PathJob(_Job):
+    """The ways of trainings, on the plane through three solutions and on their own principal axes."""
+
+    corners: tuple[Place, Place, Place]
+    places: tuple[Place, ...]
+    measure: Measure = "path"
+
+    def _words(self) -> str:
+        first, second, third = (place.name for place in self.corners)
+        return f"ways of {len(self.places)} trainings over {first}, {second} and {third}"
+
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in (*self.corners, *self.places)]
+
+
+@dataclass(frozen=True)
+class ForecastJob(_Job):
+    """The loss where ever more of a point is pruned and nothing trained again, beside its forecast."""
+
+    point: Point
+    measure: Measure = "forecast"
+
+    def _words(self) -> str:
+        return f"pruning further at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -232,6 +302,10 @@ Job = (
     | MatchedJob
     | SubspaceJob
     | PartJob
+    | FunctionJob
+    | SharpnessJob
+    | PathJob
+    | ForecastJob
 )
 
 
@@ -379,16 +453,35 @@ def density_jobs(last: int) -> list[DensityJob]:
     return [DensityJob(Point.at(Place.imp(level))) for level in range(last + 1)]
 
 
+def sharpness_jobs(last: int, setting: AnalysisSetting) -> list[SharpnessJob]:
+    """Return sharpness at every solution, and at what pruning leaves of each level before."""
+    points = [*map(Point.at, places_of(last, setting)), *map(Point.projection, range(1, last + 1))]
+    return [SharpnessJob(point) for point in points]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
     Raises:
         ValueError: If the setting names a solution that the study does not have.
     """
+    return SurfaceJob(_corners(last, setting), tuple(places(last)))
+
+
+def path_job(last: int, setting: AnalysisSetting) -> PathJob:
+    """Return the ways of all levels' trainings over the plane of the surface.
+
+    Raises:
+        ValueError: If the setting names a solution that the study does not have.
+    """
+    return PathJob(_corners(last, setting), tuple(map(Place.imp, range(last + 1))))
+
+
+def _corners(last: int, setting: AnalysisSetting) -> tuple[Place, Place, Place]:
     first, second, third = (parse_place(written, last) for written in setting.plane)
     if len({first, second, third}) < 3:
         raise InputError(f"plane={','.join(setting.plane)} names one solution twice; name three of 0 … {last}")
-    return SurfaceJob((first, second, third), tuple(places(last)))
+    return first, second, third
 
 
 def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
@@ -412,6 +505,10 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
 
 BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "density": lambda last, _setting: density_jobs(last),
+    "function": lambda last, setting: [FunctionJob(tuple(places_of(last, setting)))],
+    "sharpness": lambda last, setting: sharpness_jobs(last, setting),
+    "path": lambda last, setting: [path_job(last, setting)],
+    "forecast": lambda last, _setting: [ForecastJob(Point.at(Place.imp(level))) for level in range(last + 1)],
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

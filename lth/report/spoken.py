@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from lth.evidence.table import aligned, plus_minus, rounded
 from lth.measure.curvature.density import SpectralDensity
 from lth.measure.interpolation import Interpolation
@@ -12,21 +14,29 @@ from lth.measure.kind import density as density_room
 from lth.measure.kind import subspaces as subspace_room
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
+from lth.measure.kind.function import StudyFunctions
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
+from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
+from lth.measure.sharpness import Sharpness, mean_and_error
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
 )
@@ -190,6 +200,68 @@ def _parts(job: PartJob, found: OfPart) -> list[Row]:
     return [(what + over, where, value, unit) for what, where, value, unit in rows]
 
 
+def _function(_job: FunctionJob, found: StudyFunctions) -> list[Row]:
+    """Return how far what the last level computes is from what each other solution does."""
+    functions, places = found.functions, found.places
+    last = max((place for place in places if place.kind == "imp"), key=lambda place: place.level)
+    on = f"of {functions.examples} test examples"
+    rows = []
+    for place in places:
+        if place == last:
+            continue
+        disagreement, kl, rms = (
+            float(found.between(matrix, last, place))
+            for matrix in (functions.disagreement, functions.kl, functions.rms)
+        )
+        between = f"{last.name} and {place.name}"
+        if found.is_of_classes:
+            rows.append(("disagreement", between, rounded(100 * disagreement), f"% {on}"))
+        if found.has_kl:
+            rows.append(("KL of predictions", between, rounded(kl), f"nats, {on}"))
+        else:
+            rows.append(("distance of outputs", between, rounded(rms), f"root mean square, {on}"))
+    return rows
+
+
+def _sharpness(job: SharpnessJob, found: Sharpness) -> list[Row]:
+    rows = []
+    for what, values, over in (
+        ("average, normal", found.gaussian, "draws"),
+        ("average, uniform", found.uniform, "draws"),
+        ("worst in ‖δ/|w|‖₂ ≤ ρ", found.worst_2, "batches"),
+        ("worst in |δ/w| ≤ ρ", found.worst_inf, "batches"),
+    ):
+        for rho, several in zip(found.rho, values, strict=True):
+            mean, error = mean_and_error(several)
+            written = rounded(mean) if error is None else plus_minus(mean, error)
+            unit = f"{terms().loss_unit}, of {len(several)} {over}, at ρ = {rho:g}"
+            rows.append((f"sharpness, {what}", _at(job.point), written, unit.removeprefix(", ")))
+    return rows
+
+
+def _paths(_job: PathJob, found: StudyPaths) -> list[Row]:
+    paths, of = found.paths, "% of the variance of all points"
+    rows = [
+        ("ways of trainings", "in the plane of the surface", f"{100 * paths.in_plane:.1f}", of),
+        ("ways of trainings", "in two principal axes", f"{100 * paths.explained[:2].sum():.1f}", of),
+    ]
+    for place, held in zip(found.places, paths.moved_in_plane, strict=True):
+        rows.append(("from start to end", place.name, f"{100 * held:.1f}", "% of the squared L2 in the plane"))
+    return rows
+
+
+def _forecast(job: ForecastJob, found: PruningForecast) -> list[Row]:
+    """Return loss and forecasts where about a quarter, half and three quarters of the weights go."""
+    rows = []
+    for wanted in (0.25, 0.5, 0.75) if len(found.pruned) else ():
+        index = int(np.abs(found.pruned - wanted).argmin())
+        forecasts = [rounded(float(found.forecast(form)[index])) for form in (found.quadratic, found.spectral)]
+        unit = f"{terms().loss_unit}; forecast {forecasts[0]} by δᵀHδ, {forecasts[1]} by the spectrum"
+        what = f"loss without {100 * found.pruned[index]:.3g} % of its weights"
+        rows.append((what, _at(job.point), rounded(float(found.loss[index])), unit))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -204,4 +276,8 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     MatchedJob: _matched,
     SubspaceJob: _subspaces,
     PartJob: _parts,
+    FunctionJob: _function,
+    SharpnessJob: _sharpness,
+    PathJob: _paths,
+    ForecastJob: _forecast,
 }

@@ -10,7 +10,7 @@ from lth.setting import reader
 from lth.setting.parameter import BY_NAME
 
 _PRESET = "preset"
-_LISTS = (reader.steps, reader.names)  # read a value that has commas itself
+_LISTS = (reader.steps, reader.names, reader.numbers)  # read a value that has commas itself
 
 
 def grid(given: Mapping[str, str]) -> tuple[tuple[str, ...], list[dict[str, str]]]:

@@ -55,6 +55,11 @@ def pair(written: object) -> tuple[float, ...]:
     return values
 
 
+def numbers(written: object) -> tuple[float, ...]:
+    """Read one or several finite numbers."""
+    return tuple(map(number, _listed(written)))
+
+
 def size(written: object) -> Size:
     """Read `64` or `64x48` as (width, height); `none` is empty."""
     said = str(written).strip() if not isinstance(written, tuple) else str(Size(written))

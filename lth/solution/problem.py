@@ -289,13 +289,20 @@ def check_measurable(problem: Problem) -> None:
 
 
 def check_paths_kept(problem: Problem) -> None:
-    """Check that trainings keep the weights that measuring at one loss goes back to, before any is done for it.
+    """Check that trainings keep the weights on their way that measuring follows, before any is done for it.
 
     Raises:
         ValueError: If they keep none.
     """
     setting = problem.setting
-    if setting.analysis.matched_loss == "on" and setting.training.trajectory == "none":
+    if setting.training.trajectory != "none":
+        return
+    if "path" in setting.analysis.beyond:
+        raise InputError(
+            "beyond=path draws the ways of trainings, and trajectory=none keeps none of their weights; set "
+            "trajectory=log or every, or leave path out"
+        )
+    if setting.analysis.matched_loss == "on":
         raise InputError(
             "matched_loss=on goes back along trainings, and trajectory=none keeps none of their weights; "
             "set trajectory=log or every, or matched_loss=off"

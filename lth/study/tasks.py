@@ -42,8 +42,8 @@ from lth.tracking.store import COMPUTED_BY, Store
 from lth.training.schedule import rewind_iteration
 from lth.training.train import TrainingState
 
-_COUNTED = ("spectra", "matched", "subspaces", "parts")  # measures of k eigenvalues
-_OF_WEIGHTS = ("distances", "subspaces")  # that need no network
+_COUNTED = ("spectra", "matched", "subspaces", "parts", "forecast")  # measures of k eigenvalues
+_OF_WEIGHTS = ("distances", "subspaces", "path")  # that need no network
 _MOST_HELD = 2**30  # bytes of solutions in memory, beside the one that is used
 
 

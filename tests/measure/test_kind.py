@@ -19,9 +19,13 @@ from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     Job,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
     reverse_matched,
@@ -45,6 +49,10 @@ ONE_OF_EACH: tuple[Job, ...] = (
     reverse_matched(1),
     SubspaceJob(Point.at(Place.imp(1))),
     PartJob(Point.projection(1), 2, 4),
+    FunctionJob(LEVELS),
+    SharpnessJob(Point.projection(1)),
+    PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
+    ForecastJob(Point.at(Place.imp(1))),
 )
 
 
@@ -117,6 +125,8 @@ def test_what_a_room_takes_is_read_back_from_what_is_stored(job, site_of):
             SurfaceJob((Place("one_shot", 1), *LEVELS[:2]), ()),
         ),
         (DistanceJob(LEVELS), DistanceJob(LEVELS[:2])),
+        (FunctionJob(LEVELS), FunctionJob(LEVELS[:2])),
+        (PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS), PathJob(LEVELS, LEVELS[:2])),
     ],
     ids=lambda job: job.measure,
 )

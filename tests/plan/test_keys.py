@@ -49,6 +49,7 @@ OTHERWISE = {
     "density_steps": "3",
     "hessian_examples": "3",
     "directions": "3",
+    "rho": "0.3",
     "direction_norm": "plain",
     "rewind": "lr",
     "own_method": "own_methods:first_weights",

@@ -11,9 +11,13 @@ from lth.measure.kind.take import KINDS
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
+    ForecastJob,
+    FunctionJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     level_jobs,
     study_jobs,
@@ -27,7 +31,21 @@ SOLUTION = Point.at(Place.imp(2))
 DENSITY = SpectralDensity(np.array([[1.0, 2.0], [1.5, 2.5]]), np.array([[0.6, 0.4], [0.5, 0.5]]), 40)
 
 
-_UNITS = ("nats", "L2", "Σ ln λ", "× direction", "points", "largest", "by chance", "coordinates")
+_UNITS = (
+    "nats",
+    "L2",
+    "Σ ln λ",
+    "× direction",
+    "points",
+    "largest",
+    "by chance",
+    "coordinates",
+    "test examples",
+    "variance",
+    "in the plane",
+    "variance",
+    "in the plane",
+)
 
 
 def found(jobs):
@@ -43,6 +61,12 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[MatchedJob] = said(at_one_loss.items())
     told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
     told[PartJob] = said(made_evidence(last=2, halvings=1).parts.items())
+    told[FunctionJob] = said([*made_evidence(last=2, beyond="function").measured.items()][-1:])
+    sharp = made_evidence(last=2, beyond="sharpness").sharpness
+    told[SharpnessJob] = said((SharpnessJob(point), found) for point, found in sharp.items())
+    told[PathJob] = said([*made_evidence(last=2, beyond="path").measured.items()][-1:])
+    forecasts = made_evidence(last=2, beyond="forecast").forecasts
+    told[ForecastJob] = said((ForecastJob(point), found) for point, found in forecasts.items())
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

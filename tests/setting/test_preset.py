@@ -97,6 +97,7 @@ OTHERWISE = {
     "vectors": "on",
     "halvings": 2,
     "beyond": "density",
+    "rho": "0.3,0.4",
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

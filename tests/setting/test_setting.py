@@ -228,6 +228,7 @@ NEW = (
     "vectors",
     "halvings",
     "beyond",
+    "rho",
     "loss_margin",
     "error_margin",
 )
@@ -278,6 +279,7 @@ def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name)
         "vectors": "on",
         "halvings": "2",
         "beyond": "density",
+        "rho": "0.3",
         "loss_margin": "0.5",
         "error_margin": "0.25",
     }

@@ -45,8 +45,8 @@ class Site:
         kept = solution.trajectory if self.trajectory is None else self.trajectory(place)
         if not kept:
             raise InputError(
-                f"matched_loss=on goes back along trainings, and {place.name} kept no weights on its way; "
-                "train with trajectory=log or every"
+                f"{place.name} kept no weights on the way of its training, which is to be followed; train with "
+                "trajectory=log or every"
             )
         of_epoch = math.ceil(len(self.surveyor.data.train) / solution.setting.training.batch_size)
         first = min(first_step(solution) / of_epoch, solution.history[0].epoch)

@@ -10,18 +10,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lth.measure.kind import curvature, density, distances, line, matched, parts, radii, subspaces, surface
+from lth.measure.kind import (
+    curvature,
+    density,
+    distances,
+    forecast,
+    function,
+    line,
+    matched,
+    parts,
+    path,
+    radii,
+    sharpness,
+    subspaces,
+    surface,
+)
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
     DistanceJob,
+    ForecastJob,
+    FunctionJob,
     Job,
     LineJob,
     MatchedJob,
     PartJob,
+    PathJob,
     RadiiJob,
+    SharpnessJob,
     SubspaceJob,
     SurfaceJob,
 )
@@ -69,6 +87,10 @@ KINDS: Mapping[type[Job], Kind] = {
     MatchedJob: Kind(matched, of_hessian=True, goes_on=True),
     SubspaceJob: Kind(subspaces),
     PartJob: Kind(parts, of_hessian=True, goes_on=True),
+    FunctionJob: Kind(function, of_sample=False),
+    SharpnessJob: Kind(sharpness),
+    PathJob: Kind(path, of_sample=False),
+    ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
 }
 
 

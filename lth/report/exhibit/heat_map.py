@@ -1,4 +1,4 @@
-"""Distances and cosines between all solutions, as annotated heat maps."""
+"""How near all solutions are to each other, in weights or in what they compute, as annotated heat maps."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Affinity:
     farthest: Callable[[list[float]], float]
     colours: str
     written: str  # format of a cell
+    places: Callable[[Evidence], Sequence[Place]] = lambda evidence: evidence.distances.places
+    of: str = "between solutions"
 
 
 EUCLIDEAN = Affinity(
@@ -75,13 +77,13 @@ def _say(affinity: Affinity, evidence: Evidence) -> str:
 
 
 def _between(affinity: Affinity, evidence: Evidence, a: Place, b: Place) -> float:
-    places = evidence.distances.places
+    places = affinity.places(evidence)
     return float(affinity.matrix(evidence)[places.index(a), places.index(b)])
 
 
 def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
     matrix = affinity.matrix(evidence)
-    names = [place.name for place in evidence.distances.places]
+    names = [place.name for place in affinity.places(evidence)]
     rows: list[tuple[Cell, ...]] = [
         (first, second, float(matrix[i, j])) for i, first in enumerate(names) for j, second in enumerate(names)
     ]
@@ -93,7 +95,7 @@ def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
     matrices = np.array([affinity.matrix(evidence) for evidence in evidences])
     matrix, evidence = matrices.mean(axis=0), evidences[0]
     spread = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else None
-    names = [_short_name(place, evidence.last) for place in evidence.distances.places]
+    names = [_short_name(place, evidence.last) for place in affinity.places(evidence)]
     cell = min(_CELL_INCHES, (TWO_COLUMNS - 2 * _NAME_INCHES) / len(names))
     figure = new_figure(TWO_COLUMNS, cell * len(names) + _NAME_INCHES + 0.5)
     axes = figure.add_subplot()
@@ -101,7 +103,8 @@ def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
     over = "" if spread is None else f"\nmean ± standard deviation over {len(matrices)} seeds"
     head(
         figure,
-        f"{affinity.name.capitalize()}{unit} between solutions; baselines are at level {evidence.last}{over}",
+        f"{affinity.name[:1].upper()}{affinity.name[1:]}{unit} {affinity.of}; baselines are at level "
+        f"{evidence.last}{over}",
     )
     image = axes.imshow(matrix, cmap=affinity.colours)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lth.evidence.evidence import Evidence
-from lth.plan.jobs import LineJob, successive_line
+from lth.plan.jobs import FunctionJob, LineJob, PathJob, successive_line
 from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
 from lth.report.exhibit.beyond_examples import EXAMPLES
+from lth.report.exhibit.beyond_forecast import FORECAST
+from lth.report.exhibit.beyond_function import FUNCTION_MAPS, maps_of
+from lth.report.exhibit.beyond_layers import OF_LAYERS
 from lth.report.exhibit.beyond_localisation import LOCALISATION
 from lth.report.exhibit.beyond_matched import MATCHED
 from lth.report.exhibit.beyond_methods import METHODS_SHOWN, has_methods
+from lth.report.exhibit.beyond_path import PATH
 from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
+from lth.report.exhibit.beyond_sharpness import SHARPNESS
 from lth.report.exhibit.beyond_subspaces import SUBSPACES
 from lth.report.exhibit.beyond_trace import TRACE
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
@@ -213,6 +218,11 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     MATCHED,
     *_OF_VECTORS,
     EXAMPLES,
+    *FUNCTION_MAPS,
+    *OF_LAYERS,
+    SHARPNESS,
+    PATH,
+    FORECAST,
 )
 
 
@@ -223,5 +233,9 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([MATCHED] if evidence.matched else []),
         *(_OF_VECTORS if evidence.subspaces else []),
         *([EXAMPLES] if evidence.parts else []),
+        *((*maps_of(evidence.functions), *OF_LAYERS) if evidence.has(FunctionJob) else ()),
+        *([SHARPNESS] if evidence.sharpness else []),
+        *([PATH] if evidence.has(PathJob) else []),
+        *([FORECAST] if evidence.forecasts else []),
     ]
     return (*BEYOND, *asked)

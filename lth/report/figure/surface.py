@@ -66,7 +66,7 @@ def draw_surface(
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
     axes.set(aspect="equal", xlim=surface.x[[0, -1]], ylim=surface.y[[0, -1]])
 
-    legend = _draw_losses(axes, surface)
+    legend = draw_losses(axes, surface)
     if cutoff is not None:
         legend.append(_draw_sublevel_set(axes, surface, cutoff))
     side.set_axis_off()
@@ -78,7 +78,7 @@ def draw_surface(
     return figure
 
 
-def _draw_losses(axes: Axes, surface: Surface) -> list[Line2D | Patch]:
+def draw_losses(axes: Axes, surface: Surface) -> list[Line2D | Patch]:
     """Draw shades, contour lines and colourbar, and return what the legend must explain."""
     finite = np.isfinite(surface.loss)
     shades = shades_of(surface.loss[finite])
