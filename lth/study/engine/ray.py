@@ -26,12 +26,12 @@ from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.signals import ENDING
 from lth.study.engine.engine import LostWorkerError, Outcome, Terms
-from lth.study.engine.gpu import WHOLE, name_of
+from lth.study.engine.gpu import does_not_fit, name_of
 from lth.study.engine.message import Message, error_of, message_of
 from lth.study.engine.node import difference
 from lth.study.engine.worker import Worker
 from lth.tracking.process import PROCESS, ownership
-from lth.training.sharing import hold_to
+from lth.training.sharing import WHOLE, hold_to
 
 _HANDED_ON = ("MLFLOW_TRACKING_", "AWS_", "MLFLOW_S3_", "OMP_", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _NEVER = "MLFLOW_TRACKING_URI"  # the opening says it
@@ -248,8 +248,7 @@ class RayWorkers:
             lost = LostWorkerError(f"{under_way.name} is lost: {how}", under_way.process)
             return Outcome(under_way.task, error=lost)
         if message.get("error") == "memory" and 0 < under_way.room.gpu_share < WHOLE:
-            part = f"{under_way.room.gpu_share:g} of a GPU"
-            self._terms.say(f"{under_way.task.name} does not fit into {part}: it gets one of its own")
+            self._terms.say(does_not_fit(under_way.task.name, under_way.room.gpu_share))
             self._send(replace(under_way, room=replace(under_way.room, gpu_share=WHOLE), process=None))
             return None
         return Outcome(under_way.task, message.get("run"), error_of(message, self._terms.lost))
