@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ from unittest.mock import patch
 
 import click
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
@@ -90,9 +91,23 @@ def training(problem: Problem, found: dict[str, Any]) -> None:
             }
             first = laps["epochs_and_start"][0] - statistics.median(laps["epochs"])
             say(f"{name}: images/s with evaluations", f"{images:,.0f} (start-up {first:.1f} s)")
+    with check(found, "a user's own network"):
+        laps = _epochs(problem, "bf16", compiled=False, epochs=3, network=_as_a_users(problem.network))
+        images = len(problem.data.train) / statistics.median(laps["epochs"])
+        found["bf16, a user's own network"] = {"images_a_second": images, **laps}
+        say("bf16, a user's own network: images/s with evaluations", f"{images:,.0f}")
 
 
-def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int) -> dict[str, list[float]]:
+def _as_a_users(network: nn.Module) -> nn.Module:
+    """Return a network as one of a user's own, of which nothing is known: it is captured by trial."""
+    own = copy.deepcopy(network)
+    own.__class__ = type("Own", (type(network),), {})
+    return own
+
+
+def _epochs(
+    problem: Problem, precision: Format, *, compiled: bool, epochs: int, network: nn.Module | None = None
+) -> dict[str, list[float]]:
     """Return the seconds of each epoch, with its evaluations, and with what was done once in the first."""
     ends: list[float] = []
     procedure = Procedure("crop_flip", precision, 0, compiled=compiled, epoch_examples=TENTH)
@@ -100,7 +115,7 @@ def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int)
 
     def train_it() -> None:
         train(
-            problem.network,
+            problem.network if network is None else network,
             problem.start,
             problem.mask,
             problem.data,

@@ -30,13 +30,14 @@ from lth.network.weights import Weights
 from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
-from lth.training.capture import CapturedStep, has_graphs
+from lth.training.capture import CapturedStep, has_graphs, warn_launched
 from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
 from lth.training.interruption import held_back
 from lth.training.objective import CROSS_ENTROPY, Objective, told
 from lth.training.optimiser import MaskedOptimiser, masked_state, unmasked_state
+from lth.training.own_gradients import OwnGradients, why_not
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
 from lth.training.threads import threads, threads_for
@@ -118,24 +119,21 @@ class Procedure:
     objective: Objective = CROSS_ENTROPY  # what is minimised, and what is recorded beside it
 
 
-def launched_because_of(network: nn.Module, schedule: Schedule, objective: Objective) -> str | None:
-    """Return what of a user's keeps a GPU's steps from being captured as a graph; None if nothing does.
+def has_parts_of_users(network: nn.Module, schedule: Schedule, objective: Objective) -> bool:
+    """Return whether a user wrote a part of a training's steps.
 
-    Ours compute the same each time and wait for nothing; what a user's does in Python would be lost.
+    Ours compute the same each time and wait for nothing, so that a whole step is captured as one graph; what a
+    user's does in Python would be lost, and has to be tried (`lth.training.own_gradients`).
 
     Example:
         >>> from lth.network import build_network
         >>> from lth.setting.network import NetworkSpec
         >>> steps = Schedule(10, 5, 10, 0.1, 0.9, 0.0, ())
-        >>> launched_because_of(build_network(NetworkSpec("resnet8-w8", (3, 8, 8), 4), 0), steps, Objective())
-        >>> launched_because_of(nn.Linear(2, 2), steps, Objective())
-        'network'
+        >>> ours = build_network(NetworkSpec("resnet8-w8", (3, 8, 8), 4), 0)
+        >>> [has_parts_of_users(network, steps, Objective()) for network in (ours, nn.Linear(2, 2))]
+        [False, True]
     """
-    if not is_ours(network):
-        return "network"
-    if schedule.recipe.is_own:
-        return "optimizer"
-    return "loss" if objective.is_own else None
+    return not is_ours(network) or schedule.recipe.is_own or objective.is_own
 
 
 def snapshot_epochs(snapshots: Snapshots, num_epochs: int) -> frozenset[int]:
@@ -311,11 +309,13 @@ class _Run:
         self._total_loss = torch.zeros((), device=device)  # since the last check
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
-        own = launched_because_of(network, schedule, procedure.objective)
-        self._captures = has_graphs(device) and own is None
+        own = has_parts_of_users(network, schedule, procedure.objective)
+        self._captures = has_graphs(device) and not own
         graphs = device.type == "cuda" and not self._captures
         self._loss_of_whole_batch = compiled(self._loss, graphs=graphs) if procedure.compiled else self._loss
         self._captured: dict[int, CapturedStep] = {}  # by batch size
+        self._tries = has_graphs(device) and own and not procedure.compiled
+        self._own: dict[int, OwnGradients] = {}  # by batch size
         self._optimiser = MaskedOptimiser(
             self._parameters,
             mask,
@@ -339,16 +339,47 @@ class _Run:
             if size not in self._captured:
                 self._captured[size] = self._capture(loss_of, inputs, labels)
             self._captured[size](inputs, labels)
+        elif (own := self._own_gradients(inputs, labels)) is not None:
+            own(inputs, labels)
+            self._optimiser.step()
         else:
             self._descend(loss_of, inputs, labels)
         self.step += 1
 
     def _descend(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
+        self._differentiate(loss_of, inputs, labels)
+        self._optimiser.step()
+
+    def _differentiate(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
         loss = loss_of(inputs, labels)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
         self._total_loss += loss.detach()
+
+    def _own_gradients(self, inputs: Inputs, labels: Tensor) -> OwnGradients | None:
+        """Return what gives the gradients of such a batch by a graph; None, with a warning once, if nothing."""
+        size = len(labels)
+        if self._tries and size not in self._own:
+            if (reason := self._why_not(inputs, labels)) is not None:
+                warn_launched(reason)
+                self._tries = False
+                return None
+            changed = [*self._network.buffers(), self._total_loss]
+            self._own[size] = OwnGradients(
+                partial(self._differentiate, self._loss),
+                list(self._parameters.values()),
+                changed,
+                inputs,
+                labels,
+            )
+            self._tries = self._own[size].is_captured
+        return self._own[size] if self._tries else None
+
+    def _why_not(self, inputs: Inputs, labels: Tensor) -> str | None:
+        """Try a copy of the network."""
+        probe = copy.copy(self)
+        probe._network, probe._total_loss = copy.deepcopy(self._network), self._total_loss.clone()
+        return why_not(partial(probe._differentiate, probe._loss), probe._network, inputs, labels)
 
     def _capture(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> CapturedStep:
         held = self._optimiser.prepare()
