@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -144,7 +146,7 @@ def wide(problem: Problem, found: dict[str, Any]) -> None:
     for name, sharing in shared.items():
         for n in _PROCESSES:
             with check(found, f"{n} {name}"):
-                images = _in_processes(n, sharing)
+                images = in_processes(__name__, n, sharing)
                 found.setdefault(name, {})[n] = images
                 say(f"{n} in {name}: images/s", f"{images:,.0f}")
 
@@ -209,15 +211,24 @@ def _as_replicas(problem: Problem, count: int) -> float:
     return 50 * count * _BATCH / seconds
 
 
-def _in_processes(count: int, sharing: Sharing | None) -> float:
-    """Return the images a second of so many trainings in processes of their own, while all of them train."""
-    command = [sys.executable, "-m", "benchmarks.gpu_training"]
+def in_processes(
+    module: str, count: int, sharing: Sharing | None, environment: Mapping[str, str] = MappingProxyType({})
+) -> float:
+    """Return what so many processes of their own do a second, all of them together, while all are at it.
+
+    Args:
+        module: What each runs: it says that it is ready, waits for a file, and says how much it did a second.
+        count: How many.
+        sharing: How they share the card.
+        environment: What each finds in its own besides.
+    """
+    command = [sys.executable, "-m", module]
     running: list[subprocess.Popen[str]] = []
     with tempfile.TemporaryDirectory() as folder:
         begin = Path(folder) / "begin"
         try:
             for number in range(count):
-                own = {} if sharing is None else sharing.environment(number)
+                own = {**environment, **({} if sharing is None else sharing.environment(number))}
                 if sharing is not None and "CUDA_MPS_PIPE_DIRECTORY" not in {**os.environ, **own}:
                     raise RuntimeError("NVIDIA's multi-process service is not there, or lets nobody in")
                 running.append(
@@ -238,7 +249,7 @@ def _in_processes(count: int, sharing: Sharing | None) -> float:
                 process.kill()
             if sharing is not None:
                 sharing.end()
-    return sum(images for images in said)
+    return float(sum(said))
 
 
 @click.command()
