@@ -6,6 +6,7 @@
   by two processes at once and under NVIDIA's service; steps of every kind captured;
 - peak: what the card does at best, and what a launch costs;
 - measuring: products of the Hessian, losses on a plane;
+- products: where the time of those goes, and what would cut it;
 - wide: trainings at once on the one card: in processes of their own, under the service, on streams of one
   process, and as replicas in one step;
 - training: images a second of ResNet-20 as a study trains it (batches of 128, masked, cropped and flipped, its
@@ -39,6 +40,7 @@ import torch
 from benchmarks.environment import ROOT, environment, write_results
 from benchmarks.gpu_measuring import level, measuring
 from benchmarks.gpu_problem import OutOfTimeError, Problem, say
+from benchmarks.gpu_products import products
 from benchmarks.gpu_training import peak, training, wide
 
 Part = Callable[[Problem, dict[str, Any]], None]  # which notes what it finds as soon as it is found
@@ -48,7 +50,7 @@ _ON_A_GPU = [
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "gpu").glob("test_*.py")),
     "tests/measure/curvature/test_second_derivative_check.py",
 ]
-_STANDING_IN = ["test_capture", "test_captured_training", "test_sharing"]
+_STANDING_IN = ["test_capture", "test_captured_training", "test_own_gradients", "test_sharing"]
 
 
 def right(_problem: Problem, found: dict[str, Any]) -> None:
@@ -89,11 +91,12 @@ _TEST = re.compile(r"tests/\S+::\S+")
 
 # With the seconds that each may take of eight minutes.
 PARTS: Mapping[str, tuple[Part, float]] = {
-    "right": (right, 150),
+    "right": (right, 120),
     "peak": (peak, 15),
     "measuring": (measuring, 30),
-    "wide": (wide, 75),
-    "training": (training, 80),
+    "products": (products, 50),
+    "wide": (wide, 60),
+    "training": (training, 75),
     "level": (level, 130),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -10,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
 import click
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
@@ -90,9 +93,23 @@ def training(problem: Problem, found: dict[str, Any]) -> None:
             }
             first = laps["epochs_and_start"][0] - statistics.median(laps["epochs"])
             say(f"{name}: images/s with evaluations", f"{images:,.0f} (start-up {first:.1f} s)")
+    with check(found, "a user's own network"):
+        laps = _epochs(problem, "bf16", compiled=False, epochs=3, network=_as_a_users(problem.network))
+        images = len(problem.data.train) / statistics.median(laps["epochs"])
+        found["bf16, a user's own network"] = {"images_a_second": images, **laps}
+        say("bf16, a user's own network: images/s with evaluations", f"{images:,.0f}")
 
 
-def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int) -> dict[str, list[float]]:
+def _as_a_users(network: nn.Module) -> nn.Module:
+    """Return a network as one of a user's own, of which nothing is known: it is captured by trial."""
+    own = copy.deepcopy(network)
+    own.__class__ = type("Own", (type(network),), {})
+    return own
+
+
+def _epochs(
+    problem: Problem, precision: Format, *, compiled: bool, epochs: int, network: nn.Module | None = None
+) -> dict[str, list[float]]:
     """Return the seconds of each epoch, with its evaluations, and with what was done once in the first."""
     ends: list[float] = []
     procedure = Procedure("crop_flip", precision, 0, compiled=compiled, epoch_examples=TENTH)
@@ -100,7 +117,7 @@ def _epochs(problem: Problem, precision: Format, *, compiled: bool, epochs: int)
 
     def train_it() -> None:
         train(
-            problem.network,
+            problem.network if network is None else network,
             problem.start,
             problem.mask,
             problem.data,
@@ -129,7 +146,7 @@ def wide(problem: Problem, found: dict[str, Any]) -> None:
     for name, sharing in shared.items():
         for n in _PROCESSES:
             with check(found, f"{n} {name}"):
-                images = _in_processes(n, sharing)
+                images = in_processes(__name__, n, sharing)
                 found.setdefault(name, {})[n] = images
                 say(f"{n} in {name}: images/s", f"{images:,.0f}")
 
@@ -194,15 +211,24 @@ def _as_replicas(problem: Problem, count: int) -> float:
     return 50 * count * _BATCH / seconds
 
 
-def _in_processes(count: int, sharing: Sharing | None) -> float:
-    """Return the images a second of so many trainings in processes of their own, while all of them train."""
-    command = [sys.executable, "-m", "benchmarks.gpu_training"]
+def in_processes(
+    module: str, count: int, sharing: Sharing | None, environment: Mapping[str, str] = MappingProxyType({})
+) -> float:
+    """Return what so many processes of their own do a second, all of them together, while all are at it.
+
+    Args:
+        module: What each runs: it says that it is ready, waits for a file, and says how much it did a second.
+        count: How many.
+        sharing: How they share the card.
+        environment: What each finds in its own besides.
+    """
+    command = [sys.executable, "-m", module]
     running: list[subprocess.Popen[str]] = []
     with tempfile.TemporaryDirectory() as folder:
         begin = Path(folder) / "begin"
         try:
             for number in range(count):
-                own = {} if sharing is None else sharing.environment(number)
+                own = {**environment, **({} if sharing is None else sharing.environment(number))}
                 if sharing is not None and "CUDA_MPS_PIPE_DIRECTORY" not in {**os.environ, **own}:
                     raise RuntimeError("NVIDIA's multi-process service is not there, or lets nobody in")
                 running.append(
@@ -223,7 +249,7 @@ def _in_processes(count: int, sharing: Sharing | None) -> float:
                 process.kill()
             if sharing is not None:
                 sharing.end()
-    return sum(images for images in said)
+    return float(sum(said))
 
 
 @click.command()

@@ -5,7 +5,7 @@ The first axis of each is that of the examples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import torch
@@ -50,6 +50,17 @@ def mapped(function: Callable[..., Any], inputs: Any, *others: Any) -> Any:
     if isinstance(inputs, Mapping):
         return {name: function(value, *(other[name] for other in others)) for name, value in inputs.items()}
     return tuple(function(value, *rest) for value, *rest in zip(inputs, *others, strict=True))
+
+
+def in_place_of(inputs: Inputs, tensors: Iterable[Tensor]) -> Any:
+    """Return the same structure of other tensors, in the order of `each`.
+
+    Example:
+        >>> in_place_of({"tokens": torch.zeros(1), "mask": torch.zeros(1)}, [torch.ones(1), torch.zeros(1)])
+        {'tokens': tensor([1.]), 'mask': tensor([0.])}
+    """
+    others = iter(tensors)
+    return mapped(lambda _: next(others), inputs)
 
 
 def called(network: nn.Module | Callable[..., Any], inputs: Inputs) -> Any:

@@ -38,8 +38,13 @@ def _chooses(name: str, args: Any) -> bool:
     )
 
 
-def recorded(work: Work) -> Work:
-    """Do some work twice, as before a capture, and return what does the operations of the second time again."""
+def recorded(work: Work, replays: list[None] | None = None) -> Work:
+    """Do some work twice, as before a capture, and return what does the operations of the second time again.
+
+    Args:
+        work: What.
+        replays: Grows by one at every replay.
+    """
     work()
     recorder = _Recorder()
     with recorder:
@@ -47,6 +52,8 @@ def recorded(work: Work) -> Work:
 
     @torch.no_grad()
     def replay() -> None:
+        if replays is not None:
+            replays.append(None)
         for operation, args, kwargs, result in recorder.calls:
             again = operation(*args, **kwargs)
             made = [entry.alias_info is None for entry in operation._schema.returns]
@@ -62,9 +69,9 @@ def _one_hot(targets: Tensor, num_classes: int) -> Tensor:
     return (targets[..., None] == torch.arange(num_classes)).long()
 
 
-def graphs_on_a_cpu(monkeypatch: Any) -> None:
-    """Let training and curvature capture on a CPU, by this stand-in."""
+def graphs_on_a_cpu(monkeypatch: Any, replays: list[None] | None = None) -> None:
+    """Let training and curvature capture on a CPU, by this stand-in; `replays` grows by one at each."""
     for module in ("lth.training.train", "lth.measure.curvature.hessian"):
         monkeypatch.setattr(f"{module}.has_graphs", lambda _device: True)
     monkeypatch.setattr("lth.training.objective.one_hot", _one_hot)
-    monkeypatch.setattr("lth.training.capture._cuda_graph", lambda _device, work: recorded(work))
+    monkeypatch.setattr("lth.training.capture._cuda_graph", lambda _device, work: recorded(work, replays))

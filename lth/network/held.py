@@ -43,6 +43,11 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
+def types_of_changed(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Return of which type each attribute is that is not as it was; nothing for one that is gone."""
+    return {name: after.get(name, "").partition(" ")[0] for name in changed(before, after)}
+
+
 def parameters_in_attributes(network: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Return the parameters that lists, dicts and such hold, by the name of the attribute that they are in."""
     found = {}

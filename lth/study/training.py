@@ -18,10 +18,10 @@ from lth.study.record.solution import log_epoch, log_solution, log_solution_mode
 from lth.study.record.training_progress import ProgressKeeper
 from lth.study.unsent import Unsent
 from lth.tracking.run import RunLog
-from lth.training.capture import has_graphs
+from lth.training.capture import launches_told
 from lth.training.objective import told
 from lth.training.threads import threads_for
-from lth.training.train import EpochRecord, launched_because_of, snapshot_epochs
+from lth.training.train import EpochRecord, snapshot_epochs
 
 
 def computed_by(problem: Problem) -> str:
@@ -29,15 +29,6 @@ def computed_by(problem: Problem) -> str:
     how, train = procedure(problem), problem.data.train
     threads = threads_for(problem.network, train, problem.schedule.batch_size)
     return progress_environment(train.labels.device, how.precision, compiled=how.compiled, threads=threads)
-
-
-def why_launched(problem: Problem) -> str | None:
-    """Return why a GPU's steps are launched kernel by kernel; None if they are captured, as on no CPU."""
-    own = launched_because_of(problem.network, problem.schedule, problem.objective)
-    if own is None or not has_graphs(problem.devices[0]):
-        return None
-    advice = ", or let compile=on do it" if own == "network" and not procedure(problem).compiled else ""
-    return f"the {own} is your own, so no step is captured as a graph; kernels are launched one by one{advice}"
 
 
 def train_on(
@@ -117,8 +108,6 @@ def _train(
         say(f"  going on after step {done}, where an earlier process stopped")
         for record in resumed.history:
             log_epoch(run, record)  # what that process could not send
-    if (reason := why_launched(problem)) is not None:
-        say(f"  {reason}")
     snapshots = "none" if isinstance(place, Beside) else problem.setting.training.trajectory
     keep = snapshot_epochs(snapshots, start.schedule.num_epochs)
 
@@ -127,4 +116,5 @@ def _train(
         if record.epoch in keep:
             keeper.snapshot(record.epoch, weights)
 
-    return solve(problem, place, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)
+    with launches_told(lambda reason: say(f"  {reason}")):
+        return solve(problem, place, start, previous, resumed=resumed, keeper=keeper, on_epoch=on_epoch)

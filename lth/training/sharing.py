@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 
 SHARE = "LTH_GPU_SHARE"  # what a worker is told by
+WHOLE = 1.0
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _WORKSPACES = "CUBLAS_WORKSPACE_CONFIG"
 _PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 _CONTROL = "nvidia-cuda-mps-control"
 _RUNNING = Path("/tmp/nvidia-mps/control")  # noqa: S108 - where NVIDIA's own listens
-_WHOLE = "1"
 _SHARED = 0.9  # of a GPU's memory; the rest is what CUDA itself takes in each process
 _ANY = ("auto", "cuda")  # as users name a device where any will do
 _SECONDS = 60.0  # for the service to answer
@@ -55,7 +55,7 @@ def parts(device: str, count: int, names: Sequence[str]) -> list[dict[str, str]]
 
 
 def _share(processes: int) -> str:
-    return _WHOLE if processes == 1 else f"{_SHARED / processes:.3g}"
+    return f"{WHOLE if processes == 1 else _SHARED / processes:.3g}"
 
 
 def visible_gpus() -> list[str]:
@@ -109,6 +109,14 @@ class Sharing:
         fixed = {_WORKSPACES: os.environ.get(_WORKSPACES, ":4096:8")}
         return {**fixed, **self._parts[number % len(self._parts)], **self._service}
 
+    def gpu(self, number: int) -> str | None:
+        """Return which GPU a process is on, alike for all that share it; None for those that the user named."""
+        return self._parts[number % len(self._parts)].get(_VISIBLE)
+
+    def share(self, number: int) -> float:
+        """Return how much of its GPU's memory a process may take, of 1."""
+        return float(self._parts[number % len(self._parts)][SHARE])
+
     @property
     def _service(self) -> dict[str, str]:
         return {} if self._folder is None else {_PIPES: self._folder, _LOGS: self._folder}
@@ -116,7 +124,7 @@ class Sharing:
     def _start(self) -> None:
         """Start the service, unless one is there or the user has said where (to /dev/null: none)."""
         control = shutil.which(_CONTROL)
-        alone = all(part[SHARE] == _WHOLE for part in self._parts)
+        alone = all(self.share(number) == WHOLE for number in range(len(self._parts)))
         if control is None or alone or _PIPES in os.environ or _RUNNING.exists():
             return
         self._folder = tempfile.mkdtemp(prefix="lth-mps-")

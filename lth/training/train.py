@@ -31,7 +31,7 @@ from lth.randomness import generator, restored, seed_global
 from lth.setting.amount import ALL, Amount
 from lth.setting.setting import Augmentation, Snapshots
 from lth.training.batchnorm import StatisticsEstimator
-from lth.training.capture import CapturedStep, has_graphs
+from lth.training.capture import CapturedStep, has_graphs, warn_launched
 from lth.training.compilation import compiled, compiling
 from lth.training.determinism import repeatable
 from lth.training.evaluate import Evaluation, Evaluator
@@ -39,6 +39,7 @@ from lth.training.interruption import held_back
 from lth.training.moving import Moved, Movement, Mover
 from lth.training.objective import CROSS_ENTROPY, Objective, told
 from lth.training.optimiser import MaskedOptimiser, masked_state, unmasked_state
+from lth.training.own_gradients import OwnGradients, why_not
 from lth.training.precision import Format, full_float32
 from lth.training.schedule import Schedule
 from lth.training.sharpness import at_highest_nearby
@@ -125,24 +126,21 @@ class Procedure:
     objective: Objective = CROSS_ENTROPY  # what is minimised, and what is recorded beside it
 
 
-def launched_because_of(network: nn.Module, schedule: Schedule, objective: Objective) -> str | None:
-    """Return what of a user's keeps a GPU's steps from being captured as a graph; None if nothing does.
+def has_parts_of_users(network: nn.Module, schedule: Schedule, objective: Objective) -> bool:
+    """Return whether a user wrote a part of a training's steps.
 
-    Ours compute the same each time and wait for nothing; what a user's does in Python would be lost.
+    Ours compute the same each time and wait for nothing, so that a whole step is captured as one graph; what a
+    user's does in Python would be lost, and has to be tried (`lth.training.own_gradients`).
 
     Example:
         >>> from lth.network import build_network
         >>> from lth.setting.network import NetworkSpec
         >>> steps = Schedule(10, 5, 10, 0.1, 0.9, 0.0, ())
-        >>> launched_because_of(build_network(NetworkSpec("resnet8-w8", (3, 8, 8), 4), 0), steps, Objective())
-        >>> launched_because_of(nn.Linear(2, 2), steps, Objective())
-        'network'
+        >>> ours = build_network(NetworkSpec("resnet8-w8", (3, 8, 8), 4), 0)
+        >>> [has_parts_of_users(network, steps, Objective()) for network in (ours, nn.Linear(2, 2))]
+        [False, True]
     """
-    if not is_ours(network):
-        return "network"
-    if schedule.recipe.is_own:
-        return "optimizer"
-    return "loss" if objective.is_own else None
+    return not is_ours(network) or schedule.recipe.is_own or objective.is_own
 
 
 def snapshot_epochs(snapshots: Snapshots, num_epochs: int) -> frozenset[int]:
@@ -351,11 +349,14 @@ class _Run:
         self._total_loss = torch.zeros((), device=device)  # since the last check
         self.step = start.step
         self._parameters = dict(self._network.named_parameters())
-        own = launched_because_of(network, schedule, procedure.objective)
-        self._captures = has_graphs(device) and own is None
+        own = has_parts_of_users(network, schedule, procedure.objective)
+        self._captures = has_graphs(device) and not own
         graphs = device.type == "cuda" and not self._captures
         self._loss_of_whole_batch = compiled(self._loss, graphs=graphs) if procedure.compiled else self._loss
         self._captured: dict[int, CapturedStep] = {}  # by batch size
+        # Sharpness-aware steps take their second gradient beside these weights, launched.
+        self._tries = has_graphs(device) and own and not procedure.compiled and not schedule.recipe.sam_rho
+        self._own: dict[int, OwnGradients] = {}  # by batch size
         self._optimiser = MaskedOptimiser(
             self._parameters,
             moved.mask,
@@ -385,19 +386,28 @@ class _Run:
             if size not in self._captured:
                 self._captured[size] = self._capture(loss_of, inputs, labels)
             self._captured[size](inputs, labels)
+        elif (own := self._own_gradients(inputs, labels)) is not None:
+            own(inputs, labels)
+            self._update()
         else:
             self._descend(loss_of, inputs, labels)
         self.step += 1
 
     def _descend(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
-        self._total_loss += self._find_gradients(loss_of, inputs, labels)
+        self._differentiate(loss_of, inputs, labels)
         if rho := self._schedule.recipe.sam_rho:
             self._optimiser.mask_gradients()
             with at_highest_nearby(self._parameters.values(), self._network.buffers(), rho):
                 self._find_gradients(loss_of, inputs, labels)
+        self._update()
+
+    def _update(self) -> None:
         if self._mover is not None:
             self._mover.draw()
         self._optimiser.step()
+
+    def _differentiate(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
+        self._total_loss += self._find_gradients(loss_of, inputs, labels)
 
     def _find_gradients(self, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> Tensor:
         loss = loss_of(inputs, labels)
@@ -406,7 +416,7 @@ class _Run:
         return loss.detach()
 
     def _move_by_gradient(self, mover: Mover, loss_of: LossOf, inputs: Inputs, labels: Tensor) -> None:
-        self._total_loss += self._find_gradients(loss_of, inputs, labels)
+        self._differentiate(loss_of, inputs, labels)
         self.check()
         mover.move(self.step)
         self._optimiser.zero_grad()
@@ -433,6 +443,31 @@ class _Run:
         positions = sample(len(data.train), amount, self._seed, "restated")
         estimate = StatisticsEstimator(self._network, data.train.take(positions), seed=self._seed)
         estimate(self.weights()).load_into(self._network)
+
+    def _own_gradients(self, inputs: Inputs, labels: Tensor) -> OwnGradients | None:
+        """Return what gives the gradients of such a batch by a graph; None, with a warning once, if nothing."""
+        size = len(labels)
+        if self._tries and size not in self._own:
+            if (reason := self._why_not(inputs, labels)) is not None:
+                warn_launched(reason)
+                self._tries = False
+                return None
+            changed = [*self._network.buffers(), self._total_loss]
+            self._own[size] = OwnGradients(
+                partial(self._differentiate, self._loss),
+                list(self._parameters.values()),
+                changed,
+                inputs,
+                labels,
+            )
+            self._tries = self._own[size].is_captured
+        return self._own[size] if self._tries else None
+
+    def _why_not(self, inputs: Inputs, labels: Tensor) -> str | None:
+        """Try a copy of the network."""
+        probe = copy.copy(self)
+        probe._network, probe._total_loss = copy.deepcopy(self._network), self._total_loss.clone()
+        return why_not(partial(probe._differentiate, probe._loss), probe._network, inputs, labels)
 
     def _capture(self, loss_of: LossOf, inputs: Tensor, labels: Tensor) -> CapturedStep:
         held = self._optimiser.prepare()

@@ -1,6 +1,5 @@
 """Trainings and products whose steps are captured, on a CPU by what stands in for a CUDA graph."""
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -8,17 +7,15 @@ import torch
 from gpu_problem import CPU, MANNERS, Run, digest_of, examples
 from own_training import huber
 from recorded import graphs_on_a_cpu, recorded
-from tiny_problem import make_problem
 from torch import nn
 
 from lth.measure import HessianOperator, LevelSpace, Weights
 from lth.network import build_network
 from lth.solution.progress_file import KeptProgress, read_progress, write_progress
-from lth.study.training import why_launched
 from lth.training.capture import CapturedStep
 from lth.training.objective import Objective
 from lth.training.optimiser import Recipe
-from lth.training.train import Progress, launched_because_of
+from lth.training.train import Progress, has_parts_of_users
 
 by_manner = pytest.mark.parametrize("manner", MANNERS)
 
@@ -105,32 +102,14 @@ def test_a_step_that_waits_for_its_values_is_taken_as_it_is_and_a_warning_says_s
 @pytest.mark.parametrize(
     ("network", "recipe", "objective", "own"),
     [
-        (None, Recipe(), Objective(), None),
-        (nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), Recipe(), Objective(), "network"),
-        (None, Recipe("own_training:mixing"), Objective(), "optimizer"),
-        (None, Recipe(), Objective(huber), "loss"),
-        (None, Recipe(), Objective("own_training:huber"), "loss"),
+        (None, Recipe(), Objective(), False),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), Recipe(), Objective(), True),
+        (None, Recipe("own_training:mixing"), Objective(), True),
+        (None, Recipe(), Objective(huber), True),
+        (None, Recipe(), Objective("own_training:huber"), True),
     ],
 )
-def test_only_what_is_the_users_own_is_launched_kernel_by_kernel(network, recipe, objective, own):
+def test_whole_steps_are_captured_unless_a_part_of_them_is_the_users_own(network, recipe, objective, own):
     run = Run()
     schedule = replace(run.schedule, recipe=recipe)
-    found = launched_because_of(network or build_network(run.spec, 0), schedule, objective)
-    assert found == own
-
-
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        ({"network": "resnet8-w8"}, None),
-        ({}, "the network is your own, .* or let compile=on do it$"),
-        ({"compile": "on"}, "the network is your own, .* one by one$"),
-        ({"network": "resnet8-w8", "loss": "own_training:huber"}, "the loss is your own, .* one by one$"),
-    ],
-)
-def test_a_study_says_why_steps_are_not_captured(overrides, said, monkeypatch):
-    problem = make_problem(**overrides)
-    assert why_launched(problem) is None  # a CPU has no graphs
-    monkeypatch.setattr("lth.study.training.has_graphs", lambda _device: True)
-    reason = why_launched(problem)
-    assert reason is None if said is None else re.match(said, reason)
+    assert has_parts_of_users(network or build_network(run.spec, 0), schedule, objective) == own

@@ -54,6 +54,21 @@ def test_the_service_is_started_once_for_all_that_share_a_gpu_and_ended_with_the
     assert {environment["CUBLAS_WORKSPACE_CONFIG"] for environment in environments} == {":4096:8"}
 
 
+@pytest.mark.parametrize(
+    ("device", "count", "gpus", "shares"),
+    [
+        ("auto", 3, ["0", "1", "0"], [0.45, 1.0, 0.45]),
+        ("cuda", 2, ["0", "1"], [1.0, 1.0]),
+        ("cuda:1", 2, [None, None], [0.45, 0.45]),
+    ],
+)
+def test_those_on_one_gpu_and_how_much_of_it_they_have_is_known(monkeypatch, device, count, gpus, shares):
+    monkeypatch.setattr(module, "visible_gpus", lambda: ["0", "1"])
+    sharing = Sharing(device, count)
+    assert [sharing.gpu(number) for number in range(count)] == gpus
+    assert [sharing.share(number) for number in range(count)] == shares
+
+
 @pytest.mark.parametrize("failing", ["nvidia-cuda-mps-control", "python"])
 def test_a_service_that_lets_nobody_in_is_done_without(machine, failing):
     put, _ = machine

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -185,7 +186,7 @@ class _Share:
         affordable = budget // (chunk * (of_example + _input_bytes(examples, dtype)) + folding)
         self._rebuilt = indices[affordable:]
         # A product of few images takes a GPU less time than its launches: all of them are made at once.
-        self._captures = has_graphs(self._device) and self._function.is_folded and not self._rebuilt
+        self._captures = has_graphs(self._device) and not self._rebuilt
         self._captured: CapturedStep | None = None
         self._total = [torch.zeros_like(parameter) for parameter in self._free.values()]
         stream = on_capturing_stream(self._device) if self._captures else nullcontext()
@@ -199,11 +200,18 @@ class _Share:
         """
         moved = tuple(direction[name].to(self._device) for name in self._free)
         if self._captures:
-            self._captured = self._captured or CapturedStep(self._multiply, moved, ())
+            self._captured = self._captured or self._capture(moved)
             self._captured(*moved)
         else:
             self._multiply(*moved)
         return dict(zip(self._free, self._total, strict=True))
+
+    def _capture(self, direction: tuple[Tensor, ...]) -> CapturedStep:
+        captured = CapturedStep(self._multiply, direction, ())
+        if not self._function.is_folded:  # a user's own derivatives may do anything in Python
+            others = [direction, tuple(tensor.flip(0) if tensor.ndim else -tensor for tensor in direction)]
+            captured.check([partial(tuple, other) for other in others], lambda: self._total)
+        return captured
 
     def _multiply(self, *direction: Tensor) -> None:
         torch._foreach_zero_(self._total)

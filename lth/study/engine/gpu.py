@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WHOLE = 1.0
-
 
 def name_of(given: Sequence[int | str], visible: str | None) -> str | None:
     """Return what torch calls the GPU that was given to a process; None if none was.
@@ -26,3 +24,12 @@ def name_of(given: Sequence[int | str], visible: str | None) -> str | None:
     names = [] if visible is None else [name.strip() for name in visible.split(",")]
     own = str(given[0])
     return f"cuda:{names.index(own) if own in names else own}"
+
+
+def does_not_fit(task: str, share: float) -> str:
+    """Return what is said of a task that is done once more.
+
+    >>> does_not_fit("level 1", 0.225)
+    'level 1 does not fit into 0.225 of a GPU: it gets one of its own'
+    """
+    return f"{task} does not fit into {share:g} of a GPU: it gets one of its own"

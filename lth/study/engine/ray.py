@@ -17,6 +17,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
+import psutil
 import ray
 from ray.exceptions import RayError, TaskCancelledError
 from ray.util.queue import Empty, Queue
@@ -26,12 +27,12 @@ from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.signals import ENDING
 from lth.study.engine.engine import LostWorkerError, Outcome, Terms
-from lth.study.engine.gpu import WHOLE, name_of
+from lth.study.engine.gpu import does_not_fit, name_of
 from lth.study.engine.message import Message, error_of, message_of
 from lth.study.engine.node import difference
 from lth.study.engine.worker import Worker
-from lth.tracking.process import PROCESS, ownership
-from lth.training.sharing import hold_to
+from lth.tracking.process import PROCESS, is_alive, ownership
+from lth.training.sharing import WHOLE, hold_to
 
 _HANDED_ON = ("MLFLOW_TRACKING_", "AWS_", "MLFLOW_S3_", "OMP_", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _NEVER = "MLFLOW_TRACKING_URI"  # the opening says it
@@ -148,16 +149,31 @@ class RayWorkers:
                 return None
 
     def cancel(self) -> None:
-        """Interrupt all that is under way; what has not ended after a minute is killed."""
-        for result in self._under_way:
+        """Interrupt all that is under way; what has not ended after a minute is killed.
+
+        A signal to all processes of a terminal or a batch job ends a cluster that was started here, too. Of
+        that no answer comes: then it is waited for the processes of the tasks themselves.
+        """
+        self._read_letters()
+        left = dict(self._under_way)
+        for result in left:
             ray.cancel(result)
-        if self._under_way:
-            _, others = ray.wait(
-                list(self._under_way), num_returns=len(self._under_way), timeout=_SECONDS_TO_END
-            )
-            for result in others:
-                ray.cancel(result, force=True)
+        until = time.monotonic() + _SECONDS_TO_END
+        while left and time.monotonic() < until:
+            there, _ = ray.wait(list(left), num_returns=len(left), timeout=_WAIT_SECONDS)
+            is_down = self._is_down()
+            left = {
+                result: under_way
+                for result, under_way in left.items()
+                if result not in there and not (is_down and _has_ended(under_way))
+            }
+        for result in left:
+            ray.cancel(result, force=True)
         self._under_way.clear()
+
+    def _is_down(self) -> bool:
+        """Return whether a part of the cluster that was started here has ended."""
+        return not all(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in self._parts)
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -168,6 +184,7 @@ class RayWorkers:
             name: value for name, value in os.environ.items() if name.startswith(_HANDED_ON) and name != _NEVER
         }
         handlers = {number: signal.getsignal(number) for number in ENDING}
+        before = set(psutil.Process().children())
         try:
             ray.init(
                 address=None if address == "local" else address,
@@ -181,6 +198,7 @@ class RayWorkers:
                 f"there is no Ray cluster at address={address!r}: start one (`ray start --head`), or write "
                 f"address=local for one on this machine ({' '.join(str(error).split())[:200]})"
             ) from error
+        self._parts = set(psutil.Process().children()) - before if address == "local" else set()
         for number, handler in handlers.items():  # Ray's own would end this process without a word
             signal.signal(number, handler)
 
@@ -248,11 +266,15 @@ class RayWorkers:
             lost = LostWorkerError(f"{under_way.name} is lost: {how}", under_way.process)
             return Outcome(under_way.task, error=lost)
         if message.get("error") == "memory" and 0 < under_way.room.gpu_share < WHOLE:
-            part = f"{under_way.room.gpu_share:g} of a GPU"
-            self._terms.say(f"{under_way.task.name} does not fit into {part}: it gets one of its own")
+            self._terms.say(does_not_fit(under_way.task.name, under_way.room.gpu_share))
             self._send(replace(under_way, room=replace(under_way.room, gpu_share=WHOLE), process=None))
             return None
         return Outcome(under_way.task, message.get("run"), error_of(message, self._terms.lost))
+
+
+def _has_ended(under_way: _UnderWay) -> bool:
+    """Return whether no process is at a task, or any more."""
+    return under_way.process is None or is_alive({PROCESS: under_way.process}) is False
 
 
 def _do(

@@ -13,7 +13,7 @@ from lth.data import Examples
 from lth.errors import InputError
 from lth.inputs import called
 from lth.network.backward import told_backward
-from lth.network.held import changed, parameters_in_attributes, prints
+from lth.network.held import parameters_in_attributes, prints, types_of_changed
 from lth.network.mask import Mask
 from lth.randomness import seed_global
 from lth.setting.own_fault import own_faults
@@ -54,8 +54,7 @@ def take_steps(subject: Subject) -> Steps:
             f"{subject.whose}: a step of training turns {odd} from {forms.get(odd, 'nothing')} into "
             f"{after.get(odd, 'nothing')}; make all parameters and buffers in __init__, in their final shapes"
         )
-    held = prints(network)
-    return Steps(network, {name: held.get(name, "").partition(" ")[0] for name in changed(before, held)})
+    return Steps(network, types_of_changed(before, prints(network)))
 
 
 def _take_step(subject: Subject, network: nn.Module, examples: Examples, number: int) -> None:

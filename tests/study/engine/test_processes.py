@@ -1,5 +1,6 @@
 """Processes that do tasks, with a small program in place of the one that trains."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -44,6 +45,13 @@ for line in sys.stdin:
         tell(error=what.split()[1], text="the text", lost_run="run-9", sought="/there")
     elif what == "part":
         tell(run=os.environ["PART"])
+    elif what == "share":
+        tell(run=os.environ["LTH_GPU_SHARE"])
+    elif what == "huge" or what.startswith("large") and os.environ["LTH_GPU_SHARE"] != "1":
+        tell(error="memory", text="the memory did not suffice")
+    elif what == "until asked":
+        Path(opened["pipe"]).read_text()
+        tell(run="run-until asked")
     elif what == "refuse":
         tell(run=None)
     else:
@@ -109,11 +117,17 @@ def test_so_many_tasks_are_done_at_once_and_each_is_answered_by_its_run(bench, c
 class Parts:
     """Stands for GPUs that are shared."""
 
-    def __init__(self) -> None:
-        self.ended = 0
+    def __init__(self, gpus: int = 1, share: float = 0.45) -> None:
+        self.ended, self._gpus, self._share = 0, gpus, share
 
     def environment(self, number: int) -> dict[str, str]:
-        return {"PART": f"of {number}"}
+        return {"PART": f"of {number}", "LTH_GPU_SHARE": f"{self._share:g}"}
+
+    def gpu(self, number: int) -> str:
+        return str(number % self._gpus)
+
+    def share(self, _number: int) -> float:
+        return self._share
 
     def end(self) -> None:
         self.ended += 1
@@ -130,6 +144,66 @@ def test_each_process_has_its_part_of_a_gpu_also_after_it_died_and_they_are_give
     assert sharing.ended == 0
     two.engine.cancel()
     assert sharing.ended == 1
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+def test_what_does_not_fit_into_a_part_of_a_gpu_is_done_once_more_with_all_of_it(bench):
+    two = bench(2)
+    two.engine._sharing = Parts()
+    two.submit("task", "large")
+    assert two.outcomes(2) == {"task": "run-task", "large": "run-large"}
+    assert "dense does not fit into 0.45 of a GPU: it gets one of its own" in two.said
+    two.submit("share", "part")
+    assert two.outcomes(2) == {"share": "0.45", "part": "of 1"}, "the next has a part again"
+
+
+def test_it_waits_for_the_others_on_the_gpu_which_gets_no_more_meanwhile(bench, pipe):
+    two = bench(2, pipe=str(pipe))
+    two.engine._sharing = Parts()
+    two.submit("until asked", "large")
+    while not any("does not fit" in line for line in two.said):
+        assert two.engine.outcome(0.1) is None
+    assert two.engine.free == 0
+    pipe.write_text("go on")
+    assert list(two.outcomes(1)) == ["until asked"]
+    assert two.engine.free == 0
+    assert two.outcomes(1) == {"large": "run-large"}
+    assert two.engine.free == 2
+
+
+def test_another_gpu_goes_on_meanwhile(bench, pipe):
+    four = bench(4, pipe=str(pipe))
+    four.engine._sharing = Parts(gpus=2)
+    four.submit("until asked", "task", "large")  # the first and the third are on one GPU
+    assert four.outcomes(1) == {"task": "run-task"}
+    while not any("does not fit" in line for line in four.said):
+        assert four.engine.outcome(0.1) is None
+    assert four.engine.free == 2
+    four.submit("part", "task")
+    assert four.outcomes(2) == {"part": "of 1", "task": "run-task"}
+    pipe.write_text("go on")
+    assert four.outcomes(2) == {"until asked": "run-until asked", "large": "run-large"}
+
+
+def test_several_that_do_not_fit_have_the_gpu_one_after_the_other(bench):
+    three = bench(3)
+    three.engine._sharing = Parts(share=0.3)
+    three.submit("large1", "large2", "large3")
+    assert three.outcomes(3) == {f"large{number}": f"run-large{number}" for number in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("share", [0.45, 1.0])
+def test_what_does_not_fit_into_a_whole_gpu_is_an_error(bench, share):
+    two = bench(2)
+    two.engine._sharing = Parts(share=share)
+    two.submit("huge")
+    assert isinstance(two.outcomes(1)["huge"], OutOfMemoryError)
+    assert two.engine.free == 2
 
 
 def test_what_a_worker_says_is_told_with_its_name_and_its_seed_where_there_are_several(bench):

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from lth.errors import InputError, MendableError
 from lth.plan.place import Place
 from lth.plan.tasks import Task
 from lth.study.engine.engine import LostWorkerError, OutOfMemoryError, RemoteFaultError, Terms
+from lth.tracking.process import PROCESS, ownership
 
 FACTS = {"device": "cpu", "data": "3f"}
 
@@ -177,6 +179,37 @@ def test_all_that_is_under_way_is_cancelled(cluster):
     two.engine.cancel()
     assert len(two.ray.cancelled) == 2
     assert two.engine.free == 2
+
+
+class Ended:
+    """A process of the cluster, after a signal that reached it too."""
+
+    def is_running(self):
+        return False
+
+
+@pytest.mark.parametrize("process", [None, f"{ownership()[PROCESS].split()[0]} 999999999 1.0"])
+def test_of_a_cluster_that_ended_by_the_same_signal_no_answer_is_waited_for(cluster, process):
+    two = cluster(count=2)
+    submitted(two, "one", "two")
+    two.ray.is_down, two.engine._parts = True, {Ended()}
+    of = two.engine._under_way
+    of.update({result: replace(each, process=process) for result, each in of.items()})
+    before = len(two.ray.cancelled)
+    two.engine.cancel()
+    assert len(two.ray.cancelled) == before + 2, "none had to be killed"
+    assert two.engine.free == 2
+
+
+def test_a_task_that_keeps_its_progress_is_waited_for_though_its_cluster_ended(cluster, monkeypatch):
+    alone = cluster(count=1)
+    submitted(alone, "one")
+    monkeypatch.setattr(sys.modules["lth.study.engine.ray"], "_SECONDS_TO_END", 0.05)
+    alone.ray.is_down, alone.engine._parts = True, {Ended()}
+    of = alone.engine._under_way
+    of.update({result: replace(each, process=ownership()[PROCESS]) for result, each in of.items()})
+    alone.engine.cancel()
+    assert len(alone.ray.cancelled) == 2, "asked first, and killed at the end"
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
