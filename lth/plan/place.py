@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -30,6 +31,8 @@ _Method = Literal[
     "shuffled",
     "signs_only",
     "magnitudes_only",
+    "distribution_only",
+    "cyclic_random",
     "own_method",  # of the user's: own_method=package.module:function
 ]
 Kind = Literal[_OfPaper, _Method]

@@ -587,7 +587,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.names,
         "Further ways to a sparse network, trained and measured at the last level: snip, grasp, synflow, erk, "
-        "magnitude_at_init, layer_magnitude, shuffled, signs_only, magnitudes_only, or none.",
+        "magnitude_at_init, layer_magnitude, shuffled, signs_only, magnitudes_only, distribution_only, "
+        "cyclic_random, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,

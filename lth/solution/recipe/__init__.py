@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from lth.plan.place import Kind
 from lth.setting.parameter import Rewind
+from lth.solution.recipe.cyclic_random import CYCLIC_RANDOM
 from lth.solution.recipe.dense import start_dense
 from lth.solution.recipe.erk import ERK
 from lth.solution.recipe.grasp import GRASP
@@ -18,7 +19,7 @@ from lth.solution.recipe.magnitude_at_init import MAGNITUDE_AT_INIT
 from lth.solution.recipe.own import OWN_METHOD
 from lth.solution.recipe.paper import PAPER
 from lth.solution.recipe.shuffled import SHUFFLED
-from lth.solution.recipe.signs import MAGNITUDES_ONLY, SIGNS_ONLY
+from lth.solution.recipe.signs import DISTRIBUTION_ONLY, MAGNITUDES_ONLY, SIGNS_ONLY
 from lth.solution.recipe.snip import SNIP
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 from lth.solution.recipe.synflow import SYNFLOW
@@ -46,6 +47,8 @@ RECIPES: Mapping[Kind, Recipe] = {
     "shuffled": SHUFFLED,
     "signs_only": SIGNS_ONLY,
     "magnitudes_only": MAGNITUDES_ONLY,
+    "distribution_only": DISTRIBUTION_ONLY,
+    "cyclic_random": CYCLIC_RANDOM,
     "own_method": OWN_METHOD,
 }
 
