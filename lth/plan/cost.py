@@ -20,6 +20,7 @@ from lth.plan.jobs import (
     DensityJob,
     DistanceJob,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     RadiiJob,
@@ -99,8 +100,7 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     """Return the forward passes of an example that a task is worth."""
     node, analysis = task.node, setting.analysis
     if isinstance(node, Place):
-        epochs = setting.training.fine_tune_epochs if node.kind == "fine_tune" else setting.training.epochs
-        return epochs * size.train * training
+        return _epochs(node, setting) * size.train * training
     examples = analysis.hessian_examples.of(size.train)
     curvature = (_PRODUCTS + _PRODUCTS_EACH * analysis.k + analysis.trace_probes) * _PRODUCT * examples
     if isinstance(node, CurvatureJob):
@@ -118,5 +118,14 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return _BATCHNORM * analysis.points * (size.train + size.test)
     if isinstance(node, SurfaceJob):
         return (analysis.grid**2 + len(node.shown)) * examples
+    if isinstance(node, MarkersJob):
+        return len(node.shown) * examples
     assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")
     return 0.0  # what is of weights and eigenvectors alone, and what only puts together
+
+
+def _epochs(place: Place, setting: Setting) -> float:
+    """Return how many epochs a training takes at the most."""
+    if place.kind == "fine_tune":
+        return setting.training.fine_tune_epochs
+    return setting.training.epochs * (1 + place.level if place.kind == "cyclic_random" else 1)

@@ -21,6 +21,7 @@ from lth.plan.jobs import (
     DistanceJob,
     Job,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     RadiiJob,
@@ -145,7 +146,7 @@ class FormerKeys:
 def knew(job: Job, analysis: AnalysisSetting) -> bool:
     """Return whether version 1 had such measurements; it kept no eigenvectors of any."""
     keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
-    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob) or keeps_vectors)
+    return not (isinstance(job, MarkersJob | MatchedJob | SubspaceJob | PartJob) or keeps_vectors)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -215,6 +216,8 @@ def _job_name(job: Job) -> str:
             return f"surface through {first}, {second} and {third}"
         case DistanceJob():
             return f"distances between {len(job.places)} solutions"
+        case MarkersJob():
+            raise TypeError("version 1 had no methods")
         case MatchedJob():
             raise TypeError("version 1 measured nothing at one loss")
         case SubspaceJob():

@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lth.measure.kind import curvature, density, distances, line, matched, parts, radii, subspaces, surface
+from lth.measure.kind import (
+    curvature,
+    density,
+    distances,
+    line,
+    markers,
+    matched,
+    parts,
+    radii,
+    subspaces,
+    surface,
+)
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
 from lth.plan.jobs import (
@@ -19,6 +30,7 @@ from lth.plan.jobs import (
     DistanceJob,
     Job,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     RadiiJob,
@@ -65,6 +77,7 @@ KINDS: Mapping[type[Job], Kind] = {
     RadiiJob: Kind(radii),
     LineJob: Kind(line, of_sample=False),
     SurfaceJob: Kind(surface),
+    MarkersJob: Kind(markers),
     DistanceJob: Kind(distances, of_sample=False),
     MatchedJob: Kind(matched, of_hessian=True, goes_on=True),
     SubspaceJob: Kind(subspaces),
