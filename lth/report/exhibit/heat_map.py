@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
+from lth.measure.kind.distances import StudyDistances
 from lth.plan.place import Kind, Place
 from lth.report.exhibit.exhibit import Template
 from lth.report.exhibit.wording import sentence
@@ -30,7 +31,7 @@ class Affinity:
 
     name: str
     unit: str
-    matrix: Callable[[Evidence], np.ndarray]
+    matrix: Callable[[StudyDistances], np.ndarray]
     nearer: Callable[[float, float], bool]  # whether the first value means nearer than the second
     nearest: Callable[[list[float]], float]
     farthest: Callable[[list[float]], float]
@@ -41,16 +42,14 @@ class Affinity:
 EUCLIDEAN = Affinity(
     "distance",
     "L2",
-    lambda evidence: evidence.distances.euclidean,
+    lambda found: found.euclidean,
     lambda a, b: a < b,
     min,
     max,
     "Blues",
     ".3g",
 )
-COSINE = Affinity(
-    "cosine", "", lambda evidence: evidence.distances.cosine, lambda a, b: a > b, max, min, "Blues_r", ".2f"
-)
+COSINE = Affinity("cosine", "", lambda found: found.cosine, lambda a, b: a > b, max, min, "Blues_r", ".2f")
 
 
 def _say(affinity: Affinity, evidence: Evidence) -> str:
@@ -75,13 +74,13 @@ def _say(affinity: Affinity, evidence: Evidence) -> str:
 
 
 def _between(affinity: Affinity, evidence: Evidence, a: Place, b: Place) -> float:
-    places = evidence.distances.places
-    return float(affinity.matrix(evidence)[places.index(a), places.index(b)])
+    found = evidence.distances
+    return float(affinity.matrix(found)[found.places.index(a), found.places.index(b)])
 
 
 def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
-    matrix = affinity.matrix(evidence)
-    names = [place.name for place in evidence.distances.places]
+    matrix = affinity.matrix(evidence.all_distances)
+    names = [place.name for place in evidence.all_distances.places]
     rows: list[tuple[Cell, ...]] = [
         (first, second, float(matrix[i, j])) for i, first in enumerate(names) for j, second in enumerate(names)
     ]
@@ -90,10 +89,10 @@ def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
 
 def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
     """Draw the mean over seeds, and beneath it the standard deviation of several."""
-    matrices = np.array([affinity.matrix(evidence) for evidence in evidences])
+    matrices = np.array([affinity.matrix(evidence.all_distances) for evidence in evidences])
     matrix, evidence = matrices.mean(axis=0), evidences[0]
     spread = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else None
-    names = [_short_name(place, evidence.last) for place in evidence.distances.places]
+    names = [_short_name(place, evidence.last) for place in evidence.all_distances.places]
     cell = min(_CELL_INCHES, (TWO_COLUMNS - 2 * _NAME_INCHES) / len(names))
     figure = new_figure(TWO_COLUMNS, cell * len(names) + _NAME_INCHES + 0.5)
     axes = figure.add_subplot()
