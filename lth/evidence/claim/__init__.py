@@ -32,8 +32,8 @@ def claims_of(setting: Setting) -> tuple[Claim, ...]:
     """
     analysis = setting.analysis
     beside = MATCHED_CLAIMS if analysis.matched_loss == "on" else ()
-    wanted = (*CLAIMS, *beside, *method_claims(analysis.all_methods))
-    return tuple(without_imp_itself(claim, setting.pruning) for claim in wanted)
+    against_imp = tuple(without_imp_itself(claim, setting.pruning) for claim in (*CLAIMS, *beside))
+    return (*against_imp, *method_claims(analysis.all_methods))
 
 
 __all__ = [

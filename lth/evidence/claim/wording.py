@@ -213,7 +213,7 @@ def _at(outcomes: Sequence[Outcome]) -> str:
     cases = [outcome.case for outcome in outcomes]
     if any(case.place.kind != "imp" for case in cases):
         labels = [case.label for case in cases]
-        return f"for all {len(labels)} baselines" if len(labels) == len(BASELINES) else f"for {_listed(labels)}"
+        return f"for all {len(labels)} baselines" if set(labels) == set(BASELINES) else f"for {_listed(labels)}"
     return f"at level{'s' if len(cases) > 1 else ''} {_listed(_runs(cases))}"
 
 
