@@ -24,6 +24,7 @@ from lth.measure.kind.surface import LevelSurface
 from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
+from lth.measure.surface import Marker
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
@@ -31,6 +32,7 @@ from lth.plan.jobs import (
     FunctionJob,
     Job,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -175,10 +177,28 @@ class Evidence:
         return float(np.max(losses)) + self.setting.analysis.cutoff_margin
 
     @property
+    def markers(self) -> tuple[Marker, ...]:
+        """Every solution over the plane of the surface, the methods last."""
+        further = [self.measured[job] for job in self.measured if isinstance(job, MarkersJob)]
+        return (*self.surface.surface.markers, *(marker for found in further for marker in found))
+
+    @property
     def distances(self) -> StudyDistances:
-        """Distances between all solutions."""
-        found: StudyDistances = self.measured[self._only(DistanceJob)]
-        return found
+        """Distances between the paper's solutions."""
+        return self._distances[0]
+
+    @property
+    def all_distances(self) -> StudyDistances:
+        """Distances between all solutions, methods among them."""
+        return self._distances[-1]
+
+    @property
+    def _distances(self) -> list[StudyDistances]:
+        """The distances between the paper's solutions, then those with methods, if there are any."""
+        jobs = [job for job in self.measured if isinstance(job, DistanceJob)]
+        if not jobs:
+            raise LackingError("distances")
+        return [self.measured[job] for job in sorted(jobs, key=lambda job: len(job.places))]
 
     @property
     def travel(self) -> Travel:

@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -134,6 +135,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return _LAYERS * len(node.places) * size.test
     if isinstance(node, SharpnessJob):
         return len(analysis.rho) * 2 * (2 * analysis.directions + _SLOPES * _SLOPE) * examples
+    if isinstance(node, MarkersJob):
+        return len(node.shown) * examples
     assert isinstance(node, DistanceJob | SubspaceJob | PathJob) or not hasattr(node, "needs")
     return 0.0  # what is of weights and eigenvectors alone, and what only puts together
 
@@ -143,7 +146,7 @@ def _epochs(task: Task, place: Place, setting: Setting, size: Size) -> float:
     if place.kind == "fine_tune":
         return setting.training.fine_tune_epochs
     if not isinstance(place, Beside):
-        return setting.training.epochs
+        return setting.training.epochs * (1 + place.level if place.kind == "cyclic_random" else 1)
     of_epoch = math.ceil(size.train / setting.training.batch_size)
     if isinstance(place, Copy):
         return setting.training.epochs - place.step / of_epoch

@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     FunctionJob,
     Job,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -61,7 +62,7 @@ _MEASURED_WITH = {
     "distances": (),
 }
 _METHOD = {"spectra": 2}
-_UNKNOWN = (MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob, ForecastJob)
+_UNKNOWN = (MarkersJob, MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob, ForecastJob)
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,8 @@ def _job_name(job: Job) -> str:
             return f"surface through {first}, {second} and {third}"
         case DistanceJob():
             return f"distances between {len(job.places)} solutions"
+        case MarkersJob():
+            raise TypeError("version 1 had no methods")
         case MatchedJob():
             raise TypeError("version 1 measured nothing at one loss")
         case SubspaceJob():

@@ -153,6 +153,22 @@ class SurfaceJob(_Job):
 
 
 @dataclass(frozen=True)
+class MarkersJob(_Job):
+    """Where further solutions lie over the plane of a surface, which stays as it is without them."""
+
+    corners: tuple[Place, Place, Place]
+    shown: tuple[Place, ...]
+    measure: Measure = "surface"
+
+    def _words(self) -> str:
+        first, second, third = (place.name for place in self.corners)
+        return f"{len(self.shown)} methods over the plane through {first}, {second} and {third}"
+
+    def _at(self) -> Sequence[Point]:
+        return [Point.at(place) for place in (*self.corners, *self.shown)]
+
+
+@dataclass(frozen=True)
 class DistanceJob(_Job):
     """Distances and cosines between solutions, and of levels from their rewind points."""
 
@@ -298,6 +314,7 @@ Job = (
     | RadiiJob
     | LineJob
     | SurfaceJob
+    | MarkersJob
     | DistanceJob
     | MatchedJob
     | SubspaceJob
@@ -404,10 +421,36 @@ def baseline_jobs(last: int, every_level: Iterable[str] = (), methods: Iterable[
         *[LineJob(pruned, end) for end in (solution, *outside)],
         *[LineJob(solution, end) for end in outside],
         *[
-            LineJob(solution, Point.at(Place(kind, last)))
-            for kind in METHODS
-            if last > 0 and kind in set(methods)
+            LineJob(start, Point.at(place))
+            for place in method_places(last, methods)
+            for start in (solution, pruned)
         ],
+    ]
+
+
+def method_places(last: int, methods: Iterable[str]) -> list[Place]:
+    """Return the methods beyond the paper's baselines that a study trains, at its last level."""
+    return [Place(kind, last) for kind in METHODS if last > 0 and kind in set(methods)]
+
+
+def own_radii(place: Place, setting: AnalysisSetting) -> RadiiJob:
+    """Return the radii at a solution alone, in the space of its own mask, up to a margin above its own loss."""
+    return RadiiJob((Point.at(place),), setting.direction_norm)
+
+
+def method_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
+    """Return what is measured of all ways to the density of a level beside each other, where there are methods.
+
+    The paper's own radii, distances and surface stay what they are without methods.
+    """
+    methods = method_places(last, setting.all_methods)
+    if not methods:
+        return []
+    every = places(last, methods=setting.all_methods)
+    return [
+        *[own_radii(place, setting) for place in every if place.level == last],
+        MarkersJob(surface_job(last, setting).corners, tuple(methods)),
+        DistanceJob(tuple(every)),
     ]
 
 
@@ -478,7 +521,8 @@ def path_job(last: int, setting: AnalysisSetting) -> PathJob:
 
 
 def _corners(last: int, setting: AnalysisSetting) -> tuple[Place, Place, Place]:
-    first, second, third = (parse_place(written, last) for written in setting.plane)
+    known = (*BASELINES, *(place.kind for place in method_places(last, setting.all_methods)))
+    first, second, third = (parse_place(written, last, known) for written in setting.plane)
     if len({first, second, third}) < 3:
         raise InputError(f"plane={','.join(setting.plane)} names one solution twice; name three of 0 … {last}")
     return first, second, third
@@ -494,6 +538,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
     return [
         *jobs,
         *baseline_jobs(last, setting.every_level, setting.all_methods),
+        *method_jobs(last, setting),
         surface_job(last, setting),
         DistanceJob(tuple(places(last))),
         *(matched_jobs(last) if setting.matched_loss == "on" else []),

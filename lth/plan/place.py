@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -36,6 +37,8 @@ _Method = Literal[
     "shuffled",
     "signs_only",
     "magnitudes_only",
+    "distribution_only",
+    "cyclic_random",
     "own_method",  # of the user's: own_method=package.module:function
 ]
 _Beside = Literal["dense_state", "copy"]  # what stability is told by: trained beside a study's solutions
@@ -183,17 +186,26 @@ class Point:
         return {"projection": (before, self.place), "reverse": (self.place, before)}.get(self.form, (before,))
 
 
-def parse_place(written: str, last: int) -> Place:
-    """Read `3` or `last` as a level, and the name of a baseline as the one at level `last`.
+def parse_place(written: str, last: int, kinds: Sequence[Kind] = BASELINES) -> Place:
+    """Read `3` or `last` as a level, and the name of a baseline or method as the one at level `last`.
+
+    Args:
+        written: By a user.
+        last: Level.
+        kinds: The baselines and methods of the study.
 
     Raises:
         ValueError: If it is none of them, the level is above `last`, or there are no baselines at level 0.
     """
     if written == "last":
         return Place.imp(last)
-    baselines = BASELINES if last > 0 else ()
+    baselines = tuple(kinds) if last > 0 else ()
     if written in baselines:
         return Place(written, last)
+    if last > 0 and written in METHODS:
+        raise InputError(
+            f"{written} is no solution of this study, which trains it nowhere; add methods={written}"
+        )
     if not written.isdecimal() or int(written) > last:
         names = ", ".join(["last", *baselines])
         raise InputError(

@@ -93,7 +93,7 @@ def write_report(
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
     """
     scope = scope or Scope()
-    findings = evaluate(claims_of(evidences[0].setting.analysis), evidences, earlier) if scope.is_whole else ()
+    findings = evaluate(claims_of(evidences[0].setting), evidences, earlier) if scope.is_whole else ()
     ordered = sorted(evidences, key=lambda evidence: evidence.seed)
     undecided = deciding(findings, ordered)
     files: dict[str, bytes] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from lth.measure.kind.surface import LevelSurface
 from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness, mean_and_error
+from lth.measure.surface import Marker
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
@@ -32,6 +33,7 @@ from lth.plan.jobs import (
     FunctionJob,
     Job,
     LineJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -125,11 +127,24 @@ def _barriers(path: Interpolation) -> list[tuple[str, str, str]]:
 
 
 def _surface(job: SurfaceJob, found: LevelSurface) -> list[Row]:
-    rows = [("loss of the worst IMP solution", job.name, rounded(found.cutoff), terms().loss_unit)]
-    for marker in found.surface.markers:
-        off = f"{marker.distance:.3f} (L2) off the plane"
-        rows.append((f"loss at {marker.place.name}", off, rounded(marker.loss), terms().loss_unit))
-    return rows
+    worst = ("loss of the worst IMP solution", job.name, rounded(found.cutoff), terms().loss_unit)
+    return [worst, *_of_markers(found.surface.markers)]
+
+
+def _markers(_job: MarkersJob, found: Sequence[Marker]) -> list[Row]:
+    return _of_markers(found)
+
+
+def _of_markers(markers: Sequence[Marker]) -> list[Row]:
+    return [
+        (
+            f"loss at {marker.place.name}",
+            f"{marker.distance:.3f} (L2) off the plane",
+            rounded(marker.loss),
+            terms().loss_unit,
+        )
+        for marker in markers
+    ]
 
 
 def _distances(_job: DistanceJob, found: StudyDistances) -> list[Row]:
@@ -272,6 +287,7 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     RadiiJob: _radii,
     LineJob: _line,
     SurfaceJob: _surface,
+    MarkersJob: _markers,
     DistanceJob: _distances,
     MatchedJob: _matched,
     SubspaceJob: _subspaces,

@@ -363,7 +363,7 @@ class Replication:
         problems = [study.problem for study in self.studies]
         resolved = problems[0].keys.computing.written()
         seeds = [problem.setting.seed for problem in problems]
-        claims = claims_of(problems[0].setting.analysis)
+        claims = claims_of(problems[0].setting)
         declared = as_declared(declarations(self._store, problems[0]), seeds, claims)
         earlier = earlier_reports(self._store, problems)
         runs = [

@@ -27,6 +27,7 @@ class Schedule:
     shape: ScheduleName = "milestones"
     warmup: int = 0  # in iterations
     recipe: Recipe = field(default_factory=Recipe)  # of the optimiser, besides its momentum and decay
+    cycle: tuple[int, int] | None = None  # steps, the second not included, that are repeated up to the end
 
     @property
     def num_epochs(self) -> int:
@@ -38,18 +39,26 @@ class Schedule:
 
         With N steps, of which the first w warm up, it is (step + 1) / w below w. From there on it is
         10^-(number of milestones at or before step), ½ (1 + cos πt) or 1 - t, with t = (step - w) / (N - w).
+        After the end of a cycle it is again what it was at the cycle's first step, and N is the cycle's end.
 
         Example:
             >>> cosine = Schedule(1, 1, 10, 1.0, 0.9, 0.0, (), shape="cosine", warmup=2)
             >>> [round(cosine.lr_at(step), 2) for step in (0, 1, 2, 6, 9)]
             [0.5, 1.0, 1.0, 0.5, 0.04]
         """
-        return self.lr * self._factor(step)
+        return self.lr * self._factor(self._in_cycle(step))
+
+    def _in_cycle(self, step: int) -> int:
+        if self.cycle is None or step < self.cycle[1]:
+            return step
+        first, end = self.cycle
+        return first + (step - end) % (end - first)
 
     def _factor(self, step: int) -> float:
         if step < self.warmup:
             return (step + 1) / self.warmup
-        passed = (step - self.warmup) / (self.num_iterations - self.warmup)
+        end = self.num_iterations if self.cycle is None else self.cycle[1]
+        passed = (step - self.warmup) / (end - self.warmup)
         match self.shape:
             case "milestones":
                 return _DECAY ** sum(milestone <= step for milestone in self.milestones)
@@ -71,6 +80,17 @@ class Schedule:
         """Return this schedule with one learning rate over `epochs` epochs."""
         steps = epochs * self.iterations_per_epoch
         return replace(self, lr=lr, num_iterations=steps, milestones=(), shape="constant", warmup=0)
+
+    def cyclic(self, first: int, times: int) -> Schedule:
+        """Return this schedule, gone through once and then `times` more from step `first` to its end.
+
+        Example:
+            >>> falling = Schedule(1, 1, 3, 1.0, 0.9, 0.0, (2,)).cyclic(1, times=2)
+            >>> [falling.lr_at(step) for step in range(falling.num_iterations)]
+            [1.0, 1.0, 0.1, 1.0, 0.1, 1.0, 0.1]
+        """
+        end = self.num_iterations
+        return replace(self, num_iterations=end + times * (end - first), cycle=(first, end))
 
 
 def resolve_schedule(training: TrainingSetting, num_examples: int) -> Schedule:

@@ -22,6 +22,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    MarkersJob,
     PartJob,
     PathJob,
     RadiiJob,
@@ -105,7 +106,14 @@ def test_a_surface_of_version_1_has_its_solutions_as_places(of_version_1):
 
 
 def test_every_type_of_job_has_a_room():
-    assert set(KINDS) == {type(job) for job in ONE_OF_EACH} == set(Job.__args__)
+    assert set(KINDS) == {MarkersJob, *(type(job) for job in ONE_OF_EACH)} == set(Job.__args__)
+
+
+def test_markers_over_a_plane_are_those_of_the_surface_through_it(site_of):
+    corners = LEVELS[:3]
+    surface, markers = SurfaceJob(corners, LEVELS), MarkersJob(corners, LEVELS[::-1])
+    over, alone = (read(Packed(pack(take(job, site_of(job)))), job) for job in (surface, markers))
+    assert alone == over.surface.markers[::-1]
 
 
 @pytest.mark.parametrize("job", ONE_OF_EACH, ids=lambda job: job.measure)
@@ -124,6 +132,7 @@ def test_what_a_room_takes_is_read_back_from_what_is_stored(job, site_of):
             SurfaceJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
             SurfaceJob((Place("one_shot", 1), *LEVELS[:2]), ()),
         ),
+        (MarkersJob(LEVELS[:3], LEVELS), MarkersJob(LEVELS[:3], LEVELS[:2])),
         (DistanceJob(LEVELS), DistanceJob(LEVELS[:2])),
         (FunctionJob(LEVELS), FunctionJob(LEVELS[:2])),
         (PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS), PathJob(LEVELS, LEVELS[:2])),

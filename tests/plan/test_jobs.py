@@ -11,12 +11,14 @@ from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
     LineJob,
+    MarkersJob,
     RadiiJob,
     SurfaceJob,
     baseline_jobs,
     chosen,
     level_jobs,
     matched_jobs,
+    own_radii,
     parse_measures,
     part_jobs,
     places,
@@ -29,7 +31,7 @@ from lth.plan.jobs import (
     suffixes,
     surface_job,
 )
-from lth.plan.place import BASELINES, Place, Point
+from lth.plan.place import BASELINES, METHODS, Place, Point
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 LASTS = st.integers(1, 13)
@@ -307,7 +309,7 @@ def test_methods_are_trained_and_measured_if_a_study_is_asked_to_and_change_noth
     assert [place for place in asked if place not in plain] == [Place("snip", 2), Place("synflow", 2)]
     more = [job for job in baseline_jobs(2, (), ("snip",)) if job not in baseline_jobs(2)]
     at = Point.at(Place("snip", 2))
-    assert more == [CurvatureJob(at), LineJob(Point.at(Place.imp(2)), at)]
+    assert more == [CurvatureJob(at), LineJob(Point.at(Place.imp(2)), at), LineJob(Point.projection(2), at)]
     assert places(2, ("snip",), ("snip",)).count(Place("snip", 1)) == 1
 
 
@@ -327,3 +329,37 @@ def test_a_method_that_does_not_exist_or_is_not_trained_is_named(every_level, me
 def test_a_method_misspelt_among_those_of_every_level_is_told_its_name():
     with pytest.raises(ValueError, match=r"every_level=synflw is unknown; .*synflow.*mean.*synflow"):
         places(2, ["synflw"], ["synflow"])
+
+
+@pytest.mark.parametrize("methods", [("snip",), ("erk", "cyclic_random"), METHODS[:-1]])
+@pytest.mark.parametrize("last", [1, 3])
+def test_methods_are_compared_in_jobs_of_their_own_and_those_of_the_paper_stay(methods, last):
+    plain, asked = study_jobs(last, setting()), study_jobs(last, replace(setting(), methods=methods))
+    assert [job for job in asked if job in plain] == plain
+    added = [job for job in asked if job not in plain]
+    assert len({job.name for job in asked}) == len(asked)
+    every = places(last, methods=methods)
+    at_methods = [Place(kind, last) for kind in METHODS if kind in methods]
+    assert [job for job in added if isinstance(job, RadiiJob)] == [
+        own_radii(place, SETTING) for place in every if place.level == last
+    ]
+    assert [job for job in added if isinstance(job, DistanceJob)] == [DistanceJob(tuple(every))]
+    (markers,) = (job for job in added if isinstance(job, MarkersJob))
+    assert markers.shown == tuple(at_methods)
+    lines = [(job.start, job.end) for job in added if isinstance(job, LineJob)]
+    starts = Point.at(Place.imp(last)), Point.projection(last)
+    assert lines == [(start, Point.at(place)) for place in at_methods for start in starts]
+
+
+def test_a_plane_goes_through_methods_that_the_study_trains():
+    asked = replace(setting(plane=("0", "snip", "own_method")), methods=("snip",), own_method="a:b")
+    corners = (Place.imp(0), Place("snip", 2), Place("own_method", 2))
+    assert surface_job(2, asked).corners == corners
+    (markers,) = (job for job in study_jobs(2, asked) if isinstance(job, MarkersJob))
+    assert markers.corners == corners
+
+
+@pytest.mark.parametrize("corner", METHODS)
+def test_a_plane_through_a_method_that_is_trained_nowhere_says_how_to_train_it(corner):
+    with pytest.raises(ValueError, match=f"{corner} is no solution of this study.*add methods={corner}"):
+        surface_job(2, setting(plane=("0", "last", corner)))

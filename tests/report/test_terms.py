@@ -37,7 +37,7 @@ def text_of(figure: Figure) -> list[str]:
 
 def page_of(spoken: Terms) -> list[str]:
     """Return what a report's page says of its own, the paper's words left out."""
-    claims = claims_of(EVIDENCE.setting.analysis)
+    claims = claims_of(EVIDENCE.setting)
     texts = [*opening([EVIDENCE], []), *(word for pair in notation(EVIDENCE.setting) for word in pair)]
     texts += [*headings(EVIDENCE.setting), text_table(ROWS), said(EVIDENCE.measured.items())]
     texts += [spoken.reworded(f"{claim.statement} {claim.unit} {claim.rule}") for claim in claims]
@@ -80,7 +80,7 @@ def test_all_that_a_page_and_a_terminal_say_is_in_those_terms(spoken):
 
 @OTHERS
 def test_the_table_of_claims_has_its_units_in_those_terms(spoken):
-    findings = evaluate(claims_of(EVIDENCE.setting.analysis), [EVIDENCE], ())
+    findings = evaluate(claims_of(EVIDENCE.setting), [EVIDENCE], ())
     with speaking(spoken):
         units = {row[2] for row in as_table(findings).rows}
     assert spoken.loss_name in units

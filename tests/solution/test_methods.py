@@ -34,7 +34,7 @@ from lth.solution.recipe.synflow import flow_scores
 LEVEL = 2
 BEFORE_TRAINING = ("magnitude_at_init", "erk", "snip", "grasp", "synflow")
 REWINDING = ("layer_magnitude", "shuffled")
-SIGNS = ("signs_only", "magnitudes_only")
+SIGNS = ("signs_only", "magnitudes_only", "distribution_only")
 
 
 def flat(tensors, names):
@@ -230,17 +230,26 @@ def test_signs_and_magnitudes_of_the_rewind_point_are_kept_one_without_the_other
     for name, kept in start.mask.keep.items():
         ours, theirs = own.parameters[name][kept], start.state.weights.parameters[name][kept]
         assert torch.equal(ours.abs().sort().values, theirs.abs().sort().values)
-        if kind == "signs_only":
-            assert torch.equal(ours.sign(), theirs.sign())
-        else:
-            assert torch.equal(ours.abs(), theirs.abs())
+        assert torch.equal(ours.sign(), theirs.sign()) == (kind == "signs_only")
+        assert torch.equal(ours.abs(), theirs.abs()) == (kind == "magnitudes_only")
         changed += int((ours != theirs).sum())
     assert changed > 0.2 * start.mask.num_kept
     for name in own.parameters.keys() - start.mask.keep.keys():
         assert torch.equal(own.parameters[name], start.state.weights.parameters[name])
 
 
-@pytest.mark.parametrize("kind", ["snip", "signs_only"])
+def test_cyclic_random_takes_the_steps_and_learning_rates_of_the_whole_chain_under_one_random_mask():
+    given = ingredients(LEVEL)
+    start, k = start_sparse("cyclic_random", given), given.previous.rewind.step
+    assert same_mask(start.mask, start_sparse("random_prune_one_shot", given).mask)
+    assert start.state.step == 0
+    assert_same_weights(start.state.weights, start.mask.apply(given.dense.initial))
+    whole = [given.schedule.lr_at(step) for step in range(given.schedule.num_iterations)]
+    taken = [start.schedule.lr_at(step) for step in range(start.schedule.num_iterations)]
+    assert taken == [*whole, *(LEVEL * whole[k:])]
+
+
+@pytest.mark.parametrize("kind", ["snip", "signs_only", "cyclic_random"])
 def test_a_method_trains_to_a_solution_whose_pruned_weights_are_zero(kind):
     given = ingredients(LEVEL)
     start = start_sparse(kind, given)

@@ -46,7 +46,7 @@ def test_claims_at_one_loss_are_declared_where_they_will_be_judged_and_else_came
     problem = make_study(matched_loss="on").problem
     (found,) = declarations(Store(), problem)  # of the same study
     assert found.where == run_id
-    said = as_declared([found], [0], claims_of(problem.setting.analysis))
+    said = as_declared([found], [0], claims_of(problem.setting))
     names = ", ".join(claim.id for claim in MATCHED_CLAIMS)
     assert said.endswith(f"and 22 of the 28 claims; {names} came after.")
     other = Replication([make_study(matched_loss="on", seed="7")], print).declare()

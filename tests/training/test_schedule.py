@@ -61,3 +61,21 @@ def test_fine_tuning_takes_its_own_learning_rate_when_one_is_given():
     training = tiny_setting(fine_tune_lr=0.003).training
     fine = fine_tune_schedule(training, resolve_schedule(training, 40))
     assert {fine.lr_at(step) for step in range(10)} == {0.003}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"schedule": "cosine"},
+        {"schedule": "linear", "warmup": "3"},
+        {"schedule": "constant", "warmup": "2"},
+    ],
+)
+@pytest.mark.parametrize("first", [0, 2, 7])
+def test_a_cyclic_schedule_is_the_schedule_and_then_its_steps_from_one_on_again_and_again(shape, first):
+    schedule = resolve_schedule(tiny_setting(**shape).training, 42)
+    whole = [schedule.lr_at(step) for step in range(schedule.num_iterations)]
+    cyclic = schedule.cyclic(first, times=3)
+    rates = [cyclic.lr_at(step) for step in range(cyclic.num_iterations)]
+    assert rates == [*whole, *(3 * whole[first:])]

@@ -9,7 +9,9 @@ from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
 from lth.evidence.claim.matched import MATCHED_CLAIMS
-from lth.setting.setting import AnalysisSetting
+from lth.evidence.claim.methods import method_claims
+from lth.evidence.claim.same import without_imp_itself
+from lth.setting.setting import Setting
 
 CLAIMS: tuple[Claim, ...] = (
     *r0.CLAIMS,
@@ -23,9 +25,15 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-def claims_of(analysis: AnalysisSetting) -> tuple[Claim, ...]:
-    """Return what a study of this setting is judged by: the paper's claims, and any that stand beside them."""
-    return (*CLAIMS, *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()))
+def claims_of(setting: Setting) -> tuple[Claim, ...]:
+    """Return what a study of this setting is judged by: the paper's claims, and any that stand beside them.
+
+    Cases that compare w(N) with itself are left out, and the claim says so.
+    """
+    analysis = setting.analysis
+    beside = MATCHED_CLAIMS if analysis.matched_loss == "on" else ()
+    against_imp = tuple(without_imp_itself(claim, setting.pruning) for claim in (*CLAIMS, *beside))
+    return (*against_imp, *method_claims(analysis.all_methods))
 
 
 __all__ = [
@@ -39,4 +47,5 @@ __all__ = [
     "claims_of",
     "evaluate",
     "expected_errors",
+    "method_claims",
 ]

@@ -44,6 +44,8 @@ class Claim:
     rule: str  # how the statistic is computed, and which figure of the paper shows it
     resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
     beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
+    family: str = ""  # of claims that stand beside the paper's, what is judged together
+    left_out: str = ""  # which cases it would be about elsewhere, and why it is not here
 
 
 def every_level(last: int) -> tuple[Case, ...]:

@@ -161,9 +161,19 @@ def evaluate(
 
 
 def families(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], ...]:
-    """Return the findings on the paper's own claims, and those on claims that stand beside them, if any."""
-    parts = (tuple(each for each in findings if bool(each.claim.beside) == beside) for beside in (False, True))
-    return tuple(part for part in parts if part)
+    """Return the findings on the paper's own claims, and those on each family of claims beside them."""
+    beside = dict.fromkeys(each.claim.family for each in findings if each.claim.beside)
+    return tuple(
+        part
+        for part in (
+            tuple(each for each in findings if not each.claim.beside),
+            *(
+                tuple(each for each in findings if each.claim.beside and each.claim.family == name)
+                for name in beside
+            ),
+        )
+        if part
+    )
 
 
 def expected_errors(findings: Sequence[Finding]) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from lth.evidence.claim.claim import Case, Claim, baselines, every_level
 from lth.evidence.claim.reading import LOSS_UNIT, difference, highest_loss, line, sublevel_cutoff
 from lth.evidence.evidence import Evidence
+from lth.measure.kind.distances import StudyDistances
 from lth.plan.place import Place, Point
 
 _outside = baselines("random_init", "random_prune_one_shot")
@@ -55,7 +56,7 @@ Paper: Fig. 14."""
 
 
 def _distance(evidence: Evidence, case: Case) -> float | None:
-    row = _row_of_last(evidence, evidence.distances.euclidean)
+    row = _row_of_last(evidence, case, lambda found: found.euclidean)
     siblings = _siblings(row, case.level)
     return None if siblings is None else difference(row.get(case.place), max(siblings))
 
@@ -69,15 +70,24 @@ Paper: Fig. 15."""
 
 
 def _cosine(evidence: Evidence, case: Case) -> float | None:
-    row = _row_of_last(evidence, evidence.distances.cosine)
+    row = _row_of_last(evidence, case, lambda found: found.cosine)
     siblings = _siblings(row, case.level)
     return None if siblings is None else difference(min(siblings), row.get(case.place))
 
 
-def _row_of_last(evidence: Evidence, matrix: np.ndarray) -> Mapping[Place, float]:
-    """Return one row of a matrix between solutions, that of w(N), by the other; empty if it has none."""
-    places, last = evidence.distances.places, Place.imp(evidence.last)
-    return dict(zip(places, matrix[places.index(last)].tolist(), strict=True)) if last in places else {}
+def _row_of_last(
+    evidence: Evidence, case: Case, matrix: Callable[[StudyDistances], np.ndarray]
+) -> Mapping[Place, float]:
+    """Return one row of a matrix between solutions, that of w(N), by the other; empty if it has none.
+
+    It is the paper's own matrix, or where the case is a method the one that holds methods.
+    """
+    found, last = evidence.distances, Place.imp(evidence.last)
+    if case.place not in found.places:
+        found = evidence.all_distances
+    if last not in found.places:
+        return {}
+    return dict(zip(found.places, matrix(found)[found.places.index(last)].tolist(), strict=True))
 
 
 def _siblings(row: Mapping[Place, float], last: int) -> list[float] | None:

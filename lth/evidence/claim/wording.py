@@ -26,9 +26,9 @@ def where_it_holds(finding: Finding) -> str:
     An undecided case whose mean is below zero while another's is above is named as such: the claim's cases then
     differ in sign.
     """
-    outcomes = finding.outcomes
+    outcomes, left_out = finding.outcomes, finding.claim.left_out
     if not outcomes:
-        return "no case"
+        return f"no case: {left_out}" if left_out else "no case"
     of = {
         verdict: [each for each in outcomes if each.verdict == verdict] for verdict in ("supported", "refuted")
     }
@@ -163,7 +163,7 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
         return Deciding(finding.claim.id, on_average, reason)
 
     if not finding.outcomes:
-        return by("a study of so few levels has no case of it")
+        return by(finding.claim.left_out or "a study of so few levels has no case of it")
     if missing := [outcome for outcome in finding.outcomes if outcome.estimate.num_missing]:
         return by(f"a seed has no value {_at(missing)}, which more seeds don't mend")
     if len(finding.seeds) < 2:
@@ -213,7 +213,7 @@ def _at(outcomes: Sequence[Outcome]) -> str:
     cases = [outcome.case for outcome in outcomes]
     if any(case.place.kind != "imp" for case in cases):
         labels = [case.label for case in cases]
-        return f"for all {len(labels)} baselines" if len(labels) == len(BASELINES) else f"for {_listed(labels)}"
+        return f"for all {len(labels)} baselines" if set(labels) == set(BASELINES) else f"for {_listed(labels)}"
     return f"at level{'s' if len(cases) > 1 else ''} {_listed(_runs(cases))}"
 
 

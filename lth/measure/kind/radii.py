@@ -90,7 +90,7 @@ def numbers(found: Mapping[Point, BasinRadii], job: RadiiJob) -> dict[str, float
     """
     norm, endings, metrics = job.direction_norm, suffixes(job.level), {}
     for point, radii in found.items():
-        end = endings[point]
+        end = endings.get(point, "")  # of a baseline or method, which is measured alone
         metrics[f"landscape/{norm}_radius_mean{end}"] = radii.mean
         metrics[f"solver/{norm}_radius_censored{end}"] = radii.num_censored
         metrics[f"solver/{norm}_radius_cutoff"] = radii.cutoff

@@ -12,7 +12,7 @@ from lth.errors import LackingError
 from lth.evidence.binomial import accuracy_intervals
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, rounded
-from lth.plan.place import BASELINES, Place
+from lth.plan.place import BASELINES, METHODS, Place
 from lth.report.exhibit.all_seeds import as_rows, drawn_middle, explain_seeds, middle
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
@@ -58,6 +58,11 @@ def baselines(evidence: Evidence) -> list[Place]:
     if not found:
         raise LackingError(f"any baseline at level {evidence.last}")
     return found
+
+
+def methods(evidence: Evidence) -> list[Place]:
+    """Return the methods beyond the paper's baselines at the last level, which a study need not have."""
+    return [place for kind in METHODS if (place := Place(kind, evidence.last)) in evidence.attained]
 
 
 def attained_table(evidence: Evidence, places: Sequence[Place]) -> Table:
@@ -149,7 +154,21 @@ def _say_baselines(evidence: Evidence) -> str:
         f"w({evidence.last}) has a lower training loss ({own}) than {worse} of "
         f"{len(others)} baselines (the lowest of theirs: {theirs}), and a higher test {terms().metric_name} "
         f"({_percent(solution)}) than {less} of {len(others)} (the highest of theirs: {best.kind}, "
-        f"{_percent(evidence.attained[best])})."
+        f"{_percent(evidence.attained[best])}){_say_methods(evidence)}."
+    )
+
+
+def _say_methods(evidence: Evidence) -> str:
+    """Say the same of the methods beyond the paper's baselines, if there are any."""
+    solution = evidence.attained[Place.imp(evidence.last)]
+    others = [evidence.attained[place] for place in methods(evidence)]
+    if not others:
+        return ""
+    worse = sum(each.train_loss > solution.train_loss for each in others)
+    less = sum(each.test_accuracy < solution.test_accuracy for each in others)
+    return (
+        f"; of {len(others)} methods beyond the paper's, {worse} {'has' if worse == 1 else 'have'} the higher "
+        f"training loss and {less} the lower test {terms().metric_name}"
     )
 
 
@@ -159,7 +178,7 @@ def _percent(attained: Attained) -> str:
 
 def _draw_baselines(evidences: Sequence[Evidence]) -> Figure:
     last = evidences[0].last
-    places = [Place.imp(last), *baselines(evidences[0])]
+    places = [Place.imp(last), *baselines(evidences[0]), *methods(evidences[0])]
     figure = new_figure(TWO_COLUMNS, 1.2 + 0.27 * len(places))
     names = [f"w({last})" if place.kind == "imp" else place.kind for place in places]
     for axes, (title, quantity, measure) in zip(figure.subplots(1, 2, sharey=True), panels(), strict=True):
@@ -208,7 +227,9 @@ AGAINST_BASELINES = Exhibit(
     paper="At the last level the IMP solution has a lower training loss and a higher test accuracy than every "
     "baseline.",
     found=_say_baselines,
-    numbers=lambda evidence: attained_table(evidence, [Place.imp(evidence.last), *baselines(evidence)]),
+    numbers=lambda evidence: attained_table(
+        evidence, [Place.imp(evidence.last), *baselines(evidence), *methods(evidence)]
+    ),
     draw=of_one(_draw_baselines),
     draw_seeds=_draw_baselines,
 )

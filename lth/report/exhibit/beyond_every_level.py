@@ -29,6 +29,7 @@ from lth.setting.terms import terms
 
 _SIDE_BY_SIDE = "Baselines stand side by side where they would hide each other"
 _DODGE = 0.06  # levels between the markers of two kinds
+_MOST_DODGE = 0.9  # levels that all kinds take together, so that each stays at its level
 _Measure = Callable[[Evidence, Place], float | None]
 _Errors = Callable[[Evidence, Sequence[Place]], Sequence[float | None] | np.ndarray | None]
 
@@ -125,7 +126,8 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
         kinds = _kinds(evidence)
         for index, kind in enumerate(kinds):
             # Series of several seeds are set apart already.
-            dodge = 0.0 if len(evidences) > 1 else _DODGE * (index - (len(kinds) - 1) / 2)
+            step = min(_DODGE, _MOST_DODGE / len(kinds))
+            dodge = 0.0 if len(evidences) > 1 else step * (index - (len(kinds) - 1) / 2)
             series.append((kind, appearance(Place(kind, evidence.last)), _places(evidence, kind), dodge))
         found = [[[measure(one, place) for place in places] for one in evidences] for _, _, places, _ in series]
         drawn = [value for values in found for row in values for value in row]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,10 +11,11 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, yes_no
-from lth.plan.jobs import LineJob
+from lth.plan.jobs import LineJob, own_radii
 from lth.plan.place import BASELINES, METHODS, Place, Point
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.lines import barrier_if_any
+from lth.report.exhibit.radii import UNITS
 from lth.report.exhibit.spectra import say_not_converged
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.appearance import appearance
@@ -28,13 +30,38 @@ from lth.report.figure.style import (
 )
 from lth.setting.terms import terms
 
+_Measure = Callable[[Evidence, Place], float | None]
 
-def _panels() -> tuple[tuple[str, Callable[[Attained], float]], ...]:
+
+def _attained() -> tuple[tuple[str, Callable[[Attained], float]], ...]:
+    """Return what a solution attains, one over the other: quantity and number."""
     said = terms()
     return (
         (said.metric_axis, lambda attained: said.scale * attained.test_accuracy),
         (said.loss_axis(), lambda attained: attained.train_loss),
     )
+
+
+def _measures(evidence: Evidence) -> tuple[tuple[str, _Measure], ...]:
+    """Return what of its basin that is drawn against, side by side: quantity and number, if there is one.
+
+    A further measure of volume is a line here.
+    """
+    unit = UNITS[evidence.setting.analysis.direction_norm]
+    return (
+        ("log_eig_product (Σ ln λ); flatter to the left", _log_eig_product),
+        (f"mean {unit}; wider to the right", _mean_radius),
+    )
+
+
+def _log_eig_product(evidence: Evidence, place: Place) -> float | None:
+    return evidence.log_eig_product(Point.at(place))
+
+
+def _mean_radius(evidence: Evidence, place: Place) -> float | None:
+    """Return the mean radius in the space of the solution's own mask, up to a margin above its own loss."""
+    found = evidence.radii.get(own_radii(place, evidence.setting.analysis))
+    return None if found is None else found[Point.at(place)].mean
 
 
 def has_methods(evidence: Evidence) -> bool:
@@ -85,20 +112,29 @@ def _numbers(evidence: Evidence) -> Table:
         rise = barrier_if_any(evidence.lines[line].stored.train_loss) if line in evidence.lines else None
         converged = yes_no(evidence.curvature[point].spectrum.converged)
         reached = attained.density, attained.train_loss, float(attained.test_accuracy)
-        rows.append((place.kind, place.level, *reached, evidence.log_eig_product(point), converged, rise))
+        measured = evidence.log_eig_product(point), converged, rise, _mean_radius(evidence, place)
+        rows.append((place.kind, place.level, *reached, *measured))
     headings = ("kind", "level", "density", "train_loss", "test_accuracy", "log_eig_product", "converged")
-    return Table((*headings, "barrier_from_imp"), tuple(rows))
+    return Table((*headings, "barrier_from_imp", "mean_radius"), tuple(rows))
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure = new_figure(TWO_COLUMNS, 3.9)
-    for axes, (quantity, measure) in zip(figure.subplots(1, 2), _panels(), strict=True):
-        _draw_panel(axes, evidences, quantity, measure)
-    seeds = f"; a dot a seed, of {len(evidences)}" if len(evidences) > 1 else ""
+    """Draw what is attained against each measure of the basin: a dot a solution and seed, larger their mean."""
+    figure = new_figure(TWO_COLUMNS, 6.6)
+    measures, attained = _measures(evidences[0]), _attained()
+    cells = figure.subplots(len(attained), len(measures), sharex="col", sharey="row")
+    for row, (quantity, number) in zip(cells, attained, strict=True):
+        for axes, (measured, measure) in zip(row, measures, strict=True):
+            dress(axes, title="", x=measured, y=quantity)
+            axes.label_outer()
+            _draw_panel(axes, evidences, number, measure)
+    seeds = (
+        f"; a small dot a seed, of {len(evidences)}, and a large one their mean" if len(evidences) > 1 else ""
+    )
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="outside upper center",
-        ncols=6,
+        ncols=5,
         fontsize=SMALL_TEXT_SIZE,
         title=f"All at the density of level {evidences[0].last}{seeds}",
         title_fontsize=SMALL_TEXT_SIZE,
@@ -107,27 +143,25 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
 
 
 def _draw_panel(
-    axes: Axes, evidences: Sequence[Evidence], quantity: str, measure: Callable[[Attained], float]
+    axes: Axes, evidences: Sequence[Evidence], number: Callable[[Attained], float], measure: _Measure
 ) -> None:
-    dress(axes, title="", x="log_eig_product (Σ ln λ); flatter to the left", y=quantity)
-    drawn = []
+    drawn: list[float] = []
     for place in _places(evidences[0]):
-        look = appearance(place)
-        found = [
-            (product, measure(evidence.attained[place]))
-            for evidence in evidences
-            if place in evidence.attained and (product := evidence.log_eig_product(Point.at(place))) is not None
-        ]
-        drawn += [value for _, value in found]
-        axes.scatter(
-            [product for product, _ in found],
-            [value for _, value in found],
-            color=NEUTRAL_COLOUR if place.kind == "imp" else look.colour,
-            marker=look.marker,
-            s=(60 if place.kind == "imp" else 34) * look.scale**2,
-            linewidths=0,
-            label=_name(place),
-        )
+        found = np.array(
+            [
+                (measured, number(evidence.attained[place]))
+                for evidence in evidences
+                if place in evidence.attained and (measured := measure(evidence, place)) is not None
+            ]
+        ).reshape(-1, 2)
+        drawn += found[:, 1].tolist()
+        look, size = appearance(place), 60 if place.kind == "imp" else 34
+        colour = NEUTRAL_COLOUR if place.kind == "imp" else look.colour
+        style: dict[str, Any] = {"color": colour, "marker": look.marker, "linewidths": 0}
+        if len(evidences) > 1:
+            axes.scatter(found[:, 0], found[:, 1], s=0.3 * size * look.scale**2, alpha=0.6, **style)
+        middle = found.mean(axis=0, keepdims=True) if len(found) else found
+        axes.scatter(middle[:, 0], middle[:, 1], s=size * look.scale**2, label=_name(place), zorder=3, **style)
     if spans_a_decade(np.array(drawn)):
         use_log_y(axes)
 

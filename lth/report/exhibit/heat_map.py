@@ -36,14 +36,14 @@ class Affinity:
     farthest: Callable[[list[float]], float]
     colours: str
     written: str  # format of a cell
-    places: Callable[[Evidence], Sequence[Place]] = lambda evidence: evidence.distances.places
+    places: Callable[[Evidence], Sequence[Place]] = lambda evidence: evidence.all_distances.places
     of: str = "between solutions"
 
 
 EUCLIDEAN = Affinity(
     "distance",
     "L2",
-    lambda evidence: evidence.distances.euclidean,
+    lambda evidence: evidence.all_distances.euclidean,
     lambda a, b: a < b,
     min,
     max,
@@ -51,7 +51,7 @@ EUCLIDEAN = Affinity(
     ".3g",
 )
 COSINE = Affinity(
-    "cosine", "", lambda evidence: evidence.distances.cosine, lambda a, b: a > b, max, min, "Blues_r", ".2f"
+    "cosine", "", lambda evidence: evidence.all_distances.cosine, lambda a, b: a > b, max, min, "Blues_r", ".2f"
 )
 
 

@@ -9,6 +9,7 @@ from lth.plan.jobs import FunctionJob, LineJob, PathJob, successive_line
 from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
 from lth.report.exhibit.beyond_barriers import BARRIERS
+from lth.report.exhibit.beyond_each_method import LINES_OF_METHODS, SPECTRA_OF_METHODS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
 from lth.report.exhibit.beyond_examples import EXAMPLES
 from lth.report.exhibit.beyond_forecast import FORECAST
@@ -210,11 +211,12 @@ EXHIBITS: tuple[Exhibit, ...] = (
 )
 
 BEYOND: tuple[Exhibit, ...] = (REGIME, BARRIERS, SCALE, TRACE, EVERY_LEVEL)
+_OF_METHODS: tuple[Exhibit, ...] = (METHODS_SHOWN, SPECTRA_OF_METHODS, LINES_OF_METHODS)
 _OF_VECTORS: tuple[Exhibit, ...] = (SUBSPACES, LOCALISATION)
 EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     *EXHIBITS,
     *BEYOND,
-    METHODS_SHOWN,
+    *_OF_METHODS,
     MATCHED,
     *_OF_VECTORS,
     EXAMPLES,
@@ -229,7 +231,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
 def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
     """Return what this project shows beyond the paper of a study, as far as it measured it."""
     asked = [
-        *([METHODS_SHOWN] if has_methods(evidence) else []),
+        *(_OF_METHODS if has_methods(evidence) else ()),
         *([MATCHED] if evidence.matched else []),
         *(_OF_VECTORS if evidence.subspaces else []),
         *([EXAMPLES] if evidence.parts else []),

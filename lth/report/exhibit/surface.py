@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded, yes_no
-from lth.plan.place import BASELINES, Place
+from lth.measure.kind.surface import LevelSurface
+from lth.plan.place import BASELINES, METHODS, Place
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.figure.interactive import Interactive
 from lth.report.figure.interactive_surface import surface_parts
@@ -18,12 +19,13 @@ from lth.setting.terms import terms
 
 def _say(evidence: Evidence) -> str:
     cutoff = evidence.sublevel_cutoff
-    losses = {marker.place: marker.loss for marker in evidence.surface.surface.markers}
-    own = {kind: losses[Place(kind, evidence.last)] for kind in BASELINES}
+    losses = {marker.place: marker.loss for marker in evidence.markers}
+    kinds = [*BASELINES, *(kind for kind in METHODS if Place(kind, evidence.last) in losses)]
+    own = {kind: losses[Place(kind, evidence.last)] for kind in kinds}
     # A loss that is not a number lies in no sublevel set.
     outside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if not loss <= cutoff]
     inside = [f"{kind} ({rounded(loss)})" for kind, loss in own.items() if loss <= cutoff]
-    farthest = max(marker.distance for marker in evidence.surface.surface.markers)
+    farthest = max(marker.distance for marker in evidence.markers)
     return (
         f"With {terms().of_loss(rounded(cutoff))} as cutoff, "
         f"{rounded(evidence.setting.analysis.cutoff_margin)} above the loss of the worst IMP solution on the "
@@ -46,19 +48,25 @@ def _numbers(evidence: Evidence) -> Table:
     ]
     rows += [
         ("solution", one.place.name, one.x, one.y, one.loss, one.distance, yes_no(one.loss <= cutoff))
-        for one in surface.markers
+        for one in evidence.markers
     ]
     headings = ("what", "solution", "x", "y", "loss", "distance_off_plane", "in_sublevel_set")
     return Table(headings, tuple(rows))
 
 
 def _draw(evidence: Evidence) -> Figure:
-    found = evidence.surface
-    return draw_surface(found.surface, found.corners, cutoff=evidence.sublevel_cutoff)
+    found = _with_methods(evidence)
+    return draw_surface(found.surface, found.corners, cutoff=found.cutoff)
 
 
 def _interactive(evidence: Evidence) -> Interactive:
-    return surface_parts(replace(evidence.surface, cutoff=evidence.sublevel_cutoff))
+    return surface_parts(_with_methods(evidence))
+
+
+def _with_methods(evidence: Evidence) -> LevelSurface:
+    """Return the surface with every solution over it, and the cutoff of its sublevel set."""
+    surface = replace(evidence.surface.surface, markers=evidence.markers)
+    return replace(evidence.surface, surface=surface, cutoff=evidence.sublevel_cutoff)
 
 
 SURFACE = Exhibit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ _COLOURS = "Blues"  # low losses light, so that the markers, which lie low, stan
 _NUM_SHADES = 24
 _MAP_INCHES = 2.9  # of its longer side, at the most
 _BESIDE_INCHES = 0.95  # what names the axes and the colours
+_BESIDE_GRID = 0.05  # of its width, around a solution that lies beyond it
 _NOT_FINITE: dict[str, Any] = {"facecolor": "#D0D0D0", "edgecolor": "#888888", "hatch": "///", "linewidth": 0}
 
 
@@ -52,7 +54,11 @@ def draw_surface(
 
     Source: arXiv 2403.15022, Fig. 13 to 20; their projection follows Li et al. (arXiv 1712.09913).
     """
-    width, height = float(np.ptp(surface.x)), float(np.ptp(surface.y))
+    extents = (
+        _extent(surface.x, [one.x for one in surface.markers]),
+        _extent(surface.y, [one.y for one in surface.markers]),
+    )
+    width, height = (float(high - low) for low, high in extents)
     scale = _MAP_INCHES / max(width, height / 1.2)
     map_width, map_height = max(width * scale, 1.6), max(height * scale, 1.6)
     table_height = (ROW_POINTS * (len(surface.markers) + 3) + 60) / 72
@@ -64,7 +70,7 @@ def draw_surface(
     axes.set_xlabel(wrapped(f"L2 distance along {first} → {second}", map_width), fontsize=TEXT_SIZE)
     axes.set_ylabel(wrapped(f"L2 distance orthogonal, toward {third}", map_height), fontsize=TEXT_SIZE)
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
-    axes.set(aspect="equal", xlim=surface.x[[0, -1]], ylim=surface.y[[0, -1]])
+    axes.set(aspect="equal", xlim=extents[0], ylim=extents[1])
 
     legend = draw_losses(axes, surface)
     if cutoff is not None:
@@ -76,6 +82,14 @@ def draw_surface(
     figure.draw_without_rendering()  # settles the layout, which the distances between labels depend on
     draw_numbered(axes, surface.markers, corners)
     return figure
+
+
+def _extent(lines: np.ndarray, feet: Sequence[float]) -> tuple[float, float]:
+    """Return where an axis begins and ends: with the grid, or with a margin beyond feet that lie outside it."""
+    low, high = float(lines[0]), float(lines[-1])
+    margin = _BESIDE_GRID * (high - low)
+    outside = [foot for foot in feet if not low <= foot <= high]
+    return min([low, *(foot - margin for foot in outside)]), max([high, *(foot + margin for foot in outside)])
 
 
 def draw_losses(axes: Axes, surface: Surface) -> list[Line2D | Patch]:

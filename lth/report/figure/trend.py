@@ -14,6 +14,7 @@ from lth.evidence.binomial import interval_if_any, num_examples
 from lth.evidence.summary import LevelRow
 from lth.report.figure.appearance import (
     BASELINES,
+    METHODS,
     PROJECTION_LOOK,
     REVERSE_LOOK,
     SOLUTION_LOOK,
@@ -34,6 +35,7 @@ from lth.setting.terms import terms
 
 _MOST_LABELS = 16  # of levels under a panel
 _DODGE = 0.11  # levels between the markers of two kinds of baseline
+_MOST_DODGE = 0.9  # levels that all kinds take together, so that each stays at its level
 
 _NAMES = {SOLUTION_LOOK: "w(L)", PROJECTION_LOOK: "m(L) ⊙ w(L-1)", REVERSE_LOOK: "w(L) in level-(L-1) space"}
 
@@ -125,16 +127,18 @@ def _draw_solutions(
     axes.scatter(positions, values, c=[level_colour(level) for level in positions], s=34, zorder=2, label="imp")
     for row in baselines:
         appearance(row.place)  # an unknown kind raises
-    kinds = [kind for kind in BASELINES if any(row.kind == kind for row in baselines)]
+    looks = {**BASELINES, **METHODS}
+    kinds = [kind for kind in looks if any(row.kind == kind for row in baselines)]
+    step = min(_DODGE, _MOST_DODGE / max(len(kinds), 1))
     for place, kind in enumerate(kinds):
-        own = [row for row in baselines if row.kind == kind]
-        dodge = _DODGE * (place - (len(kinds) - 1) / 2)
+        own, look = [row for row in baselines if row.kind == kind], looks[kind]
+        dodge = step * (place - (len(kinds) - 1) / 2)
         axes.scatter(
             [row.level + dodge for row in own],
             _values(own, measure),
-            color=BASELINES[kind].colour,
-            marker=BASELINES[kind].marker,
-            s=38 * BASELINES[kind].scale ** 2,
+            color=look.colour,
+            marker=look.marker,
+            s=38 * look.scale**2,
             linewidths=0,
             zorder=3,
             label=kind,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from lth.plan.place import Kind
 from lth.setting.parameter import Rewind
 from lth.solution.recipe.ac_dc import AC_DC
+from lth.solution.recipe.cyclic_random import CYCLIC_RANDOM
 from lth.solution.recipe.dense import start_dense
 from lth.solution.recipe.erk import ERK
 from lth.solution.recipe.gradual import GRADUAL
@@ -22,7 +23,7 @@ from lth.solution.recipe.paper import PAPER
 from lth.solution.recipe.rigl import RIGL
 from lth.solution.recipe.safe import SAFE
 from lth.solution.recipe.shuffled import SHUFFLED
-from lth.solution.recipe.signs import MAGNITUDES_ONLY, SIGNS_ONLY
+from lth.solution.recipe.signs import DISTRIBUTION_ONLY, MAGNITUDES_ONLY, SIGNS_ONLY
 from lth.solution.recipe.snip import SNIP
 from lth.solution.recipe.sparse_evolution import SET
 from lth.solution.recipe.start import Ingredients, Recipe, Start
@@ -56,6 +57,8 @@ RECIPES: Mapping[Kind, Recipe] = {
     "shuffled": SHUFFLED,
     "signs_only": SIGNS_ONLY,
     "magnitudes_only": MAGNITUDES_ONLY,
+    "distribution_only": DISTRIBUTION_ONLY,
+    "cyclic_random": CYCLIC_RANDOM,
     "own_method": OWN_METHOD,
 }
 

@@ -1,4 +1,9 @@
-"""Signs or magnitudes of the rewind point alone, under m(L): which of the two makes a ticket."""
+"""Signs or magnitudes of the rewind point alone, or neither, under m(L): which of the two makes a ticket.
+
+                      signs of wk    signs tossed
+magnitudes of wk      w(L), IMP's    magnitudes_only
+magnitudes dealt      signs_only     distribution_only
+"""
 
 from __future__ import annotations
 
@@ -21,21 +26,30 @@ def _signs_only(given: Ingredients) -> Start:
     Source: Zhou et al. 2019, arXiv 1905.01067, section 3.
     """
     stream = generator(given.setting.seed, "signs_only", given.level)
-
-    def dealt(values: Tensor) -> Tensor:
-        return values.sign() * values.abs()[torch.randperm(len(values), generator=stream)]
-
-    return _with_kept(given, dealt)
+    return _with_kept(given, lambda values: values.sign() * _dealt(values, stream))
 
 
 def _magnitudes_only(given: Ingredients) -> Start:
     """m(L) from wk with a fair random sign for every kept weight; else as `signs_only`."""
     stream = generator(given.setting.seed, "magnitudes_only", given.level)
+    return _with_kept(given, lambda values: values.abs() * _tossed(values, stream))
 
-    def tossed(values: Tensor) -> Tensor:
-        return values.abs() * (2 * torch.randint(2, values.shape, generator=stream) - 1)
 
-    return _with_kept(given, tossed)
+def _distribution_only(given: Ingredients) -> Start:
+    """m(L) from wk with the magnitudes of a layer's kept weights in a random order under random signs.
+
+    What is left of the rewind point is how large the weights of each layer are; else as `signs_only`.
+    """
+    stream = generator(given.setting.seed, "distribution_only", given.level)
+    return _with_kept(given, lambda values: _dealt(values, stream) * _tossed(values, stream))
+
+
+def _dealt(values: Tensor, stream: torch.Generator) -> Tensor:
+    return values.abs()[torch.randperm(len(values), generator=stream)]
+
+
+def _tossed(values: Tensor, stream: torch.Generator) -> Tensor:
+    return 2 * torch.randint(2, values.shape, generator=stream) - 1
 
 
 def _with_kept(given: Ingredients, change: Callable[[Tensor], Tensor]) -> Start:
@@ -58,4 +72,9 @@ SIGNS_ONLY = Recipe(
 MAGNITUDES_ONLY = Recipe(
     _magnitudes_only,
     "the mask of level {level} on the magnitudes of the rewind point under random signs, trained",
+)
+DISTRIBUTION_ONLY = Recipe(
+    _distribution_only,
+    "the mask of level {level} on the magnitudes of the rewind point, dealt anew in each layer under random "
+    "signs, trained",
 )

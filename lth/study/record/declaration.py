@@ -35,7 +35,7 @@ def document(problems: Sequence[Problem]) -> dict[str, Any]:
         "seeds": [problem.setting.seed for problem in problems],
         "claims": [
             {"id": claim.id, "statement": claim.statement, "rule": claim.rule, "digest": digest(claim)}
-            for claim in claims_of(problems[0].setting.analysis)
+            for claim in claims_of(problems[0].setting)
         ],
         "settings": {name: value for name, value in settings.items() if name != "seed"},
         "study": reported_study(problems[0]),

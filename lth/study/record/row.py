@@ -7,9 +7,11 @@ its own measurements. So scatter plots, the compare page and searches find accur
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
-from lth.plan.jobs import CurvatureJob, Job, LineJob
+from lth.plan.jobs import CurvatureJob, Job, LineJob, RadiiJob
 from lth.plan.place import Place, Point
+from lth.setting.setting import DirectionNorm
 from lth.solution.problem import Problem
 from lth.study.record.data_splits import training_split
 from lth.study.record.solution import measuring
@@ -23,12 +25,22 @@ _GEOMETRY = ("landscape/", "solver/")
 def jobs_of_baseline(place: Place, last: int) -> dict[Job, str]:
     """Return what is measured of a baseline, with what its metrics end in on the baseline's run."""
     here = Point.at(place)
-    return {CurvatureJob(here): "", LineJob(Point.at(Place.imp(last)), here): "_from_imp"}
+    return {
+        CurvatureJob(here): "",
+        LineJob(Point.at(Place.imp(last)), here): "_from_imp",
+        **{RadiiJob((here,), norm): "" for norm in get_args(DirectionNorm)},
+    }
 
 
 def baseline_of(job: Job, last: int) -> Place | None:
     """Return the baseline whose row a measurement belongs to; None if it belongs to none."""
-    point = job.point if isinstance(job, CurvatureJob) else job.end if isinstance(job, LineJob) else None
+    point = None
+    if isinstance(job, CurvatureJob):
+        point = job.point
+    elif isinstance(job, LineJob):
+        point = job.end
+    elif isinstance(job, RadiiJob):
+        point = job.points[0]
     if point is None or point.form != "solution" or point.place.kind == "imp":
         return None
     return point.place if job in jobs_of_baseline(point.place, last) else None

@@ -58,7 +58,7 @@ def test_each_says_what_the_paper_s_says_at_one_loss(claim):
 
 @pytest.mark.parametrize(("setting", "claims"), [("off", CLAIMS), ("on", (*CLAIMS, *MATCHED_CLAIMS))])
 def test_a_study_is_judged_by_them_if_it_measures_at_one_loss(setting, claims):
-    assert claims_of(made_evidence(0, 1, matched_loss=setting).setting.analysis) == claims
+    assert claims_of(made_evidence(0, 2, matched_loss=setting).setting) == claims
 
 
 @each_claim
@@ -132,7 +132,7 @@ def test_what_was_not_measured_gives_no_value(name):
 
 
 def test_the_families_are_adjusted_and_counted_each_for_itself(studies):
-    both = evaluate(claims_of(studies[0].setting.analysis), studies)
+    both = evaluate(claims_of(studies[0].setting), studies)
     own, beside = families(both)
     assert own == evaluate(CLAIMS, studies)
     assert beside == evaluate(MATCHED_CLAIMS, studies)
