@@ -20,13 +20,23 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
-    from lth.measure.library import density, distances, hessian, line, radii, spectrum, surface, trace
+    from lth.measure.library import (
+        density,
+        distances,
+        hessian,
+        line,
+        radii,
+        spectrum,
+        surface,
+        trace,
+        volume,
+    )
     from lth.plan.place import Kind
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
 
-_MEASURES = ("density", "distances", "hessian", "line", "radii", "spectrum", "surface", "trace")
+_MEASURES = ("density", "distances", "hessian", "line", "radii", "spectrum", "surface", "trace", "volume")
 _ROOMS = (
     "data",
     "evidence",
@@ -64,6 +74,7 @@ __all__ = [
     "surface",
     "trace",
     "training",
+    "volume",
 ]
 
 

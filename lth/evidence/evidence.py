@@ -20,6 +20,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
+from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
@@ -30,6 +31,7 @@ from lth.plan.jobs import (
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
     shared_space_points,
 )
 from lth.plan.place import Place, Point
@@ -114,6 +116,18 @@ class Evidence:
     def parts(self) -> Mapping[PartJob, OfPart]:
         """Curvature over parts of the examples; nothing if the study did not divide them."""
         return _Measured(self.measured, PartJob, lambda job: job, lambda job: job)
+
+    @property
+    def volumes(self) -> Mapping[VolumeJob, Mapping[Point, LocalVolume]]:
+        """Local volumes at each point, by the point it is compared with; nothing if they were not measured."""
+        return _Measured(self.measured, VolumeJob, lambda job: job, lambda job: job)
+
+    def volume(self, point: Point, beside: Point) -> LocalVolume | None:
+        """Return the local volume at a point under the cutoff it shares with another; None if not measured."""
+        for job, found in self.volumes.items():
+            if job.point == point:
+                return found.get(beside)
+        return None
 
     @property
     def surface(self) -> LevelSurface:

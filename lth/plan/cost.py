@@ -25,6 +25,7 @@ from lth.plan.jobs import (
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
 )
 from lth.plan.place import Place
 from lth.plan.tasks import Task
@@ -57,6 +58,8 @@ H100: Final = Hardware("an H100", 5.5e12, 2e-6, {"fp32": 5.4, "bf16": 2.2})
 _PRODUCT = 6.0  # passes; "curvature" and "gpu"
 _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eigenvalue; "curvature_cost"
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
+_LOSSES_VOLUME = 16  # of a radius along a direction of a volume, closer in; "volume"
+_LOSSES_PILOTS = 400  # of the directions that tell a volume's preconditioner
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
@@ -110,6 +113,10 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     if isinstance(node, MatchedJob):
         norms = len(get_args(DirectionNorm)) if node.share_a_space else 0
         return curvature + (_LOSSES_BACK + norms * analysis.directions * _LOSSES) * examples
+    if isinstance(node, VolumeJob):
+        found = (analysis.k + analysis.trace_probes) * _PRODUCT * examples if node.from_kept else curvature
+        cutoffs = max(1, len(node.beside))
+        return found + (_LOSSES_PILOTS + cutoffs * analysis.volume_directions * _LOSSES_VOLUME) * examples
     if isinstance(node, DensityJob):
         return analysis.density_probes * analysis.density_steps * _PRODUCT * examples
     if isinstance(node, RadiiJob):

@@ -21,7 +21,7 @@ from lth.setting.choice import value_hint
 from lth.setting.setting import AnalysisSetting, DirectionNorm
 
 Measure = Literal[
-    "spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "parts", "density"
+    "spectra", "radii", "lines", "surface", "distances", "matched", "subspaces", "parts", "density", "volume"
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -219,6 +219,32 @@ class PartJob(_Job):
         return (self.point,)
 
 
+@dataclass(frozen=True)
+class VolumeJob(_Job):
+    """The local volume at a point, under the cutoff that it shares with each point it is compared with."""
+
+    point: Point
+    beside: tuple[Point, ...]  # compared with it; without any, the cutoff is its own
+    from_kept: bool = False  # whether its directions are made of eigenvectors that the spectrum kept
+    measure: Measure = "volume"
+
+    @property
+    def reads(self) -> tuple[CurvatureJob, ...]:
+        """The measurements whose eigenvectors it reads."""
+        return (CurvatureJob(self.point),) if self.from_kept else ()
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return self.point.place.level
+
+    def _words(self) -> str:
+        return f"local volume at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point, *self.beside)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -229,6 +255,7 @@ Job = (
     | MatchedJob
     | SubspaceJob
     | PartJob
+    | VolumeJob
 )
 
 
@@ -376,6 +403,33 @@ def density_jobs(last: int) -> list[DensityJob]:
     return [DensityJob(Point.at(Place.imp(level))) for level in range(last + 1)]
 
 
+def volume_pairs(last: int, methods: Iterable[str] = ()) -> list[tuple[Point, Point]]:
+    """Return the points whose local volumes are compared, each pair under one cutoff.
+
+    In level-L space w(L) and m(L) ⊙ w(L-1), in level L-1 space w(L-1) and w(L); in spaces of equally many
+    dimensions m(L) ⊙ w(L-1) and w(L-1) without the next-larger band, and w(N) and each solution beside it.
+    """
+    solution, pairs = Point.at(Place.imp(last)), list[tuple[Point, Point]]()
+    for level in range(1, last + 1):
+        pairs += [
+            (Point.projection(level), Point.at(Place.imp(level))),
+            (Point.reverse(level), Point.at(Place.imp(level - 1))),
+            (Point.next_larger(level), Point.projection(level)),
+        ]
+    others = [place for place in places(last, (), methods) if place.kind != "imp"]
+    return [*pairs, *((Point.at(place), solution) for place in others)]
+
+
+def volume_jobs(last: int, setting: AnalysisSetting) -> list[VolumeJob]:
+    """Return the local volume at every point that is compared, once under each of its cutoffs."""
+    beside: dict[Point, list[Point]] = {Point.at(Place.imp(level)): [] for level in range(last + 1)}
+    for first, second in volume_pairs(last, setting.all_methods):
+        beside.setdefault(first, []).append(second)
+        beside.setdefault(second, []).append(first)
+    kept = setting.vectors == "on"
+    return [VolumeJob(point, tuple(others), kept) for point, others in beside.items()]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -409,6 +463,7 @@ def study_jobs(last: int, setting: AnalysisSetting) -> list[Job]:
 
 BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "density": lambda last, _setting: density_jobs(last),
+    "volume": volume_jobs,
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

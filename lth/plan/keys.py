@@ -26,6 +26,7 @@ _METHOD: dict[Measure, int] = {"spectra": 2}  # 2: a larger basis, which deflate
 _RESTS_ON: dict[Measure, Measure] = {
     "subspaces": "spectra",
     "parts": "spectra",
+    "volume": "spectra",
 }  # whose method decides its numbers, too
 
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone

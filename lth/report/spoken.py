@@ -18,6 +18,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
+from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
@@ -29,6 +30,7 @@ from lth.plan.jobs import (
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
 )
 from lth.plan.place import Point
 from lth.report.exhibit.lines import STORED, treatments
@@ -190,6 +192,27 @@ def _parts(job: PartJob, found: OfPart) -> list[Row]:
     return [(what + over, where, value, unit) for what, where, value, unit in rows]
 
 
+def _volume(job: VolumeJob, found: Mapping[Point, LocalVolume]) -> list[Row]:
+    """Return the volume under each cutoff, and how far it is known: a mean that is not tells a bound."""
+    return [
+        (
+            "log volume" + ("" if beside == job.point else f" beside {beside.symbol}"),
+            _at(job.point),
+            _within(volume),
+            f"nats in {volume.dimension} dimensions, up to {terms().of_loss(rounded(volume.cutoff))}"
+            + (f"; {volume.num_censored} of {len(volume.censored)} never cross" if volume.num_censored else ""),
+        )
+        for beside, volume in found.items()
+    ]
+
+
+def _within(volume: LocalVolume) -> str:
+    low, high = volume.interval
+    if not volume.is_estimated:
+        return f"≥ {rounded(low)}"
+    return plus_minus(volume.estimate, (high - low) / 2)
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -204,4 +227,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     MatchedJob: _matched,
     SubspaceJob: _subspaces,
     PartJob: _parts,
+    VolumeJob: _volume,
 }

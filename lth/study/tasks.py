@@ -38,7 +38,7 @@ from lth.study.unsent import Unsent, forget
 from lth.tracking.folder import KEPT, clear_progress
 from lth.tracking.store import COMPUTED_BY, Store
 
-_COUNTED = ("spectra", "matched", "subspaces", "parts")  # measures of k eigenvalues
+_COUNTED = ("spectra", "matched", "subspaces", "parts", "volume")  # measures of k eigenvalues
 _OF_WEIGHTS = ("distances", "subspaces")  # that need no network
 _MOST_HELD = 2**30  # bytes of solutions in memory, beside the one that is used
 

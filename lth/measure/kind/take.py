@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lth.measure.kind import curvature, density, distances, line, matched, parts, radii, subspaces, surface
+from lth.measure.kind import (
+    curvature,
+    density,
+    distances,
+    line,
+    matched,
+    parts,
+    radii,
+    subspaces,
+    surface,
+    volume,
+)
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
 from lth.plan.jobs import (
@@ -24,6 +35,7 @@ from lth.plan.jobs import (
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
 )
 from lth.setting.setting import AnalysisSetting
 from lth.training.determinism import repeatable
@@ -69,6 +81,7 @@ KINDS: Mapping[type[Job], Kind] = {
     MatchedJob: Kind(matched, of_hessian=True, goes_on=True),
     SubspaceJob: Kind(subspaces),
     PartJob: Kind(parts, of_hessian=True, goes_on=True),
+    VolumeJob: Kind(volume, of_hessian=True, goes_on=True),
 }
 
 
