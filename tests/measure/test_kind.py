@@ -24,6 +24,7 @@ from lth.plan.jobs import (
     RadiiJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
     reverse_matched,
     shared_space_points,
     study_jobs,
@@ -34,7 +35,9 @@ from lth.setting.setting import AnalysisSetting
 from lth.solution.solution import Solution
 
 LEVELS = tuple(map(Place.imp, range(3)))
-SETTING = tiny_setting(k=2, trace_probes=2, directions=2, density_probes=2, density_steps=4, grid=3)
+SETTING = tiny_setting(
+    k=2, trace_probes=2, directions=2, density_probes=2, density_steps=4, grid=3, volume_directions=3
+)
 ONE_OF_EACH: tuple[Job, ...] = (
     CurvatureJob(Point.projection(1)),
     DensityJob(Point.at(Place.imp(1))),
@@ -45,6 +48,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     reverse_matched(1),
     SubspaceJob(Point.at(Place.imp(1))),
     PartJob(Point.projection(1), 2, 4),
+    VolumeJob(Point.projection(1), (Point.at(Place.imp(1)),)),
 )
 
 

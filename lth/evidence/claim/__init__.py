@@ -9,6 +9,7 @@ from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
 from lth.evidence.claim.matched import MATCHED_CLAIMS
+from lth.evidence.claim.volume import VOLUME_CLAIMS
 from lth.setting.setting import AnalysisSetting
 
 CLAIMS: tuple[Claim, ...] = (
@@ -25,12 +26,17 @@ CLAIMS: tuple[Claim, ...] = (
 
 def claims_of(analysis: AnalysisSetting) -> tuple[Claim, ...]:
     """Return what a study of this setting is judged by: the paper's claims, and any that stand beside them."""
-    return (*CLAIMS, *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()))
+    return (
+        *CLAIMS,
+        *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()),
+        *(VOLUME_CLAIMS if "volume" in analysis.beyond else ()),
+    )
 
 
 __all__ = [
     "CLAIMS",
     "MATCHED_CLAIMS",
+    "VOLUME_CLAIMS",
     "Case",
     "Claim",
     "Finding",

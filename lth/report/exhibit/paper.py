@@ -18,6 +18,7 @@ from lth.report.exhibit.beyond_regime import REGIME
 from lth.report.exhibit.beyond_scale import SCALE
 from lth.report.exhibit.beyond_subspaces import SUBSPACES
 from lth.report.exhibit.beyond_trace import TRACE
+from lth.report.exhibit.beyond_volume import VOLUME
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.heat_map import COSINE, EUCLIDEAN, HEAT_MAP
@@ -213,6 +214,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     MATCHED,
     *_OF_VECTORS,
     EXAMPLES,
+    VOLUME,
 )
 
 
@@ -223,5 +225,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([MATCHED] if evidence.matched else []),
         *(_OF_VECTORS if evidence.subspaces else []),
         *([EXAMPLES] if evidence.parts else []),
+        *([VOLUME] if evidence.volumes else []),
     ]
     return (*BEYOND, *asked)
