@@ -42,7 +42,8 @@ _ASKED_FOR: Mapping[Measure, str] = {
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density. [all that the "
+    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density, volume. [all "
+    "that the "
     "parameters ask for; at one level spectra,radii,lines]",
 )
 @study_options
