@@ -43,8 +43,7 @@ _ASKED_FOR: Mapping[Measure, str] = {
     "--measures",
     default=None,
     help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density, volume. [all "
-    "that the "
-    "parameters ask for; at one level spectra,radii,lines]",
+    "that the parameters ask for; at one level spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:

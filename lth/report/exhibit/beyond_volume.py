@@ -32,7 +32,7 @@ from lth.report.figure.appearance import (
     SOLUTION_LOOK,
     Appearance,
 )
-from lth.report.figure.style import SMALL_TEXT_SIZE, dress, new_figure
+from lth.report.figure.style import SMALL_TEXT_SIZE, TWO_COLUMNS, dress, new_figure
 
 _VOLUME, _PRODUCT = "log volume (nats a weight)", "log_eig_product (upside down)"
 
@@ -193,8 +193,8 @@ _PANELS: tuple[tuple[str, tuple[_Series, ...]], ...] = (
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    figure = new_figure(12.6, 6.6)
-    cells = figure.subplots(2, 4)
+    figure = new_figure(TWO_COLUMNS, 12.0)
+    cells = figure.subplots(4, 2).T
     for column, (title, series) in enumerate(_PANELS):
         _draw_over_levels(cells[0, column], evidences, title, series, _volume_at, _VOLUME)
         _draw_over_levels(cells[1, column], evidences, title, series, _product_at, _PRODUCT)
@@ -262,7 +262,9 @@ def _bounds(evidences: Sequence[Evidence], pairs: Sequence[tuple[Point, Point]])
     """Say how many of the means are lower bounds."""
     found = [evidence.volume(*pair) for evidence in evidences for pair in pairs]
     lower = sum(volume is not None and not volume.is_estimated for volume in found)
-    return f" (≥: {lower} of {len(found)} are lower bounds)" if lower else ""
+    if lower == len(found):
+        return " (lower bounds)"
+    return f" ({lower} of {len(found)} are lower bounds)" if lower else ""
 
 
 def _errors(evidence: Evidence, pairs: Sequence[tuple[Point, Point]]) -> np.ndarray:

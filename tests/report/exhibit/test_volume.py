@@ -77,6 +77,6 @@ def test_it_is_drawn_with_every_seed_and_counts_what_is_a_bound(seeds):
     figure = VOLUME.draw_seeds([bounds_alone(studies[0]), *studies[1:]])
     assert len(figure.axes) == 8
     label = figure.axes[0].get_legend().get_texts()[0].get_text().replace("\n", " ")
-    assert f"(≥: {LAST} of {LAST * seeds} are lower bounds)" in label
+    assert ("(lower bounds)" if seeds == 1 else f"({LAST} of {LAST * seeds} are lower bounds)") in label
     thin = [line for line in figure.axes[0].lines if line.get_label() == "_seed"]
     assert len(thin) == (0 if seeds == 1 else 2 * seeds)
