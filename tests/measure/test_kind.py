@@ -49,6 +49,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     SubspaceJob(Point.at(Place.imp(1))),
     PartJob(Point.projection(1), 2, 4),
     VolumeJob(Point.projection(1), (Point.at(Place.imp(1)),)),
+    VolumeJob(Point.projection(1), (), from_kept=True),
 )
 
 
