@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         spectrum,
         surface,
         trace,
+        volume,
     )
     from lth.plan.place import Kind
     from lth.solution.solution import Solution
@@ -49,6 +50,7 @@ _MEASURES = (
     "spectrum",
     "surface",
     "trace",
+    "volume",
 )
 _ROOMS = (
     "data",
@@ -90,6 +92,7 @@ __all__ = [
     "surface",
     "trace",
     "training",
+    "volume",
 ]
 
 

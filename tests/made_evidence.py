@@ -29,6 +29,7 @@ from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker, Surface
 from lth.measure.trajectory import Trajectories
+from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
@@ -44,6 +45,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
     places,
     places_of,
     study_jobs,
@@ -82,6 +84,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (SharpnessJob, lambda job: _sharpness(job, setting, stream)),
         (PathJob, _paths),
         (ForecastJob, lambda job: _forecast(job, setting, stream)),
+        (VolumeJob, lambda job: {beside: _volume(job, setting, stream) for beside in job.beside}),
     )
     return Evidence(
         setting=setting,
@@ -100,6 +103,7 @@ def with_results(
     radii: Mapping[RadiiJob, Mapping[Point, BasinRadii]] | None = None,
     lines: Mapping[LineJob, Line] | None = None,
     matched: Mapping[MatchedJob, AtOneLoss] | None = None,
+    volumes: Mapping[VolumeJob, Mapping[Point, LocalVolume]] | None = None,
     surface: LevelSurface | None = None,
     distances: StudyDistances | None = None,
 ) -> Evidence:
@@ -113,6 +117,8 @@ def with_results(
         given[LineJob] = lines
     if matched is not None:
         given[MatchedJob] = matched
+    if volumes is not None:
+        given[VolumeJob] = volumes
     if surface is not None:
         given[SurfaceJob] = {surface_job(evidence.last, evidence.setting.analysis): surface}
     if distances is not None:
@@ -239,6 +245,24 @@ def _forecast(job: ForecastJob, setting: Setting, stream: np.random.Generator) -
     rise = (1 + job.level) * shares**2 * (1 + 1e-3 * stream.random())
     k = setting.analysis.k
     return PruningForecast(shares, 0.01 + rise, 0.01 * rise, 0.5 * rise, 0.25 * rise, 0.1 + 0 * rise, 0.01, k)
+
+
+def _volume(job: VolumeJob, setting: Setting, stream: np.random.Generator) -> LocalVolume:
+    """Directions differ by half a nat, so that every mean is an estimate; ordered as the paper has them."""
+    a_weight = {"solution": -2.0, "projection": -2.1, "reverse": -2.2, "next_larger": -2.4}[job.point.form]
+    if job.point.place.kind != "imp":
+        a_weight = -2.3
+    dimension, count = 2000 - 100 * job.point.place.level, setting.analysis.volume_directions
+    spread = np.linspace(-0.5, 0.5, count) + 0.01 * stream.random(count)
+    return LocalVolume(
+        log_volumes=dimension * (a_weight + 0.001 * float(stream.random())) + spread,
+        censored=np.zeros(count, dtype=bool),
+        cutoff=0.12,
+        loss=0.02,
+        dimension=dimension,
+        preconditioned=setting.analysis.k,
+        num_evaluations=16 * count,
+    )
 
 
 def _radii(job: RadiiJob, point: Point, setting: Setting, stream: np.random.Generator) -> BasinRadii:

@@ -25,6 +25,7 @@ from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker
+from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
     CurvatureJob,
     DistanceJob,
@@ -40,6 +41,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
     shared_space_points,
 )
 from lth.plan.place import Place, Point
@@ -158,6 +160,18 @@ class Evidence:
     def has(self, kind: type[Job]) -> bool:
         """Say whether a kind of measurement is there."""
         return any(isinstance(job, kind) for job in self.measured)
+
+    @property
+    def volumes(self) -> Mapping[VolumeJob, Mapping[Point, LocalVolume]]:
+        """Local volumes at each point, by the point it is compared with; nothing if they were not measured."""
+        return _Measured(self.measured, VolumeJob, lambda job: job, lambda job: job)
+
+    def volume(self, point: Point, beside: Point) -> LocalVolume | None:
+        """Return the local volume at a point under the cutoff it shares with another; None if not measured."""
+        for job, found in self.volumes.items():
+            if job.point == point:
+                return found.get(beside)
+        return None
 
     @property
     def surface(self) -> LevelSurface:

@@ -23,6 +23,7 @@ from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import Spectrum, basis_capacity, leading_spectrum, search
+from lth.measure.curvature.subspace import leading_eigenvectors
 from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import Distances, norm, pairwise
 from lth.measure.function_space import Functions, compare_functions, compare_layers
@@ -30,6 +31,7 @@ from lth.measure.interpolation import Interpolation, interpolate
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
 from lth.measure.sharpness import Sharpness, sharpness_at
 from lth.measure.surface import Surface, loss_surface, plane_through
+from lth.measure.volume import LocalVolume, quadratic_preconditioner, volumes_at
 from lth.network.mask import Mask
 from lth.network.parts import frozen_names
 from lth.network.pruned import unpruned_copy
@@ -356,6 +358,78 @@ def sharpness(
         objective=site.objective,
         seed=seed,
     )
+
+
+def volume(
+    model: nn.Module,
+    data: Any,
+    *,
+    cutoff: float | None = None,
+    margin: float = 0.1,
+    directions: int = 100,
+    k: int = 100,
+    probes: int = 20,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> LocalVolume:
+    """Return the volume of {loss ≤ cutoff} around a model, as it is seen from there along rays.
+
+    log Vol = log V + log |det P| + log E[R(P z)ⁿ], in nats: R is the radius along P z, z uniform on the unit
+    sphere of the n coordinates that may move, V the volume of the unit ball, and P the inverse root of the
+    Hessian as its k leading eigenpairs and its trace tell it. Volumes are in units of the weights to the power
+    n. Compare models in spaces of equally many dimensions, by one cutoff.
+
+    `estimate` is an estimate only if `is_estimated`; else, as of most networks, a lower bound, and `interval`
+    has no upper end. `lth.measure.volume` says why, and cites the source, arXiv 2501.18812.
+
+    Args:
+        model: At the point.
+        data: What the loss is the mean over.
+        cutoff: In units of the loss; by default `margin` above the loss of the model.
+        margin: See `cutoff`.
+        directions: How many; at least 25 tell whether the mean over them is an estimate.
+        k: Eigenvectors; of a space of no more dimensions, all.
+        probes: Random vectors for the trace.
+        loss: As of `spectrum`.
+        mask: As of `spectrum`.
+        parameters: As of `spectrum`.
+        seed: Of the directions, and of what the spectrum starts from.
+
+    Raises:
+        ValueError: If the model lies above the cutoff, or its loss is not finite.
+
+    Example:
+        (3 a - 3)² / 2 + (b - 1)² / 2 stays under ½ in an ellipse of half-axes 1/3 and 1, of area π / 3.
+
+        >>> model, data = nn.Linear(2, 1, bias=False), (torch.diag(torch.tensor([3.0, 1.0])), torch.ones(2, 1))
+        >>> _ = model.weight.data.copy_(torch.tensor([[1 / 3, 1.0]]))
+        >>> found = volume(model, data, loss="mse", cutoff=0.5)
+        >>> round(float(torch.tensor(found.estimate).exp()) * 3 / torch.pi, 2), found.is_estimated
+        (1.0, True)
+    """
+    site = _site(model, data, loss, mask, parameters)
+    operator, evaluate = site.hessian, Evaluator(site.network, site.examples, objective=site.objective)
+    at_point, count = evaluate(site.weights).loss, min(k, operator.dimension)
+    basis = KrylovBasis(operator, seed, basis_capacity(operator, count))
+    leading = search(basis, count)
+    rest = deflated_trace(basis, probes, seed=seed)
+    known = quadratic_preconditioner(
+        leading.eigenvalues, leading_eigenvectors(basis, count).float(), rest.estimate, rest.standard_error
+    )
+    limit = at_point + margin if cutoff is None else cutoff
+    found = volumes_at(
+        site.space,
+        site.weights,
+        evaluate,
+        known,
+        [limit],
+        loss_at_point=at_point,
+        directions=directions,
+        seed=seed,
+    )
+    return found[limit]
 
 
 def line(

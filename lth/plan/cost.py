@@ -31,6 +31,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
 )
 from lth.plan.place import Beside, Copy, DenseState, Place
 from lth.plan.tasks import Task
@@ -64,6 +65,8 @@ _SHARP = 2.0  # gradients of a sharpness-aware step
 _PRODUCT = 6.0  # passes; "curvature" and "gpu"
 _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eigenvalue; "curvature_cost"
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
+_LOSSES_VOLUME = 16  # of a radius along a direction of a volume, closer in: one ellipsoid, 17
+_LOSSES_PILOTS = 400  # of the directions that tell a volume's preconditioner
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each is
 _SHARES = 40  # of the weights, at each of which a product forecasts a loss
@@ -123,6 +126,10 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
     if isinstance(node, MatchedJob):
         norms = len(get_args(DirectionNorm)) if node.share_a_space else 0
         return curvature + (_LOSSES_BACK + norms * analysis.directions * _LOSSES) * examples
+    if isinstance(node, VolumeJob):
+        found = (analysis.k + analysis.trace_probes) * _PRODUCT * examples if node.from_kept else curvature
+        cutoffs = max(1, len(node.beside))
+        return found + (_LOSSES_PILOTS + cutoffs * analysis.volume_directions * _LOSSES_VOLUME) * examples
     if isinstance(node, DensityJob):
         return analysis.density_probes * analysis.density_steps * _PRODUCT * examples
     if isinstance(node, RadiiJob):

@@ -31,6 +31,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
     places,
     study_jobs,
 )
@@ -62,7 +63,17 @@ _MEASURED_WITH = {
     "distances": (),
 }
 _METHOD = {"spectra": 2}
-_UNKNOWN = (MarkersJob, MatchedJob, SubspaceJob, PartJob, FunctionJob, SharpnessJob, PathJob, ForecastJob)
+_UNKNOWN = (
+    MarkersJob,
+    MatchedJob,
+    SubspaceJob,
+    PartJob,
+    FunctionJob,
+    SharpnessJob,
+    PathJob,
+    ForecastJob,
+    VolumeJob,
+)
 
 
 @dataclass(frozen=True)
@@ -238,3 +249,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 followed no trainings")
         case ForecastJob():
             raise TypeError("version 1 forecast nothing")
+        case VolumeJob():
+            raise TypeError("version 1 measured no volumes")

@@ -34,6 +34,7 @@ Measure = Literal[
     "sharpness",
     "path",
     "forecast",
+    "volume",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -308,6 +309,32 @@ class ForecastJob(_Job):
         return (self.point,)
 
 
+@dataclass(frozen=True)
+class VolumeJob(_Job):
+    """The local volume at a point, under the cutoff that it shares with each point it is compared with."""
+
+    point: Point
+    beside: tuple[Point, ...]  # compared with it; without any, the cutoff is its own
+    from_kept: bool = False  # whether its directions are made of eigenvectors that the spectrum kept
+    measure: Measure = "volume"
+
+    @property
+    def reads(self) -> tuple[CurvatureJob, ...]:
+        """The measurements whose eigenvectors it reads."""
+        return (CurvatureJob(self.point),) if self.from_kept else ()
+
+    @property
+    def level(self) -> int:
+        """The level it is shown at."""
+        return self.point.place.level
+
+    def _words(self) -> str:
+        return f"local volume at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point, *self.beside)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -323,6 +350,7 @@ Job = (
     | SharpnessJob
     | PathJob
     | ForecastJob
+    | VolumeJob
 )
 
 
@@ -502,6 +530,33 @@ def sharpness_jobs(last: int, setting: AnalysisSetting) -> list[SharpnessJob]:
     return [SharpnessJob(point) for point in points]
 
 
+def volume_pairs(last: int, methods: Iterable[str] = ()) -> list[tuple[Point, Point]]:
+    """Return the points whose local volumes are compared, each pair under one cutoff.
+
+    In level-L space w(L) and m(L) ⊙ w(L-1), in level L-1 space w(L-1) and w(L); in spaces of equally many
+    dimensions m(L) ⊙ w(L-1) and w(L-1) without the next-larger band, and w(N) and each solution beside it.
+    """
+    solution, pairs = Point.at(Place.imp(last)), list[tuple[Point, Point]]()
+    for level in range(1, last + 1):
+        pairs += [
+            (Point.projection(level), Point.at(Place.imp(level))),
+            (Point.reverse(level), Point.at(Place.imp(level - 1))),
+            (Point.next_larger(level), Point.projection(level)),
+        ]
+    others = [place for place in places(last, (), methods) if place.kind != "imp"]
+    return [*pairs, *((Point.at(place), solution) for place in others)]
+
+
+def volume_jobs(last: int, setting: AnalysisSetting) -> list[VolumeJob]:
+    """Return the local volume at every point that is compared, once under each of its cutoffs."""
+    beside: dict[Point, list[Point]] = {Point.at(Place.imp(level)): [] for level in range(last + 1)}
+    for first, second in volume_pairs(last, setting.all_methods):
+        beside.setdefault(first, []).append(second)
+        beside.setdefault(second, []).append(first)
+    kept = setting.vectors == "on"
+    return [VolumeJob(point, tuple(others), kept) for point, others in beside.items()]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -554,6 +609,7 @@ BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "sharpness": lambda last, setting: sharpness_jobs(last, setting),
     "path": lambda last, setting: [path_job(last, setting)],
     "forecast": lambda last, _setting: [ForecastJob(Point.at(Place.imp(level))) for level in range(last + 1)],
+    "volume": volume_jobs,
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

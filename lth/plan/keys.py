@@ -27,6 +27,7 @@ _RESTS_ON: dict[Measure, Measure] = {
     "subspaces": "spectra",
     "parts": "spectra",
     "forecast": "spectra",
+    "volume": "spectra",
 }  # whose method decides its numbers, too
 
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone

@@ -25,6 +25,7 @@ from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness, mean_and_error
 from lth.measure.surface import Marker
+from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
     CurvatureJob,
     DensityJob,
@@ -41,6 +42,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
 )
 from lth.plan.place import Point
 from lth.report.exhibit.lines import STORED, treatments
@@ -277,6 +279,27 @@ def _forecast(job: ForecastJob, found: PruningForecast) -> list[Row]:
     return rows
 
 
+def _volume(job: VolumeJob, found: Mapping[Point, LocalVolume]) -> list[Row]:
+    """Return the volume under each cutoff, and how far it is known: a mean that is not tells a bound."""
+    return [
+        (
+            "log volume" + ("" if beside == job.point else f" beside {beside.symbol}"),
+            _at(job.point),
+            _within(volume),
+            f"nats in {volume.dimension} dimensions, up to {terms().of_loss(rounded(volume.cutoff))}"
+            + (f"; {volume.num_censored} of {len(volume.censored)} never cross" if volume.num_censored else ""),
+        )
+        for beside, volume in found.items()
+    ]
+
+
+def _within(volume: LocalVolume) -> str:
+    low, high = volume.interval
+    if not volume.is_estimated:
+        return f"≥ {rounded(low)}"
+    return plus_minus(volume.estimate, (high - low) / 2)
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -296,4 +319,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     SharpnessJob: _sharpness,
     PathJob: _paths,
     ForecastJob: _forecast,
+    VolumeJob: _volume,
 }

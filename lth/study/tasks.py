@@ -42,7 +42,7 @@ from lth.tracking.store import COMPUTED_BY, Store
 from lth.training.schedule import rewind_iteration
 from lth.training.train import TrainingState
 
-_COUNTED = ("spectra", "matched", "subspaces", "parts", "forecast")  # measures of k eigenvalues
+_COUNTED = ("spectra", "matched", "subspaces", "parts", "forecast", "volume")  # measures of k eigenvalues
 _OF_WEIGHTS = ("distances", "subspaces", "path")  # that need no network
 _MOST_HELD = 2**30  # bytes of solutions in memory, beside the one that is used
 

@@ -29,6 +29,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
     reverse_matched,
     shared_space_points,
     study_jobs,
@@ -39,7 +40,9 @@ from lth.setting.setting import AnalysisSetting
 from lth.solution.solution import Solution
 
 LEVELS = tuple(map(Place.imp, range(3)))
-SETTING = tiny_setting(k=2, trace_probes=2, directions=2, density_probes=2, density_steps=4, grid=3)
+SETTING = tiny_setting(
+    k=2, trace_probes=2, directions=2, density_probes=2, density_steps=4, grid=3, volume_directions=3
+)
 ONE_OF_EACH: tuple[Job, ...] = (
     CurvatureJob(Point.projection(1)),
     DensityJob(Point.at(Place.imp(1))),
@@ -54,6 +57,8 @@ ONE_OF_EACH: tuple[Job, ...] = (
     SharpnessJob(Point.projection(1)),
     PathJob((LEVELS[0], LEVELS[1], LEVELS[2]), LEVELS),
     ForecastJob(Point.at(Place.imp(1))),
+    VolumeJob(Point.projection(1), (Point.at(Place.imp(1)),)),
+    VolumeJob(Point.projection(1), (), from_kept=True),
 )
 
 

@@ -47,6 +47,7 @@ OTHERWISE = {
     "trace_probes": "3",
     "density_probes": "3",
     "density_steps": "3",
+    "volume_directions": "30",
     "hessian_examples": "3",
     "directions": "3",
     "rho": "0.3",

@@ -19,6 +19,7 @@ from lth.plan.jobs import (
     RadiiJob,
     SharpnessJob,
     SubspaceJob,
+    VolumeJob,
     level_jobs,
     study_jobs,
     successive_line,
@@ -60,6 +61,7 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     at_one_loss = made_evidence(last=2, matched_loss="on").matched
     told[MatchedJob] = said(at_one_loss.items())
     told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
+    told[VolumeJob] = said(made_evidence(last=2, beyond=("volume",)).volumes.items())
     told[PartJob] = said(made_evidence(last=2, halvings=1).parts.items())
     told[FunctionJob] = said([*made_evidence(last=2, beyond="function").measured.items()][-1:])
     sharp = made_evidence(last=2, beyond="sharpness").sharpness
@@ -105,3 +107,12 @@ def test_what_does_not_exist_is_a_bound_or_did_not_converge_is_said():
 @pytest.mark.parametrize("jobs", [[], ()])
 def test_nothing_measured_says_nothing(jobs):
     assert said(jobs) == ""
+
+
+def test_a_mean_that_is_not_estimated_is_said_as_a_bound():
+    evidence = made_evidence(last=1, beyond=("volume",))
+    (job, found), *_ = evidence.volumes.items()
+    volume = next(iter(found.values()))
+    heavy = replace(volume, log_volumes=volume.log_volumes + np.linspace(0, 900, len(volume.log_volumes)))
+    assert "≥ " not in said([(job, {SOLUTION: volume})])
+    assert "≥ " in said([(job, {SOLUTION: heavy})])

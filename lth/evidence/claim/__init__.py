@@ -11,6 +11,7 @@ from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, exp
 from lth.evidence.claim.matched import MATCHED_CLAIMS
 from lth.evidence.claim.methods import method_claims
 from lth.evidence.claim.same import without_imp_itself
+from lth.evidence.claim.volume import VOLUME_CLAIMS
 from lth.setting.setting import Setting
 
 CLAIMS: tuple[Claim, ...] = (
@@ -31,7 +32,10 @@ def claims_of(setting: Setting) -> tuple[Claim, ...]:
     Cases that compare w(N) with itself are left out, and the claim says so.
     """
     analysis = setting.analysis
-    beside = MATCHED_CLAIMS if analysis.matched_loss == "on" else ()
+    beside = (
+        *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()),
+        *(VOLUME_CLAIMS if "volume" in analysis.beyond else ()),
+    )
     against_imp = tuple(without_imp_itself(claim, setting.pruning) for claim in (*CLAIMS, *beside))
     return (*against_imp, *method_claims(analysis.all_methods))
 
@@ -39,6 +43,7 @@ def claims_of(setting: Setting) -> tuple[Claim, ...]:
 __all__ = [
     "CLAIMS",
     "MATCHED_CLAIMS",
+    "VOLUME_CLAIMS",
     "Case",
     "Claim",
     "Finding",

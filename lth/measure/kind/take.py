@@ -25,6 +25,7 @@ from lth.measure.kind import (
     sharpness,
     subspaces,
     surface,
+    volume,
 )
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
@@ -44,6 +45,7 @@ from lth.plan.jobs import (
     SharpnessJob,
     SubspaceJob,
     SurfaceJob,
+    VolumeJob,
 )
 from lth.setting.setting import AnalysisSetting
 from lth.training.determinism import repeatable
@@ -94,6 +96,7 @@ KINDS: Mapping[type[Job], Kind] = {
     SharpnessJob: Kind(sharpness),
     PathJob: Kind(path, of_sample=False),
     ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
+    VolumeJob: Kind(volume, of_hessian=True, goes_on=True),
 }
 
 

@@ -24,6 +24,7 @@ from lth.report.exhibit.beyond_scale import SCALE
 from lth.report.exhibit.beyond_sharpness import SHARPNESS
 from lth.report.exhibit.beyond_subspaces import SUBSPACES
 from lth.report.exhibit.beyond_trace import TRACE
+from lth.report.exhibit.beyond_volume import VOLUME
 from lth.report.exhibit.comparison import NEXT_LARGER, PROJECTION, REVERSE, with_baseline
 from lth.report.exhibit.exhibit import Exhibit
 from lth.report.exhibit.heat_map import COSINE, EUCLIDEAN, HEAT_MAP
@@ -225,6 +226,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     SHARPNESS,
     PATH,
     FORECAST,
+    VOLUME,
 )
 
 
@@ -239,5 +241,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([SHARPNESS] if evidence.sharpness else []),
         *([PATH] if evidence.has(PathJob) else []),
         *([FORECAST] if evidence.forecasts else []),
+        *([VOLUME] if evidence.volumes else []),
     ]
     return (*BEYOND, *asked)
