@@ -65,7 +65,7 @@ class Block:
 @click.option("--block", "blocks", multiple=True, default=(2, 8), show_default=True, type=int)
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
-@click.option("--name", default="curvature_blocks", show_default=True, help="Of the file in benchmarks/results.")
+@click.option("--name", default="curvature_blocks", show_default=True, help="Of the results' file.")
 def main(points: tuple[str, ...], blocks: tuple[int, ...], rounds: int, threads: int, name: str) -> None:
     """Measure what blocks of vectors take, vector by vector and together."""
     torch.set_num_threads(threads)
@@ -86,7 +86,8 @@ def main(points: tuple[str, ...], blocks: tuple[int, ...], rounds: int, threads:
     headings = ["", "images", "block", "", "ms a vector", "times one by one", "disagreement"]
     print_table("products of a block of vectors", headings, rows)
     asked = {"points": list(points), "blocks": list(blocks), "rounds": rounds}
-    path = write_results("curvature_blocks", name, surroundings, asked, {"blocks": [asdict(one) for one in found]})
+    results = {"blocks": [asdict(one) for one in found]}
+    path = write_results("curvature_blocks", name, surroundings, asked, results)
     click.echo(f"written to benchmarks/results/{path.name}")
 
 

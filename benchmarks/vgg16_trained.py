@@ -2,8 +2,8 @@
 
     python -m benchmarks.vgg16_trained --data IMAGES --progress DIRECTORY
 
-VGG-16 is trained by SGD on some of the images until its loss on them, in evaluation mode, is below 0.1. Then the
-k leading eigenvalues of the Hessian of the mean loss are certified to 1e-3. Both keep their progress in
+VGG-16 is trained by SGD on some of the images until its loss on them, in evaluation mode, is below 0.1. Then
+the k leading eigenvalues of the Hessian of the mean loss are certified to 1e-3. Both keep their progress in
 `--progress`, so that the same command goes on where it was stopped.
 """
 
@@ -200,7 +200,8 @@ def _trained(inputs: Tensor, labels: Tensor, epochs: int, progress: Path) -> tup
     path, done, rate, seconds = progress / "training.safetensors", 0, _LEARNING_RATE, 0.0
     if path.exists():
         content = load_file(path)
-        done, rate, seconds = int(content.pop("done")), float(content.pop("rate")), float(content.pop("seconds"))
+        done = int(content.pop("done"))
+        rate, seconds = (float(content.pop(name)) for name in ("rate", "seconds"))
         velocity = {name: content.pop(name) for name in velocity}
         network.load_state_dict(content)
     while True:
