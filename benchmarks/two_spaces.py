@@ -4,11 +4,11 @@
 
 A network is trained, the fifth of its weights that is smallest is pruned, and it is trained again from its
 initial weights: w(1). The k leading eigenvalues of the Hessian there are certified in level-1 space and in
-level-0 space, which has the pruned coordinates besides. Those of level 0 are also certified from all products of
-the first search, kept at full length: its basis, embedded, is where the second begins, and what the products have
-in the pruned coordinates is how it leaves that basis. Every further vector is the combination of all residuals
-that narrows the bounds most, until they would do by an estimate of what is outside; then a random start proves
-that, as in any search. The weights are kept in `--progress`.
+level-0 space, which has the pruned coordinates besides. Those of level 0 are also certified from all products
+of the first search, kept at full length: its basis, embedded, is where the second begins, and what the products
+have in the pruned coordinates is how it leaves that basis. Every further vector is the combination of all
+residuals that narrows the bounds most, until they would do by an estimate of what is outside; then a random
+start proves that, as in any search. The weights are kept in `--progress`.
 """
 
 from __future__ import annotations
