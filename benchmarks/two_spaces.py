@@ -12,8 +12,9 @@ residuals that narrows the bounds most, until they would do by an estimate of wh
 start proves that, as in any search. The weights are kept in `--progress`.
 
 With `--drawn` the matrix is no Hessian, and takes a minute: its 100 leading eigenvalues are those that
-`benchmarks/results/curvature.json` holds of a ResNet-20, followed by 399 that go on falling as the last of these
-do and by noise of both signs; its eigenvectors are random, and the smaller space lacks a fifth of its coordinates.
+`benchmarks/results/curvature.json` holds of a ResNet-20, followed by 399 that go on falling as the last of
+these do and by noise of both signs; its eigenvectors are random, and the smaller space lacks a fifth of its
+coordinates.
 """
 
 from __future__ import annotations
