@@ -18,7 +18,7 @@ from lth.setting.network import NetworkSpec
 _BATCH, _LEARNING_RATE = 64, 0.05
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Return the most memory this process has held; getrusage would not forget that of its parent."""
     status = Path("/proc/self/status").read_text()
     (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
@@ -60,7 +60,7 @@ class Found:
     @classmethod
     def since(cls, began: float, products: int, eigenvalues: tuple[float, ...] = ()) -> Found:
         """Return what was found now, by work that began at `time.perf_counter() == began`."""
-        return cls(time.perf_counter() - began, products, eigenvalues, _peak_bytes())
+        return cls(time.perf_counter() - began, products, eigenvalues, peak_bytes())
 
 
 def save_problem(setup: CurvatureSetup, images: ImageData, epochs: int, measured: int) -> float:

@@ -304,9 +304,10 @@ class KrylovBasis:
 
         The basis stays as it is, and with it what its open ends say. A vector of the recurrence is
         orthogonalised against the basis and the two vectors before it, which in exact arithmetic makes it
-        orthogonal to all. Rounding leaves that true of those outside until one of the recurrence's own Ritz
-        values converges, and then α and β are those of a matrix whose eigenvalues are within rounding of these
-        (Paige 1976; Greenbaum 1989).
+        orthogonal to all. That rounding changes α and β no more than it changes eigenvalues is an estimate: it
+        is argued by what Paige (1976) and Greenbaum (1989) proved of a recurrence that is not reorthogonalised
+        at all, where vectors stay orthogonal until a Ritz value converges, and α and β are afterwards those of
+        a larger matrix whose eigenvalues lie near. Of one that is kept orthogonal to a basis nothing is proved.
 
         Raises:
             ValueError: If no start confirms with a vector in the basis, or the product is not finite.

@@ -21,7 +21,9 @@ Assumed is that pseudorandom starts are as good as random ones, and of rounding 
 for a matrix A + E with ‖E‖ at most `noise`, which is added on both sides (Weyl). E is not known, so `noise` is
 an estimate: the norm of what should be symmetric in VᵀAV and is not, and for what rounds symmetrically a few
 units of the products' precision times the largest eigenvalue. E depends on the starts, and is assumed not to
-conspire with them: a worst case of float32 rounding could hide a component as small as ε.
+conspire with them: a worst case of float32 rounding could hide a component as small as ε. Where the basis is
+full, a start's recurrence goes on beyond it without being kept; what rounding does to it there is an estimate,
+too (`KrylovBasis.prove`).
 """
 
 from __future__ import annotations
