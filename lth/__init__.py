@@ -20,13 +20,35 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
-    from lth.measure.library import density, distances, hessian, line, radii, spectrum, surface, trace
+    from lth.measure.library import (
+        align,
+        density,
+        distances,
+        hessian,
+        line,
+        radii,
+        spectrum,
+        surface,
+        symmetries,
+        trace,
+    )
     from lth.plan.place import Kind
     from lth.solution.solution import Solution
     from lth.study.replication import Replication
     from lth.study.study import Study
 
-_MEASURES = ("density", "distances", "hessian", "line", "radii", "spectrum", "surface", "trace")
+_MEASURES = (
+    "align",
+    "density",
+    "distances",
+    "hessian",
+    "line",
+    "radii",
+    "spectrum",
+    "surface",
+    "symmetries",
+    "trace",
+)
 _ROOMS = (
     "data",
     "evidence",
@@ -42,6 +64,7 @@ _ROOMS = (
 
 __all__ = [
     "__version__",
+    "align",
     "data",
     "density",
     "distances",
@@ -62,6 +85,7 @@ __all__ = [
     "spectrum",
     "study",
     "surface",
+    "symmetries",
     "trace",
     "training",
 ]

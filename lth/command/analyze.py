@@ -42,8 +42,8 @@ _ASKED_FOR: Mapping[Measure, str] = {
 @click.option(
     "--measures",
     default=None,
-    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density. [all that the "
-    "parameters ask for; at one level spectra,radii,lines]",
+    help="Of spectra, radii, lines, surface, distances, matched, subspaces, parts, density, aligned. [all that "
+    "the parameters ask for; at one level spectra,radii,lines]",
 )
 @study_options
 def main(level: str, measures: str | None, **options: str | None) -> None:

@@ -12,6 +12,7 @@ from lth.brief import brief
 from lth.errors import InputError, LackingError
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.distance import Travel
+from lth.measure.kind.aligned import Aligned
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
@@ -21,6 +22,7 @@ from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DistanceJob,
     Job,
@@ -114,6 +116,11 @@ class Evidence:
     def parts(self) -> Mapping[PartJob, OfPart]:
         """Curvature over parts of the examples; nothing if the study did not divide them."""
         return _Measured(self.measured, PartJob, lambda job: job, lambda job: job)
+
+    @property
+    def aligned(self) -> Mapping[AlignedJob, Aligned]:
+        """Lines between solutions with units matched; nothing if the study did not match them."""
+        return _Measured(self.measured, AlignedJob, lambda job: job, lambda job: job)
 
     @property
     def surface(self) -> LevelSurface:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -59,6 +60,7 @@ _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eig
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
+_MATCHINGS = 3  # of units: none, by weights, by activations; each under three treatments, two of which estimate
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
 
 
@@ -116,6 +118,9 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return len(node.points) * analysis.directions * _LOSSES * examples
     if isinstance(node, LineJob):
         return _BATCHNORM * analysis.points * (size.train + size.test)
+    if isinstance(node, AlignedJob):
+        evaluated = analysis.align_points * (size.train + size.test)
+        return _MATCHINGS * (3 * evaluated + 2 * analysis.align_points * size.train)
     if isinstance(node, SurfaceJob):
         return (analysis.grid**2 + len(node.shown)) * examples
     assert isinstance(node, DistanceJob | SubspaceJob) or not hasattr(node, "needs")

@@ -16,6 +16,7 @@ from typing import Any
 
 from lth.plan.computing import Computing
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -145,7 +146,7 @@ class FormerKeys:
 def knew(job: Job, analysis: AnalysisSetting) -> bool:
     """Return whether version 1 had such measurements; it kept no eigenvectors of any."""
     keeps_vectors = isinstance(job, CurvatureJob) and analysis.vectors == "on"
-    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob) or keeps_vectors)
+    return not (isinstance(job, MatchedJob | SubspaceJob | PartJob | AlignedJob) or keeps_vectors)
 
 
 def computing_of(computed_by: str) -> Computing | None:
@@ -221,3 +222,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 kept no eigenvectors")
         case PartJob():
             raise TypeError("version 1 divided no examples")
+        case AlignedJob():
+            raise TypeError("version 1 aligned nothing")

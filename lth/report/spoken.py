@@ -10,6 +10,7 @@ from lth.measure.curvature.density import SpectralDensity
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind import density as density_room
 from lth.measure.kind import subspaces as subspace_room
+from lth.measure.kind.aligned import MATCHINGS, TREATMENTS, Aligned
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.line import Line
@@ -19,6 +20,7 @@ from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.radius import BasinRadii
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -190,6 +192,21 @@ def _parts(job: PartJob, found: OfPart) -> list[Row]:
     return [(what + over, where, value, unit) for what, where, value, unit in rows]
 
 
+def _aligned(job: AlignedJob, found: Aligned) -> list[Row]:
+    where = f"{job.start.symbol} → {job.end.symbol}"
+    units = found.units
+    said = (
+        f"in {units.groups} groups; {units.fixed_axes} of {units.axes} axes are fixed"
+        if not units.why
+        else units.why
+    )
+    rows = [("units that may be permuted", where, str(units.units), said)]
+    for (matching, treatment), path in found.lines.items():
+        what, value, unit = _barriers(path)[0]
+        rows.append((f"barrier, {what}, {MATCHINGS[matching]}, {TREATMENTS[treatment]}", where, value, unit))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -204,4 +221,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     MatchedJob: _matched,
     SubspaceJob: _subspaces,
     PartJob: _parts,
+    AlignedJob: _aligned,
 }

@@ -52,6 +52,7 @@ Result = Literal[
     "matched",
     "subspaces",
     "parts",
+    "aligned",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -162,6 +163,7 @@ _ON_EXAMPLES: tuple[Result, ...] = (
     "matched",
     "subspaces",
     "parts",
+    "aligned",
 )
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -341,7 +343,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "training",
         reader.text,
         "Beside the loss: accuracy, r2, auto (accuracy of classes, else r2) or package.module:function.",
-        decides=("solutions", "lines"),
+        decides=("solutions", "lines", "aligned"),
         default="auto",
         choices=METRICS,
         or_own=True,
@@ -517,7 +519,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.amount,
         "For curvature, radii and surface: a number, a fraction or all.",
-        decides=("spectra", "density", "radii", "surface", "matched", "subspaces", "parts"),
+        decides=("spectra", "density", "radii", "surface", "matched", "subspaces", "parts", "aligned"),
         default=TENTH,
     ),
     Parameter(
@@ -636,9 +638,19 @@ PARAMETERS: tuple[Parameter, ...] = (
         "beyond",
         "analysis",
         reader.names,
-        "What a study measures beyond the paper: density, or none.",
+        "What a study measures beyond the paper: density, aligned, or none.",
         decides=("plan",),
         default=(),
+        since=_NEXT,
+    ),
+    Parameter(
+        "align_points",
+        "analysis",
+        reader.whole,
+        "Of beyond=aligned: points on a straight line, ends included.",
+        decides=("aligned",),
+        default=11,
+        bounds=_at_least(3),
         since=_NEXT,
     ),
     Parameter(

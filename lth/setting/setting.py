@@ -167,6 +167,7 @@ class AnalysisSetting(Stage, stage="analysis"):
     vectors: Vectors = field(default_factory=default_of("vectors"))
     halvings: int = field(default_factory=default_of("halvings"))
     beyond: tuple[str, ...] = field(default_factory=default_of("beyond"))
+    align_points: int = field(default_factory=default_of("align_points"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))
 

@@ -6,6 +6,7 @@ shows it) is written in `Claim.rule` and nowhere else.
 """
 
 from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
+from lth.evidence.claim.aligned import ALIGNED_CLAIMS
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
 from lth.evidence.claim.matched import MATCHED_CLAIMS
@@ -25,10 +26,15 @@ CLAIMS: tuple[Claim, ...] = (
 
 def claims_of(analysis: AnalysisSetting) -> tuple[Claim, ...]:
     """Return what a study of this setting is judged by: the paper's claims, and any that stand beside them."""
-    return (*CLAIMS, *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()))
+    return (
+        *CLAIMS,
+        *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()),
+        *(ALIGNED_CLAIMS if "aligned" in analysis.beyond else ()),
+    )
 
 
 __all__ = [
+    "ALIGNED_CLAIMS",
     "CLAIMS",
     "MATCHED_CLAIMS",
     "Case",

@@ -1,7 +1,7 @@
 """The permutations of one network's units that bring its tensors closest to those of another.
 
-What is maximised is Σ ⟨A, P(B)⟩ over pairs of tensors, which for weights is the same as least Euclidean distance,
-and for standardised activations the greatest sum of correlations. One group after the other is assigned at its
+What is maximised is Σ ⟨A, P(B)⟩ over pairs of tensors, which for weights is the least Euclidean distance, and
+for standardised activations the greatest sum of correlations. One group after the other is assigned at its
 optimum, the others held (a linear assignment), until no group improves: a local optimum.
 
 The descent starts twice: from no permutation, as Git Re-Basin does; and from one that is built up, group by
@@ -90,12 +90,8 @@ def match(spec: PermutationSpec, pairs: Sequence[Pair], *, seed: int) -> Matched
     before = descent.objective(still)
     ends = [descent.descend(start, seed) for start in (still, descent.built_up())]
     best, sweeps, converged = max(ends, key=lambda end: descent.objective(end[0]))
-    scale = math.sqrt(
-        sum(_square(pair.ours) for pair in pairs) * sum(_square(pair.theirs) for pair in pairs)
-    )
-    return Matched(
-        best, _share(descent.objective(best), scale), _share(before, scale), sweeps, converged
-    )
+    scale = math.sqrt(sum(_square(pair.ours) for pair in pairs) * sum(_square(pair.theirs) for pair in pairs))
+    return Matched(best, _share(descent.objective(best), scale), _share(before, scale), sweeps, converged)
 
 
 def _share(value: float, scale: float) -> float:
@@ -126,7 +122,11 @@ class _Descent:
         """Return Σ ⟨A, P(B)⟩ over the pairs, or over those chosen."""
         every = self._pairs if chosen is None else [self._pairs[index] for index in chosen]
         return sum(
-            float((pair.ours * reordered(pair.theirs, pair.groups, permutations, self._of)).sum(dtype=torch.double))
+            float(
+                (pair.ours * reordered(pair.theirs, pair.groups, permutations, self._of)).sum(
+                    dtype=torch.double
+                )
+            )
             for pair in every
         )
 
@@ -173,9 +173,7 @@ class _Descent:
         total = sum(self._pairs[index].ours.numel() for index in self._concerned(name))
         return sum(self._pairs[index].ours.numel() for index in usable) / max(total, 1)
 
-    def _assigned(
-        self, name: str, found: Mapping[str, Tensor], concerned: Sequence[int]
-    ) -> dict[str, Tensor]:
+    def _assigned(self, name: str, found: Mapping[str, Tensor], concerned: Sequence[int]) -> dict[str, Tensor]:
         """Return the permutations with those of a group, and of groups within it, assigned anew."""
         made = dict(found)
         pairs = [self._pairs[index] for index in concerned]
@@ -254,5 +252,3 @@ def _products(ours: Tensor, theirs: Tensor, position: int) -> Tensor:
 def _best(gains: np.ndarray) -> np.ndarray:
     """Return for each row the column that it is assigned, so that the sum of gains is greatest."""
     return np.asarray(linear_sum_assignment(np.nan_to_num(gains), maximize=True)[1])
-
-

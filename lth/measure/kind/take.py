@@ -10,10 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lth.measure.kind import curvature, density, distances, line, matched, parts, radii, subspaces, surface
+from lth.measure.kind import (
+    aligned,
+    curvature,
+    density,
+    distances,
+    line,
+    matched,
+    parts,
+    radii,
+    subspaces,
+    surface,
+)
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -69,6 +81,7 @@ KINDS: Mapping[type[Job], Kind] = {
     MatchedJob: Kind(matched, of_hessian=True, goes_on=True),
     SubspaceJob: Kind(subspaces),
     PartJob: Kind(parts, of_hessian=True, goes_on=True),
+    AlignedJob: Kind(aligned),
 }
 
 

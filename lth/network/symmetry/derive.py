@@ -19,6 +19,7 @@ import operator
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,11 +27,25 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram, export
 from torch.export.graph_signature import InputKind, OutputKind
 
+from lth.brief import brief
 from lth.errors import InputError
 from lth.inputs import Inputs, mapped
-from lth.network.symmetry.rule import Tensors, Walk, arguments, outcome
+from lth.network.symmetry.rule import Tensors, Walk, arguments, only_shapes, outcome
 from lth.network.symmetry.spec import Fixed, Flat, Group, Joint, PermutationSpec, Structure, Units
-from lth.network.symmetry.term import Atom, Axes, Product, Sum, Term, atoms, fix, fixed, resolved, settled, told_apart, unify
+from lth.network.symmetry.term import (
+    Atom,
+    Axes,
+    Product,
+    Sum,
+    Term,
+    atoms,
+    fix,
+    fixed,
+    resolved,
+    settled,
+    told_apart,
+    unify,
+)
 
 _EXAMPLES = 2  # of a batch: one would be taken for an axis that is repeated
 _PASSES = 20  # at most, each of which finds another reshape that must tell apart
@@ -66,7 +81,9 @@ class _Walked:
                 self.state[name] = tuple(map(Atom, value.shape))
             self.of[node] = self.state[name]
         else:
-            said = "an input of the network" if spec.kind == InputKind.USER_INPUT else "a constant of the network"
+            said = (
+                "an input of the network" if spec.kind == InputKind.USER_INPUT else "a constant of the network"
+            )
             self.of[node] = tuple(fixed(count, said) for count in value.shape)
 
     def _call(self, node: fx.Node) -> None:
@@ -127,18 +144,45 @@ def symmetries(network: nn.Module, example: Inputs) -> PermutationSpec:
         >>> spec.axes["3.weight"][1]
         Flat(factors=(Units(size=4, group='0.weight.0'), Units(size=9, group=None)))
     """
-    program = exported(network, example)
-    names = first_names(network)
+    return traced(network, example).spec
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The graph of a network for batches of one size, and what of it may be permuted."""
+
+    spec: PermutationSpec
+    program: ExportedProgram
+    names: Mapping[str, str]  # what a parameter or buffer goes by, by each of its names
+    made: Mapping[str, tuple[Structure, ...]]  # axes of what nodes compute and don't merely reshape
+    count: int  # examples of a batch
+
+    __repr__ = brief
+
+
+def traced(network: nn.Module, example: Inputs, count: int = _EXAMPLES) -> Traced:
+    """Return the graph of a network for batches of `count` examples, and its symmetries.
+
+    Raises:
+        ValueError: If it can't be exported.
+    """
+    program, names = exported(network, example, count), first_names(network)
     apart: set[str] = set()
     for _ in range(_PASSES):
         found = _Walked(program, names, apart)
         if not found.walk.asked:
             break
         apart = apart | found.walk.asked
-    return _specified(found)
+    spec, groups = _specified(found)
+    made = {
+        node.name: tuple(_structure(term, groups) for term in settled(axes))
+        for node, axes in found.of.items()
+        if isinstance(axes, tuple) and node.op == "call_function" and not only_shapes(node.target)
+    }
+    return Traced(spec, program, names, made, count)
 
 
-def exported(network: nn.Module, example: Inputs) -> ExportedProgram:
+def exported(network: nn.Module, example: Inputs, count: int = _EXAMPLES) -> ExportedProgram:
     """Return the graph of a network in evaluation mode, of operations that write nothing in place.
 
     Raises:
@@ -146,23 +190,26 @@ def exported(network: nn.Module, example: Inputs) -> ExportedProgram:
     """
     own = copy.deepcopy(network).eval()
     device = next(itertools.chain(own.parameters(), own.buffers()), torch.empty(0)).device
-    few = mapped(lambda tensor: _few(tensor).to(device), example)
-    args, kwargs = ((), dict(few)) if isinstance(few, Mapping) else (few if isinstance(few, tuple) else (few,), {})
+    few = mapped(lambda tensor: _few(tensor, count).to(device), example)
+    args, kwargs = (
+        ((), dict(few)) if isinstance(few, Mapping) else (few if isinstance(few, tuple) else (few,), {})
+    )
     try:
         with _slow_attention(), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            return export(own, args, kwargs).run_decompositions({})
+            program: ExportedProgram = export(own, args, kwargs).run_decompositions({})
     except Exception as error:  # whatever the code of a network raises while it is traced
         said = (str(error).strip().splitlines() or [""])[0]
         raise InputError(
             f"the network can't be exported ({type(error).__name__}: {said}), so its symmetries can't be read; "
             "see https://docs.pytorch.org/docs/stable/export.html for what torch.export takes"
         ) from error
+    return program
 
 
-def _few(tensor: Tensor) -> Tensor:
-    few = tensor[:_EXAMPLES]
-    return few if len(few) == _EXAMPLES else few[torch.zeros(_EXAMPLES, dtype=torch.long)]
+def _few(tensor: Tensor, count: int) -> Tensor:
+    """Return so many examples, those that there are repeated."""
+    return tensor[torch.arange(count, device=tensor.device) % len(tensor)]
 
 
 @contextmanager
@@ -186,7 +233,7 @@ def first_names(network: nn.Module) -> dict[str, str]:
     return found
 
 
-def _specified(found: _Walked) -> PermutationSpec:
+def _specified(found: _Walked) -> tuple[PermutationSpec, dict[Atom, Group]]:
     every = [settled(each) for axes in found.every for each in told_apart(axes)]  # before any is read
     state = {name: settled(axes) for name, axes in found.state.items()}
     groups: dict[Atom, Group] = {}
@@ -200,7 +247,7 @@ def _specified(found: _Walked) -> PermutationSpec:
     for inner, around in outer.items():
         own, its = groups[inner], groups[around]
         groups[inner] = Group(own.name, own.size, its.name, its.size)
-    return PermutationSpec(
+    spec = PermutationSpec(
         groups={group.name: group for group in groups.values()},
         axes={name: tuple(_structure(axis, groups) for axis in axes) for name, axes in state.items()},
         fixed=tuple(
@@ -212,6 +259,7 @@ def _specified(found: _Walked) -> PermutationSpec:
         ),
         unknown=tuple(sorted(found.walk.unknown)),
     )
+    return spec, groups
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -133,7 +133,7 @@ def _unknown(walk: Walk, given: Given) -> Outcome:
     why = f"{walk.operation} has no rule ({walk.node})"
     for tensor in _tensors(given.values()):
         fix(why, *tensor.axes)
-    every = [tuple(fixed(count, why) for count in shape) for shape in walk.shapes]
+    every: list[Axes] = [tuple(fixed(count, why) for count in shape) for shape in walk.shapes]
     return every[0] if len(every) == 1 else every
 
 
@@ -173,6 +173,16 @@ def _prelu(walk: Walk, given: Given) -> Outcome:
     return tuple(axes)
 
 
+def _glu(walk: Walk, given: Given) -> Outcome:
+    """Tie the half that is passed on to the half that gates it."""
+    axes, dim = _first(given), given.get("dim", -1)
+    position = dim % len(axes)
+    half = size(axes[position]) // 2
+    first, last = split(axes[position], half, walk.why)
+    walk.tie(first, last)
+    return (*axes[:position], first, *axes[position + 1 :])
+
+
 def _uniform(walk: Walk, _given: Given) -> Outcome:
     """Return the axes of one number, repeated: it is the same however it is permuted."""
     (shape,) = walk.shapes
@@ -187,9 +197,7 @@ def _still(walk: Walk, _given: Given) -> Outcome:
 # Contractions
 
 
-def _contract(
-    walk: Walk, operands: Sequence[tuple[Sequence[Hashable], Axes]], out: Sequence[Hashable]
-) -> Axes:
+def _contract(walk: Walk, operands: Sequence[tuple[Sequence[Hashable], Axes]], out: Sequence[Hashable]) -> Axes:
     found: dict[Hashable, Term] = {}
     for letters, axes in operands:
         for letter, term in zip(letters, axes, strict=True):
@@ -256,9 +264,7 @@ def _attention(walk: Walk, given: Given) -> Outcome:
     before = [f"batch {position}" for position in range(len(q) - 2)]
     _contract(walk, [([*before, "l", "e"], q), ([*before, "s", "e"], k)], [*before, "l", "s"])
     shares = (*q[:-1], k[-2])
-    return _contract(
-        walk, [([*before, "l", "s"], shares), ([*before, "s", "v"], v)], [*before, "l", "v"]
-    )
+    return _contract(walk, [([*before, "l", "s"], shares), ([*before, "s", "v"], v)], [*before, "l", "v"])
 
 
 def _convolution(walk: Walk, given: Given) -> Outcome:
@@ -311,8 +317,8 @@ def _layer_norm(walk: Walk, given: Given) -> Outcome:
 
 
 def _group_norm(walk: Walk, given: Given) -> Outcome:
-    axes, groups = given["input"].axes, given.get("num_groups") or given.get("group")
-    across, within = factor(axes[1], int(groups), walk.why)
+    axes, groups = given["input"].axes, given["num_groups" if "num_groups" in given else "group"]
+    across, within = factor(axes[1], groups, walk.why)
     whole = Product((across, within))
     for name in ("weight", "bias"):
         if given.get(name) is not None:
@@ -506,11 +512,11 @@ def _joined(terms: list[Term]) -> Term:
 def _lead(walk: Walk, term: Term, count: int, site: str) -> tuple[Term, Term]:
     """Return the leading factor of an axis and the rest; or what the rest is at each index of it."""
     if site in walk.apart and not isinstance(term, Case):
-        pieces, rest = [], term
+        pieces, left = [], resolved(term)
         for _ in range(count - 1):
-            piece, rest = split(rest, size(term) // count, walk.why)
+            piece, left = split(left, size(term) // count, walk.why)
             pieces.append(piece)
-        return Pick(site, count), Case(site, (*pieces, rest))
+        return Pick(site, count), Case(site, (*pieces, left))
     lead, rest = factor(term, count, walk.why)
     lead = resolved(lead)
     if isinstance(lead, Atom) and lead.fixed:
@@ -711,6 +717,11 @@ _RULES: Mapping[str, Callable[[Walk, Given], Outcome]] = {
     **dict.fromkeys(("full_like", "zeros_like", "ones_like", "new_full", "new_zeros", "new_ones"), _uniform),
     **dict.fromkeys(("arange", "linspace", "eye"), _still),
     "copy": _pointwise,
+    # Pointwise operations that PyTorch doesn't tag so.
+    **dict.fromkeys(("hardswish", "hardsigmoid", "hardtanh", "relu6", "silu", "mish", "selu", "celu"), _same),
+    **dict.fromkeys(("leaky_relu", "softplus", "softshrink", "hardshrink", "threshold", "log_sigmoid"), _same),
+    **dict.fromkeys(("gelu", "elu", "rrelu", "nan_to_num", "softsign", "tanhshrink", "logit"), _same),
+    "glu": _glu,
     "prelu": _prelu,
     "_prelu_kernel": _pointwise,
     "linear": _linear,
@@ -756,11 +767,39 @@ _PATTERNS: tuple[tuple[str, Callable[[Walk, Given], Outcome]], ...] = (
     (r"upsample_\w+\dd|_upsample_\w+\dd", _spatial),
 )
 _KEEP_CASES = frozenset(  # which may meet axes that depend on the index of another
-    (
-        "clone alias detach contiguous _to_copy to dropout permute transpose t mT unsqueeze squeeze view reshape "
-        "_unsafe_view flatten unflatten select unbind slice split split_with_sizes chunk"
-    ).split()
+    [
+        "clone",
+        "alias",
+        "detach",
+        "contiguous",
+        "_to_copy",
+        "to",
+        "dropout",
+        "permute",
+        "transpose",
+        "t",
+        "mT",
+        "unsqueeze",
+        "squeeze",
+        "view",
+        "reshape",
+        "_unsafe_view",
+        "flatten",
+        "unflatten",
+        "select",
+        "unbind",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "chunk",
+    ]
 )
+
+
+def only_shapes(operation: Any) -> bool:
+    """Return whether an operation computes nothing, but lays entries out in another way."""
+    name = operation._schema.name.rpartition("::")[2] if hasattr(operation, "_schema") else ""
+    return name in _KEEP_CASES or name in ("cat", "stack", "expand", "repeat", "copy")
 
 
 def arguments(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which permutations of its hidden units leave a network's function as it is, and weights that are so permuted."""
+"""Which permutations of its hidden units leave a network's function as it is, and weights so permuted."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class PermutationSpec:
 
     def __str__(self) -> str:
         groups = len(self.groups)
-        where = {name: [] for name in self.groups} | self.where()
+        where: dict[str, list[str]] = {name: [] for name in self.groups} | self.where()
         total = sum(len(axes) for axes in self.axes.values())
         still = {(each.name, each.axis) for each in self.fixed}
         return "\n".join(
@@ -201,7 +201,8 @@ def blocks(tensor: Tensor, axes: Sequence[Structure]) -> Iterator[tuple[Tensor, 
                 start += count
             return
         if isinstance(axis, Flat):
-            view = tensor.unflatten(position, [size_of(each) for each in axis.factors])
+            sizes = [size_of(each) for each in axis.factors]
+            view = tensor.unflatten(position, sizes)  # type: ignore[no-untyped-call]
             yield from blocks(view, (*axes[:position], *axis.factors, *axes[position + 1 :]))
             return
     yield tensor, tuple(axis.group for axis in axes if isinstance(axis, Units))
@@ -212,10 +213,10 @@ def reordered(
 ) -> Tensor:
     """Return a block with the units of every group in their new order."""
     for position, name in enumerate(groups):
-        if name in permutations and of[name].within is None:
+        if name is not None and name in permutations and of[name].within is None:
             block = block.index_select(position, permutations[name].to(block.device))
     for position, name in enumerate(groups):
-        if name in permutations and (outer := of[name].within) is not None:
+        if name is not None and name in permutations and (outer := of[name].within) is not None:
             block = _reordered_within(block, position, groups.index(outer), permutations[name])
     return block
 

@@ -42,7 +42,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Pick:
-    """An axis that is fixed, and on whose index the terms of other axes of the tensor depend: q, k or v, say."""
+    """An axis that is fixed, and on whose index other axes of the tensor depend: of q, k and v, say."""
 
     token: str
     size: int
@@ -141,13 +141,12 @@ def fix(why: str, *terms: Term) -> None:
 
 
 def split(term: Term, count: int, why: str) -> tuple[Term, Term]:
-    """Return the first `count` entries of an axis and the others; where that can't be told apart, it is fixed."""
+    """Return the first `count` entries of an axis and the others; it is fixed if they can't be told apart."""
     term = resolved(term)
     rest = size(term) - count
     if isinstance(term, Atom) and not _why(term):
-        first, last = Atom(count), Atom(rest)
-        term.bound = Sum((first, last))
-        return first, last
+        term.bound = Sum((Atom(count), Atom(rest)))
+        return term.bound.terms[0], term.bound.terms[1]
     if isinstance(term, Sum):
         before: list[Term] = []
         for position, segment in enumerate(term.terms):
@@ -177,9 +176,8 @@ def factor(term: Term, lead: int, why: str) -> tuple[Term, Term]:
     if inner == 1:
         return term, Atom(1, _ALONE)
     if isinstance(term, Atom) and not _why(term):
-        first, last = Atom(lead), Atom(inner)
-        term.bound = Product((first, last))
-        return first, last
+        term.bound = Product((Atom(lead), Atom(inner)))
+        return term.bound.terms[0], term.bound.terms[1]
     if isinstance(term, Case):
         both = [factor(branch, lead, why) for branch in term.branches]
         return (
@@ -235,7 +233,8 @@ def _unify_sums(a: Term, b: Term, why: str) -> None:
 
 
 def _unify_products(a: Term, b: Term, why: str) -> None:
-    assert isinstance(a, Product) and isinstance(b, Product)
+    assert isinstance(a, Product)
+    assert isinstance(b, Product)
     m, n = size(a.terms[0]), size(b.terms[0])
     lead = min(m, n)
     if max(m, n) % lead:

@@ -8,6 +8,7 @@ from lth.evidence.evidence import Evidence
 from lth.plan.jobs import LineJob, successive_line
 from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
+from lth.report.exhibit.beyond_aligned import ALIGNED, ALIGNED_TABLE
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
 from lth.report.exhibit.beyond_examples import EXAMPLES
@@ -213,6 +214,8 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     MATCHED,
     *_OF_VECTORS,
     EXAMPLES,
+    ALIGNED,
+    ALIGNED_TABLE,
 )
 
 
@@ -223,5 +226,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([MATCHED] if evidence.matched else []),
         *(_OF_VECTORS if evidence.subspaces else []),
         *([EXAMPLES] if evidence.parts else []),
+        *([ALIGNED, ALIGNED_TABLE] if evidence.aligned else []),
     ]
     return (*BEYOND, *asked)
