@@ -24,7 +24,9 @@ class Residual(nn.Module):
         x = torch.relu_(self.norm(self.stem(x)))
         x = x + self.groups(self.block(x)).relu()
         shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 1))
-        return self.out(F.max_pool2d(self.slope(shortcut + self.wide(x)[:, :, ::2, ::2]), 2, padding=1).flatten(1))
+        return self.out(
+            F.max_pool2d(self.slope(shortcut + self.wide(x)[:, :, ::2, ::2]), 2, padding=1).flatten(1)
+        )
 
 
 class Dense(nn.Module):

@@ -16,6 +16,7 @@ from lth.measure.packed import Packed, PackedResultError, pack
 from lth.measure.surveyor import Surveyor, masked_point
 from lth.network import build_network
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -45,6 +46,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     reverse_matched(1),
     SubspaceJob(Point.at(Place.imp(1))),
     PartJob(Point.projection(1), 2, 4),
+    AlignedJob(Point.at(LEVELS[1]), Point.at(LEVELS[2])),
 )
 
 

@@ -289,7 +289,7 @@ def test_measures_are_read_in_their_own_order(written, measures):
     ("written", "odd"), [("radi", "'radi'"), ("radii,", "''"), ("", "''"), ("all,radii", "'all'")]
 )
 def test_an_unknown_measure_is_named_beside_those_that_exist(written, odd):
-    known = "spectra, radii, lines, surface, distances, matched, subspaces, parts, density"
+    known = "spectra, radii, lines, surface, distances, matched, subspaces, parts, density, aligned"
     with pytest.raises(ValueError, match=f"measures='{written}': {odd} unknown; known are {known}"):
         parse_measures(written)
 

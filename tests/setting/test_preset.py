@@ -97,6 +97,7 @@ OTHERWISE = {
     "vectors": "on",
     "halvings": 2,
     "beyond": "density",
+    "align_points": 5,
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }
