@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lth import data, evidence, measure, network, plan, report, setting, solution, study, training
     from lth.measure.library import (
+        align,
         cka,
         density,
         distances,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         radii,
         spectrum,
         surface,
+        symmetries,
         trace,
         volume,
     )
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from lth.study.study import Study
 
 _MEASURES = (
+    "align",
     "cka",
     "density",
     "distances",
@@ -49,6 +52,7 @@ _MEASURES = (
     "sharpness",
     "spectrum",
     "surface",
+    "symmetries",
     "trace",
     "volume",
 )
@@ -67,6 +71,7 @@ _ROOMS = (
 
 __all__ = [
     "__version__",
+    "align",
     "cka",
     "data",
     "density",
@@ -90,6 +95,7 @@ __all__ = [
     "spectrum",
     "study",
     "surface",
+    "symmetries",
     "trace",
     "training",
     "volume",

@@ -12,6 +12,7 @@ from lth.brief import brief
 from lth.errors import InputError, LackingError
 from lth.measure.curvature.spectrum import Spectrum
 from lth.measure.distance import Travel
+from lth.measure.kind.aligned import Aligned
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.function import StudyFunctions
@@ -27,6 +28,7 @@ from lth.measure.sharpness import Sharpness
 from lth.measure.surface import Marker
 from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DistanceJob,
     ForecastJob,
@@ -172,6 +174,11 @@ class Evidence:
             if job.point == point:
                 return found.get(beside)
         return None
+
+    @property
+    def aligned(self) -> Mapping[AlignedJob, Aligned]:
+        """Lines between solutions with units matched; nothing if the study did not match them."""
+        return _Measured(self.measured, AlignedJob, lambda job: job, lambda job: job)
 
     @property
     def surface(self) -> LevelSurface:

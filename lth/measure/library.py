@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from lth.data import Examples
 from lth.data.drained import examples_of
 from lth.errors import InputError
+from lth.measure.alignment.activations import activation_pairs
+from lth.measure.alignment.matching import match, weight_pairs
 from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
@@ -36,6 +38,9 @@ from lth.network.mask import Mask
 from lth.network.parts import frozen_names
 from lth.network.pruned import unpruned_copy
 from lth.network.space import LevelSpace
+from lth.network.symmetry import PermutationSpec
+from lth.network.symmetry import symmetries as read_symmetries
+from lth.network.symmetry.derive import traced
 from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.setting.setting import DirectionNorm
@@ -47,6 +52,7 @@ Loss: TypeAlias = str | Callable[[Tensor, Tensor], Tensor] | nn.Module | Objecti
 Kept: TypeAlias = Mask | Mapping[str, Tensor] | None
 Chosen: TypeAlias = str | Sequence[str] | Callable[[str], bool] | None
 
+_BATCH = 32  # examples of a pass that is watched for activations
 _DEFLATED = 10  # leading eigenvalues taken out of a trace, whose variance they are most of
 
 
@@ -504,6 +510,80 @@ def surface(
     placed = {Place.imp(position): weights for position, weights in enumerate(every)}
     plane = plane_through(every[0], every[1], every[2])
     return loss_surface(lambda weights: evaluate(weights).loss, plane, placed, grid)
+
+
+def symmetries(model: nn.Module, data: Any) -> PermutationSpec:
+    """Return which hidden units of a model may be permuted without changing what it computes.
+
+    Groups of units with the axes of parameters that they are in, and every axis that is fixed, with the reason.
+    It is read off the graph that `torch.export` makes of the model, whatever layers that has.
+
+    Args:
+        model: Any that exports.
+        data: What it is called with; two examples are enough.
+
+    Raises:
+        ValueError: If it can't be exported.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+        >>> data = (torch.ones(2, 3), torch.zeros(2, dtype=torch.long))
+        >>> symmetries(model, data).where()
+        {'0.weight.0': ['0.weight.0', '0.bias.0', '2.weight.1']}
+    """
+    network, _ = unpruned_copy(model)
+    return read_symmetries(network, examples_of(data).images)
+
+
+def align(
+    start: nn.Module,
+    end: nn.Module,
+    data: Any,
+    *,
+    by: Literal["weights", "activations"] = "weights",
+    seed: int = 0,
+) -> nn.Module:
+    """Return a copy of `end` that computes the same, its units permuted to match those of `start`.
+
+    Zeros of pruned weights go along: what is pruned of `end` is so of the copy, in other places.
+
+    Args:
+        start: What is matched to.
+        end: Whose units are permuted.
+        data: Examples; of activations all are used, in batches of 32.
+        by: Which are compared: weights (arXiv 2209.04836), or activations on the examples (arXiv 1511.07543).
+        seed: Of the order in which groups are matched, and of the places where activations are compared.
+
+    Raises:
+        ValueError: If the models differ in a shape, or can't be exported.
+
+    Example:
+        Of two models that differ by the order of their units, a line between leaves no barrier.
+
+        >>> start = nn.Sequential(nn.Linear(1, 2), nn.Tanh(), nn.Linear(2, 1))
+        >>> end = nn.Sequential(nn.Linear(1, 2), nn.Tanh(), nn.Linear(2, 1))
+        >>> turned = {name: tensor.flip(-1 if name == "2.weight" else 0) for name, tensor in
+        ...     start.state_dict().items()}
+        >>> _ = end.load_state_dict(turned)
+        >>> data = (torch.linspace(-1, 1, 8).reshape(8, 1), torch.zeros(8, 1))
+        >>> aligned = align(start, end, data)
+        >>> bool((aligned[0].weight == start[0].weight).all())
+        True
+    """
+    if by not in ("weights", "activations"):
+        raise InputError(f"by={by!r} is unknown; match units by weights or by activations")
+    ours, theirs = _weights_of([start, end])
+    network, _ = unpruned_copy(end)
+    network.eval()
+    examples = examples_of(data).to(next(network.parameters()).device)
+    graph = traced(network, examples.images, min(_BATCH, max(2, len(examples))))
+    if by == "weights":
+        pairs = weight_pairs(graph.spec, ours, theirs)
+    else:
+        pairs = activation_pairs(graph, ours, theirs, examples.images, seed=seed)
+    found = match(graph.spec, pairs, seed=seed)
+    graph.spec.permute(theirs, found.permutations).load_into(network)
+    return network.train(end.training)
 
 
 def distances(models: Mapping[str, nn.Module]) -> Distances:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -72,6 +73,7 @@ _SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each
 _SHARES = 40  # of the weights, at each of which a product forecasts a loss
 _LAYERS = 4  # a pass whose layers' outputs are held against those of the other examples of their batch
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
+_MATCHINGS = 3  # of units: none, by weights, by activations; each under three treatments, two of which estimate
 _TRAINING_OVERHEAD, _OVERHEAD = 3.0, 1.0  # seconds of tracking, drawing and loading a task; "overhead"
 
 
@@ -136,6 +138,9 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return len(node.points) * analysis.directions * _LOSSES * examples
     if isinstance(node, LineJob):
         return _BATCHNORM * analysis.points * (size.train + size.test)
+    if isinstance(node, AlignedJob):
+        evaluated = analysis.align_points * (size.train + size.test)
+        return _MATCHINGS * (3 * evaluated + 2 * analysis.align_points * size.train)
     if isinstance(node, SurfaceJob):
         return (analysis.grid**2 + len(node.shown)) * examples
     if isinstance(node, FunctionJob):

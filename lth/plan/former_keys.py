@@ -16,6 +16,7 @@ from typing import Any
 
 from lth.plan.computing import Computing
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -73,6 +74,7 @@ _UNKNOWN = (
     PathJob,
     ForecastJob,
     VolumeJob,
+    AlignedJob,
 )
 
 
@@ -251,3 +253,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 forecast nothing")
         case VolumeJob():
             raise TypeError("version 1 measured no volumes")
+        case AlignedJob():
+            raise TypeError("version 1 aligned nothing")

@@ -35,6 +35,7 @@ Measure = Literal[
     "path",
     "forecast",
     "volume",
+    "aligned",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -335,6 +336,21 @@ class VolumeJob(_Job):
         return (self.point, *self.beside)
 
 
+@dataclass(frozen=True)
+class AlignedJob(_Job):
+    """Loss and error between two points as they are, and with the units of one matched to the other."""
+
+    start: Point
+    end: Point  # whose units are permuted
+    measure: Measure = "aligned"
+
+    def _words(self) -> str:
+        return f"aligned line from {self.start.name} to {self.end.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.start, self.end)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -351,6 +367,7 @@ Job = (
     | PathJob
     | ForecastJob
     | VolumeJob
+    | AlignedJob
 )
 
 
@@ -557,6 +574,28 @@ def volume_jobs(last: int, setting: AnalysisSetting) -> list[VolumeJob]:
     return [VolumeJob(point, tuple(others), kept) for point, others in beside.items()]
 
 
+def aligned_line(kind: Kind, last: int) -> AlignedJob:
+    """Return the line from m(L) ⊙ w(L-1) to a baseline, which for random_init is that of the paper's Fig. 9."""
+    return AlignedJob(Point.projection(last), Point.at(Place(kind, last)))
+
+
+def aligned_jobs(last: int) -> list[AlignedJob]:
+    """Return the lines on which it is asked whether a barrier survives alignment.
+
+    From the pruned point and from w(L) at the last level to the baselines that lie elsewhere, of which
+    random_init has units of its own from the start; and from each level to the next.
+    """
+    if last == 0:
+        return []
+    outside: tuple[Kind, ...] = ("random_init", "random_prune_one_shot")
+    solution = Point.at(Place.imp(last))
+    return [
+        *(aligned_line(kind, last) for kind in outside),
+        *(AlignedJob(solution, Point.at(Place(kind, last))) for kind in outside),
+        *(AlignedJob(line.start, line.end) for line in map(successive_line, range(1, last + 1))),
+    ]
+
+
 def surface_job(last: int, setting: AnalysisSetting) -> SurfaceJob:
     """Return the surface through the setting's three solutions, every solution up to level `last` drawn.
 
@@ -610,6 +649,7 @@ BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "path": lambda last, setting: [path_job(last, setting)],
     "forecast": lambda last, _setting: [ForecastJob(Point.at(Place.imp(level))) for level in range(last + 1)],
     "volume": volume_jobs,
+    "aligned": lambda last, _setting: aligned_jobs(last),
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lth.measure.curvature.density import SpectralDensity
+from lth.measure.kind.aligned import Aligned
 from lth.measure.kind.line import Line
 from lth.measure.kind.surface import LevelSurface
-from lth.plan.jobs import DensityJob, Job, LineJob, SurfaceJob
+from lth.plan.jobs import AlignedJob, DensityJob, Job, LineJob, SurfaceJob
+from lth.report.figure.aligned import draw_aligned
 from lth.report.figure.density import draw_density
 from lth.report.figure.interactive import has_plotly
 from lth.report.figure.interactive_surface import surface_html
@@ -39,7 +41,12 @@ def _surface(_job: SurfaceJob, found: LevelSurface) -> Drawn:
     return {"surface.png": drawn, **({"surface.html": surface_html(found)} if has_plotly() else {})}
 
 
+def _aligned(job: AlignedJob, found: Aligned) -> Drawn:
+    return {"aligned_line.png": draw_aligned([found], f"{job.start.symbol} → {job.end.symbol}")}
+
+
 _DRAWN: Mapping[type[Job], Callable[[Any, Any], Drawn]] = {
+    AlignedJob: _aligned,
     DensityJob: _density,
     LineJob: _line,
     SurfaceJob: _surface,

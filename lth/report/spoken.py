@@ -12,6 +12,7 @@ from lth.measure.curvature.density import SpectralDensity
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind import density as density_room
 from lth.measure.kind import subspaces as subspace_room
+from lth.measure.kind.aligned import MATCHINGS, TREATMENTS, Aligned
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.function import StudyFunctions
@@ -27,6 +28,7 @@ from lth.measure.sharpness import Sharpness, mean_and_error
 from lth.measure.surface import Marker
 from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -300,6 +302,21 @@ def _within(volume: LocalVolume) -> str:
     return plus_minus(volume.estimate, (high - low) / 2)
 
 
+def _aligned(job: AlignedJob, found: Aligned) -> list[Row]:
+    where = f"{job.start.symbol} → {job.end.symbol}"
+    units = found.units
+    said = (
+        f"in {units.groups} groups; {units.fixed_axes} of {units.axes} axes are fixed"
+        if not units.why
+        else units.why
+    )
+    rows = [("units that may be permuted", where, str(units.units), said)]
+    for (matching, treatment), path in found.lines.items():
+        what, value, unit = _barriers(path)[0]
+        rows.append((f"barrier, {what}, {MATCHINGS[matching]}, {TREATMENTS[treatment]}", where, value, unit))
+    return rows
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -320,4 +337,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     PathJob: _paths,
     ForecastJob: _forecast,
     VolumeJob: _volume,
+    AlignedJob: _aligned,
 }

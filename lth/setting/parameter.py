@@ -57,6 +57,7 @@ Result = Literal[
     "sharpness",
     "path",
     "forecast",
+    "aligned",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -171,6 +172,7 @@ _ON_EXAMPLES: tuple[Result, ...] = (
     "sharpness",
     "forecast",
     "volume",
+    "aligned",
 )
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -350,7 +352,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "training",
         reader.text,
         "Beside the loss: accuracy, r2, auto (accuracy of classes, else r2) or package.module:function.",
-        decides=("solutions", "lines"),
+        decides=("solutions", "lines", "aligned"),
         default="auto",
         choices=METRICS,
         or_own=True,
@@ -556,6 +558,7 @@ PARAMETERS: tuple[Parameter, ...] = (
             "sharpness",
             "forecast",
             "volume",
+            "aligned",
         ),
         default=TENTH,
     ),
@@ -676,7 +679,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "beyond",
         "analysis",
         reader.names,
-        "What a study measures beyond the paper: density, function, sharpness, path, forecast, volume, or none.",
+        "What a study measures beyond the paper: density, function, sharpness, path, forecast, volume, "
+        "aligned, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,
@@ -702,6 +706,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("volume",),
         default=100,
         bounds=_at_least(2),
+        since=_NEXT,
+    ),
+    Parameter(
+        "align_points",
+        "analysis",
+        reader.whole,
+        "Of beyond=aligned: points on a straight line, ends included.",
+        decides=("aligned",),
+        default=11,
+        bounds=_at_least(3),
         since=_NEXT,
     ),
     Parameter(

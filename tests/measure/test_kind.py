@@ -16,6 +16,7 @@ from lth.measure.packed import Packed, PackedResultError, pack
 from lth.measure.surveyor import Surveyor, masked_point
 from lth.network import build_network
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -59,6 +60,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     ForecastJob(Point.at(Place.imp(1))),
     VolumeJob(Point.projection(1), (Point.at(Place.imp(1)),)),
     VolumeJob(Point.projection(1), (), from_kept=True),
+    AlignedJob(Point.at(LEVELS[1]), Point.at(LEVELS[2])),
 )
 
 

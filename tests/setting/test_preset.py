@@ -99,6 +99,7 @@ OTHERWISE = {
     "halvings": 2,
     "beyond": "density",
     "rho": "0.3,0.4",
+    "align_points": 5,
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

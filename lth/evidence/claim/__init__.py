@@ -6,6 +6,7 @@ shows it) is written in `Claim.rule` and nowhere else.
 """
 
 from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
+from lth.evidence.claim.aligned import ALIGNED_CLAIMS
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
 from lth.evidence.claim.matched import MATCHED_CLAIMS
@@ -35,12 +36,14 @@ def claims_of(setting: Setting) -> tuple[Claim, ...]:
     beside = (
         *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()),
         *(VOLUME_CLAIMS if "volume" in analysis.beyond else ()),
+        *(ALIGNED_CLAIMS if "aligned" in analysis.beyond else ()),
     )
     against_imp = tuple(without_imp_itself(claim, setting.pruning) for claim in (*CLAIMS, *beside))
     return (*against_imp, *method_claims(analysis.all_methods))
 
 
 __all__ = [
+    "ALIGNED_CLAIMS",
     "CLAIMS",
     "MATCHED_CLAIMS",
     "VOLUME_CLAIMS",

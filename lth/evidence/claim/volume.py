@@ -94,6 +94,7 @@ def _by_volume(claim: Claim) -> Claim:
         statistic=statistic,
         rule=_RULE.format(larger=larger, smaller=smaller, spaces=spaces, beside=claim.id),
         beside=claim.id,
+        family="volume",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lth.measure.kind import (
+    aligned,
     curvature,
     density,
     distances,
@@ -30,6 +31,7 @@ from lth.measure.kind import (
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     DistanceJob,
@@ -97,6 +99,7 @@ KINDS: Mapping[type[Job], Kind] = {
     PathJob: Kind(path, of_sample=False),
     ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
     VolumeJob: Kind(volume, of_hessian=True, goes_on=True),
+    AlignedJob: Kind(aligned),
 }
 
 

@@ -8,6 +8,7 @@ from lth.evidence.evidence import Evidence
 from lth.plan.jobs import FunctionJob, LineJob, PathJob, successive_line
 from lth.plan.place import Kind, Place, Point
 from lth.report.exhibit.attainment import AGAINST_BASELINES, LEVELS
+from lth.report.exhibit.beyond_aligned import ALIGNED, ALIGNED_TABLE
 from lth.report.exhibit.beyond_barriers import BARRIERS
 from lth.report.exhibit.beyond_each_method import LINES_OF_METHODS, SPECTRA_OF_METHODS
 from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
@@ -227,6 +228,8 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     PATH,
     FORECAST,
     VOLUME,
+    ALIGNED,
+    ALIGNED_TABLE,
 )
 
 
@@ -242,5 +245,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([PATH] if evidence.has(PathJob) else []),
         *([FORECAST] if evidence.forecasts else []),
         *([VOLUME] if evidence.volumes else []),
+        *([ALIGNED, ALIGNED_TABLE] if evidence.aligned else []),
     ]
     return (*BEYOND, *asked)
