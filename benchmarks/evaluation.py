@@ -158,7 +158,7 @@ def _chosen(only: Sequence[str], checkout: Path | None) -> dict[str, Seat]:
     if checkout is not None:
         return seats
     if any(name.startswith("loss-landscapes") for name in only):
-        raise click.ClickException("it needs --loss-landscapes, a checkout of it (benchmarks/README.md)")
+        raise click.ClickException("it needs --loss-landscapes, a checkout of it (docs/benchmarks.md)")
     click.echo("without --loss-landscapes, that package is left out", err=True)
     return {name: seat for name, seat in seats.items() if not name.startswith("loss-landscapes")}
 

@@ -153,7 +153,7 @@ def _chosen(only: Sequence[str], open_lth: Path | None) -> dict[str, Seat]:
     if open_lth is not None:
         return seats
     if any(name.startswith("open_lth") for name in only):
-        raise click.ClickException("open_lth needs --open-lth, a checkout of it (benchmarks/README.md)")
+        raise click.ClickException("open_lth needs --open-lth, a checkout of it (docs/benchmarks.md)")
     click.echo("without --open-lth, open_lth is left out", err=True)
     return {name: seat for name, seat in seats.items() if not name.startswith("open_lth")}
 

@@ -15,6 +15,7 @@ from lth.command.options import (
     opened_replication,
     study_options,
     tell_report,
+    told_as,
 )
 from lth.command.workers import Table
 
@@ -34,12 +35,23 @@ from lth.command.workers import Table
     **OPTIONAL,
     help="true: write down claims, seeds, margins and settings first; only: nothing else. [false]",
 )
+@click.option(
+    "--figures",
+    default=None,
+    help="Such as 5,12,table1: does only what these are drawn of, and draws them. [all]",
+)
 @study_options
-def main(seeds: str | None, plan: str | None, declare: str | None, **options: Any) -> None:
+def main(seeds: str | None, plan: str | None, declare: str | None, figures: str | None, **options: Any) -> None:
     """Train and measure everything that is missing, and report on it."""
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
     wish, only_plans = Wish.of(options), is_true("plan", plan)
+    with told_as(click.UsageError):
+        from lth.report.part import parse_figures  # here, so that --help answers at once
+
+        exhibits = None if figures is None else parse_figures(figures)
+    if exhibits is not None and (only_plans or declare is not None):
+        raise click.UsageError("figures does less than a study; leave plan and declare out")
     table = Table()
     with opened_replication(options, seeds, say=table.say) as replication:
         if only_plans:
@@ -50,7 +62,10 @@ def main(seeds: str | None, plan: str | None, declare: str | None, **options: An
         if declare == "only":
             return
         try:
-            run_id = replication.complete(wish.manner(replication.worthwhile_workers, table))
+            if exhibits is not None:
+                run_id = replication.draw(exhibits)
+            else:
+                run_id = replication.complete(wish.manner(replication.worthwhile_workers, table))
         finally:
             table.close()
         tell_report(replication, run_id)

@@ -6,7 +6,7 @@ counted in forward passes of an example: a training step is worth two to five, a
 on a CPU as on a GPU. It is right within a factor of two or so where the network is like those that were
 measured; what tasks take then corrects it (`lth.plan.rest`).
 
-Source: benchmarks/README.md, of which each rate names the line.
+Source: docs/benchmarks.md, of which each rate names the line.
 """
 
 from __future__ import annotations

@@ -196,6 +196,29 @@ class Replication:
         self._store.point_to(found, self.name)
         return found
 
+    def draw(self, exhibits: Sequence[Exhibit]) -> str:
+        """Train and measure what figures and tables are drawn of, nothing else, and draw them; judge no claim.
+
+        What they are drawn of is found by drawing them. Several processes that draw figures of the same study
+        share its tasks.
+
+        Args:
+            exhibits: The figures and tables.
+        """
+        _check_drawn_here()
+        for study in self.studies:
+            study.check()
+        for study in self.studies:
+            evidence = study.evidence_on_demand()
+            for exhibit in exhibits:
+                self._say(f"{study.name}: what {exhibit.file} is drawn of")
+                with speaking(study.problem.terms):
+                    exhibit.numbers(evidence)
+                    exhibit.found(evidence)
+                    if exhibit.draw is not None:
+                        exhibit.draw(evidence)
+        return self.report(exhibits)
+
     def plan(self) -> str:
         """Return what is to be done, in how many hours, and with how many workers how fast; nothing is done."""
         for study in self.studies:

@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from lth.errors import InputError
-from lth.evidence.evidence import Evidence
+from lth.evidence.evidence import Attained, Evidence, Read
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
 from lth.plan.jobs import (
@@ -32,6 +32,7 @@ from lth.plan.jobs import (
     chosen,
     level_jobs,
     places,
+    places_of,
     study_jobs,
     surface_job,
 )
@@ -278,6 +279,22 @@ class Study:
     def known(self) -> Evidence:
         """Return what was found so far, each part read when it is first asked for; nothing is computed."""
         return self._results.known()
+
+    def evidence_on_demand(self) -> Evidence:
+        """Return evidence of which each part is trained or measured when it is first read."""
+
+        def attained(place: Place) -> Attained:
+            self.solution(place)
+            return self._results.attained(place)
+
+        def measured(job: Job) -> Any:
+            self.measurement(job)
+            return self._results.measured(job)
+
+        setting = self.problem.setting
+        jobs = study_jobs(setting.pruning.levels, setting.analysis)
+        trained = places_of(setting.pruning.levels, setting.analysis)
+        return Evidence(setting, setting.pruning.levels, Read(trained, attained), Read(jobs, measured), runs={})
 
     def runs_of(self, found: Evidence) -> list[FoundRun]:
         """Return the runs that evidence is from, as they were when it was found."""

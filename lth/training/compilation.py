@@ -21,7 +21,7 @@ R = TypeVar("R")
 def is_compiled(asked: Compile, device: torch.device, steps: int) -> bool:
     """Return whether a training of so many steps is compiled: what is asked for, or for `auto` if that pays.
 
-    On a CPU it does not: what it gains on ResNet-20 (benchmarks/README.md) a study's many short trainings lose.
+    On a CPU it does not: what it gains on ResNet-20 (docs/benchmarks.md) a study's many short trainings lose.
     On a GPU it makes one kernel of several; it pays from 100,000 steps on (`benchmarks/gpu.py`).
     """
     if asked != "auto":

@@ -26,7 +26,7 @@ def training_format(asked: Precision, device: torch.device) -> Format:
     """Return the format of a training's products: what is asked for, or for `auto` the fastest harmless one.
 
     That is bfloat16 where the device multiplies it natively; weights, their updates and sums stay float32.
-    What it costs in accuracy on ResNet-20 is in benchmarks/README.md.
+    What it costs in accuracy on ResNet-20 is in docs/benchmarks.md.
     """
     if asked != "auto":
         return asked

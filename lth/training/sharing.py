@@ -2,7 +2,7 @@
 
 Kernels of several processes take turns on a GPU, so that small trainings gain nothing from company: on an H100
 four of ResNet-20 were together as fast as one. Under NVIDIA's multi-process service they run at once, 1.9 times
-as fast (`benchmarks/README.md`). So it is started for them where it is installed and none is running.
+as fast (`docs/benchmarks.md`). So it is started for them where it is installed and none is running.
 
 Source: docs.nvidia.com/deploy/mps.
 """

@@ -33,6 +33,6 @@ def test_make_starts_no_server_of_its_own():
 
 
 def test_running_code_by_name_is_documented_where_it_is_named():
-    assert "Naming a function runs its code" in (ROOT / "README.md").read_text().replace("\n", " ")
+    assert "Naming a function runs its code" in (ROOT / "docs" / "own.md").read_text().replace("\n", " ")
     for option in ("network", "dataset"):
         assert "runs it" in BY_NAME[option].help

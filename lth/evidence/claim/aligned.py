@@ -41,5 +41,6 @@ ALIGNED_CLAIMS = (
         statistic=_smallest_barrier,
         rule=_R2A_ALIGNED,
         beside="R2a",
+        family="aligned",
     ),
 )

@@ -1,4 +1,4 @@
-"""What the README tells a person to type works: its Python blocks run, its commands name what exists."""
+"""What the pages tell a person to type works: their Python blocks run, their commands name what exists."""
 
 import importlib
 import re
@@ -12,20 +12,33 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
+from open_lth_folder import write_level
 
 from lth.command import imp_level
 from lth.command.line import main as lth_command
+from lth.data import ImageData
 from lth.setting.grid import grid
 from lth.setting.preset import DEFAULT_PRESET, PRESETS, resolve
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "results" / "README.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "site"),
+]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
 TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
 
 FENCED = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
-PYTHON = [block for language, block in FENCED.findall(README) if language == "python"]
+# What stands behind such a line needs what a study left, and has a test of its own.
+AFTER = "<!-- after the command above -->\n```python"
+BLOCKS = [
+    pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    for number, (language, block) in enumerate(FENCED.findall(page.read_text().replace(AFTER, "```after")))
+    if language == "python"
+]
 
 
 def typed(page: str) -> list[str]:
@@ -55,15 +68,9 @@ def parsed(command: str) -> tuple[str, dict[str, str]]:
     return entry_point, parameters
 
 
-def shown_and_printed(block: str, printed: str) -> tuple[list[str], list[str]]:
-    """Return what the comments behind a block's `print(…)` say, up to a colon, and what it printed."""
-    shown = re.findall(r"^print\(.*\)  # ([^:\n]*)", block, re.MULTILINE)
-    return shown, printed.splitlines()
-
-
-def test_there_are_blocks_and_commands_to_look_at():
-    assert len(PYTHON) == 2
-    assert len(LAUNCHED) > 5
+def promised(block: str) -> list[str]:
+    """Return what the comments behind a block's `print(…)` say, up to a colon."""
+    return [said.strip() for said in re.findall(r"^ *print\(.*\)  # ([^:\n]*)", block, re.MULTILINE)]
 
 
 def run_block(block: str, directory: Path) -> None:
@@ -73,27 +80,58 @@ def run_block(block: str, directory: Path) -> None:
         runpy.run_path(str(script))
 
 
-def test_what_a_command_trained_is_loaded_as_the_readme_shows(tracking, without_models, capsys):
+def test_there_are_blocks_and_commands_to_look_at():
+    assert len(BLOCKS) > 9
+    assert len(LAUNCHED) > 5
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_python_block_of_a_page_runs_and_prints_what_it_says(block, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run_block(block, tmp_path)
+    assert capsys.readouterr().out.splitlines() == promised(block)
+
+
+def after_a_command(page: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text().replace(AFTER, "```after")
+    return [block for language, block in FENCED.findall(text) if language == "after"]
+
+
+def test_what_a_command_trained_is_loaded_as_the_start_page_shows(tracking, without_models, capsys):
     (command,) = [line for line in LAUNCHED if "epochs=3" in line]
     entry_point, parameters = parsed(command)
     assert entry_point == "imp_level"
     trained = CliRunner().invoke(imp_level.main, [f"--{name}={value}" for name, value in parameters.items()])
     assert trained.exit_code == 0, trained.output
-    run_block(PYTHON[0], tracking)
-    shown, printed = shown_and_printed(PYTHON[0], capsys.readouterr().out)
-    assert printed == shown != []
+    (block,) = after_a_command("start.md")
+    run_block(block, tracking)
+    assert capsys.readouterr().out.splitlines() == promised(block) != []
 
 
-def test_an_own_network_is_measured_as_the_readme_shows(tmp_path, monkeypatch, capsys):
+def test_results_are_searched_as_their_page_shows(tmp_path, finished_study, monkeypatch):
+    finished_study.copy(tmp_path)
     monkeypatch.chdir(tmp_path)
-    run_block(PYTHON[1], tmp_path)
-    shown, printed = shown_and_printed(PYTHON[1], capsys.readouterr().out)
-    assert printed == shown != []
-    assert PYTHON[1].count("print(") == len(shown)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    blocks = after_a_command("results.md")
+    assert len(blocks) == 2
+    for block in blocks:
+        run_block(block, tmp_path)
+
+
+def test_a_folder_of_open_lth_is_read_as_its_page_shows(tmp_path, monkeypatch):
+    (block,) = after_a_command("from_open_lth.md")
+    written = write_level(tmp_path, "mnist_lenet_6_5")
+    named = re.search(r'"(open_lth_data/[^"]*)"', block)[1]
+    images = torch.zeros(6, 1, 28, 28, dtype=torch.uint8)
+    labels = torch.arange(6)
+    monkeypatch.setattr(
+        "lth.data.load_images", lambda _name: ImageData("made", images, labels, images, labels)
+    )
+    run_block(block.replace(named, str(written)).replace("k=20", "k=2"), tmp_path)
 
 
 @pytest.mark.parametrize("command", LAUNCHED)
-def test_a_command_of_the_readme_names_an_entry_point_and_parameters_it_takes(command):
+def test_a_command_of_a_page_names_an_entry_point_and_parameters_it_takes(command):
     entry_point, parameters = parsed(command)
     assert entry_point in ENTRY_POINTS
     main = importlib.import_module(f"lth.command.{entry_point}").main
@@ -108,14 +146,14 @@ def test_a_command_of_the_readme_names_an_entry_point_and_parameters_it_takes(co
 
 
 @pytest.mark.parametrize("command", commands(PAGES, "lth"))
-def test_an_lth_line_of_the_readme_is_one_that_is_understood(command):
+def test_an_lth_line_of_a_page_is_one_that_is_understood(command):
     arguments = ["--help"] if command == "lth" else [*shlex.split(command)[1:], "--help"]
     done = CliRunner().invoke(lth_command, arguments)
     assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("command", commands(PAGES, "make"))
-def test_a_make_line_of_the_readme_names_a_target(command):
+def test_a_make_line_of_a_page_names_a_target(command):
     targets = [word for word in command.split()[1:] if "=" not in word]
     assert set(targets) <= set(TARGETS)
 
