@@ -1,6 +1,7 @@
 # make study   set up and run the default study    make test   set up and run the tests (SEEDS=0,1,2 of the study)
 # make ui      look at the results                 make check  formatting, lint, types, known vulnerabilities
 # make nightly the tests that take minutes        make matrix the tests with the lowest versions allowed
+# make docs    the documentation, as a site
 # make house   draw the tree of docs/house.md again  make gpu    what only a GPU shows: right, how fast, how wide
 # make lock    write uv.lock anew, with uv           make wheel  build dist/lth-….whl
 # make CPU=1 … sets up torch without CUDA, which a machine without an NVIDIA GPU has no use for
@@ -11,9 +12,10 @@ UV ?= uv
 CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 READY := .venv/.ready
+READY_DOCS := .venv/.ready-docs
 LOWEST := .venv-lowest
 
-.PHONY: study test nightly matrix ui check house gpu lock wheel setup clean
+.PHONY: study test nightly matrix ui check docs house gpu lock wheel setup clean
 
 study: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . -e main --env-manager=local -P seeds=$(SEEDS)
@@ -38,6 +40,20 @@ check: setup
 
 house: setup
 	$(BIN)/python tests/house.py
+
+# Pictures of the gallery are drawn again where their program changed.
+GALLERY := $(patsubst examples/gallery/%.py,docs/pictures/%.png,$(filter-out %/__init__.py,$(wildcard examples/gallery/*.py)))
+
+docs: setup $(READY_DOCS) $(GALLERY)
+	$(BIN)/sphinx-build -q -W -b html -c docs/site build/docs/source build/docs/html
+	@echo "written to build/docs/html/index.html"
+
+docs/pictures/%.png: examples/gallery/%.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m examples.gallery.$* $@
+
+$(READY_DOCS): pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@mkdir -p build/docs/source && touch $@
 
 gpu: setup
 	PYTHON=$(BIN)/python bash benchmarks/gpu.sh

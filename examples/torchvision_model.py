@@ -8,7 +8,7 @@ by ARPACK on its operator, PyHessian by power iteration. Nothing is downloaded.
 
 from __future__ import annotations
 
-from importlib import import_module  # noqa: TID251  (of packages that may not be there)
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -34,7 +34,7 @@ def images(count: int) -> DataLoader[tuple[Tensor, ...]]:
 def largest_eigenvalues() -> dict[str, float]:
     """Return what each program says that the largest eigenvalue is."""
     with torch.random.fork_rng():
-        torch.manual_seed(0)  # noqa: TID251  (as users do)
+        torch.manual_seed(0)
         model = MobileNetV2(10, 0.25, _BLOCKS, dropout=0).eval()
     loader, loss = images(32), nn.CrossEntropyLoss()
     found = {"lth": float(lth.spectrum(model, loader, k=1).eigenvalues[0])}

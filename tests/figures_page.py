@@ -90,9 +90,7 @@ def table() -> str:
         kinds = ", ".join(name for kind, name in _KINDS.items() if any(isinstance(each, kind) for each in read))
         gpu, cpu = hours(read, H100, 1), hours(read, CPU, 2)
         title = exhibit.title.partition(": ")[2]
-        lines.append(
-            f"| `{number(exhibit)}` | {title} | {exhibit.paper} | {kinds} | {gpu:.1f} | {cpu:.0f} |"
-        )
+        lines.append(f"| `{number(exhibit)}` | {title} | {exhibit.paper} | {kinds} | {gpu:.1f} | {cpu:.0f} |")
     return "\n".join(lines)
 
 

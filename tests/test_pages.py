@@ -124,9 +124,7 @@ def test_a_folder_of_open_lth_is_read_as_its_page_shows(tmp_path, monkeypatch):
     named = re.search(r'"(open_lth_data/[^"]*)"', block)[1]
     images = torch.zeros(6, 1, 28, 28, dtype=torch.uint8)
     labels = torch.arange(6)
-    monkeypatch.setattr(
-        "lth.data.load_images", lambda _name: ImageData("made", images, labels, images, labels)
-    )
+    monkeypatch.setattr("lth.data.load_images", lambda _name: ImageData("made", images, labels, images, labels))
     run_block(block.replace(named, str(written)).replace("k=20", "k=2"), tmp_path)
 
 

@@ -1,8 +1,9 @@
-"""Sphinx, told of the pages: `make docs` writes them to build/docs/html, without a network; a warning is an error.
+"""Sphinx, told of the pages: `make docs` writes them to build/docs/html, without a network.
 
-Sphinx rather than MkDocs: its search and theme work from a folder, autodoc imports what it documents, so a name that is gone
-is an error, and Material for MkDocs ends in May 2027. Pages stay plain Markdown, which every other reader shows as well;
-Furo is read on a phone and in the dark. Of Sphinx's galleries none is used: a picture here is a file that `make` keeps.
+Sphinx rather than MkDocs: its search and theme work from a folder, autodoc imports what it documents, so a
+name that is gone is an error, and Material for MkDocs ends in May 2027. Pages stay plain Markdown, which
+every other reader shows as well; Furo is read on a phone and in the dark. Of Sphinx's galleries none is
+used: a picture here is a file that `make` keeps.
 """
 
 from __future__ import annotations

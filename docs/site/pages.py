@@ -1,6 +1,7 @@
-"""The pages of the site, put together for Sphinx: those of `docs/`, and what is made of README, examples and results.
+"""The pages of the site, put together for Sphinx: those of `docs/`, and what is made of other files.
 
-A link to a file of the project that is no page leads to a copy of it.
+README, CHANGELOG, examples and results become pages. A link to a file of the
+project that is no page leads to a copy of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from pathlib import Path
 import jupytext
 
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)]*)?\)")
-_MADE = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "results/README.md": "evidence.md"}
+_MADE = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "results/README.md": "evidence.md",
+}
 SOURCE = Path("build", "docs", "source")  # in the project
 
 
@@ -30,6 +36,7 @@ def write_pages(root: Path) -> None:
     made = {
         "README.md": (root / "README.md").read_text() + (root / "docs" / "site" / "contents.md").read_text(),
         "CHANGELOG.md": (root / "CHANGELOG.md").read_text(),
+        "CONTRIBUTING.md": (root / "CONTRIBUTING.md").read_text(),
         "results/README.md": evidence(root / "results"),
     }
     for name, text in made.items():
@@ -85,7 +92,9 @@ def gallery(root: Path) -> str:
 def notebook(path: Path) -> str:
     """Return a notebook as a page."""
     cells = jupytext.read(path, fmt="py:percent").cells
-    shown = [cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```" for cell in cells]
+    shown = [
+        cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```" for cell in cells
+    ]
     how = f"As a notebook: `jupytext --to ipynb examples/notebooks/{path.name}`."
     return "\n\n".join([*shown, how]) + "\n"
 

@@ -1,7 +1,8 @@
 """A pulled checkpoint, analysed downstream.
 
-A solution is loaded from the tracking store by its place in a study. It brings its weights, mask and network: which layers did
-pruning thin out, and what does pruning more of it without training do to its loss?
+A solution is loaded from the tracking store by its place in a study. It brings its weights, mask and
+network: which layers did pruning thin out, and what does pruning more of it without training do to its
+loss?
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A sweep, and one question asked of all its studies.
 
-Does the ticket of half the weights keep the accuracy, whichever the learning rate? Two studies of two levels each; `lth.results` is one
-data frame of them.
+Does the ticket of half the weights keep the accuracy, whichever the learning rate? Two studies of two
+levels each; `lth.results` is one data frame of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The geometry of a ticket.
 
-A network is pruned once and trained again from its rewind point. At the point that pruning leaves and at the new solution, in
-the same space, along the same directions: how far does the loss stay low, and how sharply does it curve?
+A network is pruned once and trained again from its rewind point. At the point that pruning leaves and at
+the new solution, in the same space, along the same directions: how far does the loss stay low, and how
+sharply does it curve?
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from matplotlib.figure import Figure
 import lth
 from lth.plan.place import Place, Point
 
-SETTING = {"levels": 1, "epochs": 8, "milestones": "4ep,6ep", "k": 15, "directions": 20, "hessian_examples": 256}
+SETTING = {
+    "levels": 1,
+    "epochs": 8,
+    "milestones": "4ep,6ep",
+    "k": 15,
+    "directions": 20,
+    "hessian_examples": 256,
+}
 
 
 def main() -> Figure:

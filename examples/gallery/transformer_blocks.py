@@ -1,7 +1,8 @@
-"""Which part of a transformer curves?
+"""Which part of a transformer curves.
 
-`examples/own_transformer.py` on characters, trained for a moment by AdamW. The leading eigenvalues of blocks of its Hessian: of the
-embeddings, of attention, of the hidden layers. A block's largest is never above that of the whole (Cauchy).
+`examples/own_transformer.py` on characters, trained for a moment by AdamW. The leading eigenvalues of
+blocks of its Hessian: of the embeddings, of attention, of the hidden layers. A block's largest is never
+above that of the whole (Cauchy).
 """
 
 from __future__ import annotations

@@ -327,8 +327,8 @@ def sharpness(
 ) -> Sharpness:
     """Return how much the loss rises when each weight changes by a share of itself, in its unit.
 
-    On average over δ ~ N(0, ρ² w²) and over δ uniform in |δᵢ| ≤ ρ|wᵢ|, draw by draw; at worst in ‖δ/|w|‖₂ ≤ ρ
-    and in |δᵢ| ≤ ρ|wᵢ|, of each batch of up to 128 examples, as far as it was found.
+    On average over δ ~ N(0, ρ² w²) and over δ uniform in `|δᵢ| ≤ ρ|wᵢ|`, draw by draw; at worst in
+    `‖δ/|w|‖₂ ≤ ρ` and in `|δᵢ| ≤ ρ|wᵢ|`, of each batch of up to 128 examples, as far as it was found.
 
     Args:
         model: At the point.
@@ -382,7 +382,7 @@ def volume(
 ) -> LocalVolume:
     """Return the volume of {loss ≤ cutoff} around a model, as it is seen from there along rays.
 
-    log Vol = log V + log |det P| + log E[R(P z)ⁿ], in nats: R is the radius along P z, z uniform on the unit
+    `log Vol = log V + log |det P| + log E[R(P z)ⁿ]`, in nats: R is the radius along P z, z uniform on the unit
     sphere of the n coordinates that may move, V the volume of the unit ball, and P the inverse root of the
     Hessian as its k leading eigenpairs and its trace tell it. Volumes are in units of the weights to the power
     n. Compare models in spaces of equally many dimensions, by one cutoff.

@@ -85,7 +85,9 @@ def test_more_work_takes_longer(parameter, more):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_readme_tells_the_hours_that_are_predicted(preset):
     (row,) = re.findall(
-        rf"^\| `{preset}` \| ([\d.,]+) \| ([\d.,]+) \|$", (ROOT / "docs" / "presets.md").read_text(), re.MULTILINE
+        rf"^\| `{preset}` \| ([\d.,]+) \| ([\d.,]+) \|$",
+        (ROOT / "docs" / "presets.md").read_text(),
+        re.MULTILINE,
     )
     setting, size = PRESETS[preset], SIZES[preset]
     hours = [
