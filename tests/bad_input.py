@@ -133,7 +133,7 @@ LEVELS = [
     BadInput("baseline", ("--level=1", "--kind=one-shot"), "did you mean one_shot?"),
     BadInput("baseline", ("--level=0", "--kind=one_shot"), "0 is the dense network"),
     BadInput("analyze", ("--level=x",), "'x' is not a level"),
-    BadInput("analyze", ("--measures=volume",), "'volume' unknown; known are spectra, radii"),
+    BadInput("analyze", ("--measures=entropy",), "'entropy' unknown; known are spectra, radii"),
     BadInput("analyze", ("--measures=",), "measures='': '' unknown"),
     BadInput("analyze", ("--fresh=true",), "fresh=true needs a level"),
     BadInput("analyze", ("--level=0", "--measures=lines"), "level 0 has no lines of its own; it has spectra"),

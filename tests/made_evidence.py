@@ -15,6 +15,7 @@ from lth.measure.distance import Travel
 from lth.measure.function_space import Functions
 from lth.measure.interpolation import Interpolation
 from lth.measure.kept_path import Reached
+from lth.measure.kind.aligned import MATCHINGS, TREATMENTS, Aligned, Match, Units
 from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.function import ALL_LAYERS, Masks, StudyFunctions
@@ -31,6 +32,7 @@ from lth.measure.surface import Marker, Surface
 from lth.measure.trajectory import Trajectories
 from lth.measure.volume import LocalVolume
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DistanceJob,
     ForecastJob,
@@ -84,6 +86,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (SharpnessJob, lambda job: _sharpness(job, setting, stream)),
         (PathJob, _paths),
         (ForecastJob, lambda job: _forecast(job, setting, stream)),
+        (AlignedJob, lambda job: _aligned(setting, stream)),
         (VolumeJob, lambda job: {beside: _volume(job, setting, stream) for beside in job.beside}),
     )
     return Evidence(
@@ -284,6 +287,20 @@ def _line(job: LineJob, setting: Setting, stream: np.random.Generator) -> Line:
     if job.start.form == "projection" and job.end.place.kind == "imp":
         height = 0.0
     return Line(*(_path(h + 0.001 * float(stream.random()), setting) for h in (height, height / 2)))
+
+
+def _aligned(setting: Setting, stream: np.random.Generator) -> Aligned:
+    """A barrier that is smaller where units are matched and statistics estimated anew, and does not vanish."""
+    heights = {"identity": 3.0, "weights": 1.2, "activations": 0.6}
+    lines = {
+        (matching, treatment): _path(
+            heights[matching] / (1 + (treatment != "stored")) + 0.01 * float(stream.random()), setting
+        )
+        for matching in MATCHINGS
+        for treatment in TREATMENTS
+    }
+    matches = {matching: Match(0.9, 0.2, 0.8, 0.4, 3, converged=True) for matching in MATCHINGS}
+    return Aligned(Units(3, 40, 12, 2, ("0.weight.1: an input",), ""), matches, lines)
 
 
 def _path(height: float, setting: Setting) -> Interpolation:

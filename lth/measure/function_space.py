@@ -137,6 +137,16 @@ def compare_functions(
 
     Raises:
         ValueError: If there are fewer than four examples.
+
+    Example:
+        Of two that always name the other class:
+
+        >>> from lth.data.drained import examples_of
+        >>> network = nn.Linear(1, 2, bias=False)
+        >>> up, down = (Weights({"weight": torch.tensor([[sign], [0.0]])}, {}) for sign in (1.0, -1.0))
+        >>> examples = examples_of((torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])))
+        >>> float(compare_functions(network, [up, down], examples).disagreement[0, 1])
+        1.0
     """
     if len(examples) < LEAST:
         raise InputError(f"functions can't be compared on {len(examples)} examples; give at least {LEAST}")
@@ -178,6 +188,13 @@ def compare_layers(
         ValueError: If there are fewer than four examples, or a network shows no layer.
 
     Source: Kornblith et al. 2019, arXiv 1905.00414, Fig. 2.
+
+    Example:
+        >>> from lth.data.drained import examples_of
+        >>> network = nn.Sequential(nn.Linear(3, 2))
+        >>> found = compare_layers(network, network, examples_of((torch.randn(20, 3), torch.zeros(20))))
+        >>> {pair: round(value, 4) for pair, value in found.items()}
+        {('0', '0'): 1.0}
     """
     if len(examples) < LEAST:
         raise InputError(f"layers can't be compared on {len(examples)} examples; give at least {LEAST}")

@@ -97,6 +97,20 @@ def sharpness_at(
 
     Raises:
         ValueError: If a size is not positive.
+
+    Example:
+        (w - 2)² rises from 0 at w = 2 to (2ρ)² at worst.
+
+        >>> from lth.data.drained import examples_of
+        >>> from lth.network.mask import Mask
+        >>> from lth.training.objective import Objective
+        >>> network = nn.Linear(1, 1, bias=False)
+        >>> weights = Weights({"weight": torch.tensor([[2.0]])}, {})
+        >>> space, loss = LevelSpace(Mask.dense(network), weights), Objective("mse")
+        >>> examples = examples_of((torch.tensor([[1.0]]), torch.tensor([[2.0]])))
+        >>> found = sharpness_at(network, weights, space, examples, rho=[0.5], draws=2, objective=loss)
+        >>> found.worst_2.tolist()
+        [[1.0]]
     """
     if not all(0 < size < math.inf for size in rho):
         raise InputError(f"rho={','.join(map(str, rho))}: sizes of a change must be positive")

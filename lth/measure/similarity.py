@@ -72,6 +72,10 @@ def cka_of(hsic: Tensor) -> Tensor:
 
     Args:
         hsic: Of every pair, a sum or mean over batches, (m, m).
+
+    Example:
+        >>> cka_of(torch.tensor([[4.0, 1.0], [1.0, 1.0]])).tolist()
+        [[1.0, 0.5], [0.5, 1.0]]
     """
     own = hsic.diagonal()
     lengths = torch.where(own > 0, own, torch.nan).sqrt()

@@ -23,7 +23,21 @@ def loss_and_slope(
     objective: Objective,
     flat: Tensor,
 ) -> tuple[float, Tensor]:
-    """Return the mean loss of a network over examples, and its gradient, zero of frozen parameters."""
+    """Return the mean loss of a network over examples, and its gradient, zero of frozen parameters.
+
+    Example:
+        Of (w - 2)² at w = 1:
+
+        >>> from lth.data.drained import examples_of
+        >>> from lth.network.mask import Mask
+        >>> network, point = torch.nn.Linear(1, 1, bias=False), torch.tensor([1.0])
+        >>> weights = Weights({"weight": point.reshape(1, 1)}, {})
+        >>> function, space = Folded(network, point.device), LevelSpace(Mask.dense(network), weights)
+        >>> examples = examples_of((torch.tensor([[1.0]]), torch.tensor([[2.0]])))
+        >>> loss, slope = loss_and_slope(function, weights, space, examples, Objective("mse"), point)
+        >>> loss, slope.tolist()
+        (1.0, [-2.0])
+    """
     dtype = torch.float64 if flat.dtype == torch.float64 else torch.float32
     leaves = function.leaves(Weights(space.unflatten(flat), weights.buffers), dtype)
     free = {name: tensor for name, tensor in leaves.parameters.items() if tensor.requires_grad}

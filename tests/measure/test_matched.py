@@ -109,7 +109,10 @@ def test_a_path_goes_from_the_start_of_a_training_to_its_end(place, first):
 
 
 def test_a_training_whose_weights_were_not_kept_is_named_with_what_to_do():
-    with pytest.raises(ValueError, match="kept no weights on its way; train with trajectory=log or every"):
+    with pytest.raises(
+        ValueError,
+        match="which is to be followed; train with trajectory=log or every",
+    ):
         found_by(JOBS[1], trajectory=lambda place: {})
 
 

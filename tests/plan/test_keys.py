@@ -48,6 +48,7 @@ OTHERWISE = {
     "density_probes": "3",
     "density_steps": "3",
     "volume_directions": "30",
+    "align_points": "5",
     "hessian_examples": "3",
     "directions": "3",
     "rho": "0.3",

@@ -9,10 +9,12 @@ from made_evidence import made_evidence
 from lth.measure.curvature.density import SpectralDensity
 from lth.measure.kind.take import KINDS
 from lth.plan.jobs import (
+    AlignedJob,
     CurvatureJob,
     DensityJob,
     ForecastJob,
     FunctionJob,
+    MarkersJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -43,7 +45,7 @@ _UNITS = (
     "coordinates",
     "test examples",
     "variance",
-    "in the plane",
+    "axes are fixed",
     "variance",
     "in the plane",
 )
@@ -69,6 +71,9 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[PathJob] = said([*made_evidence(last=2, beyond="path").measured.items()][-1:])
     forecasts = made_evidence(last=2, beyond="forecast").forecasts
     told[ForecastJob] = said((ForecastJob(point), found) for point, found in forecasts.items())
+    told[AlignedJob] = said(made_evidence(last=2, beyond="aligned").aligned.items())
+    markers = made_evidence(last=2, methods="snip").measured.items()
+    told[MarkersJob] = said((job, found) for job, found in markers if isinstance(job, MarkersJob))
     assert told.keys() == KINDS.keys()
     for text in told.values():
         for line in text.splitlines():

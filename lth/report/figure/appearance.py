@@ -54,7 +54,7 @@ METHODS: Mapping[Kind, Appearance] = {
     "shuffled": Appearance("#BBBBBB", "X", 1.2),
     "signs_only": Appearance("#EE8866", "P", 1.2),
     "magnitudes_only": Appearance("#44BB99", "*", 1.6),
-    "distribution_only": Appearance("#332288", "v"),
+    "distribution_only": Appearance("#6699CC", "v"),
     "cyclic_random": Appearance("#997700", "^"),
     "own_method": Appearance("#882255", "D"),
 }
