@@ -133,7 +133,9 @@ def _draw_barriers(axes: Axes, evidences: Sequence[Evidence], treatment: str, *,
         )
         x = [position + shift for position in range(len(columns))]
         draw_bars(axes, x, values, LOOKS[matching], MATCHINGS[matching], "")
-    axes.set_xticks(range(len(columns)), list(columns), fontsize=SMALL_TEXT_SIZE, rotation=40, ha="right")
+    names = [name.replace(" → ", "\n→ ").replace(", mean", "\n(mean)") for name in columns]
+    # Upright: slanted names would take their width from the panels.
+    axes.set_xticks(range(len(columns)), names, fontsize=SMALL_TEXT_SIZE, rotation=90)
     axes.set_xlim(-0.6, len(columns) - 0.4)
     axes.set_ylim(bottom=0)
 
