@@ -82,6 +82,11 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
         if "distances" in wanted:
             study.distances(place, adopt=True, fresh=fresh)
             jobs.append(study.distances_of(place))
+        if not jobs:
+            raise InputError(
+                f"level {place} has no {', '.join(wanted)} of its own, which the whole study has; ask for it "
+                "with level=all"
+            )
         _tell(study, jobs)
 
 

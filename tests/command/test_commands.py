@@ -143,6 +143,13 @@ def test_analyze_takes_what_eigenvectors_and_parts_say_of_a_level_when_asked(fin
     assert len(re.findall(r"log_eig_product over 8 examples +at w\(0\)", result.output)) == 2
 
 
+@pytest.mark.parametrize("measure", ["function", "path"])
+def test_what_only_a_whole_study_has_is_not_measured_of_a_level_without_a_word(measure, finished):
+    result = call(analyze, "--level", "1", "--measures", measure)
+    assert result.exit_code == 1
+    assert f"level 1 has no {measure} of its own" in " ".join(result.output.split())
+
+
 def test_parameters_are_spelled_with_underscores_or_hyphens(tracking):
     assert call(train_dense, "--prune-fraction", "0.3").exit_code == 0
     assert call(train_dense, "--prune_fraction", "0.3").exit_code == 0
