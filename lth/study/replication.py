@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lth.cores import usable_cores
 from lth.errors import InputError, MendableError
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lth.study.engine.ray import RayWorkers
 
 _POLL_SECONDS = 2.0
+Found = TypeVar("Found")
 
 
 def _check_drawn_here() -> None:
@@ -336,16 +337,28 @@ class Replication:
 
     def _computed(self, manner: Manner) -> list[Evidence]:
         """Return what was found; what is gone since is computed again."""
+        return self.read_anew(self._read, lambda: self.finish(manner))
+
+    def read_anew(self, read: Callable[[], Found], compute: Callable[[], object]) -> Found:
+        """Return what is read of finished runs; what is gone since is given up and computed again, once each.
+
+        Args:
+            read: Reads it.
+            compute: Computes what is missing.
+
+        Raises:
+            LostResultError: If what was computed again is gone, too.
+        """
         given_up: set[str] = set()
         while True:
             try:
-                return self._read()
+                return read()
             except LostResultError as lost:
                 if lost.run_id in given_up:
                     raise
                 given_up.add(lost.run_id)
                 self._give_up(lost)
-                self.finish(manner)
+                compute()
 
     def _stored(self, exhibits: Sequence[Exhibit] | None) -> str:
         """Draw what was found; what is gone since is missing."""

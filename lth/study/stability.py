@@ -23,7 +23,6 @@ from lth.solution.problem import Problem
 from lth.study.completion import ALONE, Manner
 from lth.study.desk import StudyDesk
 from lth.study.forecast import hardware_of
-from lth.study.record.load import LostResultError
 from lth.study.record.stability import FIGURE, Asked, log_stability
 from lth.study.replication import Replication
 from lth.study.study import Study
@@ -192,17 +191,8 @@ class StabilityOfTraining:
             UnfinishedError: If tasks failed; all is done that does not need them.
         """
         self.check()
-        given_up: set[str] = set()
-        while True:
-            self._carry_out(manner)
-            try:
-                return self._tell()
-            except LostResultError as lost:
-                if lost.run_id in given_up:
-                    raise
-                given_up.add(lost.run_id)
-                self._say(f"{lost.name}: what run {lost.run_id} held is gone from {lost.sought}")
-                self._store.mark_lost(lost.run_id, lost.sought)
+        self._carry_out(manner)
+        return self._replication.read_anew(self._tell, lambda: self._carry_out(manner))
 
     def summary(self, run_id: str) -> str:
         """Return what was found, as its run states it."""
