@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 import torch
+from kept_steps import Keeper
 from problems import (
     SPEC,
     assert_same_state,
@@ -29,7 +30,6 @@ from lth.plan.place import Place
 from lth.randomness import generator
 from lth.solution.checkpoint import read_solution, write_solution
 from lth.solution.problem import check_end
-from lth.solution.progress_file import KeptProgress, read_progress, write_progress
 from lth.solution.recipe import Start, first_step, start_sparse
 from lth.solution.recipe.ac_dc import phases
 from lth.solution.recipe.gradual import moments
@@ -42,20 +42,6 @@ LEVEL = 2
 MOVING = ("rigl", "set", "gradual", "ac_dc", "safe")
 BY_SIZE = ("gradual", "ac_dc", "safe")
 PLAIN = Procedure("none", "fp32", 0)
-
-
-class Keeper:
-    """Keeps the progress after every step, as a file would."""
-
-    def __init__(self) -> None:
-        self.kept: list[Progress] = []
-
-    def is_due(self) -> bool:
-        return True
-
-    def keep(self, progress: Progress) -> None:
-        written = write_progress(KeptProgress(progress, "key", "environment", 0.0, {}))
-        self.kept.append(read_progress(*written).progress)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from gpu_problem import CPU, Run, digest_of, examples
+from kept_steps import Keeper
 from recorded import graphs_on_a_cpu
 
 from lth.network import build_network
@@ -51,20 +52,6 @@ PAIRS = [
     ("forgetful", "adamw"),
     ("forgetful", "own"),
 ]
-
-
-class Keeper:
-    """Keeps the progress after every step, as a file would."""
-
-    def __init__(self) -> None:
-        self.kept: list[Progress] = []
-
-    def is_due(self) -> bool:
-        return True
-
-    def keep(self, progress: Progress) -> None:
-        written = write_progress(KeptProgress(progress, "key", "environment", 0.0, {}))
-        self.kept.append(read_progress(*written).progress)
 
 
 def trained(movement: str, recipe: str, **options: object) -> Training:
