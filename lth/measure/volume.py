@@ -168,7 +168,7 @@ def quadratic_preconditioner(
     """Return H^(-1/2), as far as H is known: by eigenpairs, and of the rest by the mean that the trace leaves.
 
     Eigenvalues that are not positive beyond float32's rounding count to the rest. Where the mean of that is not
-    above zero beyond twice its error, the rest has the scale of the last eigenvector; `volumes_at` goes on.
+    above zero beyond twice its error, the rest has the scale of the last eigenvector; `fitted` goes on.
 
     Args:
         eigenvalues: (k,), largest first.
@@ -192,7 +192,7 @@ def quadratic_preconditioner(
     return Preconditioner(vectors[:count], scales, min(mean, least) ** -0.5, dimension)
 
 
-def _fitted(
+def fitted(
     preconditioner: Preconditioner,
     losses: Losses,
     draws: Sequence[Tensor],
@@ -209,6 +209,15 @@ def _fitted(
         draws: z, each (n,); not those that the volume is of.
         cutoff: Absolute, nats an example.
         loss_at_point: At the point.
+
+    Example:
+        2 x² is ½ at a distance of ½, which is then that of the draws.
+
+        >>> known = Preconditioner(torch.zeros(0, 1), torch.zeros(0), 1.0, 1)
+        >>> losses = lambda steps: [2 * float(step) ** 2 for step in steps]
+        >>> found = fitted(known, losses, [torch.ones(1), -torch.ones(1)], cutoff=0.5, loss_at_point=0.0)
+        >>> [round(each, 2) for each in found(torch.ones(1)).tolist()]
+        [0.5]
     """
 
     def tried(factor: float) -> tuple[float, Preconditioner]:
@@ -391,7 +400,7 @@ def volumes_at(
         return space.restrict(space.unflatten(full.to(preconditioner.vectors.device)))
 
     pilots = list(draws(_PILOTS, "volume_pilot"))
-    suited = _fitted(preconditioner, losses, pilots, min(cutoffs), loss_at_point)
+    suited = fitted(preconditioner, losses, pilots, min(cutoffs), loss_at_point)
     return {
         cutoff: local_volume(
             losses,

@@ -13,7 +13,7 @@ from lth.measure.tail import largest_index, tail_index
 from lth.measure.volume import (
     LocalVolume,
     Preconditioner,
-    _fitted,
+    fitted,
     local_volume,
     log_ball,
     quadratic_preconditioner,
@@ -45,7 +45,7 @@ def log_ellipsoid(curvature: np.ndarray) -> float:
 def measured(losses, preconditioner, count=100, seed=0):
     dimension = preconditioner.dimension
     pilots = draws(dimension, 4, seed, "volume_pilot")
-    suited = _fitted(preconditioner, losses, pilots, HEIGHT, 0.0)
+    suited = fitted(preconditioner, losses, pilots, HEIGHT, 0.0)
     return local_volume(losses, suited, draws(dimension, count, seed), HEIGHT, loss_at_point=0.0)
 
 
@@ -110,7 +110,7 @@ def test_a_lopsided_basin_of_no_quadratic_has_its_volume_within_the_interval(pow
 def test_the_scale_of_the_rest_is_found_wherever_it_is_looked_for_first(start):
     curvature = np.concatenate([np.geomspace(1e4, 100, 10), np.full(190, 1.0)])
     begun = Preconditioner(torch.eye(200)[:10], torch.from_numpy(curvature[:10] ** -0.5), start, 200)
-    found = _fitted(begun, quadratic(curvature), draws(200, 4), HEIGHT, 0.0)
+    found = fitted(begun, quadratic(curvature), draws(200, 4), HEIGHT, 0.0)
     assert 0.5 < found.rest / float(found.scales[0] * 100) < 2  # its step
 
 
