@@ -1,6 +1,6 @@
 """Where the time of a Hessian's product and of a loss goes on a GPU, and what would cut it.
 
-By the rates of one H100 (`benchmarks/README.md`) three fifths of measuring are products and the rest is losses.
+By the rates of one H100 (`docs/benchmarks.md`) three fifths of measuring are products and the rest is losses.
 Both are cuDNN's convolutions, at a sixth of the peak in float32. Launches, of which a product is one, and waits
 for the device are next to nothing. So what is tried here changes which convolutions cuDNN computes, or how many
 at once:

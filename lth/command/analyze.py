@@ -21,6 +21,7 @@ from lth.plan.jobs import (
     parse_measures,
     study_jobs,
 )
+from lth.setting.reader import names
 from lth.setting.terms import speaking
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def main(level: str, measures: str | None, **options: str | None) -> None:
 
 def _asking(options: Mapping[str, str | None], wanted: tuple[Measure, ...]) -> dict[str, str | None]:
     """Return options that ask for what is wanted beyond the paper as well, since it was named."""
-    written = options.get("beyond") or "none"
-    asked = [name.strip() for name in written.split(",") if name.strip() not in ("", "none")]
+    asked = list(names(options.get("beyond") or "none"))
     asked += [measure for measure in wanted if measure in BEYOND and measure not in asked]
     return dict(options) | ({"beyond": ",".join(asked)} if asked else {})
 

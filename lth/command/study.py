@@ -38,7 +38,7 @@ from lth.command.workers import Table
 @click.option(
     "--figures",
     default=None,
-    help="Such as 5,12,table1: does only what these are drawn of, and draws them. [all]",
+    help="Such as 5,12,table1: does only what these are drawn of, in this process, and draws them. [all]",
 )
 @study_options
 def main(seeds: str | None, plan: str | None, declare: str | None, figures: str | None, **options: Any) -> None:
