@@ -247,6 +247,7 @@ def test_mlflow_run_logs_to_the_run_it_created_and_ends_it(mlflow_run):
     assert Store().search("attributes.status = 'RUNNING'") == []
 
 
+@pytest.mark.nightly
 def test_mlflow_run_with_a_wrong_parameter_fails_and_the_run_says_why(mlflow_run):
     with pytest.raises(ExecutionException):
         mlflow_run("imp_level", level="3", prune_fraction="1.5")
