@@ -1,7 +1,8 @@
 """Publishes a finished study: `python -m studies.publish results/<name> <the options of the study>`.
 
 Into the folder go the claims (CSV, Markdown, a figure), the figures and tables of the report, and `study.json`:
-the settings, the content keys, what computed it, and the hours it took. Checkpoints stay in the store.
+the settings, the content keys, what computed it, and the hours it took; and a model card. Checkpoints stay in
+the store.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lth.command.options import opened_replication, study_options
 from lth.evidence.evidence import Evidence
 from lth.study.replication import Replication
 from lth.tracking.store import COMPUTED_BY
+from studies.card import FILE, card
 
 _COMMIT = "mlflow.source.git.commit"
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "mlflow")
@@ -61,6 +63,7 @@ def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -
     evidences = [study.evidence() for study in replication.studies]
     content = _study(replication, run_id, evidences)
     (folder / "study.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    (folder / FILE).write_text(card(folder))
 
 
 def _study(replication: Replication, run_id: str, evidences: list[Evidence]) -> dict[str, Any]:

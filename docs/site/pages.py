@@ -10,6 +10,7 @@ import ast
 import posixpath
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import jupytext
@@ -106,5 +107,21 @@ def evidence(results: Path) -> str:
         title, _, claims = (folder / "claims.md").read_text().partition("\n")
         apart = re.sub(r"^(?!\||$)(.*)$", r"\1\n", claims, flags=re.MULTILINE)
         pictures = [f"![{path.stem}]({folder.name}/{path.name})" for path in sorted(folder.glob("*.png"))]
-        parts += [f"## {title.lstrip('# ')}", apart, f"### Figures of {folder.name}", *pictures]
+        cards = [
+            re.sub("^#", "##", path.read_text(), flags=re.MULTILINE) for path in folder.glob("model_card.md")
+        ]
+        head = [f"## {title.lstrip('# ')}", decided(claims), apart]
+        parts += [*head, *cards, f"### Figures of {folder.name}", *pictures]
     return "\n\n".join(parts) + "\n"
+
+
+def decided(claims: str) -> str:
+    """Return how many claims of a published study hold, by both ways of judging."""
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in claims.splitlines() if line.startswith("|")
+    ]
+    counted = {
+        way: Counter(row[rows[0].index(way)] for row in rows[2:]) for way in ("on average", "in every case")
+    }
+    said = [f"| {way} | {c['supported']} | {c['refuted']} | {c['undecided']} |" for way, c in counted.items()]
+    return "\n".join(["| claims | supported | refuted | undecided |", "|---|---|---|---|", *said])
