@@ -34,15 +34,15 @@ Studying sparse networks and their loss landscape: the masks, the weights and wh
 
 ## Not meant for
 
-Deciding anything about people or things. The images are small and few, the networks far from the best known, and
-nothing was measured of robustness, calibration, or how errors spread over classes and groups. Intervals are over
-seeds of this data set and network alone.
+Deciding anything about people or things. The images are small and few, the networks far from the best known.
+Nothing was measured of robustness, calibration, or how errors spread over classes and groups. Intervals are
+over seeds of this data set and network alone.
 
 ## Getting them
 
 Checkpoints are not in git. `bash studies/{name}.sh` trains them again: to the same bits on the same kind of
-processor with the versions above, elsewhere to other bits and so somewhat other numbers. Each is then a logged model
-of its run, with a card of its own; `lth.load_solution(…)` or `mlflow.pytorch.load_model("models:/…")` loads it.
+processor with the versions above, elsewhere to other bits and so somewhat other numbers. Each is then a logged
+model of its run, with a card of its own; `lth.load_solution(…)` or `mlflow.pytorch.load_model("models:/…")` loads it.
 """
 
 
