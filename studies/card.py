@@ -42,8 +42,8 @@ over seeds of this data set and network alone.
 
 Checkpoints are not in git. `bash studies/{name}.sh` trains them again: to the same bits on the same kind of
 processor with the versions above, elsewhere to other bits and so somewhat other numbers. Each is then a logged
-model of its run, with a card of its own; `lth.load_solution(…)` or `mlflow.pytorch.load_model("models:/…")` loads
-it.
+model of its run, with a card of its own; `lth.load_solution(…)` or
+`mlflow.pytorch.load_model("models:/…")` loads it.
 """
 
 
