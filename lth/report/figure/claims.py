@@ -40,6 +40,7 @@ _SEED_SHIFT = 0.24  # of a case: the seeds stand beside their mean
 _FEWEST_SLOTS = 5  # for cases in a panel: where there are fewer, they stay together in the middle
 _REACH = 1.0  # times what the seeds span: how far beyond them an interval may stretch a panel
 _MOST_LABELS = 9  # of levels under a panel
+_MOST_SLANTED = 12  # names under a panel, which would run into each other
 
 
 def on_pages(findings: Sequence[Finding]) -> list[Sequence[Finding]]:
@@ -206,9 +207,11 @@ def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
         axes.set_xlabel("level L", fontsize=SMALL_TEXT_SIZE)
         return
     labels = [outcome.case.label for outcome in outcomes]
-    turned: dict[str, Any] = (
-        {"rotation": 50, "ha": "right", "rotation_mode": "anchor"} if len(labels) > 1 else {}
-    )
+    turned: dict[str, Any] = {}
+    if len(labels) > _MOST_SLANTED:
+        turned = {"rotation": 90, "ha": "right", "va": "center", "rotation_mode": "anchor"}
+    elif len(labels) > 1:
+        turned = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(outcomes)), labels, fontsize=SMALL_TEXT_SIZE, **turned)
     axes.set_xlabel(f"at level {outcomes[0].case.level}", fontsize=SMALL_TEXT_SIZE)
 
