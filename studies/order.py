@@ -1,7 +1,7 @@
 """Accuracies beside the order that papers give: `python -m studies.order FILE.csv --level=4 --seeds=0,1,2`.
 
-A row a pair of ways to a sparse network, of which a paper says that one attains more at the same density: by how
-much it does here, on average over the seeds that have both, and in how many of them.
+A row a pair of ways to a sparse network, of which a paper says that one attains more at the same density: by
+how much it does here, on average over the seeds that have both, and in how many of them.
 """
 
 from __future__ import annotations
