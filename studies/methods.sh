@@ -23,7 +23,7 @@ study=(
 seeds=${SEEDS:-$all}
 "$PYTHON" -m entrypoints.study --seeds=$all "${study[@]}" --declare=only
 # These came after the declaration, and the report says so of their claims.
-study+=(--methods=$methods,rigl,set,gradual,ac_dc,safe)
+study+=(--methods=$methods,rigl,set,gradual,ac_dc,safe,permuted,unpermuted)
 if [ "${TO:-report}" = measurements ]; then
     for seed in ${seeds//,/ }; do
         "$PYTHON" -m entrypoints.analyze --seed="$seed" "${study[@]}"

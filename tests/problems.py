@@ -20,11 +20,12 @@ from lth.network import build_network
 from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
-from lth.plan.place import Place
+from lth.plan.place import OtherDense, Place
 from lth.setting.network import NetworkSpec
 from lth.setting.preset import PRESETS
 from lth.setting.setting import Setting, with_overrides
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
+from lth.solution.recipe.beside import start_other
 from lth.solution.solution import Solution
 from lth.training.schedule import resolve_schedule
 from lth.training.train import Procedure, TrainingState, train
@@ -229,7 +230,16 @@ def ingredients(level: int = 2) -> Ingredients:
         dense=dense_solution(),
         network=build_network(SPEC, 99),  # its own weights are no one's
         examples=training_data().train,
+        other=other_dense_solution(),
     )
+
+
+@cache
+def other_dense_solution() -> Solution:
+    """Return the dense network from another initialisation, of the shared study."""
+    setting = tiny_setting()
+    dense = start_dense(build_network(SPEC, setting.seed), setting, 40)
+    return run_start(start_other(dense, SPEC, setting.seed), setting, OtherDense.trained(), None)
 
 
 @cache

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from lth.data import Examples
 from lth.data.drained import examples_of
 from lth.errors import InputError
-from lth.measure.alignment.activations import activation_pairs
-from lth.measure.alignment.matching import match, weight_pairs
 from lth.measure.curvature.density import SpectralDensity, spectral_density
 from lth.measure.curvature.hessian import HessianOperator
 from lth.measure.curvature.krylov import KrylovBasis
@@ -40,7 +38,9 @@ from lth.network.pruned import unpruned_copy
 from lth.network.space import LevelSpace
 from lth.network.symmetry import PermutationSpec
 from lth.network.symmetry import symmetries as read_symmetries
+from lth.network.symmetry.activations import activation_pairs
 from lth.network.symmetry.derive import traced
+from lth.network.symmetry.matching import match, weight_pairs
 from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.setting.setting import DirectionNorm

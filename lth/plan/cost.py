@@ -34,7 +34,7 @@ from lth.plan.jobs import (
     SurfaceJob,
     VolumeJob,
 )
-from lth.plan.place import Beside, Copy, DenseState, Place
+from lth.plan.place import Beside, Copy, DenseState, OtherDense, Place
 from lth.plan.tasks import Task
 from lth.setting.setting import DirectionNorm, Setting
 
@@ -160,7 +160,7 @@ def _epochs(task: Task, place: Place, setting: Setting, size: Size) -> float:
     if not isinstance(place, Beside):
         return setting.training.epochs * (1 + place.level if place.kind == "cyclic_random" else 1)
     of_epoch = math.ceil(size.train / setting.training.batch_size)
-    if isinstance(place, Copy):
+    if isinstance(place, Copy | OtherDense):
         return setting.training.epochs - place.step / of_epoch
     before = max((need.node.step for need in task.needs if isinstance(need.node, DenseState)), default=0)
     return (place.step - before) / of_epoch

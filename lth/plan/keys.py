@@ -12,7 +12,7 @@ from typing import Any
 from lth.plan.computing import Computing
 from lth.plan.former_keys import FormerKeys
 from lth.plan.jobs import Job, Measure, places_of, study_jobs
-from lth.plan.place import Beside, Place
+from lth.plan.place import Beside, OtherDense, Place
 from lth.setting.network import NetworkSpec
 from lth.setting.parameter import BY_NAME, Result, Rewind
 from lth.setting.setting import Setting, spelled, with_overrides
@@ -34,7 +34,7 @@ _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what de
 _STEPS = ("milestones", "rewind_step")  # which version 1 knew as epochs or iterations alone
 _EVERY_TRAINING: tuple[Result, ...] = ("solutions", "sparse", "fine_tune")
 # Which state a study rewinds to, how its chain does, and what it keeps on the way is nothing to trainings
-# beside it; a mask that depends on them names its parent.
+# beside it, but for one that is rewound itself; a mask that depends on them names its parent.
 _OF_THE_CHAIN = frozenset({"rewind_step", "rewind", "trajectory"})
 
 
@@ -121,7 +121,8 @@ class TaskKeys:
         results = results_of(place, self.setting.pruning.rewind)
         content = {**asdict(place), "parent": parent}
         if isinstance(place, Beside):
-            return self._keyed("solution", results, content, without=_OF_THE_CHAIN)
+            without = _OF_THE_CHAIN - {"rewind_step"} if isinstance(place, OtherDense) else _OF_THE_CHAIN
+            return self._keyed("solution", results, content, without=without)
         return self._key("solution", *results, **content)
 
     def ancestors(self, level: int) -> tuple[str, ...]:

@@ -39,9 +39,15 @@ _Method = Literal[
     "magnitudes_only",
     "distribution_only",
     "cyclic_random",
+    "permuted",
+    "unpermuted",
     "own_method",  # of the user's: own_method=package.module:function
 ]
-_Beside = Literal["dense_state", "copy"]  # what stability is told by: trained beside a study's solutions
+_Beside = Literal[  # trained beside a study's solutions
+    "dense_state",  # what stability is told by, with its copies
+    "copy",
+    "other_dense",  # what `permuted` and `unpermuted` start from
+]
 Kind = Literal[_OfPaper, _Method, _Beside]
 
 BASELINES: tuple[Kind, ...] = get_args(_OfPaper)[1:]
@@ -71,7 +77,7 @@ class Place:
 
 @dataclass(frozen=True, order=True)
 class Beside(Place):
-    """The place of a training that is none of a study's solutions, but goes along its dense one for a while."""
+    """The place of a training that is none of a study's solutions; most go along its dense one for a while."""
 
     step: int  # of the schedule, down to which it is the dense training itself
 
@@ -115,6 +121,21 @@ class Copy(Beside):
     def origin(self) -> str:
         """What it is a copy of."""
         return f"{Place.imp(self.level).name} from step {self.step}"
+
+
+@dataclass(frozen=True, order=True)
+class OtherDense(Beside):
+    """The place of a dense network from another initialisation, trained under SGD noise of its own."""
+
+    @classmethod
+    def trained(cls) -> OtherDense:
+        """Return its place, of which there is one: no step is that of the study's dense training."""
+        return cls("other_dense", 0, 0)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return "dense from another initialisation"
 
 
 Form = Literal[

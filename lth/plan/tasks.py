@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from lth.plan.former_keys import knew
 from lth.plan.jobs import MEASURES, Job, Measure, chosen, level_jobs, places_of, study_jobs
 from lth.plan.keys import TaskKeys
-from lth.plan.place import METHODS, Beside, Copy, DenseState, Place
+from lth.plan.place import METHODS, Beside, Copy, DenseState, Kind, OtherDense, Place
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,12 @@ class Task:
     @property
     def is_beside(self) -> bool:
         """Whether it is a training beside the study's, or a measurement of such."""
-        return isinstance(self.node, Beside) or any(isinstance(need.node, Beside) for need in self.needs)
+        if isinstance(self.node, Place):
+            return isinstance(self.node, Beside)
+        return any(isinstance(need.node, Beside) for need in self.needs)
+
+
+_FROM_ANOTHER: frozenset[Kind] = frozenset({"permuted", "unpermuted"})
 
 
 def starts_from(place: Place, states: Collection[int] = ()) -> tuple[Place, ...]:
@@ -109,7 +114,9 @@ def starts_from(place: Place, states: Collection[int] = ()) -> tuple[Place, ...]
     if isinstance(place, Copy):
         return (*state, before)  # whose smallest weights m(L) leaves out
     from_dense = place.kind == "one_shot" or place.kind in METHODS
-    return (before, Place.imp(0)) if from_dense and place.level > 1 else (before,)
+    dense = (Place.imp(0),) if from_dense and place.level > 1 else ()
+    other = (OtherDense.trained(),) if place.kind in _FROM_ANOTHER else ()
+    return (before, *dense, *other)
 
 
 class StudyTasks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lth.evidence.claim import Finding
+from lth.evidence.claim.finding import families, family_name
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import mean_and_deviation
 from lth.plan.place import BASELINES, Place
@@ -85,18 +86,33 @@ def _of_all(evidences: Sequence[Evidence], place: Place) -> list[Attained]:
 def _found(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
+    own, *beside = families(findings)
     if len(findings[0].seeds) < 2:
-        return f"One seed has no spread, so none of the {len(findings)} claims is decided: run more seeds."
+        others = sum(map(len, beside))
+        nor = f", nor any of {others} that stand beside them" if others else ""
+        return (
+            f"One seed has no spread, so none of the paper's {len(own)} claims is decided{nor}: run more seeds."
+        )
+    everywhere = "at every level or against every baseline they are about"
+    told = [f"Of the paper's {len(own)} claims, {_counted(own, everywhere, 'the paper')}."]
+    for family in beside:
+        counted = _counted(family, "in every case they are about", "what they say")
+        told.append(f"Beside them, of {len(family)} claims {family_name(family)}, {counted}.")
+    return " ".join(told)
+
+
+def _counted(findings: Sequence[Finding], where: str, against: str) -> str:
+    """Return how many claims hold, how many are refuted and how many undecided."""
     counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in _VERDICTS}
     average = [finding for finding in findings if finding.verdict == "undecided" and len(finding.outcomes) > 1]
     held = sum(finding.average_verdict == "supported" for finding in average)
     parts = [
-        f"{counts['supported']} hold at every level or against every baseline they are about",
-        f"{counts['refuted']} go against the paper in some of these cases",
+        f"{counts['supported']} hold {where}",
+        f"{counts['refuted']} go against {against} in some of these cases",
         f"{counts['undecided']} are undecided"
         + (f", of which {held} hold on average over the cases" if held else ""),
     ]
-    return f"Of {len(findings)} claims, {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
 def _an(name: str) -> str:

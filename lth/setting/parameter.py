@@ -630,7 +630,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         reader.names,
         "Further ways to a sparse network, trained and measured at the last level: snip, grasp, synflow, erk, "
         "magnitude_at_init, rigl, set, gradual, ac_dc, safe, layer_magnitude, shuffled, signs_only, "
-        "magnitudes_only, distribution_only, cyclic_random, or none.",
+        "magnitudes_only, distribution_only, cyclic_random, permuted, unpermuted, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,

@@ -23,14 +23,15 @@ from lth.plan.computing import Computing
 from lth.plan.former_keys import counts
 from lth.plan.jobs import study_jobs
 from lth.plan.keys import TaskKeys, results_of
-from lth.plan.place import Beside, Copy, DenseState, Kind, Place
+from lth.plan.place import Beside, Copy, DenseState, Kind, OtherDense, Place
 from lth.setting.own_code import OwnCode, file_digest, own_code
 from lth.setting.reference import is_foreign, is_reference
 from lth.setting.setting import Setting
 from lth.setting.terms import Terms
 from lth.solution.recipe import Ingredients, Start, start_dense, start_sparse
-from lth.solution.recipe.beside import noise_seed, start_copy, start_state
+from lth.solution.recipe.beside import noise_seed, start_copy, start_other, start_state
 from lth.solution.recipe.own import check_named
+from lth.solution.recipe.permuted import check_permutable
 from lth.solution.recipe.synflow import check_inputs
 from lth.solution.solution import Solution
 from lth.training.compilation import is_compiled
@@ -243,6 +244,8 @@ def check_kind(problem: Problem, kind: Kind) -> None:
         check_inputs(problem.data.train)
     if kind == "own_method":
         check_named(problem.setting)
+    if kind == "permuted":
+        check_permutable(problem.network, problem.data.train, problem.dense)
 
 
 def check_next_larger(problem: Problem, last: int) -> None:
@@ -309,15 +312,24 @@ def check_paths_kept(problem: Problem) -> None:
         )
 
 
-def plan(problem: Problem, place: Place, previous: Solution | None, dense: Solution | None) -> Start:
-    """Return mask, start and schedule of a solution; from level 1 on w(L-1) is needed, and w(0) by some."""
+def plan(
+    problem: Problem,
+    place: Place,
+    previous: Solution | None,
+    dense: Solution | None,
+    other: Solution | None = None,
+) -> Start:
+    """Return mask, start and schedule of a solution.
+
+    From level 1 on w(L-1) is needed, w(0) and a dense network from another initialisation by some.
+    """
     setting = problem.keys.resolved.deciding(*results_of(place, problem.setting.pruning.rewind))
     if place.level == 0:
         return start_dense(problem.network, setting, len(problem.data.train))
     if previous is None:
         raise InputError(f"{place.name} starts from w({place.level - 1}); give it")
     given = Ingredients(
-        setting, problem.schedule, place.level, previous, dense, problem.network, problem.data.train
+        setting, problem.schedule, place.level, previous, dense, problem.network, problem.data.train, other
     )
     return start_sparse(place.kind, given)
 
@@ -337,6 +349,8 @@ def plan_beside(
     dense = start_dense(problem.network, setting, len(problem.data.train))
     if isinstance(place, DenseState):
         return start_state(place, dense, reached)
+    if isinstance(place, OtherDense):
+        return start_other(dense, problem.keys.spec, setting.seed)
     mask = dense.mask
     if previous is not None:
         mask = Ingredients(setting, problem.schedule, place.level, previous).mask
@@ -344,12 +358,12 @@ def plan_beside(
 
 
 def procedure(problem: Problem, place: Place | None = None) -> Procedure:
-    """Return how a study trains on the device of the examples; a copy has SGD noise of its own."""
+    """Return how a study trains on the device of the examples; some have SGD noise of their own."""
     setting, computing = problem.keys.resolved.deciding("solutions"), problem.keys.computing
     return Procedure(
         augmentation=setting.data.augmentation,
         precision=computing.precision,
-        seed=noise_seed(setting.seed, place) if isinstance(place, Copy) else setting.seed,
+        seed=noise_seed(setting.seed, place) if isinstance(place, Copy | OtherDense) else setting.seed,
         compiled=computing.compiled,
         epoch_examples=setting.training.epoch_examples,
         objective=objective_of(setting.training),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, geometric_mean
 from types import MappingProxyType
 
-from lth.plan.place import Beside, Place
+from lth.plan.place import Beside, OtherDense, Place
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task
 from lth.study.runs import OPENING
 from lth.tracking.store import FoundRun
@@ -31,7 +31,7 @@ def is_prompt(task: Task) -> bool:
 def group_of(task: Task) -> str:
     """Return what a task has in common with those that take about as long."""
     node = task.node
-    if isinstance(node, Beside):
+    if isinstance(node, Beside) and not isinstance(node, OtherDense):
         return node.kind
     if isinstance(node, Place):
         return "fine_tune" if node.kind == "fine_tune" else "dense" if node.level == 0 else "rewound"

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from lth.plan.place import Place
+from lth.plan.place import OtherDense, Place
 from lth.plan.tasks import Task
 from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
@@ -142,7 +142,7 @@ class StudyRuns:
 
     def _parent_of(self, task: Task) -> str:
         if task.is_beside:
-            return self.stability()
+            return self.parent() if isinstance(task.node, OtherDense) else self.stability()
         return self.measurements() if task.kind == "measurement" else self.parent()
 
     def _find_or_open(self, key: str, name: str, kind: str, parent: str | None) -> str:

@@ -16,7 +16,7 @@ from lth.measure.kind.take import kind_of, numbers
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
 from lth.plan.jobs import CurvatureJob, Job
-from lth.plan.place import Beside, DenseState, Place, Point
+from lth.plan.place import Beside, DenseState, OtherDense, Place, Point
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task
 from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_foreign
@@ -199,7 +199,8 @@ class TaskWorker:
         before = {need.node: self._load(need.node) for need in task.needs if isinstance(need.node, Place)}
         previous = before.get(Place.imp(place.level - 1))
         if not isinstance(place, Beside):
-            return plan(self._problem, place, previous, before.get(Place.imp(0))), previous
+            dense, other = before.get(Place.imp(0)), before.get(OtherDense.trained())
+            return plan(self._problem, place, previous, dense, other), previous
         state = next((each.rewind for where, each in before.items() if isinstance(where, DenseState)), None)
         if isinstance(place, DenseState):
             state = self._nearest(place, state)

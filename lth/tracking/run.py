@@ -18,6 +18,7 @@ from mlflow.entities import LoggedModelInput, Metric, Param, RunTag
 from lth.errors import InputError
 from lth.tracking.client import PatientClient
 from lth.tracking.dataset import DataSplit
+from lth.tracking.description import IN_FULL, is_long, shown
 from lth.tracking.process import BEAT_SECONDS, described, heartbeat, is_own, names_process
 
 if TYPE_CHECKING:
@@ -183,8 +184,10 @@ class RunLog:
         self._client.delete_tag(self.run_id, name)
 
     def note(self, markdown: str) -> None:
-        """Set the description that the UI shows on top of the run, soon."""
-        self._marks[NOTE] = markdown
+        """Set the description that the UI shows on top of the run, soon; a long one is an artifact too."""
+        if is_long(markdown):
+            self.file(IN_FULL, markdown.encode())
+        self._marks[NOTE] = shown(markdown)
 
     def figure(self, figure: Figure, path: str) -> None:
         """Attach a figure as PNG."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +25,7 @@ from lth.tracking.client import (
     within,
     without_password,
 )
+from lth.tracking.description import IN_FULL, is_short_of
 from lth.tracking.lease import CLAIMED, Leases
 from lth.tracking.lookup import KEY as KEY
 from lth.tracking.lookup import STUDY as STUDY
@@ -277,8 +279,12 @@ class Store:
         return dict(self.run(run_id).data.metrics)
 
     def note(self, run_id: str) -> str:
-        """Return the description of a run."""
-        return str(self.run(run_id).data.tags.get(NOTE, ""))
+        """Return the description of a run, in full."""
+        said = str(self.run(run_id).data.tags.get(NOTE, ""))
+        if not is_short_of(said):
+            return said
+        with tempfile.TemporaryDirectory() as directory:
+            return self.fetch(run_id, IN_FULL, directory).read_text()
 
     def steps(self, run_id: str, metric: str) -> set[int]:
         """Return the steps at which a run has a metric."""

@@ -7,9 +7,9 @@ import torch
 from networks_with_units import NETWORKS
 
 from lth.inputs import called
-from lth.measure.alignment.activations import activation_pairs
-from lth.measure.alignment.matching import match, weight_pairs
+from lth.network.symmetry.activations import activation_pairs
 from lth.network.symmetry.derive import traced
+from lth.network.symmetry.matching import match, weight_pairs
 from lth.network.weights import Weights
 
 each = pytest.mark.parametrize("name", NETWORKS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lth.errors import InputError
@@ -158,6 +158,19 @@ def evaluate(
     look = look_at(earlier, seeds)
     found = [_finding(claim, seeds, ordered, look) for claim in claims]
     return tuple(finding for family in families(found) for finding in _adjusted(family))
+
+
+_BESIDE: Mapping[str, str] = {
+    "": "at one training loss",
+    "methods": "on methods beyond the paper's",
+    "volume": "by volumes that were sampled",
+    "aligned": "with units matched",
+}  # what a family of claims beside the paper's is on
+
+
+def family_name(family: Sequence[Finding]) -> str:
+    """Return what the claims of a family beside the paper's are on, such as `with units matched`."""
+    return _BESIDE[family[0].claim.family]
 
 
 def families(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], ...]:

@@ -135,6 +135,14 @@ _ORDERS = (
         "The mask is the same; random_prune_one_shot starts from the rewind point, cyclic_random from the "
         "initialisation.",
     ),
+    _Order(
+        "M-permuted",
+        "permuted",
+        ("unpermuted", "random_init"),
+        "The mask permuted to another initialisation has higher test accuracy than the mask as it is",
+        "Adnan et al. 2025, arXiv 2505.05143, abstract",
+        "unpermuted starts from the same rewind point; random_init from a third initialisation, at step 0.",
+    ),
 )
 
 

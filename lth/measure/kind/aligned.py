@@ -19,15 +19,15 @@ from lth.brief import brief
 from lth.data import Examples
 from lth.errors import InputError
 from lth.inputs import taken
-from lth.measure.alignment.activations import activation_pairs
-from lth.measure.alignment.matching import Matched, match, weight_pairs
-from lth.measure.alignment.repair import Repair
 from lth.measure.interpolation import Interpolation, interpolate
 from lth.measure.kind.site import Site
 from lth.measure.packed import Packed
+from lth.measure.repair import Repair
 from lth.measure.surveyor import Surveyor
 from lth.network.mask import Mask
+from lth.network.symmetry.activations import activation_pairs
 from lth.network.symmetry.derive import Traced, traced
+from lth.network.symmetry.matching import Matched, match, weight_pairs
 from lth.network.symmetry.spec import Permutations
 from lth.network.weights import Weights
 from lth.plan.jobs import AlignedJob

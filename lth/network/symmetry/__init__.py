@@ -1,4 +1,4 @@
-"""Permutation symmetries of a network, read off its exported graph, and weights permuted by them."""
+"""Permutation symmetries of a network, read off its exported graph, and units of two networks matched."""
 
 from lth.network.symmetry.derive import symmetries
 from lth.network.symmetry.spec import Group, Permutations, PermutationSpec

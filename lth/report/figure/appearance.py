@@ -56,6 +56,8 @@ METHODS: Mapping[Kind, Appearance] = {
     "magnitudes_only": Appearance("#44BB99", "*", 1.6),
     "distribution_only": Appearance("#6699CC", "v"),
     "cyclic_random": Appearance("#997700", "^"),
+    "permuted": Appearance("#004488", "p", 1.2),
+    "unpermuted": Appearance("#994455", "h", 1.2),
     "own_method": Appearance("#882255", "D"),
 }
 OTHER = Appearance("#777777", "h")

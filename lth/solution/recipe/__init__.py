@@ -20,6 +20,7 @@ from lth.solution.recipe.layer_magnitude import LAYER_MAGNITUDE
 from lth.solution.recipe.magnitude_at_init import MAGNITUDE_AT_INIT
 from lth.solution.recipe.own import OWN_METHOD
 from lth.solution.recipe.paper import PAPER
+from lth.solution.recipe.permuted import PERMUTED, UNPERMUTED
 from lth.solution.recipe.rigl import RIGL
 from lth.solution.recipe.safe import SAFE
 from lth.solution.recipe.shuffled import SHUFFLED
@@ -59,6 +60,8 @@ RECIPES: Mapping[Kind, Recipe] = {
     "magnitudes_only": MAGNITUDES_ONLY,
     "distribution_only": DISTRIBUTION_ONLY,
     "cyclic_random": CYCLIC_RANDOM,
+    "permuted": PERMUTED,
+    "unpermuted": UNPERMUTED,
     "own_method": OWN_METHOD,
 }
 

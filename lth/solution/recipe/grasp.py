@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import torch
+from torch import Tensor
 
+from lth.network.mask import Mask
 from lth.network.prune import prune_lowest
-from lth.solution.recipe.score import gradients, untrained
+from lth.solution.recipe.score import Untrained, gradients, untrained
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 
 
@@ -22,12 +24,17 @@ def _start(given: Ingredients) -> Start:
     Source: Wang, Zhang and Grosse 2020, arXiv 2002.07376, equation 8 and algorithm 1.
     """
     with untrained(given, "grasp") as at_start:
-        weights = at_start.prunable(given.everything)
-        slopes = gradients(at_start.loss(), weights, twice=True)
-        flow = torch.stack([(slope * slope.detach()).sum() for slope in slopes.values()]).sum()
-        curved = gradients(flow, weights)  # H g, as the second factor counts as a constant
-        scores = {name: weight.detach() * curved[name] for name, weight in weights.items()}
+        scores = preservations(at_start, given.everything)
     return given.from_initialisation(given.pruned(given.everything, partial(prune_lowest, scores)))
+
+
+def preservations(at_start: Untrained, mask: Mask) -> dict[str, Tensor]:
+    """Return w · (H g) of every prunable weight, by name."""
+    weights = at_start.prunable(mask)
+    slopes = gradients(at_start.loss(), weights, twice=True)
+    flow = torch.stack([(slope * slope.detach()).sum() for slope in slopes.values()]).sum()
+    curved = gradients(flow, weights)  # H g, as the second factor counts as a constant
+    return {name: weight.detach() * curved[name] for name, weight in weights.items()}
 
 
 GRASP = Recipe(

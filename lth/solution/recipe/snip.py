@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from torch import Tensor
+
+from lth.network.mask import Mask
 from lth.network.prune import prune_lowest
-from lth.solution.recipe.score import gradients, untrained
+from lth.solution.recipe.score import Untrained, gradients, untrained
 from lth.solution.recipe.start import Ingredients, Recipe, Start
 
 
@@ -17,10 +20,15 @@ def _start(given: Ingredients) -> Start:
     Source: Lee, Ajanthan and Torr 2019, arXiv 1810.02340, equations 5 and 6.
     """
     with untrained(given, "snip") as at_start:
-        weights = at_start.prunable(given.everything)
-        slopes = gradients(at_start.loss(), weights)
-        scores = {name: (weight.detach() * slopes[name]).abs() for name, weight in weights.items()}
+        scores = sensitivities(at_start, given.everything)
     return given.from_initialisation(given.pruned(given.everything, partial(prune_lowest, scores)))
+
+
+def sensitivities(at_start: Untrained, mask: Mask) -> dict[str, Tensor]:
+    """Return |w · ∂loss/∂w| of every prunable weight, by name."""
+    weights = at_start.prunable(mask)
+    slopes = gradients(at_start.loss(), weights)
+    return {name: (weight.detach() * slopes[name]).abs() for name, weight in weights.items()}
 
 
 SNIP = Recipe(

@@ -65,6 +65,7 @@ class Ingredients:
     dense: Solution | None = None  # w(0), where pruning starts from it or from its initialisation
     network: nn.Module | None = None  # whose weights are whatever they are
     examples: Examples | None = None  # of training
+    other: Solution | None = None  # the dense network from another initialisation, where a mask goes over to it
 
     @property
     def mask(self) -> Mask:
@@ -118,6 +119,17 @@ class Ingredients:
         if self.dense is None:
             raise InputError("this method starts from the dense solution w(0); give it")
         return self.dense
+
+    @property
+    def other_dense(self) -> Solution:
+        """The dense network from another initialisation.
+
+        Raises:
+            ValueError: If it was not given.
+        """
+        if self.other is None:
+            raise InputError("this method starts from a dense network of another initialisation; give it")
+        return self.other
 
     @property
     def objective(self) -> Objective:

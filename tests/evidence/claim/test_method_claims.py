@@ -52,6 +52,8 @@ def test_every_claim_of_methods_has_a_value_at_every_method():
         (("synflow",), ["M-rewinding"]),
         (("synflow", "grasp"), ["M-rewinding", "M-synflow"]),
         (("signs_only", "distribution_only", "erk"), ["M-rewinding", "M-erk", "M-signs"]),
+        (("unpermuted",), ["M-rewinding"]),
+        (("permuted",), ["M-rewinding", "M-permuted"]),
     ],
 )
 def test_what_papers_say_of_methods_is_claimed_where_both_sides_are_trained(methods, ids):

@@ -17,8 +17,8 @@ from torch import Tensor, fx
 from torch.export.graph_signature import InputKind
 
 from lth.inputs import Inputs, count_of, each, taken
-from lth.measure.alignment.matching import Pair
 from lth.network.symmetry.derive import Traced
+from lth.network.symmetry.matching import Pair
 from lth.network.symmetry.spec import blocks
 from lth.network.weights import Weights
 from lth.randomness import generator

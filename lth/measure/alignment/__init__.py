@@ -1,1 +1,0 @@
-"""Two solutions of one network brought together: units of one matched to those of the other, and permuted."""
