@@ -34,6 +34,7 @@ from lth.training.capture import CapturedStep
 from lth.training.determinism import fix_workspaces, repeatable
 from lth.training.precision import Format, full_float32
 from lth.training.sharing import Sharing, hold_to_part
+from lth.training.moving import Moved
 from lth.training.train import Procedure, _Run, train
 
 _SIDE = 8192
@@ -157,7 +158,7 @@ def _on_streams(problem: Problem, count: int) -> float:
     procedure = Procedure("crop_flip", "bf16", 0)
     with repeatable(problem.device), full_float32():
         runs = [
-            _Run(problem.network, problem.start, problem.mask, schedule, procedure, problem.device)
+            _Run(problem.network, problem.start, Moved(problem.mask), None, schedule, procedure, problem.device)
             for _ in range(count)
         ]
         augmenter = Augmenter(problem.data.train, "crop_flip", 0)
@@ -263,7 +264,8 @@ def _train_when_told(begin: Path) -> None:
         run = _Run(
             problem.network,
             problem.start,
-            problem.mask,
+            Moved(problem.mask),
+            None,
             problem.schedule(100),
             Procedure("crop_flip", "bf16", 0),
             problem.device,
