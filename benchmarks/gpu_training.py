@@ -32,9 +32,9 @@ from lth.network import build_network
 from lth.setting.setting import TENTH
 from lth.training.capture import CapturedStep
 from lth.training.determinism import fix_workspaces, repeatable
+from lth.training.moving import Moved
 from lth.training.precision import Format, full_float32
 from lth.training.sharing import Sharing, hold_to_part
-from lth.training.moving import Moved
 from lth.training.train import Procedure, _Run, train
 
 _SIDE = 8192
