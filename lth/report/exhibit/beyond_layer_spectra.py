@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from lth.evidence.claim.reading import difference
 from lth.evidence.evidence import Evidence, log_eig_product
 from lth.evidence.table import Cell, Table, rounded, yes_no
+from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.layers import LayerSpectra
 from lth.measure.layer_spectra import LayerCurvature
 from lth.plan.place import Place, Point
@@ -33,7 +35,8 @@ from lth.setting.terms import terms
 _MOST_LABELS = 36  # of layers under a panel
 _ROW_INCHES = 0.16  # of a level in the map, at least
 _PANEL_INCHES = 2.1
-_Of = Callable[[LayerCurvature], float | None]
+Found = Mapping[Point, LayerSpectra]  # read once: from a store, each takes a while
+_Of = Callable[[LayerCurvature], float]
 
 
 def _largest(layer: LayerCurvature) -> float:
@@ -44,77 +47,78 @@ def _trace(layer: LayerCurvature) -> float:
     return layer.trace.estimate
 
 
+def _largest_of_whole(whole: Curvature) -> float:
+    return float(whole.spectrum.eigenvalues[0])
+
+
+def _trace_of_whole(whole: Curvature) -> float:
+    return whole.trace.estimate
+
+
 def _mean_log(layer: LayerCurvature) -> float | None:
     """Return the mean of ln λ over the leading eigenvalues, of which layers may have different numbers."""
     product = log_eig_product(layer.spectrum)
     return None if product is None else product / len(layer.spectrum.eigenvalues)
 
 
-def _names(evidence: Evidence) -> list[str]:
+def _names(found: Found) -> list[str]:
     """Return all layers, in the order of the network; some points may have none of one left."""
-    first = next(iter(evidence.layers.values()))
+    first = next(iter(found.values()))
     return [*first.layers, *first.gone]
 
 
-def _points(evidence: Evidence) -> list[tuple[str, Point, Appearance]]:
+def _points(found: Found, last: int) -> list[tuple[str, Point, Appearance]]:
     """Return where layers are shown side by side: at both ends of the study, and what was pruned last."""
-    last = evidence.last
     ends = [
         ("w(0)", Point.at(Place.imp(0)), appearance(Place.imp(0))),
         (f"w({last})", Point.at(Place.imp(last)), SOLUTION_LOOK),
         (f"m({last})⊙w({last - 1})", Point.projection(last), PROJECTION_LOOK),
     ]
-    return [each for each in ends if each[1] in evidence.layers]
+    return [each for each in ends if each[1] in found]
 
 
-def _gap(evidence: Evidence, level: int, name: str) -> float | None:
+def _gap(found: Found, level: int, name: str) -> float | None:
     """Return by how much ln λ is larger on average at m(L)⊙w(L-1) than at w(L), in a layer."""
-    both = [
-        found.layers.get(name)
-        for found in (evidence.layers[Point.projection(level)], evidence.layers[Point.at(Place.imp(level))])
-    ]
-    values = [None if layer is None else _mean_log(layer) for layer in both]
-    sharper, flatter = values
-    return None if sharper is None or flatter is None else sharper - flatter
+    points = (Point.projection(level), Point.at(Place.imp(level)))
+    layers = [found[point].layers.get(name) for point in points]
+    sharper, flatter = (None if layer is None else _mean_log(layer) for layer in layers)
+    return difference(sharper, flatter)
 
 
 def _say(evidence: Evidence) -> str:
-    last = Point.at(Place.imp(evidence.last))
-    found = evidence.layers[last]
-    if not found.layers:
+    found, end = dict(evidence.layers), Point.at(Place.imp(evidence.last))
+    layers, whole = found[end].layers, evidence.curvature[end]
+    if not layers:
         return f"No layer has a coordinate left at w({evidence.last})."
-    sharpest = max(found.layers, key=lambda name: _largest(found.layers[name]))
-    whole = float(evidence.curvature[last].spectrum.eigenvalues[0])
-    gaps = [_gap(evidence, evidence.last, name) for name in _names(evidence)]
-    known = [gap for gap in gaps if gap is not None]
-    larger = (
-        f"log_eig_product is larger at m({evidence.last})⊙w({evidence.last - 1}) than at w({evidence.last}) in "
-        f"{sum(gap > 0 for gap in known)} of {count(known, 'layer')}"
-        + (f", and does not exist in {len(gaps) - len(known)}" if len(known) < len(gaps) else "")
-    )
+    sharpest = max(layers, key=lambda name: _largest(layers[name]))
+    most = max(layers, key=lambda name: _trace(layers[name]))
     return sentence(
         [
-            f"Of {count(len(found.layers), 'layer')} at w({evidence.last}), over {found.examples} examples, "
-            f"the largest eigenvalue is in {sharpest} ({rounded(_largest(found.layers[sharpest]))}; of the whole "
-            f"network {rounded(whole)})",
-            _of_traces(found),
-            larger,
-            _certainty(evidence),
+            f"Of {count(len(layers), 'layer')} at w({evidence.last}), over {found[end].examples} examples, the "
+            f"largest eigenvalue is in {sharpest} ({rounded(_largest(layers[sharpest]))}; of the whole network "
+            f"{rounded(float(whole.spectrum.eigenvalues[0]))})",
+            f"the largest trace is in {most} ({rounded(_trace(layers[most]))}; of the whole network "
+            f"{rounded(whole.trace.estimate)})",
+            _compared(found, evidence.last),
+            _certainty(found),
         ]
     )
 
 
-def _of_traces(found: LayerSpectra) -> str:
-    total = sum(_trace(layer) for layer in found.layers.values())
-    most = max(found.layers, key=lambda name: _trace(found.layers[name]))
-    if total <= 0:
-        return ""
-    return f"the largest trace is in {most}, {_trace(found.layers[most]) / total:.0%} of those of all of them"
+def _compared(found: Found, last: int) -> str:
+    """Return in how many layers what training left at the last level is flatter than what it began from."""
+    gaps = [_gap(found, last, name) for name in _names(found)]
+    known = [gap for gap in gaps if gap is not None]
+    said = (
+        f"log_eig_product is larger at m({last})⊙w({last - 1}) than at w({last}) in "
+        f"{sum(gap > 0 for gap in known)} of {count(known, 'layer')}"
+    )
+    return said + (f", and does not exist in {len(gaps) - len(known)}" if len(known) < len(gaps) else "")
 
 
-def _certainty(evidence: Evidence) -> str:
+def _certainty(found: Found) -> str:
     """Return how many eigenvalues each spectrum is of, and how sure they all are."""
-    every = [layer.spectrum for found in evidence.layers.values() for layer in found.layers.values()]
+    every = [layer.spectrum for at_point in found.values() for layer in at_point.layers.values()]
     sure = sum(spectrum.converged for spectrum in every)
     chance = max(spectrum.failure_probability for spectrum in every)
     return (
@@ -156,20 +160,23 @@ def _numbers(evidence: Evidence) -> Table:
 
 
 def _draw(evidences: Sequence[Evidence]) -> Figure:
-    first = evidences[0]
-    names, levels = _names(first), list(first.levels)
-    heights = [_PANEL_INCHES, _PANEL_INCHES, max(1.2, _ROW_INCHES * len(levels))]
+    every = [dict(evidence.layers) for evidence in evidences]
+    last, names = evidences[0].last, _names(every[0])
+    heights = [_PANEL_INCHES, _PANEL_INCHES, max(1.2, _ROW_INCHES * last)]
     figure = new_figure(TWO_COLUMNS, sum(heights) + 1.6)
     eigenvalues, traces, gaps = figure.subplots(3, 1, height_ratios=heights, sharex=True)
-    _draw_by_layer(eigenvalues, evidences, names, _largest, "largest eigenvalue")
-    for name, point, look in _points(first)[1:2]:
-        of_all = [float(evidence.curvature[point].spectrum.eigenvalues[0]) for evidence in evidences]
-        label = f"of the whole network at {name}"
-        eigenvalues.axhline(np.mean(of_all), color=look.colour, linestyle="--", linewidth=1.0, label=label)
-    legend_above(eigenvalues, "The sharpest direction of every layer")
-    _draw_by_layer(traces, evidences, names, _trace, "trace")
-    legend_above(traces, "Trace")
-    bar = figure.colorbar(_draw_gaps(gaps, evidences, names, levels), ax=gaps, pad=0.01)
+    end = Point.at(Place.imp(last))
+    wholes = [evidence.curvature[end] for evidence in evidences]
+    for axes, title, quantity, of, of_whole in (
+        (eigenvalues, "The sharpest direction", "largest eigenvalue", _largest, _largest_of_whole),
+        (traces, "All directions together", "trace", _trace, _trace_of_whole),
+    ):
+        _draw_by_layer(axes, every, last, of, quantity)
+        total = float(np.mean([of_whole(whole) for whole in wholes]))
+        label = f"of the whole network at w({last})"
+        axes.axhline(total, color=SOLUTION_LOOK.colour, linestyle="--", linewidth=1.0, label=label)
+        legend_above(axes, title)
+    bar = figure.colorbar(_draw_gaps(gaps, every, last), ax=gaps, pad=0.01)
     bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE)
     shown = thinned(list(range(len(names))), _MOST_LABELS)
     gaps.set_xticks(shown, [names[index] for index in shown], rotation=70, ha="right", rotation_mode="anchor")
@@ -177,32 +184,29 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
     return figure
 
 
-def _draw_by_layer(
-    axes: Axes, evidences: Sequence[Evidence], names: Sequence[str], of: _Of, quantity: str
-) -> None:
+def _draw_by_layer(axes: Axes, every: Sequence[Found], last: int, of: _Of, quantity: str) -> None:
     dress(axes, title="", x="", y=f"{quantity} ({terms().curvature_unit})")
     use_log_y(axes)
-    for label, point, look in _points(evidences[0]):
+    names = _names(every[0])
+    for label, point, look in _points(every[0], last):
         values = []
-        for evidence in evidences:
-            layers = evidence.layers[point].layers
+        for found in every:
+            layers = found[point].layers
             known = [of(layers[name]) if name in layers else None for name in names]
             values.append([None if value is None or value <= 0 else value for value in known])
         draw_bars(axes, range(len(names)), as_rows(values), look, label, "-")
 
 
-def _draw_gaps(
-    axes: Axes, evidences: Sequence[Evidence], names: Sequence[str], levels: Sequence[int]
-) -> AxesImage:
+def _draw_gaps(axes: Axes, every: Sequence[Found], last: int) -> AxesImage:
     """Draw a map of levels over layers, the mean over seeds; what does not exist is grey."""
-    of_seeds = np.array(
-        [as_rows([[_gap(each, level, name) for name in names] for level in levels]) for each in evidences]
-    )
-    mean = of_seeds.mean(axis=0)
+    names, levels = _names(every[0]), range(1, last + 1)
+    gaps = [as_rows([[_gap(found, level, name) for name in names] for level in levels]) for found in every]
+    mean = np.array(gaps).mean(axis=0)
+    known = np.abs(mean[np.isfinite(mean)])
+    most = float(known.max(initial=0)) or 1.0
     axes.set_facecolor("#CCCCCC")
-    most = float(np.nanmax(np.abs(mean), initial=1e-12)) if np.isfinite(mean).any() else 1.0
     image = axes.imshow(mean, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
-    axes.set_yticks(range(len(levels)), [str(level) for level in levels])
+    axes.set_yticks(range(last), [str(level) for level in levels])
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
     axes.set_ylabel("level L", fontsize=TEXT_SIZE)
     axes.set_title(
