@@ -14,7 +14,7 @@ from lth.network.mask import Mask
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
 
-NETWORK, EXAMPLES = build_network(SPEC, 0).eval(), random_examples(30)
+NETWORK, EXAMPLES = build_network(SPEC, 0).eval(), random_examples(12)
 WEIGHTS = random_state(Weights.of(NETWORK))
 WEIGHTS.load_into(NETWORK)
 GROUPS = (["conv1.weight"], ["bn1.weight", "bn1.bias"], ["fc.weight", "fc.bias"], ["conv2.weight", "fc.bias"])
@@ -28,8 +28,10 @@ def whole(mask: Mask, graph_budget_bytes: int | None = None) -> HessianOperator:
     )
 
 
-def dense(operator: HessianOperator) -> torch.Tensor:
-    return torch.stack([operator(unit) for unit in torch.eye(operator.dimension, dtype=DOUBLE)])
+def columns(operator: HessianOperator, places: torch.Tensor) -> torch.Tensor:
+    """Return the products with the unit vectors of these places, a row each."""
+    units = torch.nn.functional.one_hot(places, operator.dimension).double()
+    return torch.stack([operator(unit) for unit in units])
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=" ".join)
@@ -45,7 +47,9 @@ def test_a_block_is_that_of_the_whole_hessian(names, budget):
     inside = torch.cat([torch.arange(ends[name] - sizes[name], ends[name]) for name in sizes if name in names])
     block = block_of(operator, weights, mask, names)
     assert block is not None
-    torch.testing.assert_close(dense(block), dense(operator)[inside][:, inside], rtol=1e-9, atol=1e-12)
+    some = torch.arange(0, len(inside), max(1, len(inside) // 6))
+    of_whole = columns(operator, inside[some])[:, inside]
+    torch.testing.assert_close(columns(block, some), of_whole, rtol=1e-9, atol=1e-12)
 
 
 def test_a_block_leaves_the_operator_it_is_of_as_it_was():
