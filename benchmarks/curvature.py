@@ -27,7 +27,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.curvature_setup import CurvatureSetup, Found, save_problem
+from benchmarks.curvature_setup import (
+    CurvatureSetup,
+    Found,
+    load_problem,
+    loss_of,
+    problem_path,
+    save_problem,
+)
 from benchmarks.environment import environment, print_table, usable_cores, write_results
 from benchmarks.images import sample
 from benchmarks.rounds import Seat, Spread, interleaved, ratios, seated
@@ -52,6 +59,7 @@ _TRUTH = Seat("benchmarks.curvature_lth:prepare", "0")
 @click.option("--epochs", default=40, show_default=True, type=click.IntRange(min=1), help="Of the training.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1), help="Of single products.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of each contender; by default all cores.")
+@click.option("--progress", type=click.Path(path_type=Path, file_okay=False), help="Keeps what was trained.")
 @click.option("--name", default="curvature", show_default=True, help="Of the file in benchmarks/results.")
 def main(
     data: Path | None,
@@ -63,16 +71,20 @@ def main(
     epochs: int,
     rounds: int,
     threads: int | None,
+    progress: Path | None,
     name: str,
 ) -> None:
     """Measure how long lth and its peers take to the leading eigenvalues of one Hessian."""
     threads = threads or usable_cores()
     surroundings = environment(threads, {})
     seats = {contender: seat for contender, seat in CONTENDERS.items() if not only or contender in only}
-    drawn = sample(dataset, data, train, 10)
     with tempfile.TemporaryDirectory() as directory:
-        setup = CurvatureSetup(Path(directory, "problem.safetensors"), k)
-        loss = save_problem(setup, drawn, epochs, images)
+        kept = progress or Path(directory)
+        kept.mkdir(parents=True, exist_ok=True)
+        setup = CurvatureSetup(problem_path(kept, "resnet20", train, epochs, images), k)
+        if not setup.tensors.exists():
+            save_problem(setup, sample(dataset, data, train, 10), epochs, images)
+        loss = loss_of(load_problem(setup))
         click.echo(f"trained to a loss of {loss:.4f} on the {images} images", err=True)
         with seated({"plain": _PLAIN, **seats}, setup, threads) as workers:
             turns = {contender: partial(worker, "one") for contender, worker in workers.items()}
@@ -93,7 +105,7 @@ def main(
         name,
         surroundings,
         {
-            "data": drawn.name,
+            "dataset": dataset,
             "k": k,
             "images": images,
             "train": train,

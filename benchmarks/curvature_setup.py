@@ -88,6 +88,17 @@ def save_problem(setup: CurvatureSetup, images: ImageData, epochs: int, measured
         return float(cross_entropy(network(inputs), labels))
 
 
+def problem_path(directory: Path, network: str, train: int, epochs: int, measured: int) -> Path:
+    """Return where a problem is kept, for every benchmark that takes the same one."""
+    return directory / f"{network}-{train}-{epochs}-{measured}.safetensors"
+
+
+def loss_of(problem: Problem) -> float:
+    """Return the mean loss over the images, nats."""
+    with torch.no_grad():
+        return float(cross_entropy(problem.network(problem.inputs), problem.labels))
+
+
 def load_problem(setup: CurvatureSetup) -> Problem:
     """Return what `save_problem` wrote."""
     content = load_file(setup.tensors)

@@ -10,7 +10,7 @@ the k leading eigenvalues of the Hessian of the mean loss are certified to 1e-3.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -22,11 +22,12 @@ from torch.nn.functional import cross_entropy
 from benchmarks.curvature_setup import peak_bytes
 from benchmarks.environment import environment, print_table, write_results
 from benchmarks.images import sample
+from benchmarks.kept_basis import Keeper
 from lth.data import Examples
 from lth.measure.curvature.hessian import HessianOperator
-from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
+from lth.measure.curvature.krylov import KrylovBasis
 from lth.measure.curvature.spectrum import basis_capacity, search
-from lth.measure.progress_file import KeptCurvature, measured_by, read_curvature, write_curvature, write_vectors
+from lth.measure.progress_file import measured_by
 from lth.network import Mask, build_network
 from lth.network.space import LevelSpace
 from lth.network.weights import Weights
@@ -37,7 +38,6 @@ _SEED = 0
 _LOSS = 0.1  # trained is what has less
 _BATCH, _LEARNING_RATE, _MOMENTUM = 20, 0.003, 0.9
 _SETTLED = 0.25  # mean loss of an epoch, from which on the learning rate is a tenth
-_VECTORS_A_FILE = 16
 
 
 @dataclass(frozen=True)
@@ -50,59 +50,6 @@ class Training:
     loss: float  # in evaluation mode
     accuracy: float
     seconds: float
-
-
-@dataclass
-class Keeper:
-    """The progress of a search as files: every vector once, the rest each time."""
-
-    directory: Path
-    key: str
-    environment: str
-    every: float = 120.0  # s
-    seconds: float = 0.0
-    _parts: list[str] = field(default_factory=list)
-    _written: int = 0
-    _restarts: int = 0
-    _last: float = field(default_factory=time.perf_counter)
-
-    def find(self, matrix: SymmetricOperator, capacity: int) -> KrylovBasis | None:
-        """Return the basis that was kept last."""
-        kept = sorted(self.directory.glob("products-*"))
-        if not kept:
-            return None
-        found = read_curvature(kept[-1].name, kept[-1].read_bytes())
-        if (found.key, found.environment) != (self.key, self.environment):
-            raise click.ClickException(f"{kept[-1]} is the progress of something else; delete it")
-        progress = found.resume(matrix, _SEED, capacity, lambda name: (self.directory / name).read_bytes())
-        self._parts, self._written = list(found.parts), len(progress.basis)
-        self._restarts, self.seconds = found.state.num_restarts, found.seconds
-        return progress.basis
-
-    def keep(self, basis: KrylovBasis) -> None:
-        """Write what came since the last time, if that is long ago."""
-        now = time.perf_counter()
-        if now - self._last < self.every:
-            return
-        self.seconds += now - self._last
-        self._last = now
-        if basis.num_restarts != self._restarts:
-            self._restarts, self._parts, self._written = basis.num_restarts, [], 0
-        while self._written < len(basis):
-            stop = min(self._written + _VECTORS_A_FILE, len(basis))
-            self._parts.append(self._write(*write_vectors(self._written, basis.vectors(self._written, stop))))
-            self._written = stop
-        kept = KeptCurvature(basis.state(), tuple(self._parts), (), self.key, self.environment, self.seconds)
-        name = self._write(*write_curvature(kept))
-        for other in self.directory.iterdir():
-            if other.name.startswith(("products-", "vectors-")) and other.name not in {name, *self._parts}:
-                other.unlink()
-
-    def _write(self, name: str, content: bytes) -> str:
-        new = self.directory / f"{name}.new"
-        new.write_bytes(content)
-        new.rename(self.directory / name)
-        return name
 
 
 @click.command()
@@ -144,7 +91,7 @@ def main(
     weights = Weights.of(network)
     operator = HessianOperator(network, weights, LevelSpace(Mask.dense(network), weights), examples)
     capacity = basis_capacity(operator, k, int(gib * 2**30))
-    keeper = Keeper(progress, f"{train} {images} {k}", measured_by([torch.device("cpu")], threads))
+    keeper = Keeper(progress, _SEED, f"{train} {images} {k}", measured_by([torch.device("cpu")], threads))
     basis = keeper.find(operator, capacity) or KrylovBasis(operator, _SEED, capacity)
     began = time.perf_counter()
     before = keeper.seconds

@@ -19,12 +19,14 @@ from lth.measure.kind.aligned import MATCHINGS, TREATMENTS, Aligned, Match, Unit
 from lth.measure.kind.curvature import Curvature, Size
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.function import ALL_LAYERS, Masks, StudyFunctions
+from lth.measure.kind.layers import LayerSpectra
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss, Lower
 from lth.measure.kind.parts import OfPart
 from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.layer_spectra import LayerCurvature
 from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
@@ -38,6 +40,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    LayersJob,
     LineJob,
     MarkersJob,
     MatchedJob,
@@ -88,6 +91,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (ForecastJob, lambda job: _forecast(job, setting, stream)),
         (AlignedJob, lambda job: _aligned(setting, stream)),
         (VolumeJob, lambda job: {beside: _volume(job, setting, stream) for beside in job.beside}),
+        (LayersJob, lambda job: _layers(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -240,6 +244,31 @@ def _paths(job: PathJob) -> StudyPaths:
         training, 3 * step, x, y, 1 + 0 * x, x, y, np.array([0.7, 0.2, 0.1]), 0.4, held, 2 * held
     )
     return StudyPaths(job.places, ways)
+
+
+def _layers(job: LayersJob, setting: Setting, stream: np.random.Generator) -> LayerSpectra:
+    """The last layer is the sharpest, and flat in all but two directions, so that it has no log-product."""
+    found = _curvature(job.point, setting, stream)
+    values = np.geomspace(4, 0.5, setting.analysis.layer_k)
+    few = np.where(np.arange(len(values)) < 2, 3 * values, 0.0)
+    whole, small = found.spectrum, {"conv1": values, "conv2": values / 2, "fc": few}
+    height = 1.3 if job.point.form == "projection" else 1.0
+    layers = {
+        name: LayerCurvature(
+            replace(
+                whole,
+                eigenvalues=height * each,
+                upper=height * each + 1e-4,
+                residuals=1e-5 * each,
+                noise=1e-6,
+                failure_probability=1e-6,
+            ),
+            found.trace,
+            400,
+        )
+        for name, each in small.items()
+    }
+    return LayerSpectra(layers, (), 144)
 
 
 def _forecast(job: ForecastJob, setting: Setting, stream: np.random.Generator) -> PruningForecast:

@@ -16,6 +16,7 @@ from lth.measure.kind.aligned import Aligned
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.function import StudyFunctions
+from lth.measure.kind.layers import LayerSpectra
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
@@ -34,6 +35,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    LayersJob,
     LineJob,
     MarkersJob,
     MatchedJob,
@@ -179,6 +181,11 @@ class Evidence:
     def aligned(self) -> Mapping[AlignedJob, Aligned]:
         """Lines between solutions with units matched; nothing if the study did not match them."""
         return _Measured(self.measured, AlignedJob, lambda job: job, lambda job: job)
+
+    @property
+    def layers(self) -> Mapping[Point, LayerSpectra]:
+        """The Hessian of every layer for itself, at each point where a study measured it."""
+        return _Measured(self.measured, LayersJob, LayersJob, lambda job: job.point)
 
     @property
     def surface(self) -> LevelSurface:

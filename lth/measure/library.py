@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -28,12 +28,14 @@ from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import Distances, norm, pairwise
 from lth.measure.function_space import Functions, compare_functions, compare_layers
 from lth.measure.interpolation import Interpolation, interpolate
+from lth.measure.layer_spectra import LayerCurvature, block_of
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
 from lth.measure.sharpness import Sharpness, sharpness_at
 from lth.measure.surface import Surface, loss_surface, plane_through
 from lth.measure.volume import LocalVolume, quadratic_preconditioner, volumes_at
+from lth.network.layer_groups import EACH, first_names, is_called, layer_groups
 from lth.network.mask import Mask
-from lth.network.parts import frozen_names
+from lth.network.parts import frozen_names, prunable_names
 from lth.network.pruned import unpruned_copy
 from lth.network.space import LevelSpace
 from lth.network.symmetry import PermutationSpec
@@ -62,9 +64,14 @@ class _Site:
 
     network: nn.Module
     weights: Weights
-    space: LevelSpace
+    mask: Mask
     examples: Examples
     objective: Objective
+
+    @cached_property
+    def space(self) -> LevelSpace:
+        """The coordinates that may move."""
+        return LevelSpace(self.mask, self.weights)
 
     @property
     def hessian(self) -> HessianOperator:
@@ -90,7 +97,7 @@ def _site(model: nn.Module, data: Any, loss: Loss, mask: Kept, parameters: Chose
     examples = examples_of(data).to(device)
     objective = objective_like(loss)
     objective.check(examples.labels)
-    return _Site(network, kept.apply(weights), LevelSpace(kept, weights), examples, objective)
+    return _Site(network, kept.apply(weights), kept, examples, objective)
 
 
 def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
@@ -108,7 +115,7 @@ def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
                 f"{f'a parameter of {tuple(shapes[name])}' if name in shapes else 'no such parameter'}; name "
                 "masks as model.named_parameters() does"
             )
-    chooses, first = _chooser(parameters), _first_names(network)
+    chooses, first = _chooser(parameters), first_names(network)
     chosen = {first[name] for name in filter(chooses, first)}
     if not chosen:
         raise InputError(f"parameters={parameters!r} chooses none of {', '.join(list(shapes)[:8])}, …")
@@ -117,20 +124,13 @@ def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
     return Mask({name: kept for name, kept in whole.items() if name not in still}, frozenset(still))
 
 
-def _first_names(network: nn.Module) -> dict[str, str]:
-    """Return by every name of a parameter, of which a tied one has several, the one that it goes by."""
-    first = {id(parameter): name for name, parameter in network.named_parameters()}
-    every = network.named_parameters(remove_duplicate=False)
-    return {name: first[id(parameter)] for name, parameter in every}
-
-
 def _by_first_name(network: nn.Module, keep: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return masks by the names that parameters go by.
 
     Raises:
         ValueError: If a tied weight has two masks that differ.
     """
-    first, found = _first_names(network), dict[str, Tensor]()
+    first, found = first_names(network), dict[str, Tensor]()
     for name, kept in keep.items():
         own = first.get(name, name)
         if own in found and not torch.equal(found[own].cpu(), kept.cpu()):
@@ -145,9 +145,7 @@ def _chooser(parameters: Chosen) -> Callable[[str], bool]:
     if callable(parameters):
         return parameters
     patterns = [parameters] if isinstance(parameters, str) else list(parameters)
-    return lambda name: any(
-        fnmatchcase(name, each) or fnmatchcase(name.rpartition(".")[0], each) for each in patterns
-    )
+    return lambda name: any(is_called(name, each) for each in patterns)
 
 
 def hessian(
@@ -236,6 +234,61 @@ def trace(
     basis = KrylovBasis(operator, seed, basis_capacity(operator, deflated))
     search(basis, deflated, tolerance=1.0)  # as precise as takes their part out
     return deflated_trace(basis, probes, seed=seed)
+
+
+def layer_spectra(
+    model: nn.Module,
+    data: Any,
+    k: int = 10,
+    *,
+    layers: str | Sequence[str] = EACH,
+    probes: int = 20,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    seed: int = 0,
+    tolerance: float = 1e-3,
+) -> dict[str, LayerCurvature]:
+    """Return leading eigenvalues and the trace of the Hessian of every layer for itself, by its name.
+
+    Args:
+        model: Any network; it is not changed.
+        data: As of `spectrum`.
+        k: Eigenvalues of each, or as many as it has coordinates.
+        layers: `each`, every layer with weights that can be pruned; or names and patterns of parameters or
+            modules, each a group for itself, several joined by `+` one together.
+        probes: Of each trace.
+        loss: As of `spectrum`.
+        mask: As of `spectrum`; what it leaves nothing of has no result.
+        seed: Of the start vectors and probes.
+        tolerance: See `leading_spectrum`.
+
+    Raises:
+        ValueError: If `layers` names nothing that moves, or as `spectrum` does.
+
+    Example:
+        Of (v w x)² in two linear layers at v = 1, w = 2 and x = 3 the blocks are 2 x² w² and 2 x² v².
+
+        >>> model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
+        >>> for layer, weight in zip(model, (1.0, 2.0)):
+        ...     _ = nn.init.constant_(layer.weight, weight)
+        >>> found = layer_spectra(model, (torch.tensor([[3.0]]), torch.tensor([[0.0]])), loss="mse")
+        >>> {name: layer.spectrum.eigenvalues.round(3).tolist() for name, layer in found.items()}
+        {'0': [72.0], '1': [18.0]}
+    """
+    site = _site(model, data, loss, mask, None)
+    written = [layers] if isinstance(layers, str) else list(layers)
+    prunable = prunable_names(site.network) if EACH in written else ()
+    found, whole = dict[str, LayerCurvature](), site.hessian
+    for name, group in layer_groups(site.network, written, prunable, site.mask.frozen).items():
+        block = block_of(whole, site.weights, site.mask, group)
+        if block is None:
+            continue
+        count = min(k, block.dimension)
+        basis = KrylovBasis(block, seed, basis_capacity(block, count))
+        leading = search(basis, count, tolerance=tolerance, label=f"eigenvalues of {name}")
+        total = deflated_trace(basis, probes, seed=seed, label=f"trace of {name}")
+        found[name] = LayerCurvature(leading, total, block.dimension)
+    return found
 
 
 def density(

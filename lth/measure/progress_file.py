@@ -7,7 +7,7 @@ files with all vectors of then, which say by their digests that nothing was chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,12 +23,24 @@ from lth.solution.progress_file import cpu_model, progress_environment
 
 KIND: Final = "products"
 VECTORS: Final = "vectors"
+FINISHED: Final = "finished"
 _FORMAT: Final[Format] = ("lth-curvature", 2)  # 1 was of a search that proved less: it can't be gone on from
 _VECTORS_FORMAT: Final[Format] = ("lth-vectors", 1)
+_FINISHED_FORMAT: Final[Format] = ("lth-finished", 1)
 _COUNTERS = ("capacity", "since", "unbroken", "num_products", "num_starts", "num_restarts")
 
 
 _ARRAYS = ("inside", "leaving", "asymmetry")
+
+
+@dataclass(frozen=True)
+class FinishedParts:
+    """What came of those parts of a measurement that are finished."""
+
+    content: Mapping[str, bytes]  # by the name of the part
+    key: str  # of the measurement
+    environment: str
+    seconds: float  # measured so far
 
 
 @dataclass(frozen=True)
@@ -166,3 +178,37 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
         return kept
     except MALFORMED as error:
         raise CheckpointError(f"{name} doesn't describe a curvature's progress ({error!r})") from error
+
+
+def write_finished(finished: FinishedParts) -> tuple[str, bytes]:
+    """Return the name and the content of a file that holds what came of parts of a measurement.
+
+    Example:
+        >>> written = write_finished(FinishedParts({"conv": b"12"}, key="k", environment="e", seconds=1.0))
+        >>> read_finished(*written).content
+        {'conv': b'12'}
+    """
+    header = {"key": finished.key, "environment": finished.environment, "seconds": finished.seconds}
+    tensors = {
+        name: torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        for name, content in finished.content.items()
+    }
+    return seal(FINISHED, len(tensors), _FINISHED_FORMAT, header, tensors)
+
+
+def read_finished(name: str, content: bytes) -> FinishedParts:
+    """Return what the file of this name holds; nothing in it is executed.
+
+    Raises:
+        CheckpointError: If it was not written whole, is damaged, or of another version.
+    """
+    header, tensors = unseal(name, content, FINISHED, _FINISHED_FORMAT)
+    try:
+        return FinishedParts(
+            {part: tensor.numpy().tobytes() for part, tensor in tensors.items()},
+            key=str(header["key"]),
+            environment=str(header["environment"]),
+            seconds=float(header["seconds"]),
+        )
+    except MALFORMED as error:
+        raise CheckpointError(f"{name} doesn't describe finished parts ({error!r})") from error

@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     DistanceJob,
     ForecastJob,
     FunctionJob,
+    LayersJob,
     LineJob,
     MarkersJob,
     MatchedJob,
@@ -71,6 +72,7 @@ _LOSSES_PILOTS = 400  # of the directions that tell a volume's preconditioner
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each is
 _SHARES = 40  # of the weights, at each of which a product forecasts a loss
+_EACH_LAYER, _BLOCK = 20, 0.3  # layers that `each` stands for; of a product, that a layer's takes
 _LAYERS = 4  # a pass whose layers' outputs are held against those of the other examples of their batch
 _BATCHNORM = 2  # a line is measured under both ways of treating its statistics
 _MATCHINGS = 3  # of units: none, by weights, by activations; each under three treatments, two of which estimate
@@ -125,6 +127,10 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         return curvature + _SHARES * (_PRODUCT + 1) * examples
     if isinstance(node, PartJob):
         return curvature / node.parts
+    if isinstance(node, LayersJob):
+        products = _PRODUCTS + _PRODUCTS_EACH * analysis.layer_k + analysis.trace_probes
+        groups = sum(_EACH_LAYER if said == "each" else 1 for said in analysis.layers)
+        return groups * products * _BLOCK * _PRODUCT * examples
     if isinstance(node, MatchedJob):
         norms = len(get_args(DirectionNorm)) if node.share_a_space else 0
         return curvature + (_LOSSES_BACK + norms * analysis.directions * _LOSSES) * examples

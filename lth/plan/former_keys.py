@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    LayersJob,
     LineJob,
     MarkersJob,
     MatchedJob,
@@ -75,6 +76,7 @@ _UNKNOWN = (
     ForecastJob,
     VolumeJob,
     AlignedJob,
+    LayersJob,
 )
 
 
@@ -255,3 +257,5 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 measured no volumes")
         case AlignedJob():
             raise TypeError("version 1 aligned nothing")
+        case LayersJob():
+            raise TypeError("version 1 measured no layers")

@@ -36,6 +36,7 @@ Measure = Literal[
     "forecast",
     "volume",
     "aligned",
+    "layers",
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)  # of a study; from `matched` on if its setting says so
 
@@ -351,6 +352,20 @@ class AlignedJob(_Job):
         return (self.start, self.end)
 
 
+@dataclass(frozen=True)
+class LayersJob(_Job):
+    """Leading eigenvalues and trace of the Hessian of every layer for itself, at a point."""
+
+    point: Point
+    measure: Measure = "layers"
+
+    def _words(self) -> str:
+        return f"curvature of layers at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
 Job = (
     CurvatureJob
     | DensityJob
@@ -368,6 +383,7 @@ Job = (
     | ForecastJob
     | VolumeJob
     | AlignedJob
+    | LayersJob
 )
 
 
@@ -536,6 +552,12 @@ def part_jobs(last: int, halvings: int) -> list[PartJob]:
     ]
 
 
+def layers_jobs(last: int) -> list[LayersJob]:
+    """Return the curvature of layers at every level, and at what pruning leaves of each level before."""
+    solutions = [Point.at(Place.imp(level)) for level in range(last + 1)]
+    return [LayersJob(point) for point in (*solutions, *map(Point.projection, range(1, last + 1)))]
+
+
 def density_jobs(last: int) -> list[DensityJob]:
     """Return the spectral density at every level."""
     return [DensityJob(Point.at(Place.imp(level))) for level in range(last + 1)]
@@ -650,6 +672,7 @@ BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "forecast": lambda last, _setting: [ForecastJob(Point.at(Place.imp(level))) for level in range(last + 1)],
     "volume": volume_jobs,
     "aligned": lambda last, _setting: aligned_jobs(last),
+    "layers": lambda last, _setting: layers_jobs(last),
 }  # what is measured of a study whose last level is this where `beyond` names it
 
 

@@ -28,6 +28,7 @@ _RESTS_ON: dict[Measure, Measure] = {
     "parts": "spectra",
     "forecast": "spectra",
     "volume": "spectra",
+    "layers": "spectra",
 }  # whose method decides its numbers, too
 
 _CHANGES_NO_RESULT: frozenset[Result] = frozenset({"plan", "report"})  # what decides these alone

@@ -9,6 +9,8 @@ import numpy as np
 
 from lth.evidence.table import aligned, plus_minus, rounded
 from lth.measure.curvature.density import SpectralDensity
+from lth.measure.curvature.spectrum import Spectrum
+from lth.measure.curvature.trace import Trace
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind import density as density_room
 from lth.measure.kind import subspaces as subspace_room
@@ -16,6 +18,7 @@ from lth.measure.kind.aligned import MATCHINGS, TREATMENTS, Aligned
 from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.distances import StudyDistances
 from lth.measure.kind.function import StudyFunctions
+from lth.measure.kind.layers import LayerSpectra
 from lth.measure.kind.line import Line
 from lth.measure.kind.matched import AtOneLoss
 from lth.measure.kind.parts import OfPart
@@ -35,6 +38,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    LayersJob,
     LineJob,
     MarkersJob,
     MatchedJob,
@@ -67,7 +71,10 @@ def said(found: Iterable[tuple[Job, Any]]) -> str:
 
 
 def _curvature(job: CurvatureJob, found: Curvature) -> list[Row]:
-    spectrum, where = found.spectrum, _at(job.point)
+    return _of_spectrum(found.spectrum, found.trace, _at(job.point))
+
+
+def _of_spectrum(spectrum: Spectrum, trace: Trace, where: str) -> list[Row]:
     count = len(spectrum.eigenvalues)
     if spectrum.num_positive < count:
         product = f"none: only {spectrum.num_positive} of {count} eigenvalues are surely positive"
@@ -81,7 +88,7 @@ def _curvature(job: CurvatureJob, found: Curvature) -> list[Row]:
         (
             "Hessian trace",
             where,
-            plus_minus(found.trace.estimate, found.trace.standard_error),
+            plus_minus(trace.estimate, trace.standard_error),
             terms().curvature_unit,
         ),
     ]
@@ -317,6 +324,20 @@ def _aligned(job: AlignedJob, found: Aligned) -> list[Row]:
     return rows
 
 
+def _layers(job: LayersJob, found: LayerSpectra) -> list[Row]:
+    """Return the largest eigenvalue of every layer, and behind it what else is known of its block."""
+    rows = []
+    for name, layer in found.layers.items():
+        (_, _, product, of), *_, (_, _, trace, _) = _of_spectrum(layer.spectrum, layer.trace, "")
+        unit = (
+            f"{terms().curvature_unit}, largest of its {layer.dimension} coordinates; log_eig_product "
+            f"{product}, {of}; trace {trace}; over {found.examples} examples"
+        )
+        rows.append((f"layer {name}", _at(job.point), rounded(float(layer.spectrum.eigenvalues[0])), unit))
+    gone = [(f"layer {name}", _at(job.point), "none", "of its coordinates is left") for name in found.gone]
+    return [*rows, *gone]
+
+
 def _at(point: Point) -> str:
     return f"at {point.symbol}"
 
@@ -338,4 +359,5 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     ForecastJob: _forecast,
     VolumeJob: _volume,
     AlignedJob: _aligned,
+    LayersJob: _layers,
 }

@@ -58,6 +58,7 @@ Result = Literal[
     "path",
     "forecast",
     "aligned",
+    "layers",
     "analysis",  # what is shown of a level
     "report",  # nothing but that; it prints every parameter, so each of them decides it
 ]
@@ -173,6 +174,7 @@ _ON_EXAMPLES: tuple[Result, ...] = (
     "forecast",
     "volume",
     "aligned",
+    "layers",
 )
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -520,7 +522,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.whole,
         "Random vectors for the Hessian's trace.",
-        decides=("spectra", "matched", "parts", "forecast", "volume"),
+        decides=("spectra", "matched", "parts", "forecast", "volume", "layers"),
         default=20,
         bounds=_at_least(2, " (a standard error)"),
     ),
@@ -559,6 +561,7 @@ PARAMETERS: tuple[Parameter, ...] = (
             "forecast",
             "volume",
             "aligned",
+            "layers",
         ),
         default=TENTH,
     ),
@@ -680,7 +683,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "analysis",
         reader.names,
         "What a study measures beyond the paper: density, function, sharpness, path, forecast, volume, "
-        "aligned, or none.",
+        "aligned, layers, or none.",
         decides=("plan",),
         default=(),
         since=_NEXT,
@@ -716,6 +719,30 @@ PARAMETERS: tuple[Parameter, ...] = (
         decides=("aligned",),
         default=11,
         bounds=_at_least(3),
+        since=_NEXT,
+    ),
+    Parameter(
+        "layers",
+        "analysis",
+        reader.names,
+        "Of beyond=layers: each, every layer that can be pruned, or names and patterns such as "
+        "stem.*,blocks.0+blocks.1, of which + makes one group.",
+        decides=("layers",),
+        default=("each",),
+        bounds=Bounds(
+            lambda said: len(said) > 0 and all(part.strip() for each in said for part in each.split("+")),
+            "each, or names and patterns of layers",
+        ),
+        since=_NEXT,
+    ),
+    Parameter(
+        "layer_k",
+        "analysis",
+        reader.whole,
+        "Of beyond=layers: leading eigenvalues of every layer, or as many as it has.",
+        decides=("layers",),
+        default=10,
+        bounds=_at_least(1),
         since=_NEXT,
     ),
     Parameter(

@@ -171,6 +171,8 @@ class AnalysisSetting(Stage, stage="analysis"):
     rho: tuple[float, ...] = field(default_factory=default_of("rho"))
     volume_directions: int = field(default_factory=default_of("volume_directions"))
     align_points: int = field(default_factory=default_of("align_points"))
+    layers: tuple[str, ...] = field(default_factory=default_of("layers"))
+    layer_k: int = field(default_factory=default_of("layer_k"))
     loss_margin: float = field(default_factory=default_of("loss_margin"))
     error_margin: float = field(default_factory=default_of("error_margin"))
 

@@ -14,6 +14,7 @@ from lth.data.augment import check_augmentation
 from lth.data.tensors import spec_of
 from lth.errors import InputError
 from lth.network import build_network
+from lth.network.layer_groups import layer_groups
 from lth.network.mask import Mask
 from lth.network.parts import coordinates_to_name
 from lth.network.prune import survivors
@@ -289,6 +290,16 @@ def check_measurable(problem: Problem) -> None:
             f"halvings={problem.setting.analysis.halvings} makes {parts} parts of {count} examples; lower "
             "it, or raise hessian_examples"
         )
+
+
+def check_layers(problem: Problem) -> None:
+    """Check that the network has the layers that are named to be measured, before anything is done for it.
+
+    Raises:
+        ValueError: If a name is of none.
+    """
+    dense = problem.dense
+    layer_groups(problem.network, problem.setting.analysis.layers, dense.keep, dense.frozen)
 
 
 def check_paths_kept(problem: Problem) -> None:

@@ -41,6 +41,7 @@ from lth.plan.rest import Rest, roughly
 from lth.plan.tasks import StudyTasks, Task
 from lth.solution.problem import (
     Problem,
+    check_layers,
     check_level,
     check_measurable,
     check_next_larger,
@@ -266,6 +267,8 @@ class Study:
         check_level(self.problem, last, analysis.k)
         check_next_larger(self.problem, last)
         check_paths_kept(self.problem)
+        if "layers" in analysis.beyond:
+            check_layers(self.problem)
         study_jobs(last, analysis)
 
     def evidence(self) -> Evidence:

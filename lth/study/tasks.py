@@ -22,7 +22,15 @@ from lth.setting.own_fault import own_faults
 from lth.setting.reference import is_foreign
 from lth.setting.terms import speaking
 from lth.solution.checkpoint import read_solution
-from lth.solution.problem import Problem, check_kind, check_level, check_measurable, plan, plan_beside
+from lth.solution.problem import (
+    Problem,
+    check_kind,
+    check_layers,
+    check_level,
+    check_measurable,
+    plan,
+    plan_beside,
+)
 from lth.solution.recipe import Start
 from lth.solution.solution import Solution
 from lth.study.index import StudyIndex
@@ -98,6 +106,8 @@ class TaskWorker:
             check_measurable(problem)
             counted = problem.setting.analysis.k if place.measure in _COUNTED else 0
             check_level(problem, place.level, counted)
+            if place.measure == "layers":
+                check_layers(problem)
             if place.measure not in _OF_WEIGHTS:
                 self._trial.need("curvature" if kind_of(place).of_hessian else "measuring")
 

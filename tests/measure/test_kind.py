@@ -23,6 +23,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    LayersJob,
     MarkersJob,
     PartJob,
     PathJob,
@@ -61,6 +62,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     VolumeJob(Point.projection(1), (Point.at(Place.imp(1)),)),
     VolumeJob(Point.projection(1), (), from_kept=True),
     AlignedJob(Point.at(LEVELS[1]), Point.at(LEVELS[2])),
+    LayersJob(Point.projection(1)),
 )
 
 

@@ -49,6 +49,8 @@ OTHERWISE = {
     "density_steps": "3",
     "volume_directions": "30",
     "align_points": "5",
+    "layers": "each,conv+fc",
+    "layer_k": "4",
     "hessian_examples": "3",
     "directions": "3",
     "rho": "0.3",

@@ -14,6 +14,7 @@ from lth.plan.jobs import (
     DensityJob,
     ForecastJob,
     FunctionJob,
+    LayersJob,
     MarkersJob,
     MatchedJob,
     PartJob,
@@ -72,6 +73,8 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     forecasts = made_evidence(last=2, beyond="forecast").forecasts
     told[ForecastJob] = said((ForecastJob(point), found) for point, found in forecasts.items())
     told[AlignedJob] = said(made_evidence(last=2, beyond="aligned").aligned.items())
+    layers = made_evidence(last=2, beyond="layers").layers
+    told[LayersJob] = said((LayersJob(point), found) for point, found in layers.items())
     markers = made_evidence(last=2, methods="snip").measured.items()
     told[MarkersJob] = said((job, found) for job, found in markers if isinstance(job, MarkersJob))
     assert told.keys() == KINDS.keys()

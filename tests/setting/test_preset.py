@@ -100,6 +100,8 @@ OTHERWISE = {
     "beyond": "density",
     "rho": "0.3,0.4",
     "align_points": 5,
+    "layers": "each,conv+fc",
+    "layer_k": 4,
     "loss_margin": 0.3,
     "error_margin": 0.3,
 }

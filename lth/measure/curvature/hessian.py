@@ -91,6 +91,7 @@ class HessianOperator:
         self._frozen = frozen_names(network)
         self._check_free(space)
         self._space = space
+        self._block: frozenset[str] | None = None  # the parameters that products pass through; None: all
         self._dtype = dtype
         self._device = examples.labels.device
         check_mean_over_examples(network, weights, examples)
@@ -118,8 +119,18 @@ class HessianOperator:
         """Return the operator at the same point in another space, sharing the graphs that are kept."""
         self._check_free(space)
         other = copy.copy(self)
-        other._space = space
+        other._space, other._block = space, None
         other.num_products = 0
+        return other
+
+    def block(self, space: LevelSpace) -> HessianOperator:
+        """Return the operator in a space of some of the parameters, whose products pass through no others.
+
+        It is that of `in_space` but for rounding, and takes less: derivatives go back no further than these
+        parameters, for the last layers hardly at all.
+        """
+        other = self.in_space(space)
+        other._block = frozenset(space.moving)
         return other
 
     def _check_free(self, space: LevelSpace) -> None:
@@ -149,7 +160,7 @@ class HessianOperator:
         direction = self._space.embed(vector.to(self._dtype))
         with repeatable(self._device, *self._others), full_float32():
             # Kernels are only queued on a GPU: all of them work before the first sum waits for one.
-            products = [share.product(direction) for share in self._shares]
+            products = [share.product(direction, self._block) for share in self._shares]
         total = products[0]
         for product in products[1:]:
             torch._foreach_add_(list(total.values()), [part.to(self._device) for part in product.values()])
@@ -193,11 +204,16 @@ class _Share:
         with repeatable(self._device), full_float32(), stream:
             self._kept = [self._gradient(index) for index in indices[:affordable]]
 
-    def product(self, direction: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def product(
+        self, direction: Mapping[str, Tensor], block: frozenset[str] | None = None
+    ) -> dict[str, Tensor]:
         """Return this share of the product with `direction`, of the parameters that are not frozen.
 
-        It is overwritten by the next.
+        It is overwritten by the next. Of a `block` it is that of its parameters alone; where the whole product
+        is one launch, that takes no more.
         """
+        if block is not None and not self._captures:
+            return self._of_block(direction, block)
         moved = tuple(direction[name].to(self._device) for name in self._free)
         if self._captures:
             self._captured = self._captured or self._capture(moved)
@@ -215,13 +231,31 @@ class _Share:
 
     def _multiply(self, *direction: Tensor) -> None:
         torch._foreach_zero_(self._total)
-        for gradient in self._kept:
-            torch._foreach_add_(self._total, self._product(gradient, direction, keep=True))
-        for index in self._rebuilt:
-            torch._foreach_add_(self._total, self._product(self._gradient(index), direction, keep=False))
+        self._add(self._total, range(len(self._free)), direction)
 
-    def _gradient(self, index: Tensor) -> tuple[Tensor, ...]:
-        """Return the gradient of the share these examples have in the mean loss, with its graph."""
+    def _of_block(self, direction: Mapping[str, Tensor], block: frozenset[str]) -> dict[str, Tensor]:
+        places = [place for place, name in enumerate(self._free) if name in block]
+        names = [name for name in self._free if name in block]
+        total = [torch.zeros_like(self._free[name]) for name in names]
+        self._add(total, places, tuple(direction[name].to(self._device) for name in names))
+        return dict(zip(names, total, strict=True))
+
+    def _add(self, total: list[Tensor], places: Sequence[int], direction: tuple[Tensor, ...]) -> None:
+        """Add the product to `total`, both of those parameters that have these places."""
+        every = tuple(self._free.values())
+        free = tuple(every[place] for place in places)
+        for gradient in self._kept:
+            chosen = tuple(gradient[place] for place in places)
+            torch._foreach_add_(total, self._product(chosen, free, direction, keep=True))
+        for index in self._rebuilt:
+            gradient = self._gradient(index, free)
+            torch._foreach_add_(total, self._product(gradient, free, direction, keep=False))
+
+    def _gradient(self, index: Tensor, free: tuple[Tensor, ...] | None = None) -> tuple[Tensor, ...]:
+        """Return the gradient of the share these examples have in the mean loss, with its graph.
+
+        It is that in the parameters `free`, by default all.
+        """
         examples = self._examples.take(index)
         inputs = as_floats(examples.normalise(examples.images), self._dtype)
         # A user's own network may do with its convolutions what our function has no rule for.
@@ -229,14 +263,17 @@ class _Share:
             logits = self._function(self._function.state(self._weights), inputs)
         loss = self._objective.total(logits, examples.labels) / self._count
         with self._kernels():
-            return torch.autograd.grad(
-                loss, tuple(self._free.values()), create_graph=True, materialize_grads=True
-            )
+            free = tuple(self._free.values()) if free is None else free
+            return torch.autograd.grad(loss, free, create_graph=True, materialize_grads=True)
 
     def _product(
-        self, gradient: tuple[Tensor, ...], direction: tuple[Tensor, ...], *, keep: bool
+        self,
+        gradient: tuple[Tensor, ...],
+        free: tuple[Tensor, ...],
+        direction: tuple[Tensor, ...],
+        *,
+        keep: bool,
     ) -> tuple[Tensor, ...]:
-        free = tuple(self._free.values())
         with self._kernels():
             return torch.autograd.grad(gradient, free, direction, retain_graph=keep, materialize_grads=True)
 

@@ -20,8 +20,9 @@ nothing is believed before another start, drawn afterwards, has proved its c. Th
 Assumed is that pseudorandom starts are as good as random ones, and of rounding this: what is computed is exact
 for a matrix A + E with ‖E‖ at most `noise`, which is added on both sides (Weyl). E is not known, so `noise` is
 an estimate: the norm of what should be symmetric in VᵀAV and is not, and for what rounds symmetrically a few
-units of the products' precision times the largest eigenvalue. E depends on the starts, and is assumed not to
-conspire with them: a worst case of float32 rounding could hide a component as small as ε. Where the basis is
+units of the products' precision times the largest eigenvalue, of float64 as many more for every restart. E
+depends on the starts, and is assumed not to conspire with them: a worst case of float32 rounding could hide a
+component as small as ε. Where the basis is
 full, a start's recurrence goes on beyond it without being kept; what rounding does to it there is an estimate,
 too (`KrylovBasis.prove`).
 """
@@ -355,7 +356,9 @@ class _Look:
 
     @property
     def _floor(self) -> float:
-        return _ROUNDING * torch.finfo(self._basis.matrix.dtype).eps * self._size
+        """Return what rounding may hide: of a product, or of float64 each time the basis was recombined."""
+        recombined = (1 + self._basis.num_restarts) * torch.finfo(torch.float64).eps
+        return _ROUNDING * max(torch.finfo(self._basis.matrix.dtype).eps, recombined) * self._size
 
     def _spectrum(self, upper: np.ndarray, noise: float) -> Spectrum:
         residuals = np.linalg.norm(self._basis.leaving @ self._vectors, axis=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lth.brief import brief
-from lth.measure.curvature.krylov import KrylovBasis
+from lth.measure.curvature.krylov import KrylovBasis, SymmetricOperator
 from lth.measure.curvature.spectrum import Spectrum, basis_capacity, search
 from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import norm
@@ -66,7 +66,23 @@ def curvature_at(
     """
     located = located.to(surveyor.device)
     operator = surveyor.hessian(located, share)
-    capacity = basis_capacity(operator, analysis.k, surveyor.memory_budget)
+    spectrum, trace = spectrum_and_trace(
+        operator, surveyor, analysis.k, analysis.trace_probes, label, keeper, finish
+    )
+    return Curvature(spectrum, trace, Size(norm(located.weights), operator.dimension))
+
+
+def spectrum_and_trace(
+    operator: SymmetricOperator,
+    surveyor: Surveyor,
+    k: int,
+    probes: int,
+    label: str,
+    keeper: CurvatureKeeper | None = None,
+    finish: Callable[[KrylovBasis], None] | None = None,
+) -> tuple[Spectrum, Trace]:
+    """Return k leading eigenvalues of a matrix and its trace, from one basis; else as `curvature_at`."""
+    capacity = basis_capacity(operator, k, surveyor.memory_budget)
     found = keeper.find(operator, surveyor.seed, capacity) if keeper is not None else None
     progress = found or CurvatureProgress(KrylovBasis(operator, surveyor.seed, capacity))
 
@@ -78,13 +94,13 @@ def curvature_at(
 
     spectrum = search(
         progress.basis,
-        analysis.k,
+        k,
         keep=lambda: keep(progress),
         label=f"eigenvalues at {label}",
     )
     trace = deflated_trace(
         progress.basis,
-        analysis.trace_probes,
+        probes,
         seed=surveyor.seed,
         samples=progress.samples,
         keep=lambda samples: keep(replace(progress, samples=tuple(samples))),
@@ -92,7 +108,7 @@ def curvature_at(
     )
     if finish is not None:
         finish(progress.basis)
-    return Curvature(spectrum, trace, Size(norm(located.weights), operator.dimension))
+    return spectrum, trace
 
 
 def take(job: CurvatureJob, site: Site, analysis: AnalysisSetting) -> Mapping[str, DataclassInstance]:

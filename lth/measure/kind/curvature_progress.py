@@ -27,3 +27,12 @@ class CurvatureKeeper(Protocol):
 
     def keep(self, progress: CurvatureProgress) -> None:
         """Keep the progress, whose basis grows on afterwards."""
+
+    def part(self, name: str) -> CurvatureKeeper:
+        """Return the keeper of a part of a measurement, of several matrices one after the other."""
+
+    def finished(self) -> bytes | None:
+        """Return what came of the part, if that was kept."""
+
+    def finish(self, content: bytes) -> None:
+        """Take what came of the part, to be kept with that of the others."""

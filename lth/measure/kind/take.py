@@ -17,6 +17,7 @@ from lth.measure.kind import (
     distances,
     forecast,
     function,
+    layers,
     line,
     markers,
     matched,
@@ -38,6 +39,7 @@ from lth.plan.jobs import (
     ForecastJob,
     FunctionJob,
     Job,
+    LayersJob,
     LineJob,
     MarkersJob,
     MatchedJob,
@@ -100,6 +102,7 @@ KINDS: Mapping[type[Job], Kind] = {
     ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
     VolumeJob: Kind(volume, of_hessian=True, goes_on=True),
     AlignedJob: Kind(aligned),
+    LayersJob: Kind(layers, of_hessian=True, goes_on=True),
 }
 
 

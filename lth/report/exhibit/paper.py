@@ -15,6 +15,7 @@ from lth.report.exhibit.beyond_every_level import EVERY_LEVEL
 from lth.report.exhibit.beyond_examples import EXAMPLES
 from lth.report.exhibit.beyond_forecast import FORECAST
 from lth.report.exhibit.beyond_function import FUNCTION_MAPS, maps_of
+from lth.report.exhibit.beyond_layer_spectra import LAYER_SPECTRA
 from lth.report.exhibit.beyond_layers import OF_LAYERS
 from lth.report.exhibit.beyond_localisation import LOCALISATION
 from lth.report.exhibit.beyond_matched import MATCHED
@@ -230,6 +231,7 @@ EVERY: tuple[Exhibit, ...] = (  # whatever was measured
     VOLUME,
     ALIGNED,
     ALIGNED_TABLE,
+    LAYER_SPECTRA,
 )
 
 
@@ -246,5 +248,6 @@ def exhibits_beyond(evidence: Evidence) -> tuple[Exhibit, ...]:
         *([FORECAST] if evidence.forecasts else []),
         *([VOLUME] if evidence.volumes else []),
         *([ALIGNED, ALIGNED_TABLE] if evidence.aligned else []),
+        *([LAYER_SPECTRA] if evidence.layers else []),
     ]
     return (*BEYOND, *asked)

@@ -307,6 +307,20 @@ def test_a_basis_that_is_restarted_finds_the_same_eigenvalues(name, room):
     assert (expected <= spectrum.upper + slack).all()
 
 
+@pytest.mark.parametrize(
+    "diagonal",
+    [np.linspace(5, 0, 150), np.repeat(np.linspace(5, 0, 50), 3), np.geomspace(5, 0.5, 150)],
+    ids=["even", "in threes", "geometric"],
+)
+def test_what_restarts_round_in_float64_is_in_the_noise(diagonal):
+    """Eighteen times the basis is recombined, and no product rounds more than an entry."""
+    basis = KrylovBasis(Diagonal(diagonal), seed=0, capacity=22)
+    found = search(basis, 6, tolerance=0.0, max_products=300)
+    assert basis.num_restarts > 10
+    assert (found.eigenvalues - found.noise <= diagonal[:6]).all()
+    assert found.noise < 1e-13 * diagonal[0]
+
+
 @pytest.mark.parametrize(("dtype", "seed"), [(DOUBLE, 0), (torch.float32, 1)])
 def test_close_eigenvalues_in_half_the_memory_take_few_more_products(dtype, seed):
     """As of a trained VGG-16: from the fourth on they lie a few thousandths apart, beyond the last one too."""

@@ -125,6 +125,30 @@ def test_a_measurement_that_is_killed_again_and_again_ends_with_the_same_bits(ke
     assert any("going on after product" in line for line in kept.said)
 
 
+def test_parts_that_are_finished_are_found_and_the_one_on_its_way_is_gone_on_with(kept, undisturbed):
+    first, second = (kept.keeper().part(name) for name in ("layer 0", "layer 1"))
+    assert first.finished() is None
+    assert kept.measure(first, 8) is None
+    first.finish(b"what came of it")
+    assert kept.names(KIND) == []
+    assert kept.measure(second, 12) is None
+    again = kept.keeper()
+    assert again.part("layer 0").finished() == b"what came of it"
+    assert again.part("layer 1").finished() is None
+    kept.said.clear()
+    assert_same_bits(kept.measure(again.part("layer 1"), every=20), undisturbed)
+    assert kept.said == ["  going on after product 12, where an earlier process stopped"]
+
+
+@pytest.mark.parametrize("options", [{"key": "another"}, {"environment": "elsewhere"}])
+def test_parts_of_another_measurement_or_machine_are_not_found(kept, options):
+    kept.keeper().part("layer 0").finish(b"what came of it")
+    assert kept.keeper(**options).part("layer 0").finished() is None
+    assert "can't go on from finished-000000001" in kept.said[-1]
+    damage(kept.folder / kept.names("finished")[0])
+    assert kept.keeper().part("layer 0").finished() is None
+
+
 def test_every_vector_is_written_once_until_the_basis_is_restarted(kept, monkeypatch):
     written: list[int] = []
     write = curvature_progress.write_vectors
