@@ -39,7 +39,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/mypy studies
+	$(BIN)/mypy studies benchmarks
 	$(BIN)/python tests/audit.py
 
 house: setup

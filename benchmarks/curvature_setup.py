@@ -77,7 +77,7 @@ def save_problem(setup: CurvatureSetup, images: ImageData, epochs: int, measured
     for _ in range(epochs):
         for batch in torch.randperm(len(inputs), generator=stream).split(_BATCH)[: len(inputs) // _BATCH]:
             optimiser.zero_grad()
-            cross_entropy(network(inputs[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
+            cross_entropy(network(inputs[batch]), labels[batch]).backward()
             optimiser.step()
             schedule.step()
     network.eval()

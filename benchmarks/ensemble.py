@@ -73,7 +73,7 @@ def _contenders(
     def one_by_one() -> None:
         for network, x, y in zip(networks, inputs, labels, strict=True):
             network.zero_grad()
-            cross_entropy(network(x.contiguous(memory_format=layout)), y).backward()  # type: ignore[no-untyped-call]
+            cross_entropy(network(x.contiguous(memory_format=layout)), y).backward()
 
     return lambda: gradients(parameters, buffers, inputs, labels), one_by_one
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.gpu_problem import Problem, check, rate, say, timed
 from lth.measure import Evaluator, HessianOperator, LevelSpace, Spectrum, Weights, plane_through
@@ -40,7 +41,7 @@ def measuring(problem: Problem, found: dict[str, Any]) -> None:
             say(f"products/s of {count} images", f"{products:.3g} ({memory:.1f} GiB)")
             del hessian
     evaluate = Evaluator(network, train.take(torch.arange(5000)))
-    others = [point.map(lambda t, s=s: t + s if t.is_floating_point() else t) for s in (0.01, 0.02)]
+    others = [point.map(partial(_shifted, by)) for by in (0.01, 0.02)]
     others[1] = Weights({n: t * 1.1 for n, t in others[1].parameters.items()}, others[1].buffers)
     plane = plane_through(point, *others)
     losses = rate(lambda: evaluate(plane.weights_at(0.1, 0.2)).loss)
@@ -48,9 +49,13 @@ def measuring(problem: Problem, found: dict[str, Any]) -> None:
     say("losses/s on a plane, 5,000 images", f"{losses:.3g}")
 
 
+def _shifted(by: float, tensor: Tensor) -> Tensor:
+    return tensor + by if tensor.is_floating_point() else tensor
+
+
 def level(problem: Problem, found: dict[str, Any]) -> None:
     """Train w(0) and level 1 of `resnet20-cifar10`, and take one measurement of each kind there."""
-    given = {"levels": 1, "epochs": problem.epochs}
+    given: dict[str, object] = {"levels": 1, "epochs": problem.epochs}
     if problem.epochs != _EPOCHS:
         given |= {"milestones": "none", "rewind_step": 100}
     setting = resolve("resnet20-cifar10", given)

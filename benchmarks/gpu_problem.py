@@ -80,7 +80,9 @@ class Problem:
     def images(self) -> ImageData:
         """The whole data set."""
         if self.folder is not None:
-            return load_images("imagefolder", self.folder)
+            loaded = load_images("imagefolder", self.folder)
+            assert isinstance(loaded, ImageData)
+            return loaded
         stream = torch.Generator().manual_seed(0)
         return ImageData("noise", *_noise(_TRAIN, stream), *_noise(_TEST, stream))
 

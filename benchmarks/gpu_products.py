@@ -115,7 +115,8 @@ def _racing(problem: Problem) -> float:
             yield
 
     with patch("lth.measure.curvature.hessian.repeatable", racing):
-        return rate(partial(*_hessian(problem)))
+        hessian, vector = _hessian(problem)
+        return rate(partial(hessian, vector))
 
 
 def _together(hessian: HessianOperator, count: int) -> float:

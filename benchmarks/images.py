@@ -26,6 +26,7 @@ def sample(dataset: str, directory: Path | None, train: int, test: int) -> Image
             f"{whole.name} has images {whole.input_shape} in {whole.num_classes} classes; take CIFAR-10"
         )
     train_index, test_index = _spread(len(whole.train_labels), train), _spread(len(whole.test_labels), test)
+    assert isinstance(whole, ImageData)  # of named inputs there are none in three channels
     return ImageData(
         whole.name,
         whole.train_images[train_index],

@@ -97,7 +97,7 @@ def main(
             raise _StoppedError
 
     try:
-        found = search(basis, k, keep=keep)
+        found: Spectrum | None = search(basis, k, keep=keep)
     except _StoppedError:
         keeper.keep(basis, at_once=True)
         found = search(basis, k, max_products=max(k, basis.num_products)) if len(basis) >= k else None

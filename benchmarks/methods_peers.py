@@ -76,8 +76,8 @@ class Compared:
         layers = {}
         for name, kept in ours.keep.items():
             other = theirs.keep[name]
-            counts = [int(each.sum()) for each in (kept, other, kept & other)]
-            layers[name] = Layer(kept.numel(), *counts, differences.get(name))
+            both = int((kept & other).sum())
+            layers[name] = Layer(kept.numel(), int(kept.sum()), int(other.sum()), both, differences.get(name))
         return cls(layers, note)
 
     def cells(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from benchmarks.environment import RESULTS, environment, print_table, usable_cor
 from benchmarks.images import sample
 from lth.data import ImageData
 from lth.evidence.certainty import estimate_mean
+from lth.plan.place import Place
 from lth.setting.preset import resolve
 from lth.solution.problem import set_up, solve
 from lth.solution.recipe import start_dense
@@ -83,7 +84,7 @@ def _train(images: ImageData, seed: int, precision: str, epochs: int) -> dict[st
     )
     problem = set_up(setting, images, torch.device("cpu"))
     began = time.perf_counter()
-    solution = solve(problem, "imp", 0, start_dense(problem.network, setting, len(problem.data.train)))
+    solution = solve(problem, Place.imp(0), start_dense(problem.network, setting, len(problem.data.train)))
     last = solution.history[-1]
     return {
         "test_accuracy": last.test.accuracy,

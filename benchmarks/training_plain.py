@@ -85,7 +85,7 @@ def _train(model: nn.Module, mask: dict[str, Tensor], loader: Batches, setup: Tr
     model.train()
     for images, labels in loader:
         optimiser.zero_grad()
-        cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+        cross_entropy(model(images), labels).backward()
         optimiser.step()
         with torch.no_grad():
             for parameter, keep in masked:

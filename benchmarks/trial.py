@@ -39,7 +39,7 @@ class Own(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
-        return self.network(images)  # type: ignore[no-any-return]
+        return self.network(images)
 
 
 def own(input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -123,7 +123,7 @@ def _process() -> dict[str, Seconds]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)
 
 
 def _each(part: str, processes: list[dict[str, Seconds]]) -> str:

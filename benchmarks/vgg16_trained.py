@@ -192,7 +192,7 @@ def _epoch(
         with torch.no_grad():
             torch._foreach_mul_(moved, _MOMENTUM)
             torch._foreach_add_(moved, gradients)
-            torch._foreach_add_(parameters, moved, alpha=-rate)
+            torch._foreach_add_(list[Tensor](parameters), moved, alpha=-rate)
         total += loss.item()
     return total / len(batches)
 

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -111,7 +111,7 @@ def _command(folder: Path, options: list[str]) -> Took:
     folder.mkdir()
     uri = f"sqlite:///{folder}/mlflow.db"
     MlflowClient(tracking_uri=uri).search_experiments()
-    began, marks = time.monotonic(), []
+    began, marks = time.monotonic(), list[float]()
     process = subprocess.Popen(
         [sys.executable, "-m", "entrypoints.study", *options],
         cwd=folder,
@@ -150,7 +150,7 @@ def _digest(path: Path) -> str | None:
     return sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
-def _difference(ours: dict[str, object], theirs: dict[str, object]) -> str | None:
+def _difference(ours: Mapping[str, object], theirs: Mapping[str, object]) -> str | None:
     odd = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
     return f"{ours.get(odd[0])} and {theirs.get(odd[0])}" if odd else None
 
