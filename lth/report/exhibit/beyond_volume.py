@@ -18,11 +18,10 @@ from lth.evidence.table import Cell, Table, yes_no
 from lth.measure.volume import LocalVolume
 from lth.plan.jobs import volume_pairs
 from lth.plan.place import Place, Point
-from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.figure.appearance import (
     NEXT_LARGER_LOOK,
     OTHER,
@@ -32,6 +31,7 @@ from lth.report.figure.appearance import (
     SOLUTION_LOOK,
     Appearance,
 )
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import SMALL_TEXT_SIZE, TWO_COLUMNS, dress, new_figure
 
 _VOLUME, _PRODUCT = "log volume (nats a weight)", "log_eig_product (upside down)"
