@@ -25,6 +25,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -253,5 +254,7 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 forecast nothing")
         case VolumeJob():
             raise TypeError("version 1 measured no volumes")
+        case MassJob():
+            raise TypeError("version 1 measured no masses")
         case AlignedJob():
             raise TypeError("version 1 aligned nothing")

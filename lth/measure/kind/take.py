@@ -19,6 +19,7 @@ from lth.measure.kind import (
     function,
     line,
     markers,
+    mass,
     matched,
     parts,
     path,
@@ -40,6 +41,7 @@ from lth.plan.jobs import (
     Job,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -99,6 +101,7 @@ KINDS: Mapping[type[Job], Kind] = {
     PathJob: Kind(path, of_sample=False),
     ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
     VolumeJob: Kind(volume, of_hessian=True, goes_on=True),
+    MassJob: Kind(mass),
     AlignedJob: Kind(aligned),
 }
 

@@ -108,7 +108,9 @@ def test_generalisation_is_the_rank_correlation_with_the_gap_between_losses(sign
         return replace(found, worst_2=1 + sign * gap[job.point.place] + 0 * found.worst_2)
 
     claim = by_id("S-generalisation")
-    assert claim.statistic(altered(evidence, SharpnessJob, of), *claim.cases(LAST)) == tau
+    assert claim.statistic(altered(evidence, SharpnessJob, of), *claim.cases(LAST)) == (
+        None if tau is None else pytest.approx(tau)
+    )
 
 
 @pytest.mark.parametrize(
