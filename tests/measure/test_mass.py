@@ -1,4 +1,4 @@
-"""Masses of basins that are known on paper, whatever the dimension, and what is said where they are too small."""
+"""Masses of basins that are known on paper in any dimension, and what is said of those that are too small."""
 
 import math
 

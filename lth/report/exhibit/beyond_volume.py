@@ -65,7 +65,7 @@ def _say(evidence: Evidence) -> str:
     found = list(_compared(evidence))
     every = [mass for each in found for mass in each.masses]
     estimated = sum(mass.is_estimated for mass in every)
-    said = f"Of {count(every, 'mass')} {estimated} {'is an estimate' if estimated == 1 else 'are estimates'}"
+    said = f"Of {count(every, 'measured mass', 'measured masses')} {estimated} {'is an estimate' if estimated == 1 else 'are estimates'}"
     if estimated < len(every):
         said += ", the others are upper bounds"
     held = ", ".join(filter(None, (_held(evidence, claim.id, found) for claim in COMPARED_BY_VOLUME)))
@@ -266,7 +266,7 @@ def _bounds(evidences: Sequence[Evidence], pairs: Sequence[tuple[Point, Point]])
 
 
 def _errors(evidence: Evidence, pairs: Sequence[tuple[Point, Point]]) -> np.ndarray:
-    """Return how far the interval of each reaches down and up, (2, points); down no further if it has no end."""
+    """Return how far the interval of each reaches down and up, (2, points); not down if it has no end."""
     reach = []
     for pair in pairs:
         if (mass := evidence.mass(*pair)) is None:
@@ -281,7 +281,7 @@ VOLUME = Exhibit(
     file="beyond_volume",
     title="Beyond the paper: the mass of basins in a Gaussian window, beside log_eig_product",
     paper="The paper takes the product of leading eigenvalues for an inverse volume. arXiv 2501.18812 samples "
-    "volumes by a Gaussian, and finds means over directions that are not preconditioned off by orders of magnitude.",
+    "volumes by a Gaussian, and finds plain means over directions orders of magnitude off.",
     found=_say,
     numbers=_numbers,
     draw=of_one(_draw),
