@@ -65,7 +65,8 @@ def _say(evidence: Evidence) -> str:
     found = list(_compared(evidence))
     every = [mass for each in found for mass in each.masses]
     estimated = sum(mass.is_estimated for mass in every)
-    said = f"Of {len(every)} mass{'' if len(every) == 1 else 'es'} {estimated} {'is an estimate' if estimated == 1 else 'are estimates'}"
+    number = "1 mass" if len(every) == 1 else f"{len(every)} masses"
+    said = f"Of {number} {estimated} {'is an estimate' if estimated == 1 else 'are estimates'}"
     if estimated < len(every):
         said += ", the others are upper bounds"
     held = ", ".join(filter(None, (_held(evidence, claim.id, found) for claim in COMPARED_BY_VOLUME)))
