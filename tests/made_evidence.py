@@ -27,6 +27,7 @@ from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Compared, Localised, Subspaces
 from lth.measure.kind.surface import LevelSurface
 from lth.measure.layer_spectra import LayerCurvature
+from lth.measure.mass import NoisyLoss
 from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
@@ -43,6 +44,7 @@ from lth.plan.jobs import (
     LayersJob,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -92,6 +94,7 @@ def made_evidence(seed: int = 0, last: int = 3, **overrides: object) -> Evidence
         (AlignedJob, lambda job: _aligned(setting, stream)),
         (VolumeJob, lambda job: {beside: _volume(job, setting, stream) for beside in job.beside}),
         (LayersJob, lambda job: _layers(job, setting, stream)),
+        (MassJob, lambda job: _mass(job, setting, stream)),
     )
     return Evidence(
         setting=setting,
@@ -111,6 +114,7 @@ def with_results(
     lines: Mapping[LineJob, Line] | None = None,
     matched: Mapping[MatchedJob, AtOneLoss] | None = None,
     volumes: Mapping[VolumeJob, Mapping[Point, LocalVolume]] | None = None,
+    masses: Mapping[Point, NoisyLoss] | None = None,
     surface: LevelSurface | None = None,
     distances: StudyDistances | None = None,
 ) -> Evidence:
@@ -126,6 +130,8 @@ def with_results(
         given[MatchedJob] = matched
     if volumes is not None:
         given[VolumeJob] = volumes
+    if masses is not None:
+        given[MassJob] = {MassJob(point): found for point, found in masses.items()}
     if surface is not None:
         given[SurfaceJob] = {surface_job(evidence.last, evidence.setting.analysis): surface}
     if distances is not None:
@@ -294,6 +300,28 @@ def _volume(job: VolumeJob, setting: Setting, stream: np.random.Generator) -> Lo
         dimension=dimension,
         preconditioned=setting.analysis.k,
         num_evaluations=16 * count,
+    )
+
+
+def _mass(job: MassJob, setting: Setting, stream: np.random.Generator) -> NoisyLoss:
+    """Of a loss under noise that is exponential, as many nats wide as the paper orders basins."""
+    nats = {"solution": 2.0, "projection": 3.0, "reverse": 4.0, "next_larger": 6.0}[job.point.form]
+    if job.point.place.kind != "imp":
+        nats = 5.0
+    each = setting.analysis.mass_draws // 4
+    count = round(nats * each * (1 + 0.01 * float(stream.random())))
+    cutoff = 0.02 + setting.analysis.cutoff_margin
+    return NoisyLoss(
+        levels=np.tile(np.linspace(3.0, 1.01 * cutoff, count), 4),
+        run=np.repeat(np.arange(4), count),
+        ends=np.full(4, 0.99 * cutoff),
+        particles=each,
+        sigma=0.07,
+        lowest=cutoff,
+        loss=0.02,
+        dimension=2000 - 100 * job.point.place.level,
+        accepted=0.4,
+        num_evaluations=4 * each + 32 * count,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.mass import Mass, NoisyLoss
 from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness
@@ -38,6 +40,7 @@ from lth.plan.jobs import (
     LayersJob,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -176,6 +179,20 @@ class Evidence:
             if job.point == point:
                 return found.get(beside)
         return None
+
+    @property
+    def masses(self) -> Mapping[Point, NoisyLoss]:
+        """The loss under Gaussian noise at each point; nothing if it was not measured."""
+        return _Measured(self.measured, MassJob, MassJob, lambda job: job.point)
+
+    def mass(self, point: Point, beside: Point) -> Mass | None:
+        """Return the mass at a point under the cutoff it shares with another; None if there is none."""
+        if point not in self.masses or beside not in self.masses:
+            return None
+        found, other = self.masses[point], self.masses[beside]
+        if not (math.isfinite(found.loss) and math.isfinite(other.loss)):
+            return None
+        return found.under(max(found.loss, other.loss) + self.setting.analysis.cutoff_margin)
 
     @property
     def aligned(self) -> Mapping[AlignedJob, Aligned]:

@@ -29,6 +29,7 @@ from lth.measure.distance import Distances, norm, pairwise
 from lth.measure.function_space import Functions, compare_functions, compare_layers
 from lth.measure.interpolation import Interpolation, interpolate
 from lth.measure.layer_spectra import LayerCurvature, block_of
+from lth.measure.mass import Mass, losses_around, noisy_loss, root_mean_square
 from lth.measure.radius import BasinRadii, basin_radii, random_directions
 from lth.measure.sharpness import Sharpness, sharpness_at
 from lth.measure.surface import Surface, loss_surface, plane_through
@@ -55,6 +56,7 @@ Kept: TypeAlias = Mask | Mapping[str, Tensor] | None
 Chosen: TypeAlias = str | Sequence[str] | Callable[[str], bool] | None
 
 _BATCH = 32  # examples of a pass that is watched for activations
+_WINDOW = 0.4  # of the root mean square weight: how wide a Gaussian a mass is of
 _DEFLATED = 10  # leading eigenvalues taken out of a trace, whose variance they are most of
 
 
@@ -489,6 +491,67 @@ def volume(
         seed=seed,
     )
     return found[limit]
+
+
+def mass(
+    model: nn.Module,
+    data: Any,
+    *,
+    cutoff: float | None = None,
+    margin: float = 0.1,
+    sigma: float | None = None,
+    draws: int = 60,
+    loss: Loss = "cross_entropy",
+    mask: Kept = None,
+    parameters: Chosen = None,
+    seed: int = 0,
+) -> Mass:
+    """Return which share of a Gaussian around a model lies in {loss ≤ cutoff}: the volume of that in a window.
+
+    `log P(L(w + σ z) ≤ cutoff)`, in nats, with an interval of 95 %; below e^-15 a bound, and `is_estimated` is
+    False. `lth.measure.mass` says how, with its sources. Compare models by one σ and one cutoff.
+
+    Args:
+        model: At the point.
+        data: What the loss is the mean over.
+        cutoff: In units of the loss; by default `margin` above the loss of the model.
+        margin: See `cutoff`.
+        sigma: Of the Gaussian; by default 0.4 of the root mean square of the weights that may move.
+        draws: Of it, in four runs.
+        loss: As of `spectrum`.
+        mask: As of `spectrum`.
+        parameters: As of `spectrum`.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: If the model lies above the cutoff, or draws are too few.
+
+    Example:
+        ½ a² stays under ½ from -1 to 1, which holds 68 % of a standard normal.
+
+        >>> model, data = nn.Linear(1, 1, bias=False), (torch.ones(1, 1), torch.zeros(1, 1))
+        >>> _ = nn.init.zeros_(model.weight)
+        >>> found = mass(model, data, loss="mse", cutoff=0.5, sigma=1.0, draws=400)
+        >>> low, high = (float(torch.tensor(end).exp()) for end in found.interval)
+        >>> low < 0.683 < high
+        True
+    """
+    site = _site(model, data, loss, mask, parameters)
+    evaluate = Evaluator(site.network, site.examples, objective=site.objective)
+    at_point = evaluate(site.weights).loss
+    limit = at_point + margin if cutoff is None else cutoff
+    own = root_mean_square([site.space.restrict(site.weights.parameters)])
+    found = noisy_loss(
+        losses_around(site.space, site.weights, evaluate),
+        site.space.dimension,
+        _WINDOW * own if sigma is None else sigma,
+        limit,
+        loss_at_point=at_point,
+        draws=draws,
+        seed=seed,
+        device=site.examples.labels.device,
+    )
+    return found.under(limit)
 
 
 def line(

@@ -40,6 +40,7 @@ from torch import Tensor
 
 from lth.brief import brief
 from lth.errors import InputError
+from lth.measure.mass import losses_around
 from lth.measure.radius import BasinRadii, basin_radii
 from lth.measure.tail import largest_index, tail_index
 from lth.network.space import LevelSpace
@@ -385,13 +386,7 @@ def volumes_at(
         >>> abs(round(found[0.25].estimate, 2))
         0.0
     """
-
-    def moved(step: Tensor) -> Weights:
-        steps = space.embed(step)
-        return Weights({name: w + steps[name] for name, w in weights.parameters.items()}, weights.buffers)
-
-    def losses(steps: Iterable[Tensor]) -> list[float]:
-        return [found.loss for found in evaluate.many(map(moved, steps))]
+    losses = losses_around(space, weights, evaluate)
 
     def draws(count: int, purpose: str) -> Iterator[Tensor]:
         return sphere_draws(restrict, space.full_dimension, count, seed, purpose)

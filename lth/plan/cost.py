@@ -26,6 +26,7 @@ from lth.plan.jobs import (
     LayersJob,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -69,6 +70,7 @@ _PRODUCTS, _PRODUCTS_EACH = 25, 2.25  # of a spectrum, at first and for each eig
 _LOSSES = 6.3  # of a radius along one direction; "gpu", radii at two points
 _LOSSES_VOLUME = 16  # of a radius along a direction of a volume, closer in: one ellipsoid, 17
 _LOSSES_PILOTS = 400  # of the directions that tell a volume's preconditioner
+_LOSSES_MASS = 40  # of each draw of a mass: eight for each nat that the basin is smaller than the Gaussian
 _LOSSES_BACK = 20  # along a training, until it has the loss that is wanted
 _SLOPES, _SLOPE = 21, 3.0  # gradients of a worst case, and how many passes each is
 _SHARES = 40  # of the weights, at each of which a product forecasts a loss
@@ -138,6 +140,8 @@ def _passes(task: Task, setting: Setting, size: Size, training: float) -> float:
         found = (analysis.k + analysis.trace_probes) * _PRODUCT * examples if node.from_kept else curvature
         cutoffs = max(1, len(node.beside))
         return found + (_LOSSES_PILOTS + cutoffs * analysis.volume_directions * _LOSSES_VOLUME) * examples
+    if isinstance(node, MassJob):
+        return _LOSSES_MASS * analysis.mass_draws * examples
     if isinstance(node, DensityJob):
         return analysis.density_probes * analysis.density_steps * _PRODUCT * examples
     if isinstance(node, RadiiJob):

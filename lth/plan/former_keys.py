@@ -26,6 +26,7 @@ from lth.plan.jobs import (
     LayersJob,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -255,6 +256,8 @@ def _job_name(job: Job) -> str:
             raise TypeError("version 1 forecast nothing")
         case VolumeJob():
             raise TypeError("version 1 measured no volumes")
+        case MassJob():
+            raise TypeError("version 1 measured no masses")
         case AlignedJob():
             raise TypeError("version 1 aligned nothing")
         case LayersJob():

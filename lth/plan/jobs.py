@@ -35,6 +35,7 @@ Measure = Literal[
     "path",
     "forecast",
     "volume",
+    "mass",
     "aligned",
     "layers",
 ]
@@ -338,6 +339,20 @@ class VolumeJob(_Job):
 
 
 @dataclass(frozen=True)
+class MassJob(_Job):
+    """The share of a Gaussian around a point that lies in its basin."""
+
+    point: Point
+    measure: Measure = "mass"
+
+    def _words(self) -> str:
+        return f"mass at {self.point.name}"
+
+    def _at(self) -> Sequence[Point]:
+        return (self.point,)
+
+
+@dataclass(frozen=True)
 class AlignedJob(_Job):
     """Loss and error between two points as they are, and with the units of one matched to the other."""
 
@@ -382,6 +397,7 @@ Job = (
     | PathJob
     | ForecastJob
     | VolumeJob
+    | MassJob
     | AlignedJob
     | LayersJob
 )
@@ -596,6 +612,11 @@ def volume_jobs(last: int, setting: AnalysisSetting) -> list[VolumeJob]:
     return [VolumeJob(point, tuple(others), kept) for point, others in beside.items()]
 
 
+def mass_jobs(last: int, setting: AnalysisSetting) -> list[MassJob]:
+    """Return the mass at every point whose volume is compared."""
+    return [MassJob(job.point) for job in volume_jobs(last, setting)]
+
+
 def aligned_line(kind: Kind, last: int) -> AlignedJob:
     """Return the line from m(L) ⊙ w(L-1) to a baseline, which for random_init is that of the paper's Fig. 9."""
     return AlignedJob(Point.projection(last), Point.at(Place(kind, last)))
@@ -670,7 +691,7 @@ BEYOND: Mapping[Measure, Callable[[int, AnalysisSetting], Sequence[Job]]] = {
     "sharpness": lambda last, setting: sharpness_jobs(last, setting),
     "path": lambda last, setting: [path_job(last, setting)],
     "forecast": lambda last, _setting: [ForecastJob(Point.at(Place.imp(level))) for level in range(last + 1)],
-    "volume": volume_jobs,
+    "volume": lambda last, setting: [*volume_jobs(last, setting), *mass_jobs(last, setting)],
     "aligned": lambda last, _setting: aligned_jobs(last),
     "layers": lambda last, _setting: layers_jobs(last),
 }  # what is measured of a study whose last level is this where `beyond` names it

@@ -25,6 +25,7 @@ from lth.measure.kind.parts import OfPart
 from lth.measure.kind.path import StudyPaths
 from lth.measure.kind.subspaces import Subspaces
 from lth.measure.kind.surface import LevelSurface
+from lth.measure.mass import NoisyLoss
 from lth.measure.pruning_forecast import PruningForecast
 from lth.measure.radius import BasinRadii
 from lth.measure.sharpness import Sharpness, mean_and_error
@@ -41,6 +42,7 @@ from lth.plan.jobs import (
     LayersJob,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -309,6 +311,15 @@ def _within(volume: LocalVolume) -> str:
     return plus_minus(volume.estimate, (high - low) / 2)
 
 
+def _mass(job: MassJob, found: NoisyLoss) -> list[Row]:
+    """Return the mass of the basin under the lowest cutoff that was gone down to."""
+    mass = found.under(found.lowest)
+    low, high = mass.interval
+    value = plus_minus(mass.estimate, (high - low) / 2) if mass.is_estimated else f"≤ {rounded(high)}"
+    unit = f"nats in {found.dimension} dimensions, up to {terms().of_loss(rounded(found.lowest))}"
+    return [("log mass", _at(job.point), value, f"{unit}, σ = {rounded(found.sigma)}")]
+
+
 def _aligned(job: AlignedJob, found: Aligned) -> list[Row]:
     where = f"{job.start.symbol} → {job.end.symbol}"
     units = found.units
@@ -358,6 +369,7 @@ _SAID: Mapping[type[Job], Callable[[Any, Any], list[Row]]] = {
     PathJob: _paths,
     ForecastJob: _forecast,
     VolumeJob: _volume,
+    MassJob: _mass,
     AlignedJob: _aligned,
     LayersJob: _layers,
 }

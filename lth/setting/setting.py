@@ -170,6 +170,8 @@ class AnalysisSetting(Stage, stage="analysis"):
     beyond: tuple[str, ...] = field(default_factory=default_of("beyond"))
     rho: tuple[float, ...] = field(default_factory=default_of("rho"))
     volume_directions: int = field(default_factory=default_of("volume_directions"))
+    mass_draws: int = field(default_factory=default_of("mass_draws"))
+    mass_window: float = field(default_factory=default_of("mass_window"))
     align_points: int = field(default_factory=default_of("align_points"))
     layers: tuple[str, ...] = field(default_factory=default_of("layers"))
     layer_k: int = field(default_factory=default_of("layer_k"))

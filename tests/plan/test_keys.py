@@ -48,6 +48,8 @@ OTHERWISE = {
     "density_probes": "3",
     "density_steps": "3",
     "volume_directions": "30",
+    "mass_draws": "8",
+    "mass_window": "0.2",
     "align_points": "5",
     "layers": "each,conv+fc",
     "layer_k": "4",

@@ -16,6 +16,7 @@ from lth.plan.jobs import (
     FunctionJob,
     LayersJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -65,6 +66,8 @@ def test_every_kind_of_measurement_says_its_numbers_with_their_units():
     told[MatchedJob] = said(at_one_loss.items())
     told[SubspaceJob] = said(made_evidence(last=2, vectors="on").subspaces.items())
     told[VolumeJob] = said(made_evidence(last=2, beyond=("volume",)).volumes.items())
+    masses = made_evidence(last=2, beyond=("volume",)).masses
+    told[MassJob] = said((MassJob(point), found) for point, found in masses.items())
     told[PartJob] = said(made_evidence(last=2, halvings=1).parts.items())
     told[FunctionJob] = said([*made_evidence(last=2, beyond="function").measured.items()][-1:])
     sharp = made_evidence(last=2, beyond="sharpness").sharpness

@@ -84,6 +84,8 @@ OTHERWISE = {
     "density_probes": 3,
     "density_steps": 3,
     "volume_directions": 30,
+    "mass_draws": 8,
+    "mass_window": 0.2,
     "hessian_examples": 3,
     "directions": 3,
     "direction_norm": "plain",

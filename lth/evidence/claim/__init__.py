@@ -9,9 +9,12 @@ from lth.evidence.claim import r0, r1, r2, r3, r4, r5, r6, r7
 from lth.evidence.claim.aligned import ALIGNED_CLAIMS
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.claim.finding import Finding, Outcome, as_table, evaluate, expected_errors
+from lth.evidence.claim.forecast import FORECAST_CLAIMS
+from lth.evidence.claim.function import FUNCTION_CLAIMS
 from lth.evidence.claim.matched import MATCHED_CLAIMS
 from lth.evidence.claim.methods import method_claims
 from lth.evidence.claim.same import without_imp_itself
+from lth.evidence.claim.sharpness import SHARPNESS_CLAIMS
 from lth.evidence.claim.volume import VOLUME_CLAIMS
 from lth.setting.setting import Setting
 
@@ -37,6 +40,9 @@ def claims_of(setting: Setting) -> tuple[Claim, ...]:
         *(MATCHED_CLAIMS if analysis.matched_loss == "on" else ()),
         *(VOLUME_CLAIMS if "volume" in analysis.beyond else ()),
         *(ALIGNED_CLAIMS if "aligned" in analysis.beyond else ()),
+        *(FUNCTION_CLAIMS if "function" in analysis.beyond else ()),
+        *(SHARPNESS_CLAIMS if "sharpness" in analysis.beyond else ()),
+        *(FORECAST_CLAIMS if "forecast" in analysis.beyond else ()),
     )
     against_imp = tuple(without_imp_itself(claim, setting.pruning) for claim in (*CLAIMS, *beside))
     return (*against_imp, *method_claims(analysis.all_methods))
@@ -45,7 +51,10 @@ def claims_of(setting: Setting) -> tuple[Claim, ...]:
 __all__ = [
     "ALIGNED_CLAIMS",
     "CLAIMS",
+    "FORECAST_CLAIMS",
+    "FUNCTION_CLAIMS",
     "MATCHED_CLAIMS",
+    "SHARPNESS_CLAIMS",
     "VOLUME_CLAIMS",
     "Case",
     "Claim",

@@ -112,21 +112,19 @@ def _wider_by(first: BasinRadii | None, second: BasinRadii | None) -> float | No
     return None if undetermined else gap
 
 
-def volume_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | None:
-    """Return the log volume a dimension at `larger` minus that at `smaller`, under the cutoff that they share.
+def mass_gap(evidence: Evidence, larger: Point, smaller: Point) -> float | None:
+    """Return the log mass at `larger` minus that at `smaller`, nats, under the cutoff that they share.
 
-    Where one of the means is not estimated it is a lower bound, and so is the gap on its side. It is returned
-    if the interval of the other one settles its sign, and else is None, which leaves the claim undecided.
+    Where one of them is but bounded from above, the gap is returned if the interval of the other one settles
+    its sign, and else is None, which leaves the claim undecided.
     """
-    first, second = evidence.volume(larger, smaller), evidence.volume(smaller, larger)
+    first, second = evidence.mass(larger, smaller), evidence.mass(smaller, larger)
     if first is None or second is None:
         return None
-    (low, high), (other_low, other_high) = (
-        tuple(end / volume.dimension for end in volume.interval) for volume in (first, second)
-    )
+    (low, high), (other_low, other_high) = first.interval, second.interval
     is_known = first.is_estimated and second.is_estimated
     is_settled = low > other_high or other_low > high
-    return first.per_weight - second.per_weight if is_known or is_settled else None
+    return first.estimate - second.estimate if is_known or is_settled else None
 
 
 def line(evidence: Evidence, start: Point, end: Point, *, anew: bool = False) -> Interpolation | None:

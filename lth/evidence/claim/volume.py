@@ -1,7 +1,8 @@
-"""Results 1, 2, 3, 6 and 7 by the local volume: claims beside R1a, R1c, R2b, R3, R6a, R6b and R7.
+"""Results 1, 2, 3, 6 and 7 by the mass of basins: claims beside R1a, R1c, R2b, R3, R6a, R6b and R7.
 
-They say of the same points what those say, by the volume that importance sampling finds instead of a product of
-leading eigenvalues. Where it finds a lower bound alone there is mostly no value: two bounds have no difference.
+They say of the same points what those say, by the volume of a basin within a Gaussian window instead of a
+product of leading eigenvalues. The volume without a window, which importance sampling looks for
+(`lth.measure.volume`), is of a trained network a lower bound alone, and two bounds have no difference.
 """
 
 from __future__ import annotations
@@ -10,24 +11,26 @@ from collections.abc import Callable, Iterator
 
 from lth.evidence.claim import r1, r2, r3, r6, r7
 from lth.evidence.claim.claim import Case, Claim
-from lth.evidence.claim.reading import volume_gap
+from lth.evidence.claim.reading import mass_gap
 from lth.evidence.evidence import Evidence
 from lth.plan.place import Place, Point
 
-VOLUME_UNIT = "nats a weight"
+VOLUME_UNIT = "nats"
 
 _RULE = """\
-Log of the local volume at {larger} minus that at {smaller}, each a dimension of its own space, under one
-cutoff, `cutoff_margin` above the worse of the two, along the same draws of directions.
+Log of the mass of the basin at {larger} minus that at {smaller}, each in its own space, under one cutoff,
+`cutoff_margin` above the worse of the two.
 
 {spaces}
 
-The volume is that of what a point sees of {{loss ≤ cutoff}} along rays, of Lebesgue in units of the weights,
-estimated by importance sampling (arXiv 2501.18812). Where the tail of the draws says that a mean is not
-estimated, or a ray never crosses the cutoff, it is a lower bound; a difference then has a value only if the
-interval of the other settles its sign, and is else missing.
+The mass is the share of a Gaussian around the point that lies in {{loss ≤ cutoff}}: the volume of the basin
+within that window, over the window's own. Its width is `mass_window` of the root mean square of the rewind
+point's weights, one for all points of a seed. It is estimated by splitting (`lth.measure.mass`). Where a basin
+is smaller than e^-15 of the window, that is a bound; a difference then has a value only if the interval of the
+other settles its sign, and is else missing.
 
-Paper: not in it; beside {beside}."""
+Paper: not in it; beside {beside}. Source: Scherlis and Belrose 2025, arXiv 2501.18812, by a Gaussian as wide as
+the initialisation. By so wide a one, or none, volumes of such networks are lower bounds alone."""
 
 _ONE_SPACE = "Both are in one space."
 _EACH_ITS_OWN = (
@@ -83,7 +86,7 @@ def _by_volume(claim: Claim) -> Claim:
     larger, smaller, spaces, pair = _COMPARED[claim.id]
 
     def statistic(evidence: Evidence, case: Case) -> float | None:
-        return volume_gap(evidence, *pair(case))
+        return mass_gap(evidence, *pair(case))
 
     return Claim(
         id=f"{claim.id}-volume",

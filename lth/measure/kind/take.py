@@ -20,6 +20,7 @@ from lth.measure.kind import (
     layers,
     line,
     markers,
+    mass,
     matched,
     parts,
     path,
@@ -42,6 +43,7 @@ from lth.plan.jobs import (
     LayersJob,
     LineJob,
     MarkersJob,
+    MassJob,
     MatchedJob,
     PartJob,
     PathJob,
@@ -101,6 +103,7 @@ KINDS: Mapping[type[Job], Kind] = {
     PathJob: Kind(path, of_sample=False),
     ForecastJob: Kind(forecast, of_hessian=True, goes_on=True),
     VolumeJob: Kind(volume, of_hessian=True, goes_on=True),
+    MassJob: Kind(mass),
     AlignedJob: Kind(aligned),
     LayersJob: Kind(layers, of_hessian=True, goes_on=True),
 }

@@ -7,8 +7,9 @@ and outputs are fixed. What is still free then is a group of units.
 Some groups are within others: what a head computes with may be permuted in every head by itself, as long as
 wherever it is the heads are too. Which are, is found in the end, from all tensors and all contractions.
 
-Source: arXiv 2209.04836 (Git Re-Basin) writes the groups of each architecture by hand; the public `rebasin`
-(https://github.com/snimu/rebasin) traces modules and permutes those it knows, with no axis of a reshape.
+Source: arXiv 2209.04836 (Git Re-Basin) writes the groups of each architecture by hand. The public `rebasin`
+(https://github.com/snimu/rebasin) traces modules, not operations, and has a table of those that it permutes; by
+its README little to nothing of a transformer is, because tensors are reshaped before residual blocks.
 """
 
 from __future__ import annotations

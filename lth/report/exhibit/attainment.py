@@ -13,9 +13,9 @@ from lth.evidence.binomial import accuracy_intervals
 from lth.evidence.evidence import Attained, Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import BASELINES, METHODS, Place
-from lth.report.exhibit.all_seeds import as_rows, drawn_middle, explain_seeds, middle
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
+from lth.report.figure.all_seeds import as_rows, drawn_middle, explain_seeds, middle
 from lth.report.figure.appearance import Appearance, appearance
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,

@@ -12,11 +12,11 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded, yes_no
 from lth.measure.kind.aligned import MATCHINGS, TREATMENTS
 from lth.plan.jobs import AlignedJob, aligned_jobs, aligned_line
-from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.lines import barrier_if_any
 from lth.report.exhibit.wording import sentence
 from lth.report.figure.aligned import LOOKS, TITLES, draw_paths, treatments_of
+from lth.report.figure.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TWO_COLUMNS, dress, head, new_figure
 from lth.setting.terms import terms
 

@@ -11,7 +11,6 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
 from lth.measure.interpolation import barrier_over_mean
 from lth.plan.jobs import LineJob, successive_line
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.lines import (
@@ -21,8 +20,9 @@ from lth.report.exhibit.lines import (
     say_successive_barriers,
     treatments,
 )
-from lth.report.exhibit.panels import legend_above
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import Appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import NEUTRAL_COLOUR, TWO_COLUMNS, new_figure
 from lth.setting.terms import terms
 

@@ -12,15 +12,15 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import mean_and_deviation, rounded
 from lth.plan.jobs import LineJob
 from lth.plan.place import Place, Point
-from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.attainment import methods
 from lth.report.exhibit.comparison import Comparison, Pair, looks
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.lines import barrier_if_any, line_numbers
-from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.spectra import draw_panels, say_not_converged, spectra_numbers
 from lth.report.exhibit.wording import sentence
+from lth.report.figure.all_seeds import draw_band, explain_seeds
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK
+from lth.report.figure.panels import legend_above, panel_grid
 from lth.report.figure.style import spans_a_decade, use_log_y
 from lth.setting.terms import terms
 

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import BASELINES, METHODS, Kind, Place, Point
-from lth.report.exhibit.all_seeds import said_of_seeds
 from lth.report.exhibit.attainment import BINOMIAL, accuracy_errors, metric_title
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
 from lth.report.exhibit.spectra import known_within, say_not_converged
 from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.all_seeds import said_of_seeds
 from lth.report.figure.appearance import Appearance, appearance
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,

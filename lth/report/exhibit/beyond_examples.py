@@ -13,11 +13,10 @@ from lth.evidence.extrapolation import Extrapolated, Measured, extrapolate
 from lth.evidence.table import Cell, Table, plus_minus
 from lth.plan.jobs import PartJob
 from lth.plan.place import Place, Point
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import (
     NEXT_LARGER_LOOK,
     OTHER,
@@ -26,6 +25,7 @@ from lth.report.figure.appearance import (
     SOLUTION_LOOK,
     Appearance,
 )
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import NEUTRAL_COLOUR, TWO_COLUMNS, new_figure
 
 _LOOKS = (SOLUTION_LOOK, REVERSE_LOOK, NEXT_LARGER_LOOK, OTHER)  # of n, n/2, …; the last for all that follow

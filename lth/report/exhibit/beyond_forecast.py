@@ -14,12 +14,12 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.measure.pruning_forecast import PruningForecast
 from lth.plan.place import Place, Point
-from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import dress_panel, grid_shape, panel_height
 from lth.report.exhibit.wording import sentence
+from lth.report.figure.all_seeds import draw_band, explain_seeds
 from lth.report.figure.appearance import PROJECTION_LOOK, REVERSE_LOOK, SOLUTION_LOOK, Appearance
+from lth.report.figure.panels import dress_panel, grid_shape, panel_height
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,
     SMALL_TEXT_SIZE,

@@ -16,11 +16,11 @@ from lth.measure.kind.curvature import Curvature
 from lth.measure.kind.layers import LayerSpectra
 from lth.measure.layer_spectra import LayerCurvature
 from lth.plan.place import Place, Point
-from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance, appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import (
     SMALL_TEXT_SIZE,
     TEXT_SIZE,

@@ -13,11 +13,11 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.measure.kind.function import ALL_LAYERS, StudyFunctions
 from lth.plan.place import Place
-from lth.report.exhibit.all_seeds import explain_seeds, middle
 from lth.report.exhibit.exhibit import Exhibit, of_one
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import sentence
+from lth.report.figure.all_seeds import explain_seeds, middle
 from lth.report.figure.appearance import appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import GRID_COLOUR, SMALL_TEXT_SIZE, TEXT_SIZE, TWO_COLUMNS, new_figure, thinned
 
 _MOST_LABELS = 24  # of layers under a panel

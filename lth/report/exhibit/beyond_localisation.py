@@ -13,12 +13,12 @@ from lth.evidence.table import Cell, Table, rounded
 from lth.measure.kind.subspaces import Localised
 from lth.plan.jobs import subspace_jobs
 from lth.plan.place import Place
-from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import sentence
+from lth.report.figure.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.figure.appearance import SOLUTION_LOOK, appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, TWO_COLUMNS, dress, new_figure, use_log_y
 
 _RANDOM = 1 / 3  # of its coordinates, that a random vector is spread over

@@ -19,13 +19,13 @@ from lth.evidence.claim.reading import (
 from lth.evidence.evidence import Evidence, log_eig_product
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.jobs import MatchedJob, baseline_matched, matched_jobs, projection_matched, reverse_matched
-from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.radii import UNITS
 from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import NEUTRAL_COLOUR, SMALL_TEXT_SIZE, dress, new_figure
 
 _Gap = Callable[[Evidence, MatchedJob], float | None]

@@ -13,12 +13,12 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.regime import MARGIN, LevelRegime, State, change_from_previous, late_change, regime
 from lth.evidence.table import Cell, Table, rounded
 from lth.plan.place import Place
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import sentence
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import SOLUTION_LOOK
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import GRID_COLOUR, NEUTRAL_COLOUR, SMALL_TEXT_SIZE, new_figure
 
 _TICKS = (0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 4, 10, 100, 1000)

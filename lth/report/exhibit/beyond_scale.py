@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, yes_no
 from lth.plan.place import Point
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.comparison import PROJECTION, REVERSE, Comparison
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.spectra import ABSENT, known_within, say_not_converged
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import PREVIOUS_LOOK, PROJECTION_LOOK, REVERSE_LOOK, SOLUTION_LOOK
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import TWO_COLUMNS, new_figure
 
 _LOOKS = {

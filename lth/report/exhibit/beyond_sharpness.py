@@ -13,13 +13,13 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.measure.sharpness import Sharpness, mean_and_error
 from lth.plan.place import Place, Point
-from lth.report.exhibit.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.exhibit.comparison import PROJECTION
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import dress_panel
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import as_rows, draw_bars, explain_seeds
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance, appearance
+from lth.report.figure.panels import dress_panel
 from lth.report.figure.style import SMALL_TEXT_SIZE, TEXT_SIZE, TWO_COLUMNS, new_figure, use_log_y
 from lth.setting.terms import terms
 

@@ -13,11 +13,10 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, rounded
 from lth.measure.kind.subspaces import Compared
 from lth.plan.jobs import subspace_jobs
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import count, sentence
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import (
     PREVIOUS_LOOK,
     PROJECTION_LOOK,
@@ -25,6 +24,7 @@ from lth.report.figure.appearance import (
     SOLUTION_LOOK,
     Appearance,
 )
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import NEUTRAL_COLOUR, TWO_COLUMNS, new_figure, use_log_y
 
 _CHANCE = Appearance(NEUTRAL_COLOUR, "")

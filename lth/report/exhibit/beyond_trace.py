@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table
 from lth.plan.place import Point
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.comparison import PROJECTION
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import PROJECTION_LOOK, SOLUTION_LOOK, Appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import TWO_COLUMNS, new_figure
 from lth.setting.terms import terms
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from lth.evidence.evidence import Evidence
 from lth.plan.place import Place
-from lth.report.exhibit.all_seeds import as_rows, draw_bars
+from lth.report.figure.all_seeds import as_rows, draw_bars
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import SMALL_TEXT_SIZE, dress, thinned
 

@@ -15,11 +15,11 @@ from lth.evidence.table import Cell, Table, mean_and_deviation, rounded
 from lth.measure.interpolation import Interpolation, barrier, barrier_over_mean
 from lth.measure.kind.line import Line
 from lth.plan.jobs import LineJob
-from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.exhibit import Template
-from lth.report.exhibit.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_height
 from lth.report.exhibit.wording import count, listed_levels, sentence
+from lth.report.figure.all_seeds import draw_band, explain_seeds
 from lth.report.figure.appearance import Appearance
+from lth.report.figure.panels import dress_panel, fill_grid, grid_shape, legend_above, panel_height
 from lth.report.figure.style import (
     TEXT_SIZE,
     TWO_COLUMNS,

@@ -12,12 +12,12 @@ from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, mean_and_deviation, rounded, yes_no
 from lth.measure.radius import BasinRadii
 from lth.plan.place import Point
-from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.comparison import Comparison, Pair, looks
 from lth.report.exhibit.exhibit import Template
-from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import draw_band, explain_seeds
 from lth.report.figure.appearance import Appearance
+from lth.report.figure.panels import legend_above, panel_grid
 from lth.report.figure.radius import plot_radii
 from lth.report.figure.style import spans_a_decade, use_integer_x, use_log_y
 from lth.setting.setting import DirectionNorm

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, mean_and_deviation, yes_no
 from lth.plan.place import Point
-from lth.report.exhibit.all_seeds import draw_band, explain_seeds
 from lth.report.exhibit.comparison import Comparison, looks
 from lth.report.exhibit.exhibit import Template
-from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import draw_band, explain_seeds
 from lth.report.figure.appearance import Appearance
+from lth.report.figure.panels import legend_above, panel_grid
 from lth.report.figure.spectrum import plot_eigenvalues
 from lth.report.figure.style import use_integer_x, use_log_y
 from lth.setting.terms import terms

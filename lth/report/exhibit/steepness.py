@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Cell, Table, mean_and_deviation, rounded
 from lth.plan.place import Place
-from lth.report.exhibit.all_seeds import as_rows, draw_band, explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
-from lth.report.exhibit.panels import legend_above, panel_grid
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import as_rows, draw_band, explain_seeds
 from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK, Appearance
+from lth.report.figure.panels import legend_above, panel_grid
 from lth.report.figure.style import use_integer_x, use_log_y
 from lth.setting.terms import terms
 

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from lth.evidence.evidence import Evidence
 from lth.evidence.table import Table
-from lth.report.exhibit.all_seeds import explain_seeds
 from lth.report.exhibit.exhibit import Exhibit, of_one
 from lth.report.exhibit.level_axis import begin_level_panel, plot_over_levels
-from lth.report.exhibit.panels import legend_above
 from lth.report.exhibit.wording import Compared, compare, sentence
+from lth.report.figure.all_seeds import explain_seeds
 from lth.report.figure.appearance import PREVIOUS_LOOK, SOLUTION_LOOK
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import ONE_COLUMN, new_figure
 
 

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.measure.kind.aligned import MATCHINGS, Aligned
-from lth.report.exhibit.all_seeds import draw_band
-from lth.report.exhibit.panels import legend_above
+from lth.report.figure.all_seeds import draw_band
 from lth.report.figure.appearance import Appearance
+from lth.report.figure.panels import legend_above
 from lth.report.figure.style import TWO_COLUMNS, dress, head, new_figure, spans_a_decade, use_log_y
 from lth.setting.terms import terms
 

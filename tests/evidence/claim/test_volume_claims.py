@@ -1,5 +1,6 @@
-"""Claims by local volume: beside seven of the paper, and without a value where both sides are bounds."""
+"""Claims by the mass of basins: beside seven of the paper, and without a value where both sides are bounds."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -20,24 +21,27 @@ def studies():
 
 
 def altered(evidence, point, change):
-    """Return the evidence with every volume at a point changed."""
-    volumes = {
-        job: {beside: change(each) for beside, each in found.items()} if job.point == point else found
-        for job, found in evidence.volumes.items()
-    }
-    return with_results(evidence, volumes=volumes)
+    """Return the evidence with the loss under noise at a point changed."""
+    masses = dict(evidence.masses)
+    return with_results(evidence, masses={**masses, point: change(masses[point])})
 
 
-def heavy(volume):
-    return replace(volume, log_volumes=volume.log_volumes + np.linspace(0, 300, len(volume.log_volumes)))
+def bounded(noisy):
+    return replace(noisy, ends=noisy.ends + 1.0)
 
 
-def censored(volume):
-    return replace(volume, censored=np.arange(len(volume.censored)) < 1)
+def diverged(noisy):
+    return replace(noisy, loss=math.nan)
 
 
-def moved(nats):
-    return lambda volume: replace(volume, log_volumes=volume.log_volumes + nats)
+def shrunk(noisy):
+    """The basin is some forty nats smaller."""
+    more = np.full(4 * 600, noisy.levels.max())
+    return replace(
+        noisy,
+        levels=np.concatenate([noisy.levels, more]),
+        run=np.concatenate([noisy.run, np.arange(len(more)) % 4]),
+    )
 
 
 def test_they_stand_beside_seven_claims_of_the_paper():
@@ -62,37 +66,46 @@ def test_each_has_the_cases_of_the_paper_s_and_is_supported_where_it_holds(claim
 
 
 @each_claim
-def test_its_value_is_the_difference_a_dimension_under_one_cutoff(claim, studies):
+def test_its_value_is_the_difference_of_the_logarithms_under_one_cutoff(claim, studies):
     case = claim.cases(LAST)[-1]
-    larger, smaller = pair_of(claim.beside, case)
-    volumes = studies[0].volume(larger, smaller), studies[0].volume(smaller, larger)
-    expected = volumes[0].estimate / volumes[0].dimension - volumes[1].estimate / volumes[1].dimension
-    assert claim.statistic(studies[0], case) == pytest.approx(expected)
+    pair = pair_of(claim.beside, case)
+    margin = studies[0].setting.analysis.cutoff_margin
+    for worse in (0, 1):  # of the two, whose loss decides the cutoff
+        evidence = altered(studies[0], pair[worse], lambda noisy: replace(noisy, loss=0.5))
+        larger, smaller = (evidence.masses[point].under(0.5 + margin).estimate for point in pair)
+        assert claim.statistic(evidence, case) == pytest.approx(larger - smaller)
 
 
-@pytest.mark.parametrize("bound", [heavy, censored])
 @pytest.mark.parametrize("side", [0, 1])
 @each_claim
-def test_a_bound_has_a_difference_from_an_estimate_below_it_and_none_from_one_above(
-    claim, side, bound, studies
+def test_a_bound_has_a_difference_from_what_is_surely_larger_and_none_from_what_may_not_be(
+    claim, side, studies
 ):
     case = claim.cases(LAST)[-1]
-    point = pair_of(claim.beside, case)[side]
-    evidence = altered(studies[0], point, bound)
-    assert claim.statistic(altered(evidence, point, moved(-9000)), case) is None
-    above = claim.statistic(altered(evidence, point, moved(9000)), case)
-    assert above is not None
-    assert (above > 0) == (side == 0)
+    pair = pair_of(claim.beside, case)
+    evidence = altered(studies[0], pair[side], bounded)
+    other = altered(evidence, pair[1 - side], shrunk)
+    assert claim.statistic(other, case) is None
+    below = claim.statistic(altered(evidence, pair[side], shrunk), case)
+    assert below is not None
+    assert (below > 0) == (side == 1)
 
 
 @each_claim
 def test_two_bounds_have_no_difference_and_leave_the_claim_undecided(claim, studies):
     case, bounds = claim.cases(LAST)[-1], studies[0]
     for point in pair_of(claim.beside, case):
-        bounds = altered(bounds, point, heavy)
+        bounds = altered(bounds, point, bounded)
     assert claim.statistic(bounds, case) is None
     (finding,) = evaluate([claim], [bounds, *studies[1:]])
     assert (finding.verdict, finding.num_missing > 0) == ("undecided", True)
+
+
+@each_claim
+def test_a_point_that_diverged_is_not_compared(claim, studies):
+    case = claim.cases(LAST)[-1]
+    for point in pair_of(claim.beside, case):
+        assert claim.statistic(altered(studies[0], point, diverged), case) is None
 
 
 def test_what_was_not_measured_has_no_value():

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from lth.report.exhibit import BEYOND, EXHIBITS
-from lth.report.exhibit.all_seeds import draw_band, draw_bars, middle
+from lth.report.figure.all_seeds import draw_band, draw_bars, middle
 from lth.report.figure.appearance import SOLUTION_LOOK
 
 TOGETHER = [one for one in (*EXHIBITS, *BEYOND) if one.draw_seeds is not None]

@@ -1,4 +1,4 @@
-"""What is shown of local volumes: every mean with its interval, what is a bound, and where the proxy parts."""
+"""What is shown of the mass of basins: every one with its interval, what is a bound, where the proxy parts."""
 
 import csv
 import io
@@ -25,18 +25,13 @@ def rows(evidence):
 
 
 def altered(evidence, change):
-    volumes = {
-        job: {beside: change(job, each) for beside, each in found.items()}
-        for job, found in evidence.volumes.items()
-    }
-    return with_results(evidence, volumes=volumes)
+    return with_results(
+        evidence, masses={point: change(point, noisy) for point, noisy in evidence.masses.items()}
+    )
 
 
 def bounds_alone(evidence):
-    def spread(_job, volume):
-        return replace(volume, log_volumes=volume.log_volumes + np.linspace(0, 300, len(volume.log_volumes)))
-
-    return altered(evidence, spread)
+    return altered(evidence, lambda _point, noisy: replace(noisy, ends=noisy.ends + 1.0))
 
 
 def test_it_is_shown_of_studies_that_measured_it_and_of_no_others(evidence):
@@ -44,25 +39,38 @@ def test_it_is_shown_of_studies_that_measured_it_and_of_no_others(evidence):
     assert exhibits_beyond(made_evidence(0, LAST)) == BEYOND
 
 
-def test_both_points_of_every_pair_have_a_row_with_their_interval(evidence):
+def test_both_points_of_every_pair_have_a_row_with_their_interval_and_the_volume_beside(evidence):
     found = rows(evidence)
     assert len(found) == 2 * len(volume_pairs(LAST))
-    assert all(float(row["low"]) < float(row["log_volume"]) < float(row["high"]) for row in found)
-    assert {row["is_estimated"] for row in found} == {"yes"}
+    assert all(float(row["low"]) < float(row["log_mass"]) < float(row["high"]) <= 0 for row in found)
+    assert {(row["is_estimated"], row["log_volume_is_estimated"]) for row in found} == {("yes", "yes")}
     assert [row["claim"] for row in found if row["point"] == "one_shot"] == ["R3"]
 
 
-def test_a_lower_bound_has_no_upper_end_and_two_have_no_gap(evidence):
+def test_an_upper_bound_has_no_lower_end_and_two_have_no_gap(evidence):
     found = rows(bounds_alone(evidence))
-    assert {(row["high"], row["is_estimated"], row["gap_a_weight"]) for row in found} == {("", "no", "")}
-    assert "0 are estimates, the others are lower bounds" in VOLUME.found(bounds_alone(evidence))
-    assert "lower bounds" not in VOLUME.found(evidence)
+    assert {(row["low"], row["is_estimated"], row["gap"]) for row in found} == {("", "no", "")}
+    assert "0 are estimates, the others are upper bounds" in VOLUME.found(bounds_alone(evidence))
+    assert "upper bounds" not in VOLUME.found(evidence)
 
 
-def test_where_the_volume_and_the_product_part_is_said(evidence):
-    def fine_tuned_is_larger(job, volume):
-        more = 1000.0 if job.point.place.kind == "fine_tune" else 0.0
-        return replace(volume, log_volumes=volume.log_volumes + more)
+def test_volumes_that_are_lower_bounds_are_counted(evidence):
+    heavy = {
+        job: {
+            beside: replace(each, log_volumes=each.log_volumes + np.linspace(0, 300, len(each.log_volumes)))
+            for beside, each in found.items()
+        }
+        for job, found in evidence.volumes.items()
+    }
+    said = VOLUME.found(with_results(evidence, volumes=heavy))
+    assert f"without a window, 0 of {2 * len(volume_pairs(LAST))} volumes are more than lower bounds" in said
+
+
+def test_where_the_mass_and_the_product_part_is_said(evidence):
+    def fine_tuned_is_larger(point, noisy):
+        if point.place.kind != "fine_tune":
+            return noisy
+        return replace(noisy, levels=noisy.levels[:4], run=np.arange(4))
 
     assert "they part nowhere" in VOLUME.found(evidence)
     assert "R7 1 and 1 of 1" in VOLUME.found(evidence)
@@ -77,6 +85,6 @@ def test_it_is_drawn_with_every_seed_and_counts_what_is_a_bound(seeds):
     figure = VOLUME.draw_seeds([bounds_alone(studies[0]), *studies[1:]])
     assert len(figure.axes) == 8
     label = figure.axes[0].get_legend().get_texts()[0].get_text().replace("\n", " ")
-    assert ("(lower bounds)" if seeds == 1 else f"({LAST} of {LAST * seeds} are lower bounds)") in label
+    assert ("(upper bounds)" if seeds == 1 else f"({LAST} of {LAST * seeds} are upper bounds)") in label
     thin = [line for line in figure.axes[0].lines if line.get_label() == "_seed"]
     assert len(thin) == (0 if seeds == 1 else 2 * seeds)

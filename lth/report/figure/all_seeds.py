@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lth.evidence.certainty import estimate_mean
-from lth.evidence.evidence import Evidence
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import head
 
@@ -138,17 +137,17 @@ def draw_band(
     axes.plot(x, found.mean, color=look.colour, marker=marker, markersize=size, linewidth=1.4, label=label)
 
 
-def explain_seeds(figure: Figure, evidences: Sequence[Evidence]) -> None:
+def explain_seeds(figure: Figure, seeds: Sequence[object]) -> None:
     """Say in a figure's title what is drawn of several seeds; nothing of one."""
-    if said := said_of_seeds(evidences):
+    if said := said_of_seeds(seeds):
         head(figure, "\n".join(filter(None, (figure.get_suptitle(), said))))
 
 
-def said_of_seeds(evidences: Sequence[Evidence]) -> str:
+def said_of_seeds(seeds: Sequence[object]) -> str:
     """Return what is drawn of several seeds; nothing of one."""
-    if len(evidences) == 1:
+    if len(seeds) == 1:
         return ""
-    return f"{len(evidences)} seeds: each thin, their mean, and its t interval of 95 % (cut where it runs off)"
+    return f"{len(seeds)} seeds: each thin, their mean, and its t interval of 95 % (cut where it runs off)"
 
 
 def drawn_middle(values: np.ndarray, *, logarithmic: bool) -> tuple[Middle, np.ndarray, np.ndarray]:
