@@ -19,6 +19,7 @@ from lth.study.record.solution import (
     log_made_of,
     log_place,
     log_setting,
+    log_trained_on,
     measuring,
     study_name,
     study_tags,
@@ -157,6 +158,7 @@ class StudyRuns:
                     if kind == "study":
                         self._store.offer_views(views())
                         log_made_of(run, self._problem, self._data)
+                        log_trained_on(run, self._problem)
                     self._common[key] = run.run_id
             self._index.refresh()
         return self._common[key]

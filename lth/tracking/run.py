@@ -171,7 +171,8 @@ class RunLog:
         present = {} if self.is_new else self._client.get_run(self.run_id).data.params
         self.parameters |= {**values, **present}
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        self._client.log_batch(self.run_id, params=missing, tags=_tags(tags))
+        self._client.log_batch(self.run_id, params=missing, tags=_tags({**self._marks, **tags}))
+        self._marks.clear()
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, and the description."""
@@ -184,7 +185,11 @@ class RunLog:
 
     def note(self, markdown: str) -> None:
         """Set the description that the UI shows on top of the run, soon."""
-        self._marks[NOTE] = markdown
+        self.mark({NOTE: markdown})
+
+    def mark(self, tags: Mapping[str, str]) -> None:
+        """Set tags, soon."""
+        self._marks |= tags
 
     def figure(self, figure: Figure, path: str) -> None:
         """Attach a figure as PNG."""

@@ -134,8 +134,8 @@ def test_a_missing_place_says_what_there_is(tracking):
 
 
 def test_which_examples_were_drawn_is_logged(tracking):
-    run = make_study(train_examples="34").solution(Place.imp(0))
-    path = MlflowClient().download_artifacts(run, "train_examples.json", dst_path=".")
+    study = make_study(train_examples="34").run_id
+    path = MlflowClient().download_artifacts(study, "train_examples.json", dst_path=".")
     drawn = json.loads(Path(path).read_text())
     assert len(set(drawn)) == 34
     assert set(drawn) <= set(range(48))
@@ -222,16 +222,16 @@ def test_the_surface_trains_the_solutions_its_plane_needs(tracking):
 
 
 def test_a_network_with_frozen_and_unused_layers_can_be_pruned(tracking):
-    run = make_study(network="tiny_problem:partly_unused_network").solution(Place.imp(2))
+    study = make_study(network="tiny_problem:partly_unused_network")
+    run = study.solution(Place.imp(2))
     solution = lth.load_solution(run)
     assert solution.mask.frozen == {"frozen.weight"}
     logged = MlflowClient().get_run(run).data
     counts = {name: logged.tags[name] for name in ("num_parameters", "num_prunable", "num_frozen")}
     assert counts == {"num_parameters": "72", "num_prunable": "59", "num_frozen": "9"}
     assert logged.metrics["density_of_all_parameters"] == pytest.approx(1 - (59 - 38) / 72)
-    said = json.loads(
-        Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path="parameters.json")).read_text()
-    )
+    path = mlflow.artifacts.download_artifacts(run_id=study.run_id, artifact_path="parameters.json")
+    said = json.loads(Path(path).read_text())
     assert {part["name"]: part["kind"] for part in said} == {
         "frozen.weight": "frozen",
         "fc.weight": "prunable",

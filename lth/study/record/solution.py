@@ -135,20 +135,24 @@ def log_made_of(run: RunLog, problem: Problem, data: Mapping[str, Any]) -> None:
         run.json(asdict(problem.code), "network_code.json")
 
 
+def log_trained_on(study: RunLog, problem: Problem) -> None:
+    """Log on the study's run which examples all trainings are on, and what of the network can be pruned."""
+    every = parts(problem.network, problem.setting.pruning.prune_layers)
+    study.json(problem.data.positions.tolist(), "train_examples.json")
+    study.json([vars(part) for part in every], "parameters.json")
+
+
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
     """Log losses and accuracies at `step=epoch`."""
     run.metrics(evaluations(record), record.epoch)
 
 
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
-    """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
+    """Log the checkpoint that was written to `directory`, and what it cost."""
     of_all = solution.mask.density_of_all(solution.final)
-    every = parts(problem.network, problem.setting.pruning.prune_layers)
     log_place(run, solution.level, solution.density)
     numbers = {"time/training_seconds": seconds, "density_of_all_parameters": of_all}
     run.metrics({**numbers, **layer_metrics(solution.mask)})
-    run.json(problem.data.positions.tolist(), "train_examples.json")
-    run.json([vars(part) for part in every], "parameters.json")
     run.directory(directory, CHECKPOINT)
     run.figure(draw_trajectory({Place(solution.kind, solution.level): solution.history}), "trajectory.png")
     last = solution.history[-1]
