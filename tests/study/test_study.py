@@ -150,22 +150,22 @@ def test_the_splits_of_the_data_set_are_inputs_with_its_digest(tracking):
         assert all(tiny_problem.images(None).digest.startswith(dataset.digest) for dataset in datasets)
 
 
-def test_what_was_read_and_what_the_network_is_made_of_are_on_the_trainings_and_the_study(tracking):
-    problem = make_problem()
-    training = make_study().solution(Place.imp(0))
-    (study,) = Store().search("tags.kind = 'study'")
-    for run in (training, study.info.run_id):
-        path = MlflowClient().download_artifacts(run, "data.json", dst_path=".")
-        data = json.loads(Path(path).read_text())
-        assert data["digest"] == problem.images.digest
-        assert data["classes"][2] == {"number": 2, "name": "", "train": 16, "test": 8}
-        assert (data["passed_over"], data["notes"]) == ({}, [])
-        path = MlflowClient().download_artifacts(run, "network_code.json", dst_path=".")
-        code = json.loads(Path(path).read_text())
-        assert code["digest"] == problem.keys.network_code
-        assert list(code["files"]) == ["tiny_problem"]
-        read = MlflowClient().get_run(run).data.tags["data_read"]
-        assert read == "48 train and 24 test images of 1 × 6 × 6, 3 classes"
+def test_what_was_read_and_what_the_network_is_made_of_are_on_the_study_and_in_short_on_all_runs(tracking):
+    problem, study = make_problem(), make_study()
+    training = study.solution(Place.imp(0))
+    path = MlflowClient().download_artifacts(study.run_id, "data.json", dst_path=".")
+    data = json.loads(Path(path).read_text())
+    assert data["digest"] == problem.images.digest
+    assert data["classes"][2] == {"number": 2, "name": "", "train": 16, "test": 8}
+    assert (data["passed_over"], data["notes"]) == ({}, [])
+    path = MlflowClient().download_artifacts(study.run_id, "network_code.json", dst_path=".")
+    code = json.loads(Path(path).read_text())
+    assert code["digest"] == problem.keys.network_code
+    assert list(code["files"]) == ["tiny_problem"]
+    for run in (training, study.run_id):
+        tags = MlflowClient().get_run(run).data.tags
+        assert tags["data_read"] == "48 train and 24 test images of 1 × 6 × 6, 3 classes"
+        assert tags["data_digest"] == problem.images.digest
 
 
 def test_a_diverging_training_ends_its_run_failed_with_the_reason(tracking):

@@ -165,8 +165,8 @@ DAMAGES: dict[str, tuple[str, Damaging, str]] = {
     ),
     "document": (
         "random_prune at level 2",
-        lambda _: cut(artifact("random_prune at level 2", "data.json")),
-        "data.json is damaged",
+        lambda _: cut(artifact("random_prune at level 2", "setting.json")),
+        "setting.json is damaged",
     ),
     "model": (
         "dense",
