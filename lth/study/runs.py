@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 from lth.plan.place import OtherDense, Place
 from lth.plan.tasks import Task
@@ -15,7 +13,6 @@ from lth.solution.problem import Problem
 from lth.study.index import StudyIndex
 from lth.study.record.row import MEASURING
 from lth.study.record.solution import (
-    data_document,
     log_made_of,
     log_place,
     log_setting,
@@ -67,10 +64,6 @@ class StudyRuns:
         """What a person calls the study: preset, seed, and what it changes."""
         return study_name(self._problem, self._origin)
 
-    @cached_property
-    def _data(self) -> dict[str, Any]:
-        return data_document(self._problem)
-
     @contextmanager
     def task(
         self,
@@ -96,9 +89,7 @@ class StudyRuns:
                 log_setting(run, self._problem, None if task.is_beside else task.level, models=models)
                 # Also shows, before the work and not after it, that artifacts can be written.
                 run.json(self._problem.setting.flat(), "setting.json")
-                if isinstance(task.node, Place):
-                    log_made_of(run, self._problem, self._data)
-                else:
+                if not isinstance(task.node, Place):
                     log_place(run, task.level, density)
             opening, is_solution = {OPENING: time.monotonic() - began}, isinstance(task.node, Place)
             if run is not None and not is_solution:
@@ -156,7 +147,7 @@ class StudyRuns:
                     log_setting(run, self._problem, None)
                     if kind == "study":
                         self._store.offer_views(views())
-                        log_made_of(run, self._problem, self._data)
+                        log_made_of(run, self._problem)
                     self._common[key] = run.run_id
             self._index.refresh()
         return self._common[key]

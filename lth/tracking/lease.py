@@ -2,15 +2,18 @@
 
 A tracking store has no locks, but what one process has written, every other reads from then on. So each process
 first says what it claims and then looks who else does; of two that claim the same at least the second to speak
-sees the other (Lamport's bakery, 1974). It claims in a run of its own, which is deleted but for the moments
-between a claim and its end, so that no list shows it.
+sees the other (Lamport's bakery, 1974).
+
+Who would open a run asks by that run itself, which says so until it is begun, and is deleted where that is
+refused (`ask`). What has no run of its own is claimed in one that is deleted but for the moments between a
+claim and its end, so that no list shows it (`Leases`).
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mlflow.entities import Run, RunTag
@@ -23,8 +26,54 @@ CLAIMED = "lth.claimed"  # the key
 _STATE = "lth.claim"
 _ASKED, _HELD = "asked", "held"
 _NONCE = "lth.claim_nonce"  # another each time that a process asks
+_ASKS = "mlflow.lth.asks"  # on a run: whether it only asks for its task
+ASKING, BEGUN = {_ASKS: "true"}, {_ASKS: "false"}
 _PAUSE_SECONDS = 0.02
-_LONGEST_REST = 0.4  # seconds that one which was refused rests, at random: all would else ask again at once
+_LONGEST_PAUSE_SECONDS = 0.5
+_LONGEST_REST = 0.4  # seconds that one which was refused rests
+
+
+def asks(run: Run) -> bool:
+    """Say whether a run only asks for its task: it holds nothing, and may be gone at any moment."""
+    return bool(run.data.tags.get(_ASKS) == ASKING[_ASKS])
+
+
+def ask(
+    run_id: str, look: Callable[[], Sequence[Run]], is_taken: Callable[[Run], bool], *, anew: bool = False
+) -> tuple[bool, list[Run]]:
+    """Say whether a run that asks for a task may begin it, once that is certain, and which others there are.
+
+    Of those that ask at once, the first by the id of its run goes on, unless another had asked and looked
+    before. So it waits for those of its first look alone: they saw it and withdraw, or did not and begin. Who
+    asks later sees it.
+
+    Args:
+        run_id: Of the run that asks.
+        look: Returns all runs of the task, those that only ask, too.
+        is_taken: Says of a run that does not only ask whether nobody else may begin the task.
+        anew: Whether the task is done whatever there is, but for what is begun while this asks.
+    """
+    first: set[str] | None = None
+    pause = _PAUSE_SECONDS
+    while True:
+        others = [run for run in look() if run.info.run_id != run_id]
+        heeded = [run for run in others if not anew or (first is not None and run.info.run_id in first)]
+        if any(not asks(run) and is_taken(run) for run in heeded):
+            return False, others
+        rivals = {str(run.info.run_id) for run in others if asks(run) and _is_rival(run)}
+        first = rivals if first is None else first
+        rivals &= first
+        if not rivals:
+            return True, others
+        if min(rivals) < run_id:
+            return False, others
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def rest() -> None:
+    """Wait for a moment, at random: all that were refused would else ask again at once."""
+    time.sleep(_LONGEST_REST * secrets.randbelow(1000) / 1000)
 
 
 class Leases:
@@ -54,7 +103,7 @@ class Leases:
             raise
         self._client.delete_run(run_id)
         if not granted:
-            time.sleep(_LONGEST_REST * secrets.randbelow(1000) / 1000)
+            rest()
             yield False
 
     def _ask(self, key: str) -> str:
@@ -93,7 +142,11 @@ class Leases:
 
     def _rivals(self, key: str) -> list[Run]:
         claims = self._search(f"tags.`{CLAIMED}` = '{key}' AND attributes.status = 'RUNNING'")
-        return [run for run in claims if is_alive(run.data.tags) and not is_own(run.data.tags)]
+        return [run for run in claims if _is_rival(run)]
+
+
+def _is_rival(run: Run) -> bool:
+    return bool(is_alive(run.data.tags)) and not is_own(run.data.tags)
 
 
 def _asking(run: Run) -> tuple[str, str]:

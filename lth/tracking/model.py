@@ -6,7 +6,8 @@ import copy
 import inspect
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils import environment
 from torch import Tensor, nn
 
 from lth.errors import InputError
@@ -29,6 +31,8 @@ from lth.inputs import Inputs, called, each
 from lth.tracking.client import one_line
 from lth.tracking.dataset import DataSplit
 from lth.tracking.run import NOTE, RunLog
+
+_COMPARED = "warn_dependency_requirement_mismatches"  # MLflow's, as it calls it
 
 
 def log_model(
@@ -109,7 +113,7 @@ def _log(
 def _save(network: nn.Module, inputs: Inputs, folder: Path, described: Model) -> None:
     arrays = tuple(tensor.numpy() for _, tensor in each(inputs))
     # Traced without gradients, a program is the same and takes a third less time.
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), _requirements_unsearched():
         warnings.simplefilter("ignore")  # MLflow warns of its own defaults
         mlflow.pytorch.save_model(
             _by_position(network, inputs),
@@ -120,6 +124,23 @@ def _save(network: nn.Module, inputs: Inputs, folder: Path, described: Model) ->
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
             **_as_exported_program(),
         )
+
+
+@contextmanager
+def _requirements_unsearched() -> Iterator[None]:
+    """Keep MLflow from comparing what a model requires with what is installed, while the block lasts.
+
+    Ours require what is installed. It would look through all packages for that, once a process, which takes
+    longer than all else of a model together. A version of MLflow that does it otherwise is left to it.
+    """
+    compare = getattr(environment, _COMPARED, None)
+    if compare is not None:
+        setattr(environment, _COMPARED, lambda _requirements: None)
+    try:
+        yield
+    finally:
+        if compare is not None:
+            setattr(environment, _COMPARED, compare)
 
 
 def _signature(inputs: Inputs, outputs: Tensor) -> Any:

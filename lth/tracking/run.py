@@ -172,7 +172,8 @@ class RunLog:
         present = {} if self.is_new else self._client.get_run(self.run_id).data.params
         self.parameters |= {**values, **present}
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        self._client.log_batch(self.run_id, params=missing, tags=_tags(tags))
+        self._client.log_batch(self.run_id, params=missing, tags=_tags({**self._marks, **tags}))
+        self._marks.clear()
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, and the description."""
@@ -187,7 +188,11 @@ class RunLog:
         """Set the description that the UI shows on top of the run, soon; a long one is an artifact too."""
         if is_long(markdown):
             self.file(IN_FULL, markdown.encode())
-        self._marks[NOTE] = shown(markdown)
+        self.mark({NOTE: shown(markdown)})
+
+    def mark(self, tags: Mapping[str, str]) -> None:
+        """Set tags, soon."""
+        self._marks |= tags
 
     def figure(self, figure: Figure, path: str) -> None:
         """Attach a figure as PNG."""

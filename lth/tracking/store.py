@@ -26,7 +26,7 @@ from lth.tracking.client import (
     without_password,
 )
 from lth.tracking.description import IN_FULL, is_short_of
-from lth.tracking.lease import CLAIMED, Leases
+from lth.tracking.lease import ASKING, BEGUN, CLAIMED, Leases, ask, asks, rest
 from lth.tracking.lookup import KEY as KEY
 from lth.tracking.lookup import STUDY as STUDY
 from lth.tracking.lookup import Lookup, indexed
@@ -217,12 +217,12 @@ class Store:
         return next(filter(is_busy, self.of_key(key)), None)
 
     def of_key(self, key: str) -> list[Run]:
-        """Return every run of this content key, latest first."""
-        return self._lookup.runs(KEY, key)
+        """Return every run of this content key, latest first; none that only asks for its task."""
+        return [run for run in self._lookup.runs(KEY, key) if not asks(run)]
 
     def of_study(self, study: str) -> list[Run]:
-        """Return every run of a study, latest first."""
-        return self._lookup.runs(STUDY, study)
+        """Return every run of a study, latest first; none that only asks for its task."""
+        return [run for run in self._lookup.runs(STUDY, study) if not asks(run)]
 
     @property
     def first_before(self) -> Run | None:
@@ -238,7 +238,7 @@ class Store:
             run = self.run(found.info.run_id)  # it may have been taken over meanwhile
             if run.info.status != "RUNNING" or (reason := _why_dead(run)) is None:
                 continue
-            if CLAIMED in run.data.tags:
+            if CLAIMED in run.data.tags or asks(run):
                 self._client.delete_run(run.info.run_id)
                 continue
             self.disown(run.info.run_id, reason)
@@ -309,19 +309,27 @@ class Store:
             parent: The run it is shown under.
             adopt: Write to the run that `mlflow run` created for this process, if it is still unused.
         """
+        tags = self._marked(tags, parent)
         with self._open(name, tags, self.of_key(tags[KEY]), parent, adopt=adopt) as run:
             yield run
 
     @contextmanager
     def _open(
-        self, name: str, tags: Mapping[str, str], begun: Sequence[Run], parent: str | None, *, adopt: bool
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        begun: Sequence[Run],
+        parent: str | None,
+        *,
+        adopt: bool,
+        asked: RunLog | None = None,
     ) -> Iterator[RunLog]:
-        tags = {**indexed(tags), **ownership(), **({_PARENT: parent} if parent else {})}
+        """Open a run: the one that is unfinished, that of `mlflow run`, the one that asked, or a new one."""
         unfinished = _unfinished(begun, tags)
         if unfinished is None:
             self._say_where_begun(name, begun, tags)
             adopted = self._adopt(name, tags) if adopt else None
-            with self._ended(adopted or self._create(name, tags)) as run:
+            with self._ended(adopted or asked or self._create(name, tags)) as run:
                 yield run
             return
         if unfinished == self._launched:
@@ -341,14 +349,36 @@ class Store:
 
         A task that is done anew, whatever there is, is None only while another process opens a run of it.
         """
-        key, anew = tags[KEY], FRESH in tags
         with ExitStack() as stack:
+            marked = self._marked(tags, parent)
+            asked = self._create(name, {**marked, **ASKING})
             run: RunLog | None = None
-            with self._leases.leased(key) as granted:
-                begun = self.of_key(key) if granted else []
-                if granted and (anew or not any(is_finished(other) or is_busy(other) for other in begun)):
-                    run = stack.enter_context(self._open(name, tags, begun, parent, adopt=adopt))
+            try:
+                is_ours, others = ask(
+                    asked.run_id, lambda: self._lookup.runs(KEY, tags[KEY]), _is_taken, anew=FRESH in tags
+                )
+                if is_ours:
+                    begun = [other for other in others if not asks(other)]
+                    opening = self._open(name, marked, begun, parent, adopt=adopt, asked=asked)
+                    run = stack.enter_context(opening)
+            except BaseException:
+                with self._client.in_a_hurry():  # else it ends with this process
+                    within(LAST_WORDS_SECONDS, lambda: self._client.delete_run(asked.run_id))
+                raise
+            self._settle(asked, run, [other for other in others if asks(other)])
             yield run
+
+    def _settle(self, asked: RunLog, run: RunLog | None, rivals: Sequence[Run]) -> None:
+        """End what only asks for a task: our run, unless it is the task's now, and those of the dead."""
+        if run is asked:
+            run.mark(BEGUN)
+        else:
+            self._client.delete_run(asked.run_id)
+        if run is None and rivals:
+            rest()
+        for rival in rivals:
+            if run is not None and is_alive(rival.data.tags) is False:
+                self._client.delete_run(rival.info.run_id)
 
     def _say_where_begun(self, name: str, begun: Sequence[Run], tags: Mapping[str, str]) -> None:
         """Say why a task that another process began, and no longer is at, is not gone on with."""
@@ -464,6 +494,11 @@ class Store:
         folder = local_folder(self._client.artifact_uri(run_id))
         return run_address(self.experiment_id, run_id, path) if folder is None else str(folder / path)
 
+    @staticmethod
+    def _marked(tags: Mapping[str, str], parent: str | None) -> dict[str, str]:
+        """Return tags with those by which a run is found, and its process and parent known."""
+        return {**indexed(tags), **ownership(), **({_PARENT: parent} if parent else {})}
+
     def _create(self, name: str, tags: Mapping[str, str]) -> RunLog:
         context = resolve_tags({})  # user, source and commit, as MLflow's own start_run sets them
         run_id = self._client.create_run(self.experiment_id, tags={**context, **tags}, run_name=name)
@@ -558,6 +593,11 @@ def is_busy(run: Run) -> bool:
     tags, status = run.data.tags, run.info.status
     at_it = status in ("RUNNING", "SCHEDULED") or (status != "FINISHED" and is_heard_of(tags))
     return at_it and is_alive(tags) is True and not is_own(tags)
+
+
+def _is_taken(run: Run) -> bool:
+    """Say whether a run keeps all others from its task."""
+    return is_finished(run) or is_busy(run)
 
 
 def _unfinished(begun: Sequence[Run], wanted: Mapping[str, str]) -> str | None:

@@ -134,8 +134,8 @@ def test_a_missing_place_says_what_there_is(tracking):
 
 
 def test_which_examples_were_drawn_is_logged(tracking):
-    run = make_study(train_examples="34").solution(Place.imp(0))
-    path = MlflowClient().download_artifacts(run, "train_examples.json", dst_path=".")
+    study = make_study(train_examples="34").run_id
+    path = MlflowClient().download_artifacts(study, "train_examples.json", dst_path=".")
     drawn = json.loads(Path(path).read_text())
     assert len(set(drawn)) == 34
     assert set(drawn) <= set(range(48))
@@ -150,22 +150,22 @@ def test_the_splits_of_the_data_set_are_inputs_with_its_digest(tracking):
         assert all(tiny_problem.images(None).digest.startswith(dataset.digest) for dataset in datasets)
 
 
-def test_what_was_read_and_what_the_network_is_made_of_are_on_the_trainings_and_the_study(tracking):
-    problem = make_problem()
-    training = make_study().solution(Place.imp(0))
-    (study,) = Store().search("tags.kind = 'study'")
-    for run in (training, study.info.run_id):
-        path = MlflowClient().download_artifacts(run, "data.json", dst_path=".")
-        data = json.loads(Path(path).read_text())
-        assert data["digest"] == problem.images.digest
-        assert data["classes"][2] == {"number": 2, "name": "", "train": 16, "test": 8}
-        assert (data["passed_over"], data["notes"]) == ({}, [])
-        path = MlflowClient().download_artifacts(run, "network_code.json", dst_path=".")
-        code = json.loads(Path(path).read_text())
-        assert code["digest"] == problem.keys.network_code
-        assert list(code["files"]) == ["tiny_problem"]
-        read = MlflowClient().get_run(run).data.tags["data_read"]
-        assert read == "48 train and 24 test images of 1 × 6 × 6, 3 classes"
+def test_what_was_read_and_what_the_network_is_made_of_are_on_the_study_and_in_short_on_all_runs(tracking):
+    problem, study = make_problem(), make_study()
+    training = study.solution(Place.imp(0))
+    path = MlflowClient().download_artifacts(study.run_id, "data.json", dst_path=".")
+    data = json.loads(Path(path).read_text())
+    assert data["digest"] == problem.images.digest
+    assert data["classes"][2] == {"number": 2, "name": "", "train": 16, "test": 8}
+    assert (data["passed_over"], data["notes"]) == ({}, [])
+    path = MlflowClient().download_artifacts(study.run_id, "network_code.json", dst_path=".")
+    code = json.loads(Path(path).read_text())
+    assert code["digest"] == problem.keys.network_code
+    assert list(code["files"]) == ["tiny_problem"]
+    for run in (training, study.run_id):
+        tags = MlflowClient().get_run(run).data.tags
+        assert tags["data_read"] == "48 train and 24 test images of 1 × 6 × 6, 3 classes"
+        assert tags["data_digest"] == problem.images.digest
 
 
 def test_a_diverging_training_ends_its_run_failed_with_the_reason(tracking):
@@ -222,16 +222,16 @@ def test_the_surface_trains_the_solutions_its_plane_needs(tracking):
 
 
 def test_a_network_with_frozen_and_unused_layers_can_be_pruned(tracking):
-    run = make_study(network="tiny_problem:partly_unused_network").solution(Place.imp(2))
+    study = make_study(network="tiny_problem:partly_unused_network")
+    run = study.solution(Place.imp(2))
     solution = lth.load_solution(run)
     assert solution.mask.frozen == {"frozen.weight"}
     logged = MlflowClient().get_run(run).data
     counts = {name: logged.tags[name] for name in ("num_parameters", "num_prunable", "num_frozen")}
     assert counts == {"num_parameters": "72", "num_prunable": "59", "num_frozen": "9"}
     assert logged.metrics["density_of_all_parameters"] == pytest.approx(1 - (59 - 38) / 72)
-    said = json.loads(
-        Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path="parameters.json")).read_text()
-    )
+    path = mlflow.artifacts.download_artifacts(run_id=study.run_id, artifact_path="parameters.json")
+    said = json.loads(Path(path).read_text())
     assert {part["name"]: part["kind"] for part in said} == {
         "frozen.weight": "frozen",
         "fc.weight": "prunable",

@@ -165,8 +165,8 @@ DAMAGES: dict[str, tuple[str, Damaging, str]] = {
     ),
     "document": (
         "random_prune at level 2",
-        lambda _: cut(artifact("random_prune at level 2", "train_examples.json")),
-        "train_examples.json is damaged",
+        lambda _: cut(artifact("random_prune at level 2", "setting.json")),
+        "setting.json is damaged",
     ),
     "model": (
         "dense",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +14,10 @@ from mlflow.exceptions import MlflowException
 from processes import dead_tags
 
 from lth.tracking.client import PatientClient
-from lth.tracking.lease import _ASKED, _HELD, _NONCE, _STATE, CLAIMED, Leases
+from lth.tracking.lease import _ASKED, _HELD, _NONCE, _STATE, ASKING, BEGUN, CLAIMED, Leases, ask, asks
 from lth.tracking.lookup import indexed
 from lth.tracking.process import PROCESS, ownership
-from lth.tracking.store import FRESH, KEY, Store
+from lth.tracking.store import FRESH, KEY, STUDY, Store
 
 ROOT = Path(__file__).parent.parent.parent
 FIRST, LAST = "0" * 32, "f" * 32  # before and after every id of a run
@@ -161,37 +162,98 @@ def test_a_claim_is_made_anew_when_the_deleted_one_was_removed(store, monkeypatc
         assert active(store) == ["two"]
 
 
-@pytest.mark.parametrize("left", ["finished", "at it", "claimed"])
+@pytest.mark.parametrize("left", ["finished", "at it", "begun"])
 def test_a_run_is_not_opened_alone_where_another_process_was_first(store, child, left):
-    if left == "claimed":
-        rival(store, child.tags, _HELD)
-    else:
-        run = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "key", **child.tags}))
-        if left == "finished":
-            MlflowClient().set_terminated(run.info.run_id, "FINISHED")
-    before = len(store.search(""))
-    with store.open_alone("name", {KEY: "key"}) as run:
-        assert run is None
-    assert len(store.search("")) == before
+    tags = {**child.tags, **(BEGUN if left == "begun" else {})}
+    run = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "key", **tags}))
+    if left == "finished":
+        MlflowClient().set_terminated(run.info.run_id, "FINISHED")
+    with store.open_alone("name", {KEY: "key"}) as opened:
+        assert opened is None
+    assert [left.info.run_id for left in store.search("")] == [run.info.run_id]
 
 
-def test_what_is_done_anew_is_kept_from_it_by_a_claim_alone(store, child):
-    tags = {KEY: "key", FRESH: "true"}
+def test_what_is_done_anew_is_begun_whatever_there_is(store, child):
     for left in ("FINISHED", "RUNNING"):
         run = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "key", **child.tags}))
         MlflowClient().update_run(run.info.run_id, status=left)
-        with store.open_alone("name", tags) as opened:
+        with store.open_alone("name", {KEY: "key", FRESH: "true"}) as opened:
             assert opened is not None
-    rival(store, child.tags, _HELD)
-    with store.open_alone("name", tags) as opened:
-        assert opened is None
 
 
-def test_a_run_that_is_opened_alone_is_claimed_only_until_it_is_there(store):
-    with store.open_alone("name", {KEY: "key"}) as run:
+OURS = "7" * 32  # the id of a run, between those of others
+
+
+def seen_by(*looks: dict[str, dict[str, str]]) -> Callable[[], list[Any]]:
+    """Return what looks: at our run and the given others by their ids, and in the end at nothing but ours."""
+    left = iter([*looks, {}])
+
+    def look() -> list[Any]:
+        return [
+            SimpleNamespace(info=SimpleNamespace(run_id=run_id), data=SimpleNamespace(tags=tags))
+            for run_id, tags in {OURS: {**ownership(), **ASKING}, **next(left)}.items()
+        ]
+
+    return look
+
+
+def is_granted(look: Callable[[], list[Any]], *, anew: bool = False) -> bool:
+    return ask(OURS, look, lambda _run: True, anew=anew)[0]
+
+
+def test_who_asks_and_sees_no_other_is_granted_at_once(child):
+    dead = {**dead_tags(), **ASKING}
+    assert is_granted(seen_by({}))
+    assert is_granted(seen_by({FIRST: dead, LAST: dead}))
+    assert is_granted(seen_by({FIRST: {**ownership(), **ASKING}}))
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_of_two_that_ask_by_their_runs_the_first_id_waits_for_the_other(child, anew):
+    asking, at_it = {**child.tags, **ASKING}, {**child.tags, **BEGUN}
+    assert not is_granted(seen_by({FIRST: asking}), anew=anew)
+    assert is_granted(seen_by({LAST: asking}, {LAST: asking}), anew=anew), "it withdrew"
+    assert not is_granted(seen_by({LAST: asking}, {LAST: at_it}), anew=anew), "it had looked before"
+
+
+def test_only_those_of_the_first_look_are_waited_for(child):
+    asking = {**child.tags, **ASKING}
+    later = [{f"{number:032x}": asking} for number in range(1, 4)]
+    assert is_granted(seen_by({LAST: asking}, *later))
+
+
+def test_who_asks_to_do_it_anew_heeds_no_run_that_was_there_before(child):
+    at_it = {FIRST: {**child.tags, **BEGUN}, LAST: child.tags}
+    assert not is_granted(seen_by(at_it))
+    assert is_granted(seen_by(at_it), anew=True)
+
+
+def test_a_run_that_only_asks_is_none_to_others_until_it_is_begun(store):
+    with store.open_alone("name", {KEY: "key", STUDY: "study"}) as run:
         assert run is not None
-        assert active(store) == []
+        assert store.of_key("key") == store.of_study("study") == []
+        run.params({"lr": "0.1"}, {})
+        assert [found.info.run_id for found in store.of_key("key")] == [run.run_id]
     assert store.find("key") == run.run_id
+
+
+def test_a_run_that_was_refused_or_not_needed_is_deleted(store, child):
+    taken = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "taken", **child.tags}))
+    with store.open_alone("name", {KEY: "taken"}):
+        pass
+    left = MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: "left", **dead_tags()}))
+    with store.open_alone("name", {KEY: "left"}) as run:
+        assert run.run_id == left.info.run_id
+    assert {run.info.run_id for run in store.search("")} == {taken.info.run_id, left.info.run_id}
+
+
+def test_what_asked_for_a_task_and_died_is_deleted_by_who_does_it_or_looks_for_the_dead(store):
+    for key in ("done", "not done"):
+        MlflowClient().create_run(store.experiment_id, tags=indexed({KEY: key, **dead_tags(), **ASKING}))
+    with store.open_alone("name", {KEY: "done"}) as run:
+        pass
+    assert store.close_dead() == []
+    assert [found.info.run_id for found in store.search("")] == [run.run_id]
 
 
 # Importing takes seconds: one process does, and the others leave it before it has opened a store.
@@ -242,7 +304,8 @@ def test_of_32_processes_that_ask_for_one_key_at_once_one_begins_it(store):
     asked_by(store, "32", "one")
 
 
-# Each child dies before the n-th request of its task, which is then done here; until one lives to the end.
+# Each child dies before the n-th request of its task, which is then done here; until one lives to the end. The
+# same for what is claimed without a run, for the first time and once more.
 _KILLED = """
 import itertools, multiprocessing, os, signal
 from lth.tracking.client import PatientClient
@@ -250,9 +313,9 @@ from lth.tracking.store import KEY, Store
 
 forks, persist = multiprocessing.get_context("fork"), PatientClient.persist
 
-def die(last, again):
+def die(last, manner):
     store, steps = Store(), itertools.count(1)
-    if again:  # and so has a claim to restore
+    if manner == "again":  # and so has a claim to restore
         with store.leased("of before"):
             pass
 
@@ -262,22 +325,27 @@ def die(last, again):
         return persist(self, *arguments, **named)
 
     PatientClient.persist = step
-    with store.open_alone("task", {KEY: f"{last} {again}"}):
+    key = f"{last} {manner}"
+    with store.open_alone("task", {KEY: key}) if manner == "run" else store.leased(key):
         pass
 
-for again in (False, True):
+for manner in ("run", "claim", "again"):
     for last in itertools.count(1):
-        child = forks.Process(target=die, args=(last, again))
+        child = forks.Process(target=die, args=(last, manner))
         child.start()
         child.join()
-        store, key = Store(), f"{last} {again}"
+        store, key = Store(), f"{last} {manner}"
         if child.exitcode == 0:
             break
         assert child.exitcode == -signal.SIGKILL
-        done = store.find(key) is not None
-        with store.open_alone("task", {KEY: key}) as run:
-            assert (run is None) is done, key
-        assert [run.info.status for run in store.of_key(key)] == ["FINISHED"], key
+        if manner == "run":
+            done = store.find(key) is not None
+            with store.open_alone("task", {KEY: key}) as run:
+                assert (run is None) is done, key
+            assert [run.info.status for run in store.of_key(key)] == ["FINISHED"], key
+        else:
+            with store.leased(key) as granted:
+                assert granted, key
     store.close_dead()
     print(last, flush=True)
 """
@@ -287,5 +355,6 @@ def test_a_process_killed_between_any_two_steps_of_a_claim_keeps_no_other_from_i
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _KILLED]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
-    assert all(int(steps) > 6 for steps in done.stdout.split()), "steps of a claim, and of the run it is for"
+    assert [int(steps) for steps in done.stdout.split()] == [5, 5, 6], "how many steps there are, and one"
     assert active(store) == []
+    assert not any(asks(run) for run in store.search(""))

@@ -3,10 +3,13 @@
 import json
 
 import mlflow
+import numpy as np
 import pytest
 import tiny_problem
 import torch
 from mlflow import MlflowClient
+from mlflow.models import Model
+from mlflow.utils import environment
 from tiny_problem import make_problem, make_study
 
 import lth
@@ -15,6 +18,7 @@ from lth.plan.jobs import CurvatureJob
 from lth.plan.place import Place, Point
 from lth.study.record.card import model_name
 from lth.study.replication import Replication
+from lth.tracking.model import _save
 from lth.tracking.registry import register
 from lth.tracking.run import NOTE
 from lth.tracking.store import Store
@@ -41,6 +45,20 @@ def test_the_logged_model_gives_the_outputs_of_the_solution_without_unpickling(t
     (spec,) = mlflow.models.get_model_info(f"models:/{model.model_id}").signature.inputs
     assert spec.type == images.numpy().dtype
     assert f"{images.dtype}".removeprefix("torch.") in model.tags[NOTE]
+
+
+def test_what_a_model_requires_is_written_without_looking_through_all_packages(tmp_path, monkeypatch):
+    asked: list[object] = []
+    monkeypatch.setattr(environment, "warn_dependency_requirement_mismatches", asked.append)
+    network, folder = torch.nn.Linear(2, 1).eval(), tmp_path / "model"
+    _save(network, torch.zeros(2, 2), folder, Model())
+    assert asked == []
+    required = (folder / "requirements.txt").read_text().split()
+    assert required == [f"mlflow=={mlflow.__version__}", f"torch=={torch.__version__.split('+')[0]}"]
+    mlflow.pytorch.save_model(
+        network, tmp_path / "of the user", pip_requirements=["torch"], input_example=np.ones((2, 2), "float32")
+    )
+    assert asked, "a model of the user's own is saved as ever"
 
 
 def test_a_model_has_a_card_and_metrics_on_splits_and_what_measures_it_has_it_as_input(tracking):

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -123,16 +122,18 @@ def _sizes(problem: Problem) -> dict[str, str]:
     return {name: str(number) for name, number in numbers.items()}
 
 
-def data_document(problem: Problem) -> dict[str, Any]:
-    """Return what was read of the data set, as a JSON document; it looks through all images."""
-    return as_json(problem.images, is_public=is_public(problem.setting.data.dataset))
+def log_made_of(study: RunLog, problem: Problem) -> None:
+    """Log what all trainings of a study are made of, on the study's run: they would say the same.
 
-
-def log_made_of(run: RunLog, problem: Problem, data: Mapping[str, Any]) -> None:
-    """Log what was read of the data set, and which files of the user's own the network is made of."""
-    run.json(data, "data.json")
+    That is what was read of the data set, which examples of it they are on, which files a user's own network is
+    made of, and which of its parameters can be pruned, or why not.
+    """
+    study.json(as_json(problem.images, is_public=is_public(problem.setting.data.dataset)), "data.json")
+    study.json(problem.data.positions.tolist(), "train_examples.json")
     if problem.code is not None:
-        run.json(asdict(problem.code), "network_code.json")
+        study.json(asdict(problem.code), "network_code.json")
+    every = parts(problem.network, problem.setting.pruning.prune_layers)
+    study.json([vars(part) for part in every], "parameters.json")
 
 
 def log_epoch(run: RunLog, record: EpochRecord) -> None:
@@ -141,14 +142,11 @@ def log_epoch(run: RunLog, record: EpochRecord) -> None:
 
 
 def log_solution(run: RunLog, solution: Solution, directory: Path, problem: Problem, seconds: float) -> None:
-    """Log the checkpoint that was written to `directory`, what can be pruned of it, and what it cost."""
+    """Log the checkpoint that was written to `directory`, and what it cost."""
     of_all = solution.mask.density_of_all(solution.final)
-    every = parts(problem.network, problem.setting.pruning.prune_layers)
     log_place(run, solution.level, solution.density)
     numbers = {"time/training_seconds": seconds, "density_of_all_parameters": of_all}
     run.metrics({**numbers, **layer_metrics(solution.mask)})
-    run.json(problem.data.positions.tolist(), "train_examples.json")
-    run.json([vars(part) for part in every], "parameters.json")
     run.directory(directory, CHECKPOINT)
     run.figure(draw_trajectory({Place(solution.kind, solution.level): solution.history}), "trajectory.png")
     last = solution.history[-1]
