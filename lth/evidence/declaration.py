@@ -1,7 +1,7 @@
 """What was declared of a study before it began: its claims, their rules, and the seeds that will judge them.
 
 A finding that was declared can't have been chosen by looking at results. What is compared is the text of a
-claim's statement and rule: another rule is another claim.
+claim's statement and rule, and the methods it is of: another rule is another claim.
 """
 
 from __future__ import annotations
@@ -21,6 +21,15 @@ class Declaration:
     when: str  # in UTC
     seeds: tuple[int, ...]
     claims: Mapping[str, str]  # digest of statement and rule, by the claim's id
+    methods: frozenset[str] = frozenset()  # that the study was to train beyond the paper's baselines
+
+    def holds(self, claim: Claim, methods: frozenset[str]) -> bool:
+        """Whether a claim of a study that trains these methods was declared, of the same ones.
+
+        Methods that came later widen a claim over all of them; one that is gone may be gone for what it showed.
+        """
+        of_these = set(claim.over) <= self.methods <= methods if claim.over else True
+        return of_these and self.claims.get(claim.id) == digest(claim)
 
 
 def digest(claim: Claim) -> str:
@@ -47,7 +56,8 @@ def as_declared(declarations: Sequence[Declaration], seeds: Sequence[int], claim
         first = declarations[0]
         others = ", ".join(map(str, first.seeds))
         return f"{_written(first)} were seeds {others}, not those of this report: all its findings came after."
-    after = [claim.id for claim in claims if of_these.claims.get(claim.id) != digest(claim)]
+    methods = frozenset(kind for claim in claims for kind in claim.over)
+    after = [claim.id for claim in claims if not of_these.holds(claim, methods)]
     share = f"{len(claims) - len(after) if after else 'all'} of the {len(claims)} claims"
     sentence = f"{_written(of_these)}, before any result, were these seeds, margins and settings, and {share}"
     return f"{sentence}; {', '.join(after)} came after." if after else f"{sentence}."

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from lth.setting.own_fault import own_faults
 
 TORCHVISION = "torchvision:"
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+_LONGEST_ARGUMENT = 60  # characters of it in a message
 
 
 def is_reference(name: str) -> bool:
@@ -45,9 +48,19 @@ def call_reference(name: str, *arguments: object) -> Any:
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} can't be called with {arguments}: {error}") from error
+        shown = ", ".join(map(_told, arguments))
+        raise InputError(f"{name} can't be called with ({shown}): {error}") from error
     with own_faults(f"{name} raised", name):
         return function(*arguments)
+
+
+def _told(argument: object) -> str:
+    """Return an argument in a few words: what is long, such as a network's parameters, by its type and length."""
+    spelled = repr(argument)
+    if len(spelled) <= _LONGEST_ARGUMENT and "\n" not in spelled:
+        return spelled
+    kind = type(argument).__name__
+    return f"a {kind} of {len(argument)}" if isinstance(argument, Sized) else f"a {kind}"
 
 
 def load_reference(name: str) -> Callable[..., Any]:

@@ -59,7 +59,7 @@ def measure_on(
     kept = unsent.fetch(directory, _read)
     if kept is not None:
         content, seconds = kept
-        say("  it was measured before, but could not be logged: logging it now")
+        say("  it was measured before and is not logged yet: logging it now")
     else:
         began, keeper = time.monotonic(), None
         if kind_of(job).goes_on:

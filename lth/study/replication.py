@@ -119,7 +119,7 @@ class Replication:
         try:
             from lth.study.engine.ray import RayWorkers, Room
         except ImportError as error:
-            raise InputError(f"engine=ray needs Ray: pip install 'lth[ray]' ({error})") from error
+            raise InputError(f"engine=ray needs Ray: pip install '.[ray]' in lth's folder ({error})") from error
         room = Room(*self._room(manner.gpu_share))
         return RayWorkers(terms, address=manner.address, room=room, facts=facts_of(self.studies[0]))
 

@@ -61,7 +61,7 @@ def train_on(
     kept = unsent.fetch(directory, read_solution)
     if kept is not None:
         solution, seconds = kept
-        say("  it was trained before, but could not be logged: logging it now")
+        say("  it was trained before and is not logged yet: logging it now")
         for record in solution.history:
             log_epoch(run, record)
     else:

@@ -33,6 +33,25 @@ def test_a_new_claim_came_after():
     )
 
 
+@pytest.mark.parametrize(
+    ("declared", "came_after"),
+    [
+        ({"snip", "erk"}, set()),
+        ({"snip"}, {"R0a-methods", "M-erk"}),
+        ({"snip", "erk", "rigl"}, {"R0a-methods", "M-erk"}),
+    ],
+    ids=["the same", "one more since", "one fewer since"],
+)
+def test_a_claim_over_other_methods_than_were_declared_came_after(declared, came_after):
+    over_all = replace(CLAIMS[0], id="R0a-methods", over=("snip", "erk"))
+    claims = [*CLAIMS, over_all, replace(CLAIMS[1], id="M-erk", over=("erk",))]
+    of_before = replace(
+        DECLARED, claims={claim.id: digest(claim) for claim in claims}, methods=frozenset(declared)
+    )
+    _, _, after = as_declared([of_before], (0, 1, 2), claims).partition(" claims; ")
+    assert set(filter(None, after.removesuffix(" came after.").split(", "))) == came_after
+
+
 @pytest.mark.parametrize("seeds", [(0,), (0, 1), (0, 1, 2, 3), (3, 4, 5)])
 def test_findings_of_other_seeds_than_the_declared_came_after(seeds):
     said = as_declared([DECLARED], seeds, CLAIMS)

@@ -45,6 +45,7 @@ class Claim:
     resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
     beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
     family: str = ""  # of claims that stand beside the paper's, what is judged together
+    over: tuple[Kind, ...] = ()  # methods that a study names and it is of: with others it is another claim
     left_out: str = ""  # which cases it would be about elsewhere, and why it is not here
 
 

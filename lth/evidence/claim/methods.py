@@ -48,6 +48,7 @@ def _over_methods(name: str, methods: Sequence[Kind]) -> Claim:
         statement=_STATEMENTS[name],
         paper=f"beyond it, beside {beside}",
         cases=baselines(*methods),
+        over=tuple(methods),
         rule=f"{rule}\n\n{_OVER_METHODS.format(beside)}",
         beside=name,
         family=FAMILY,
@@ -76,6 +77,7 @@ class _Order:
             paper=f"beyond it, {self.source}",
             unit="share of test examples",
             cases=baselines(*worse),
+            over=tuple(kind for kind in worse if kind in METHODS),
             statistic=self._statistic(),
             rule=f"Test accuracy of {self.better} minus that of the other, at the last level N.\n\n"
             f"Both on all test examples after the last epoch. {self.remark}\n\n"

@@ -15,6 +15,7 @@ It ends by SIGTERM, SIGINT or SIGUSR1, keeping its progress, and so it does wher
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import queue
@@ -43,6 +44,8 @@ from lth.study.study import Study
 from lth.tracking.address import use_store
 from lth.tracking.client import set_request_defaults, without_password
 from lth.tracking.store import Store
+
+_LONGEST_NAME = 100  # of a file; more is cut
 from lth.training.sharing import hold_to_part
 
 _INTERRUPTED = 130  # the exit status
@@ -125,7 +128,11 @@ class Worker:
 
 
 def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.=+-]+", "-", name).strip("-.")[:100]
+    """Return a name for files: a long one cut, and told apart from others that begin alike."""
+    whole = re.sub(r"[^\w.=+-]+", "-", name).strip("-.")
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    return f"{whole[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _log_to(path: Path) -> None:

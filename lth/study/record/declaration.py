@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +64,12 @@ def declarations(store: Store, problem: Problem) -> list[Declaration]:
     return [_read(store, run) for run in reversed(store.search(same)) if is_finished(run)]
 
 
+def _methods(settings: Mapping[str, str]) -> frozenset[str]:
+    named = settings.get("methods", "none")
+    methods = set() if named == "none" else set(named.split(","))
+    return frozenset(methods | ({"own_method"} if settings.get("own_method", "none") != "none" else set()))
+
+
 def _read(store: Store, run: FoundRun) -> Declaration:
     with tempfile.TemporaryDirectory() as directory:
         content = json.loads(store.fetch(run.info.run_id, DOCUMENT, directory).read_text())
@@ -72,4 +78,5 @@ def _read(store: Store, run: FoundRun) -> Declaration:
         when=datetime.fromtimestamp(run.info.start_time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         seeds=tuple(int(seed) for seed in content["seeds"]),
         claims={str(claim["id"]): str(claim["digest"]) for claim in content["claims"]},
+        methods=_methods(content["settings"]),
     )
