@@ -51,9 +51,7 @@ def main(seeds: str | None, plan: str | None, declare: str | None, figures: str 
 
         exhibits = None if figures is None else parse_figures(figures)
     if exhibits is not None and (only_plans or declare is not None):
-        raise click.UsageError(
-            "plan and declare are of a whole study, and figures does less; leave it or them out"
-        )
+        raise click.UsageError("figures does less than a study; leave plan and declare out")
     table = Table()
     with opened_replication(options, seeds, say=table.say) as replication:
         if only_plans:
@@ -66,9 +64,7 @@ def main(seeds: str | None, plan: str | None, declare: str | None, figures: str 
         try:
             if exhibits is not None:
                 if wish.address is not None or (wish.workers or 1) > 1:
-                    table.say(
-                        "figures are done in this process alone; give the same line again beside it to share them"
-                    )
+                    table.say("figures are done in this process; the same line beside it shares them")
                 run_id = replication.draw(exhibits)
             else:
                 run_id = replication.complete(wish.manner(replication.worthwhile_workers, table))

@@ -55,7 +55,7 @@ def call_reference(name: str, *arguments: object) -> Any:
 
 
 def _told(argument: object) -> str:
-    """Return an argument in a few words: what is long, such as a network's parameters, by its type and length."""
+    """Return an argument in a few words: what is long, such as parameters, by its type and length."""
     spelled = repr(argument)
     if len(spelled) <= _LONGEST_ARGUMENT and "\n" not in spelled:
         return spelled

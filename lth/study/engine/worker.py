@@ -44,10 +44,9 @@ from lth.study.study import Study
 from lth.tracking.address import use_store
 from lth.tracking.client import set_request_defaults, without_password
 from lth.tracking.store import Store
-
-_LONGEST_NAME = 100  # of a file; more is cut
 from lth.training.sharing import hold_to_part
 
+_LONGEST_NAME = 100  # of a file; more is cut
 _INTERRUPTED = 130  # the exit status
 
 
