@@ -527,11 +527,11 @@ def mass(
         ValueError: If the model lies above the cutoff, or draws are too few.
 
     Example:
-        ½ a² stays under ½ from -1 to 1, which holds 68 % of a standard normal.
+        a² stays under 1 from -1 to 1, which holds 68 % of a standard normal.
 
         >>> model, data = nn.Linear(1, 1, bias=False), (torch.ones(1, 1), torch.zeros(1, 1))
         >>> _ = nn.init.zeros_(model.weight)
-        >>> found = mass(model, data, loss="mse", cutoff=0.5, sigma=1.0, draws=400)
+        >>> found = mass(model, data, loss="mse", cutoff=1.0, sigma=1.0, draws=400)
         >>> low, high = (float(torch.tensor(end).exp()) for end in found.interval)
         >>> low < 0.683 < high
         True

@@ -162,7 +162,19 @@ def noisy_loss(
 
 
 def losses_around(space: LevelSpace, weights: Weights, evaluate: Evaluator) -> Losses:
-    """Return the losses of displacements from a point, each (n,) of its space."""
+    """Return the losses of displacements from a point, each (n,) of its space.
+
+    Example:
+        >>> from torch import nn
+        >>> from lth.data import Examples
+        >>> from lth.network.mask import Mask
+        >>> network = nn.Linear(1, 2, bias=False)
+        >>> point = Weights({"weight": torch.zeros(2, 1)}, {})
+        >>> space = LevelSpace(Mask({"weight": torch.tensor([[True], [False]])}), point)
+        >>> data = Examples(torch.ones(2, 1), torch.tensor([0, 0]), None, None)
+        >>> losses_around(space, point, Evaluator(network, data))([torch.zeros(1)])  # its first is ln 2
+        [0.693147...]
+    """
 
     def moved(step: Tensor) -> Weights:
         steps = space.embed(step)

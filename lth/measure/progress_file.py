@@ -201,6 +201,11 @@ def read_finished(name: str, content: bytes) -> FinishedParts:
 
     Raises:
         CheckpointError: If it was not written whole, is damaged, or of another version.
+
+    Example:
+        >>> parts = FinishedParts({"conv": b"12"}, key="k", environment="e", seconds=1.0)
+        >>> read_finished(*write_finished(parts)) == parts
+        True
     """
     header, tensors = unseal(name, content, FINISHED, _FINISHED_FORMAT)
     try:

@@ -25,6 +25,7 @@ from lth.plan.jobs import (
     Job,
     LayersJob,
     MarkersJob,
+    MassJob,
     PartJob,
     PathJob,
     RadiiJob,
@@ -61,6 +62,7 @@ ONE_OF_EACH: tuple[Job, ...] = (
     ForecastJob(Point.at(Place.imp(1))),
     VolumeJob(Point.projection(1), (Point.at(Place.imp(1)),)),
     VolumeJob(Point.projection(1), (), from_kept=True),
+    MassJob(Point.projection(1)),
     AlignedJob(Point.at(LEVELS[1]), Point.at(LEVELS[2])),
     LayersJob(Point.projection(1)),
 )
