@@ -53,7 +53,11 @@ def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -
     store = replication.studies[0].store
     fetched.mkdir()
     folder.mkdir()
-    for path in sorted(store.files(run_id, "")):  # of all seeds; what is below is of each
+    seeds = [study.problem.setting.seed for study in replication.studies]
+    of_one = (
+        store.files(run_id, f"seed_{seeds[0]}") if len(seeds) == 1 else []
+    )  # has them alone
+    for path in sorted([*store.files(run_id, ""), *of_one]):  # of all seeds; what is below is of each
         file = store.fetch(run_id, path, str(fetched))
         if file.suffix == ".png":
             Image.open(file).convert("RGB").quantize(_COLOURS).save(folder / file.name, optimize=True)
