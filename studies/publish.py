@@ -54,9 +54,7 @@ def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -
     fetched.mkdir()
     folder.mkdir()
     seeds = [study.problem.setting.seed for study in replication.studies]
-    of_one = (
-        store.files(run_id, f"seed_{seeds[0]}") if len(seeds) == 1 else []
-    )  # has them alone
+    of_one = store.files(run_id, f"seed_{seeds[0]}") if len(seeds) == 1 else []  # has them alone
     for path in sorted([*store.files(run_id, ""), *of_one]):  # of all seeds; what is below is of each
         file = store.fetch(run_id, path, str(fetched))
         if file.suffix == ".png":
