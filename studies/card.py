@@ -67,11 +67,11 @@ def card(folder: Path) -> str:
         ("hours of all tasks", _hours(study["hours_of_all_tasks"])),
     ]
     parts = [
-        f"# Model card: the tickets of `{folder.name}`",
+        f"# Model card: the tickets of `{folder.resolve().name}`",
         _table(("", ""), facts),
         "## How well they do",
         _attained(folder / "solutions.csv"),
-        _LIMITS.format(name=folder.name),
+        _LIMITS.format(name=folder.resolve().name),
     ]
     return "\n\n".join(parts)
 

@@ -37,12 +37,15 @@ _LEFT_OUT = {".html", ".md", ".pdf", ".svg"}  # what repeats every picture; `-e 
 @study_options
 def main(folder: Path, seeds: str | None, **options: str | None) -> None:
     """Copy what a finished study found from its store into FOLDER, which is written anew."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "study.json").is_file():
+        raise click.ClickException(f"{folder} holds no published study; name a new folder, or that of one")
     with opened_replication(options, seeds, reads_only=True) as replication:
         run_id = replication.report_run()
         if run_id is None:
             raise click.ClickException(f"{replication.name} is not there; finish the study first")
         with tempfile.TemporaryDirectory() as directory:
-            written = Path(directory, "written")
+            written = Path(directory, "written", folder.resolve().name)
+            written.parent.mkdir()
             _write(written, replication, run_id, Path(directory, "report"))
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(written, folder)

@@ -278,7 +278,9 @@ def layer_spectra(
         {'0': [72.0], '1': [18.0]}
     """
     site = _site(model, data, loss, mask, None)
-    written = [layers] if isinstance(layers, str) else list(layers)
+    written = [each.strip() for each in ([layers] if isinstance(layers, str) else layers)]
+    if not written:
+        raise InputError("layers=[] names none; give each, or names and patterns of layers")
     prunable = prunable_names(site.network) if EACH in written else ()
     found, whole = dict[str, LayerCurvature](), site.hessian
     for name, group in layer_groups(site.network, written, prunable, site.mask.frozen).items():

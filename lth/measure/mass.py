@@ -134,6 +134,8 @@ def noisy_loss(
         raise InputError(
             f"the loss at the point is {loss_at_point}, above the cutoff {cutoff}; raise the cutoff"
         )
+    if not 0 < sigma < math.inf or (math.isnan(cutoff) and math.isfinite(loss_at_point)):
+        raise InputError(f"sigma={sigma} and cutoff={cutoff}; give a positive finite width, and a number")
     if draws < 2 * _RUNS:
         raise InputError(f"{draws} draws are too few for {_RUNS} runs; give at least {2 * _RUNS}")
     each = draws // _RUNS
@@ -212,6 +214,7 @@ class _Splitting:
         self._length = 1.0  # of a move, as a share of an independent draw
         self._particles = [self._draw() for _ in range(count)]
         self.losses = [_finite(loss) for loss in losses(self._particles)]
+        self._ties = [self._tie() for _ in range(count)]
         told(count)
         self.levels: list[float] = []
         self.moves = self.accepted = 0
@@ -219,31 +222,38 @@ class _Splitting:
     def _draw(self) -> Tensor:
         return self._sigma * torch.randn(self._dimension, generator=self._stream).to(self._device)
 
+    def _tie(self) -> float:
+        """Return what orders particles of one loss, as where it is infinite or flat."""
+        return torch.rand((), generator=self._stream).item()
+
     def go_down(self, cutoff: float, most: int) -> None:
         """Replace the worst particle until all are under the cutoff, or so many were replaced."""
-        while len(self.levels) < most and (level := max(self.losses)) > cutoff:
-            below = [index for index, loss in enumerate(self.losses) if loss < level]
+        while len(self.levels) < most and max(self.losses) > cutoff:
+            heights = list(zip(self.losses, self._ties, strict=True))
+            level = max(heights)
+            below = [index for index, height in enumerate(heights) if height < level]
             if not below:
                 return
             parent = below[int(torch.randint(len(below), (), generator=self._stream))]
-            worst = self.losses.index(level)
-            self._particles[worst], self.losses[worst] = self._moved(parent, level)
-            self.levels.append(level)
+            worst = heights.index(level)
+            self._particles[worst], (self.losses[worst], self._ties[worst]) = self._moved(parent, level)
+            self.levels.append(level[0])
 
-    def _moved(self, parent: int, level: float) -> tuple[Tensor, float]:
-        """Return a particle from another one, moved under a level, with its loss."""
-        particle, loss, accepted = self._particles[parent], self.losses[parent], 0
+    def _moved(self, parent: int, level: tuple[float, float]) -> tuple[Tensor, tuple[float, float]]:
+        """Return a particle from another one, moved under a level, with its loss and order among equals."""
+        particle, height, accepted = self._particles[parent], (self.losses[parent], self._ties[parent]), 0
         for _ in range(_MOVES):
             tried = math.sqrt(1 - self._length**2) * particle + self._length * self._draw()
             (found,) = self._of([tried])
-            if _finite(found) < level:
-                particle, loss, accepted = tried, found, accepted + 1
+            reached = (_finite(found), self._tie())
+            if reached < level:
+                particle, height, accepted = tried, reached, accepted + 1
         self._told(1)
         self.moves += _MOVES
         self.accepted += accepted
         self._length *= math.exp(_GAIN * (accepted / _MOVES - _WANTED))
         self._length = min(1.0, max(_SHORTEST, self._length))
-        return particle, loss
+        return particle, height
 
 
 def _finite(loss: float) -> float:

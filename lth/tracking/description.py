@@ -27,8 +27,9 @@ def shown(markdown: str) -> str:
         return markdown
     lines = [re.sub(r" {2,}", " ", line) if line.startswith("|") else line for line in markdown.splitlines()]
     room = _MOST - len(_REMARK)
-    while len(lines) > 1 and sum(len(line) + 1 for line in lines) > room:
-        lines.pop()
+    size = sum(len(line) + 1 for line in lines)
+    while len(lines) > 1 and size > room:
+        size -= len(lines.pop()) + 1
     return "\n".join(lines)[:room].rstrip() + _REMARK
 
 

@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from lth.errors import InputError
 from lth.measure.mass import NoisyLoss, noisy_loss
 
 
@@ -97,6 +98,26 @@ def test_runs_that_differ_by_more_than_chance_widen_the_interval():
     widths = [mass.interval[1] - mass.interval[0] for mass in (alike, apart)]
     assert widths[0] == pytest.approx(2 * 1.96 * math.sqrt(200) / 100, rel=0.05)
     assert widths[1] > 3 * widths[0]
+
+
+FLAT = {
+    "half of it": (lambda step: 1.0 if step[0] > 0 else 0.0, 0.5),
+    "infinite but for a tenth": (lambda step: 0.0 if chi2.cdf(float(step[0]) ** 2, 1) < 0.1 else math.inf, 0.1),
+    "not a number for half": (lambda step: math.nan if step[0] > 0 else 0.0, 0.5),
+}
+
+
+@pytest.mark.parametrize(("loss", "share"), FLAT.values(), ids=FLAT)
+def test_where_the_loss_is_flat_or_not_finite_the_mass_is_the_share_that_is_under_the_cutoff(loss, share):
+    found = measured(lambda steps: [loss(step) for step in steps], 0.5, 1, draws=200).under(0.5)
+    assert found.is_estimated
+    assert found.interval[0] < math.log(share) < found.interval[1]
+
+
+@pytest.mark.parametrize(("sigma", "cutoff"), [(0.0, 1.0), (-1.0, 1.0), (math.inf, 1.0), (1.0, math.nan)])
+def test_a_width_that_is_none_and_a_cutoff_that_is_no_number_are_refused(sigma, cutoff):
+    with pytest.raises(InputError, match=f"sigma={sigma} and cutoff={cutoff}"):
+        noisy_loss(lambda steps: [0.0 for _ in steps], 1, sigma, cutoff, loss_at_point=0.0, draws=8, seed=0)
 
 
 def test_what_can_not_be_measured_is_said():

@@ -25,6 +25,10 @@ def told(seeds, **overrides):
         ({"methods": "snip,erk"}, ["on methods beyond the paper's"]),
         ({"matched_loss": "on"}, ["at one training loss"]),
         ({"beyond": "volume,aligned"}, ["by volumes that were sampled", "with units matched"]),
+        (
+            {"beyond": "function,sharpness,forecast"},
+            ["on what solutions compute", "by adaptive sharpness", "on forecasts of pruning"],
+        ),
         ({"matched_loss": "on", "methods": "erk"}, ["at one training loss", "on methods beyond the paper's"]),
     ],
 )

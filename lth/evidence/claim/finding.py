@@ -165,6 +165,9 @@ _BESIDE: Mapping[str, str] = {
     "methods": "on methods beyond the paper's",
     "volume": "by volumes that were sampled",
     "aligned": "with units matched",
+    "function": "on what solutions compute",
+    "sharpness": "by adaptive sharpness",
+    "forecast": "on forecasts of pruning",
 }  # what a family of claims beside the paper's is on
 
 

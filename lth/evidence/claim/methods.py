@@ -77,7 +77,7 @@ class _Order:
             paper=f"beyond it, {self.source}",
             unit="share of test examples",
             cases=baselines(*worse),
-            over=tuple(kind for kind in worse if kind in METHODS),
+            over=tuple(kind for kind in (self.better, *worse) if kind in METHODS),
             statistic=self._statistic(),
             rule=f"Test accuracy of {self.better} minus that of the other, at the last level N.\n\n"
             f"Both on all test examples after the last epoch. {self.remark}\n\n"
