@@ -95,7 +95,7 @@ def test_a_solution_that_a_full_disk_did_not_take_is_kept_and_logged_by_the_same
     monkeypatch.setattr("lth.study.training.solve", None)  # it is not trained again
     second = call(train_dense)
     assert second.exit_code == 0, second.output
-    assert "it was trained before, but could not be logged" in said(second)
+    assert "it was trained before and is not logged yet" in said(second)
     (again,) = solutions()
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
     assert FAILURE not in again.data.tags
@@ -155,7 +155,7 @@ def test_a_measurement_that_a_full_disk_did_not_take_is_kept_and_logged_by_the_s
     monkeypatch.setattr("lth.study.measuring.take", None)  # it is not measured again
     second = call(analyze, "--level=0", "--measures=spectra")
     assert second.exit_code == 0, second.output
-    assert "it was measured before, but could not be logged" in said(second)
+    assert "it was measured before and is not logged yet" in said(second)
     (run,) = Store().search("tags.kind = 'measurement'")
     assert run.info.status == "FINISHED"
     assert run.data.metrics["landscape/hessian_trace"] != 0
