@@ -28,6 +28,7 @@ _FORMAT: Final[Format] = ("lth-curvature", 2)  # 1 was of a search that proved l
 _VECTORS_FORMAT: Final[Format] = ("lth-vectors", 1)
 _FINISHED_FORMAT: Final[Format] = ("lth-finished", 1)
 _COUNTERS = ("capacity", "since", "unbroken", "num_products", "num_starts", "num_restarts")
+_SIZES = ("largest", "ignored")  # that earlier versions did not keep
 
 
 _ARRAYS = ("inside", "leaving", "asymmetry")
@@ -121,7 +122,7 @@ def write_curvature(kept: KeptCurvature) -> tuple[str, bytes]:
         "environment": kept.environment,
         "seconds": kept.seconds,
         "parts": list(kept.parts),
-        "counters": {name: getattr(state, name) for name in _COUNTERS},
+        "counters": {name: getattr(state, name) for name in (*_COUNTERS, *_SIZES)},
     }
     arrays = {name: getattr(state, name) for name in _ARRAYS} | {
         "proved": np.array([state.proved]),  # may be infinite
@@ -159,6 +160,7 @@ def read_curvature(name: str, content: bytes) -> KeptCurvature:
         if not all(are_float64):
             raise InputError("its numbers are not float64")
         counters: dict[str, Any] = {counter: header["counters"][counter] for counter in _COUNTERS}
+        counters |= {size: float(header["counters"].get(size, 0.0)) for size in _SIZES}
         (proved,) = map(float, arrays["proved"])
         counters |= {array: arrays[array] for array in (*_ARRAYS, *(["beyond"] if vectors else []))}
         state = BasisState(ends=ends, proved=proved, **counters, **vectors)

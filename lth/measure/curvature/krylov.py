@@ -78,6 +78,8 @@ class BasisState:
     tail: Tensor = field(
         default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64)
     )  # (2, n), if there are any
+    largest: float = 0.0  # magnitude of a Ritz value, before the last restart
+    ignored: float = 0.0  # of remainders that were taken for rounding, the sum of lengths
 
 
 def with_rest(inside: np.ndarray, leaving: np.ndarray, rest: float) -> np.ndarray:
@@ -130,6 +132,7 @@ class KrylovBasis:
         self.num_products = 0
         self.num_starts = 0
         self.num_restarts = 0
+        self._largest = self._ignored = 0.0
         self._begin()
 
     @classmethod
@@ -175,6 +178,7 @@ class KrylovBasis:
         basis._since, basis._unbroken, basis._proved = state.since, state.unbroken, state.proved
         basis.num_products, basis.num_starts = state.num_products, state.num_starts
         basis.num_restarts = state.num_restarts
+        basis._largest, basis._ignored = state.largest, state.ignored
         basis._beyond = [(float(alpha), float(beta)) for alpha, beta in state.beyond]
         basis._tail = [vector.clone() for vector in state.tail.to(matrix.device)]
         return basis
@@ -210,7 +214,14 @@ class KrylovBasis:
             num_restarts=self.num_restarts,
             beyond=np.array(self._beyond).reshape(len(self._beyond), 2),
             tail=torch.stack(self._tail) if self._tail else torch.zeros(0, 0, dtype=torch.float64),
+            largest=self._largest,
+            ignored=self._ignored,
         )
+
+    @property
+    def magnitude(self) -> float:
+        """The largest entry of VᵀAV, or Ritz value before a restart, by magnitude: what rounding goes by."""
+        return max(self._largest, float(np.abs(self._inside).max(initial=0)))
 
     @property
     def inside(self) -> np.ndarray:
@@ -289,10 +300,12 @@ class KrylovBasis:
         remainder = self._orthogonal(self._vectors.minus(product, along))
         length = float(remainder.norm())
         room = self._matrix.dimension - size
-        if room > 0 and length > _INVARIANT * np.abs(self._inside).max():
+        if room > 0 and length > _INVARIANT * self.magnitude:
             self._ends.insert(0, (remainder / length, np.append(np.zeros(size - 1), length)))
             return
         self._conclude(ended=True)
+        if room > 0:
+            self._ignored += length
         self._since = 0
         if room == 0:
             self._ends = []
@@ -327,8 +340,9 @@ class KrylovBasis:
                 remainder = remainder - (other @ remainder) * other
             remainder = self._orthogonal(remainder)
         length = float(remainder.norm())
-        if length <= _INVARIANT * np.abs(self._inside).max():
+        if length <= _INVARIANT * self.magnitude:
             self._beyond.append((alpha, 0.0))
+            self._ignored += length
             self._conclude()
             return
         self._beyond.append((alpha, length))
@@ -370,6 +384,7 @@ class KrylovBasis:
         """Replace the basis by its `keep` leading Ritz vectors."""
         values, vectors = np.linalg.eigh(self._inside)
         rotation, dropped = vectors[:, ::-1][:, :keep], vectors[:, ::-1][:, keep:]
+        self._largest = max(self._largest, float(np.abs(values).max()))
         self._conclude()
         if self._proved < math.inf:
             # Outside are from now on also the dropped Ritz vectors, coupled to what was there before.
@@ -384,8 +399,8 @@ class KrylovBasis:
 
     @property
     def noise(self) -> float:
-        """Norm of the differences between entries of VᵀAV that should be equal: rounding of products."""
-        return float(np.abs(np.linalg.eigvalsh(self._asymmetry)).max(initial=0))
+        """Rounding of products: the norm of what differs in VᵀAV and should not, and what was taken for it."""
+        return float(np.abs(np.linalg.eigvalsh(self._asymmetry)).max(initial=0)) + self._ignored
 
     @property
     def leaving_by_end(self) -> np.ndarray:

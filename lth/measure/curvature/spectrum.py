@@ -358,7 +358,11 @@ class _Look:
     def _floor(self) -> float:
         """Return what rounding may hide: of a product, or of float64 each time the basis was recombined."""
         recombined = (1 + self._basis.num_restarts) * torch.finfo(torch.float64).eps
-        return _ROUNDING * max(torch.finfo(self._basis.matrix.dtype).eps, recombined) * self._size
+        return (
+            _ROUNDING
+            * max(torch.finfo(self._basis.matrix.dtype).eps, recombined)
+            * max(self._size, self._basis.magnitude)
+        )
 
     def _spectrum(self, upper: np.ndarray, noise: float) -> Spectrum:
         residuals = np.linalg.norm(self._basis.leaving @ self._vectors, axis=0)

@@ -321,6 +321,26 @@ def test_what_restarts_round_in_float64_is_in_the_noise(diagonal):
     assert found.noise < 1e-13 * diagonal[0]
 
 
+BELOW = np.linspace(1, -1, 129)
+HIDDEN = {
+    "a large negative one is dropped": (np.append(BELOW, -1e8), 350),
+    "a larger one": (np.append(BELOW, -1e14), 350),
+    "several of them": (np.concatenate([BELOW, [-1e9, -1e10, -3e10]]), 350),
+    "a remainder is dropped": (np.concatenate([[1e10, 1e5, 1, 1e-3], np.linspace(1e-4, -1e-4, 126)]), 60),
+    "a remainder below many alike": (np.concatenate([np.full(4, 1e9), np.linspace(1e-6, -1e-6, 126)]), 60),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize(("diagonal", "most"), HIDDEN.values(), ids=HIDDEN)
+def test_what_rounds_by_something_the_basis_no_longer_holds_is_in_the_noise(diagonal, most, seed):
+    basis = KrylovBasis(Diagonal(diagonal), seed=seed, capacity=27)
+    found = search(basis, 10, max_products=most)
+    truth = np.sort(diagonal)[::-1][:10]
+    assert (found.eigenvalues - found.noise <= truth).all()
+    assert not found.converged or (truth <= found.upper + found.noise).all()
+
+
 @pytest.mark.parametrize(("dtype", "seed"), [(DOUBLE, 0), (torch.float32, 1)])
 def test_close_eigenvalues_in_half_the_memory_take_few_more_products(dtype, seed):
     """As of a trained VGG-16: from the fourth on they lie a few thousandths apart, beyond the last one too."""
