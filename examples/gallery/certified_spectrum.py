@@ -1,7 +1,6 @@
 """A spectrum with its certificate.
 
-The ten leading Hessian eigenvalues of a small network, each between a lower and an upper bound, beside the
-eigenvalues of the whole matrix in float64, which a network of this size still has.
+The ten leading Hessian eigenvalues of a network, each between its bounds, beside those of the whole matrix.
 """
 
 from __future__ import annotations

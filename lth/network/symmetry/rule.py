@@ -714,7 +714,9 @@ _RULES: Mapping[str, Callable[[Walk, Given], Outcome]] = {
     ),
     **dict.fromkeys(("feature_dropout", "alpha_dropout", "type_as", "expand_as_self"), _same),
     **dict.fromkeys(("full", "zeros", "ones", "scalar_tensor", "empty"), _uniform),
-    **dict.fromkeys(("full_like", "zeros_like", "ones_like", "new_full", "new_zeros", "new_ones"), _uniform),
+    **dict.fromkeys(
+        ("full_like", "zeros_like", "ones_like", "new_full", "new_zeros", "new_ones", "fill"), _uniform
+    ),
     **dict.fromkeys(("arange", "linspace", "eye"), _still),
     "copy": _pointwise,
     # Pointwise operations that PyTorch doesn't tag so.
