@@ -11,6 +11,7 @@ from typing import Any
 from lth.evidence.claim import claims_of
 from lth.evidence.declaration import Declaration, digest
 from lth.plan.keys import content_key, entering
+from lth.setting.reader import names
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
 from lth.study.record.report import REPORTED, report_tags, reported_study
@@ -65,9 +66,9 @@ def declarations(store: Store, problem: Problem) -> list[Declaration]:
 
 
 def _methods(settings: Mapping[str, str]) -> frozenset[str]:
-    named = settings.get("methods", "none")
-    methods = set() if named == "none" else set(named.split(","))
-    return frozenset(methods | ({"own_method"} if settings.get("own_method", "none") != "none" else set()))
+    """Return the methods of a study as it was spelled out, its own by the place it takes among them."""
+    own = names(settings.get("own_method", "none"))
+    return frozenset({*names(settings.get("methods", "none")), *(["own_method"] if own else [])})
 
 
 def _read(store: Store, run: FoundRun) -> Declaration:
