@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lth.command.options import is_true
+from lth.command.options import OPTIONAL, is_true
 from lth.command.workers import Table, parse, parse_retries, parse_share
 
 if TYPE_CHECKING:
     from lth.study.completion import Manner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+plan_option = click.option(
+    "--plan",
+    default=None,
+    **OPTIONAL,
+    help="true: only say what is to be done, in how many hours with how many workers. [false]",
+)
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(

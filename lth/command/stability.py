@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from lth.command.manner import Wish, manner_options
+from lth.command.manner import Wish, manner_options, plan_option
 from lth.command.options import (
-    OPTIONAL,
     ProjectCommand,
     is_fresh,
     is_true,
@@ -37,12 +36,7 @@ from lth.plan.stability import DEFAULT_COPIES, DEFAULT_LEVELS, DEFAULT_STEPS
     default=str(DEFAULT_COPIES),
     help=f"Trained from each candidate, each under SGD noise of its own. [{DEFAULT_COPIES}]",
 )
-@click.option(
-    "--plan",
-    default=None,
-    **OPTIONAL,
-    help="true: only say what is to be done, in how many hours with how many workers. [false]",
-)
+@plan_option
 @click.option("--seeds", default=None, help="Such as 0,1,2; the step gets an interval from two on. [seed]")
 @study_options_but("levels")
 def main(seeds: str | None, plan: str | None, steps: str, levels: str, copies: str, **options: Any) -> None:
@@ -57,7 +51,7 @@ def main(seeds: str | None, plan: str | None, steps: str, levels: str, copies: s
     wish, only_plans, table = Wish.of(options), is_true("plan", plan), Table()
     with opened_stability(options, seeds, steps, levels, copies, say=table.say) as stability:
         if only_plans:
-            click.echo(stability.plan())
+            click.echo(stability.plan().text)
             return
         try:
             run_id = stability.complete(wish.manner(stability.worthwhile_workers, table))

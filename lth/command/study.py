@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lth.command.manner import Wish, manner_options
+from lth.command.manner import Wish, manner_options, plan_option
 from lth.command.options import (
     OPTIONAL,
     ProjectCommand,
@@ -22,12 +22,7 @@ from lth.command.workers import Table
 
 @click.command(cls=ProjectCommand)
 @manner_options
-@click.option(
-    "--plan",
-    default=None,
-    **OPTIONAL,
-    help="true: only say what is to be done, in how many hours with how many workers. [false]",
-)
+@plan_option
 @click.option("--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [seed]")
 @click.option(
     "--declare",
@@ -55,7 +50,7 @@ def main(seeds: str | None, plan: str | None, declare: str | None, figures: str 
     table = Table()
     with opened_replication(options, seeds, say=table.say) as replication:
         if only_plans:
-            click.echo(replication.plan())
+            click.echo(replication.plan().text)
             return
         if declare == "only" or is_true("declare", declare):
             replication.declare()

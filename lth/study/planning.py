@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 
 from lth.plan.order import Frontier, time_with
 from lth.plan.place import SOLUTIONS, Place
@@ -24,8 +26,23 @@ _WORDS = {
 }
 
 
-def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Rates, by: str) -> str:
-    """Return a plan for people.
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Args:
+        text: It, for people.
+        to_do: The keys of its tasks.
+        seconds: That so many workers take, a number for each of `WORKERS`.
+    """
+
+    text: str
+    to_do: frozenset[str]
+    seconds: tuple[float, ...]
+
+
+def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Rates, by: str) -> Plan:
+    """Plan what is wanted.
 
     Args:
         targets: What is wanted.
@@ -52,15 +69,30 @@ def plan_of(targets: Sequence[Task], is_there: Callable[[Task], bool], rates: Ra
         taken = " and how much longer the others took" if rates.measured else ""
         what = "what was never done in this experiment" if rates.measured else "nothing was done here yet: all"
         lines.append(f"predicted: {what} is told by the rates of {by}{taken}")
+    frontiers = (Frontier(targets, is_there, rates.seconds, is_prompt) for _ in WORKERS)
+    takes = tuple(map(time_with, frontiers, WORKERS, repeat(rates.seconds)))
     if rest.unfinished:
         lines += ["", f"longest chain: {duration(rest.longest)}, which no number of workers shortens"]
-        for workers in WORKERS:
-            again = Frontier(targets, is_there, rates.seconds, is_prompt)
-            seconds = time_with(again, workers, rates.seconds)
-            busy = total / workers / seconds
-            noun = "worker" if workers == 1 else "workers"
-            lines.append(f"{workers:>4} {noun:<7}{duration(seconds):>10}, each busy {busy:.0%} of the time")
-    return "\n".join(lines)
+        lines += [
+            f"{_said(workers, seconds)}, each busy {total / workers / seconds:.0%} of the time"
+            for workers, seconds in zip(WORKERS, takes, strict=True)
+        ]
+    return Plan("\n".join(lines), frozenset(task.key for task in rest.unfinished), takes)
+
+
+def one_after_the_other(plans: Sequence[tuple[str, Plan]]) -> str:
+    """Return for people what is to be done where each plan, by its name, waits for the one before."""
+    parts = [f"{name}\n{plan.text}" for name, plan in plans]
+    count = sum(len(plan.to_do) for _, plan in plans)
+    lines = [f"all {len(plans)}, one after the other: {count} tasks to do"]
+    if count:
+        totals = map(sum, zip(*(plan.seconds for _, plan in plans), strict=True))
+        lines += [_said(workers, seconds) for workers, seconds in zip(WORKERS, totals, strict=True)]
+    return "\n\n".join([*parts, "\n".join(lines)])
+
+
+def _said(workers: int, seconds: float) -> str:
+    return f"{workers:>4} {'worker' if workers == 1 else 'workers':<7}{duration(seconds):>10}"
 
 
 def rates_elsewhere(store: Store, problem: Problem) -> Rates:

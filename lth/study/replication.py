@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack, closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +25,7 @@ from lth.study.engine.engine import Terms
 from lth.study.engine.node import facts_of
 from lth.study.engine.processes import Processes
 from lth.study.forecast import hardware_of
-from lth.study.planning import plan_of, rates_elsewhere
+from lth.study.planning import Plan, plan_of, rates_elsewhere
 from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
 from lth.study.record.load import LostResultError
 from lth.study.record.origin import commit_of, origin_of
@@ -220,21 +220,29 @@ class Replication:
                         exhibit.draw(evidence)
         return self.report(exhibits)
 
-    def plan(self) -> str:
-        """Return what is to be done, in how many hours, and with how many workers how fast; nothing is done."""
+    def plan(self, done_before: Container[str] = ()) -> Plan:
+        """Say what is to be done, in how many hours, and with how many workers how fast; nothing is done.
+
+        Args:
+            done_before: Keys of tasks that will be done when this begins.
+        """
         for study in self.studies:
             study.check()
-        return self.plan_for(self.studies)
+        return self.plan_for(self.studies, done_before)
 
-    def plan_for(self, works: Sequence[Work]) -> str:
-        """Return the same of what is trained and measured of these studies."""
+    def plan_for(self, works: Sequence[Work], done_before: Container[str] = ()) -> Plan:
+        """Say the same of what is trained and measured of these studies."""
         desk, targets = joint(works)
         desk.refresh()
         problem = self.studies[0].problem
         rates = desk.rates(walk(targets, lambda _task: False))
         if not rates.measured:
             rates.include(rates_elsewhere(self._store, problem))
-        return plan_of(targets, lambda task: desk.known(task) is not None, rates, hardware_of(problem).name)
+
+        def is_there(task: Task) -> bool:
+            return task.key in done_before or desk.known(task) is not None
+
+        return plan_of(targets, is_there, rates, hardware_of(problem).name)
 
     def report(self, exhibits: Sequence[Exhibit] | None = None) -> str:
         """Draw and judge everything anew from stored numbers; nothing is computed.

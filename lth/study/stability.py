@@ -23,6 +23,7 @@ from lth.solution.problem import Problem
 from lth.study.completion import ALONE, Manner
 from lth.study.desk import StudyDesk
 from lth.study.forecast import hardware_of
+from lth.study.planning import Plan
 from lth.study.record.stability import FIGURE, Asked, log_stability
 from lth.study.replication import Replication
 from lth.study.study import Study
@@ -176,8 +177,8 @@ class StabilityOfTraining:
         for work in self._works:
             work.check()
 
-    def plan(self) -> str:
-        """Return what is to be done, in how many hours, and with how many workers how fast; nothing is done."""
+    def plan(self) -> Plan:
+        """Say what is to be done, in how many hours, and with how many workers how fast; nothing is done."""
         self.check()
         return self._replication.plan_for(self._works)
 

@@ -12,6 +12,7 @@ from lth.setting.grid import grid
 from lth.setting.terms import Terms, in_common, speaking
 from lth.study.completion import ALONE, Manner
 from lth.study.open import Opening, build_replication
+from lth.study.planning import Plan, one_after_the_other
 from lth.study.record.comparison import SWEPT, Compared, log_comparison
 from lth.study.record.tidy import joined
 from lth.study.replication import Replication
@@ -62,6 +63,18 @@ class Sweep:
             for study in self._replication(number, _quietly).studies:
                 study.check()
 
+    def plan(self) -> str:
+        """Return what is to be done, in how many hours, and with how many workers how fast; nothing is done.
+
+        What several settings need is counted where the first does it.
+        """
+        done, plans = set[str](), list[tuple[str, Plan]]()
+        for number in range(len(self._openings)):
+            plan = self._replication(number, _quietly).plan(done)
+            done |= plan.to_do
+            plans.append((self._heading(number), plan))
+        return one_after_the_other(plans)
+
     @property
     def worthwhile_workers(self) -> int:
         """How many processes are worth it on this machine: those of one setting, which are done one by one."""
@@ -81,7 +94,7 @@ class Sweep:
         spoken = set[Terms]()
         for index, opening in enumerate(self._openings):
             values = self._values(opening)
-            self._say(f"setting {index + 1} of {len(self._openings)}: {_named(values)}")
+            self._say(self._heading(index))
             replication = self._replication(index, self._say)
             replication.finish(manner)
             studies = replication.studies
@@ -129,13 +142,13 @@ class Sweep:
         self._last = build_replication(opening, self._seeds, self._store, say, sibling=sibling)
         return self._last
 
+    def _heading(self, index: int) -> str:
+        named = " ".join(f"{name}={value}" for name, value in self._values(self._openings[index]).items())
+        return f"setting {index + 1} of {len(self._openings)}: {named}"
+
     def _values(self, opening: Opening) -> dict[str, str]:
         spelled = {"preset": opening.preset or "", **opening.parameters}
         return {name: spelled[name] for name in self._swept}
-
-
-def _named(values: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _quietly(_line: str) -> None:

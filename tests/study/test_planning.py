@@ -7,8 +7,9 @@ from tiny_problem import make_problem
 
 from lth.plan.order import Frontier, chains, time_with, walk
 from lth.plan.place import Place
+from lth.plan.rest import duration
 from lth.plan.tasks import StudyTasks, Task
-from lth.study.planning import WORKERS, plan_of
+from lth.study.planning import WORKERS, one_after_the_other, plan_of
 from lth.study.rates import Rates, by_group, group_of, is_prompt, took
 
 
@@ -82,7 +83,7 @@ def test_what_can_not_be_done_without_a_task_is_dropped_with_it_and_nothing_else
 def test_the_plan_counts_what_is_there_and_what_is_to_be_done():
     targets = study_tasks()
     there = {task for task in targets if isinstance(task.node, Place)}
-    lines = plan_of(targets, there.__contains__, rates(targets, spectra=10.0), "a CPU").splitlines()
+    lines = plan_of(targets, there.__contains__, rates(targets, spectra=10.0), "a CPU").text.splitlines()
     rows = {line.split("  ")[0]: line.split() for line in lines}
     every = walk(targets, lambda _task: False)
     assert rows["all"][1:3] == [str(len(there)), str(len(every) - len(there))]
@@ -92,8 +93,26 @@ def test_the_plan_counts_what_is_there_and_what_is_to_be_done():
     assert [line.split()[0] for line in lines[-len(WORKERS) :]] == list(map(str, WORKERS))
 
 
+def test_plans_one_after_the_other_take_the_sum_of_their_times_with_any_number_of_workers():
+    plans = {
+        name: plan_of(study_tasks(), lambda _task: False, Rates(took=[("spectra", seconds)]), "a CPU")
+        for name, seconds in {"first": 3600.0, "second": 7200.0}.items()
+    }
+    assert all(
+        plan.to_do == {task.key for task in walk(study_tasks(), lambda _task: False)} for plan in plans.values()
+    )
+    told = one_after_the_other(list(plans.items()))
+    assert told.startswith("first\n" + plans["first"].text)
+    last = told.split("\n\n")[-1].splitlines()
+    assert last[0] == f"all 2, one after the other: {2 * len(plans['first'].to_do)} tasks to do"
+    for line, workers, *seconds in zip(
+        last[1:], WORKERS, *(plan.seconds for plan in plans.values()), strict=True
+    ):
+        assert line.split(maxsplit=2) == [str(workers), line.split()[1], duration(sum(seconds))]
+
+
 def test_nothing_is_left_of_a_study_that_is_complete():
-    plan = plan_of(study_tasks(), lambda _task: True, Rates(took=[("spectra", 10.0)]), "a CPU")
+    plan = plan_of(study_tasks(), lambda _task: True, Rates(took=[("spectra", 10.0)]), "a CPU").text
     assert "workers" not in plan
 
 
@@ -123,7 +142,7 @@ def test_a_plan_says_whose_rates_tell_the_hours_of_what_was_never_done(done, sai
     targets = study_tasks()
     (line,) = [
         line
-        for line in plan_of(targets, lambda _task: False, rates(targets, **done), "a CPU").splitlines()
+        for line in plan_of(targets, lambda _task: False, rates(targets, **done), "a CPU").text.splitlines()
         if line.startswith("predicted: ")
     ]
     assert said in line
@@ -133,13 +152,13 @@ def test_a_plan_says_whose_rates_tell_the_hours_of_what_was_never_done(done, sai
 def test_a_plan_of_what_was_all_done_before_predicts_nothing():
     targets = study_tasks()
     kinds = {group_of(task) for task in walk(targets, lambda _task: False) if not is_prompt(task)}
-    plan = plan_of(targets, lambda _task: False, rates(targets, **dict.fromkeys(kinds, 2.0)), "a CPU")
+    plan = plan_of(targets, lambda _task: False, rates(targets, **dict.fromkeys(kinds, 2.0)), "a CPU").text
     assert "predicted" not in plan
 
 
 def test_one_worker_is_a_worker_and_more_are_workers():
     targets = study_tasks()
-    lines = plan_of(targets, lambda _task: False, rates(targets), "a CPU").splitlines()[-len(WORKERS) :]
+    lines = plan_of(targets, lambda _task: False, rates(targets), "a CPU").text.splitlines()[-len(WORKERS) :]
     assert [line.split()[1] for line in lines] == ["worker", *["workers"] * (len(WORKERS) - 1)]
 
 

@@ -101,7 +101,7 @@ def test_the_dense_state_at_the_rewind_step_is_that_of_the_study_and_copies_leav
 
 
 def test_a_plan_says_what_is_to_do_and_does_nothing(tracking):
-    told = probe([], "0,2,4", levels=(0, 1)).plan()
+    told = probe([], "0,2,4", levels=(0, 1)).plan().text
     rows = {line[:18].strip(): line[18:].split()[:2] for line in told.splitlines()[1:7]}
     assert rows["dense states"] == ["0", "2"]
     assert rows["copies"] == ["0", "12"]

@@ -1,9 +1,11 @@
 """A sweep does a study of every setting, after all were checked, and compares them once."""
 
+import re
 from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
+from tiny_problem import PARAMETERS
 
 from lth.errors import InputError
 from lth.evidence.summary import LevelRow
@@ -118,3 +120,20 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_opened(said, given, 
     with pytest.raises(InputError, match=expected):
         Sweep(given, [], Store(), print)
     assert said == []
+
+
+def test_a_plan_counts_what_settings_share_where_the_first_does_it(tracking):
+    told = Sweep({**PARAMETERS, "levels": "1", "k": "2,3"}, ["0"], Store(), print).plan()
+    first, second, together = re.split(r"\n\n(?:setting 2 of 2: k=3\n|all 2, one after the other: )", told)
+    assert first.startswith("setting 1 of 2: k=2\n")
+
+    def counts(plan: str, row: str) -> list[int]:
+        """Return how many are there, and to do."""
+        (line,) = [line for line in plan.splitlines() if line.startswith(row)]
+        return [int(word) for word in line.removeprefix(row).split()[:2]]
+
+    for row in ("dense trainings", "other trainings", "radii", "lines"):
+        assert counts(second, row) == counts(first, row)[::-1] != [0, 0]
+    assert counts(second, "spectra") == counts(first, "spectra") == [0, 12]
+    assert together.startswith(f"{counts(first, 'all')[1] + counts(second, 'all')[1]} tasks to do\n")
+    assert not Store().search("")

@@ -12,6 +12,7 @@ from lth.plan.tasks import Task
 from lth.study.record.load import LostResultError
 
 LOGS = Path("lth-logs")  # in the working directory
+SECONDS_TO_END = 60.0  # in which a task that is interrupted keeps its progress
 
 
 class RemoteFaultError(MendableError):
@@ -85,6 +86,12 @@ class Terms:
         if task is None or not isinstance(seeds, list) or len(seeds) < 2:
             return worker
         return f"{worker}, seed {seeds[self.study_of(task)]}"
+
+    def say_ending(self, tasks: int) -> None:
+        """Tell the user what is waited for, where so many tasks under way are interrupted."""
+        if tasks:
+            what = "a task keeps its" if tasks == 1 else f"{tasks} tasks keep their"
+            self.say(f"interrupting: {what} progress, which may take up to {SECONDS_TO_END:.0f} s")
 
 
 class Engine(Protocol):

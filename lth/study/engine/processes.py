@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,14 +22,13 @@ from typing import Literal
 
 from lth.errors import InputError
 from lth.plan.tasks import Task
-from lth.study.engine.engine import LostWorkerError, Outcome, Terms
+from lth.study.engine.engine import SECONDS_TO_END, LostWorkerError, Outcome, Terms
 from lth.study.engine.gpu import does_not_fit
 from lth.study.engine.message import Message, error_of
 from lth.training.sharing import SHARE, WHOLE, Sharing
 
 _PROGRAM = "lth.study.engine.worker"
 _RUN_OF_MLFLOW = "MLFLOW_RUN_ID"  # which is this process's
-_SECONDS_TO_END = 60.0  # in which a worker keeps its progress
 _SECONDS_TO_LEAVE = 10.0  # for one that is at nothing, and in the way on a GPU
 _MOST_FALSE_STARTS = 3  # in a row, of all workers
 
@@ -183,6 +183,7 @@ class Processes:
 
     def cancel(self) -> None:
         """Ask all to keep their progress and end; kill those that have not after a minute."""
+        self._terms.say_ending(sum(worker.task is not None for worker in self._workers.values()))
         for worker in self._workers.values():
             worker.process.terminate()
         self._join()
@@ -196,9 +197,10 @@ class Processes:
         self._join()
 
     def _join(self) -> None:
+        until = time.monotonic() + SECONDS_TO_END
         for worker in self._workers.values():
             try:
-                worker.process.wait(_SECONDS_TO_END)
+                worker.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()

@@ -26,7 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from lth.errors import InputError
 from lth.plan.tasks import Task
 from lth.signals import ENDING
-from lth.study.engine.engine import LostWorkerError, Outcome, Terms
+from lth.study.engine.engine import SECONDS_TO_END, LostWorkerError, Outcome, Terms
 from lth.study.engine.gpu import does_not_fit, name_of
 from lth.study.engine.message import Message, error_of, message_of
 from lth.study.engine.node import difference
@@ -39,7 +39,6 @@ _NEVER = "MLFLOW_TRACKING_URI"  # the opening says it
 # A process keeps CUDA on the GPU that it began on, so it is told which is its own, and not shown that alone.
 _SHOWN_ALL = {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-_SECONDS_TO_END = 60.0  # in which a task keeps its progress
 _WAIT_SECONDS = 0.2  # between two looks for what workers say
 _SAY_SECONDS = 30.0  # after which it is said that a node is waited for
 
@@ -156,9 +155,10 @@ class RayWorkers:
         """
         self._read_letters()
         left = dict(self._under_way)
+        self._terms.say_ending(len(left))
         for result in left:
             ray.cancel(result)
-        until = time.monotonic() + _SECONDS_TO_END
+        until = time.monotonic() + SECONDS_TO_END
         while left and time.monotonic() < until:
             there, _ = ray.wait(list(left), num_returns=len(left), timeout=_WAIT_SECONDS)
             is_down = self._is_down()

@@ -280,6 +280,16 @@ def test_all_are_asked_to_end_and_waited_for(bench):
     two.engine.cancel()
     assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
     assert two.engine.free == 2
+    assert two.said[-1] == "interrupting: 2 tasks keep their progress, which may take up to 60 s"
+
+
+def test_where_nothing_is_under_way_no_progress_is_said_to_be_kept(bench):
+    alone = bench(1)
+    alone.submit("task")
+    alone.outcomes(1)
+    said = list(alone.said)
+    alone.engine.cancel()
+    assert alone.said == said
 
 
 def test_a_worker_ends_by_itself_where_the_command_that_it_works_for_is_gone():

@@ -179,6 +179,7 @@ def test_all_that_is_under_way_is_cancelled(cluster):
     two.engine.cancel()
     assert len(two.ray.cancelled) == 2
     assert two.engine.free == 2
+    assert two.said[-1] == "interrupting: 2 tasks keep their progress, which may take up to 60 s"
 
 
 class Ended:
@@ -204,7 +205,7 @@ def test_of_a_cluster_that_ended_by_the_same_signal_no_answer_is_waited_for(clus
 def test_a_task_that_keeps_its_progress_is_waited_for_though_its_cluster_ended(cluster, monkeypatch):
     alone = cluster(count=1)
     submitted(alone, "one")
-    monkeypatch.setattr(sys.modules["lth.study.engine.ray"], "_SECONDS_TO_END", 0.05)
+    monkeypatch.setattr(sys.modules["lth.study.engine.ray"], "SECONDS_TO_END", 0.05)
     alone.ray.is_down, alone.engine._parts = True, {Ended()}
     of = alone.engine._under_way
     of.update({result: replace(each, process=ownership()[PROCESS]) for result, each in of.items()})
