@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).parent.parent / "studies" / "slurm.sbatch"
 PYTHON = """#!/bin/sh
 echo "$@" > asked
 [ "$ENDS" = by_itself ] && exit "$STATUS"
-trap 'echo kept > progress; exit 130' USR1
+trap 'echo kept > progress; exit 130' USR1 TERM
 echo ready
 while :; do sleep 0.05; done
 """
@@ -41,18 +41,29 @@ def slurm(tmp_path):
     return begin
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM], ids=["time is up", "preempted"])
-@pytest.mark.parametrize(
-    ("array", "job"), [({}, "8"), ({"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}, "7_3")]
-)
-def test_a_job_that_slurm_ends_keeps_its_progress_and_is_queued_again(slurm, tmp_path, number, array, job):
-    batch = slurm(**array)
+def ended_by(batch: subprocess.Popen[str], number: signal.Signals) -> int:
     assert batch.stdout.readline() == "ready\n"
     batch.send_signal(number)
     batch.communicate(timeout=60)
+    return batch.returncode
+
+
+@pytest.mark.parametrize(
+    ("array", "job"), [({}, "8"), ({"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}, "7_3")]
+)
+def test_a_job_whose_time_is_up_keeps_its_progress_and_is_queued_again(slurm, tmp_path, array, job):
+    ended_by(slurm(**array), signal.SIGUSR1)
     assert (tmp_path / "progress").read_text() == "kept\n"
     assert (tmp_path / "requeued").read_text() == f"requeue {job}\n"
     assert (tmp_path / "asked").read_text() == "-m entrypoints.study --seeds=0,1\n"
+
+
+def test_a_job_that_is_cancelled_or_preempted_keeps_its_progress_and_leaves_it_to_slurm_to_queue_it(
+    slurm, tmp_path
+):
+    assert ended_by(slurm(), signal.SIGTERM) == 130
+    assert (tmp_path / "progress").read_text() == "kept\n"
+    assert not (tmp_path / "requeued").exists()
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])
