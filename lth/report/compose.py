@@ -49,6 +49,7 @@ class Report:
     missing: tuple[Missing, ...] = ()  # a seed each, of a study that is not complete
     remedy: str = ""  # the command that completes it
     lacking: tuple[tuple[str, str], ...] = ()  # title of a figure or table, and what it waits for
+    is_part: bool = False  # whether only some figures and tables were asked for
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def write_report(
     files["report.html"] = html(page).encode()
     files["report.md"] = markdown(page).encode()
     lacking = tuple((each.entry.title, each.entry.lacking) for each in shown if each.entry.lacking)
-    return Report(files, tuple(findings), undecided, declared, page.missing, page.remedy, lacking)
+    return Report(files, tuple(findings), undecided, declared, page.missing, page.remedy, lacking, page.part)
 
 
 def _claim_figures(findings: Sequence[Finding]) -> dict[str, bytes]:

@@ -79,6 +79,12 @@ def test_study_does_what_a_figure_is_drawn_of_and_nothing_else(tracking):
     (run_id,) = re.findall(r"drawing the report, in run (\w+)", " ".join(drawn.output.split()))
     files = {file.path for file in MlflowClient().list_artifacts(run_id, "seed_0")}
     assert {"seed_0/fig01_levels.png", "seed_0/fig01_levels.csv"} <= files
+    assert "Figures alone; claims are judged of the whole study" in " ".join(
+        drawn.output.replace("*", "").split()
+    )
+    page = Path(MlflowClient().download_artifacts(run_id, "report.md")).read_text()
+    assert "The rest of the study" in page
+    assert "Not complete" not in page
     assert call(study, "--figures", "77").exit_code == 2
     assert "leave plan and declare out" in call(study, "--figures", "1", "--plan").output
 

@@ -112,9 +112,13 @@ def report_note(report: Report) -> str:
     ]
     waiting = [f"Not whole yet: {'; '.join(title for title, _ in report.lacking)}."] if report.lacking else []
     if not lines:
-        return "Figures drawn again; no claim is judged here."
+        return "Figures alone; no claim is judged here."
     parts = [
-        ["**Not complete yet**; claims are judged once it is:"],
+        [
+            "**Figures alone**; claims are judged of the whole study, which is not complete:"
+            if report.is_part
+            else "**Not complete yet**; claims are judged once it is:"
+        ],
         lines,
         waiting,
         [f"To complete it: {report.remedy}"],
