@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,14 +26,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(ready: object, what: str, process: subprocess.Popen[str] | None = None) -> None:
+def wait_until(
+    ready: Callable[[], object],
+    what: str,
+    process: subprocess.Popen[str] | None = None,
+    patience: float = _PATIENCE,
+) -> None:
     """Ask until `ready()` is true."""
     began = time.monotonic()
-    while not ready():  # type: ignore[operator]
+    while not ready():
         if process is not None and process.poll() is not None:
             raise AssertionError(f"{what} ended with status {process.returncode}")
-        if time.monotonic() - began > _PATIENCE:
-            raise AssertionError(f"{what} was not there after {_PATIENCE:.0f} s")
+        if time.monotonic() - began > patience:
+            raise AssertionError(f"{what} was not there after {patience:.0f} s")
         time.sleep(0.05)
 
 
