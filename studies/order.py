@@ -18,6 +18,7 @@ from lth.evidence.table import Table
 
 _RENDA = "Renda et al. 2020, arXiv 2003.02389"
 _FRANKLE = "Frankle et al. 2021, arXiv 2009.08576"
+_DIGITS = 6  # of an accuracy
 _LR, _WEIGHTS, _NONE = (f"imp, rewind={rewind}" for rewind in ("lr", "weights", "none"))
 _AT_INIT = ("snip", "grasp", "synflow", "magnitude_at_init")
 
@@ -50,14 +51,15 @@ def ordered(found: Accuracies) -> Table:
         >>> ordered(found).rows
         (('snip', 'random_prune_one_shot', 0.25, None, 1, 1, 'Frankle et al. 2021, arXiv 2009.08576'),)
     """
-    rows = []
+    rows: list[tuple[str | float | int | None, ...]] = []
     for pair in PAIRS:
         seeds = sorted(seed for way, seed in found if way == pair.better and (pair.worse, seed) in found)
         ahead = [found[pair.better, seed] - found[pair.worse, seed] for seed in seeds]
         if ahead:
-            spread = stdev(ahead) if len(ahead) > 1 else None
+            spread = round(stdev(ahead), _DIGITS) if len(ahead) > 1 else None
             agreeing = sum(value >= 0 for value in ahead)
-            rows.append((pair.better, pair.worse, mean(ahead), spread, agreeing, len(ahead), pair.source))
+            middle = round(mean(ahead), _DIGITS)
+            rows.append((pair.better, pair.worse, middle, spread, agreeing, len(ahead), pair.source))
     headings = ("at least", "as", "test accuracy ahead", "deviation", "seeds that agree", "seeds", "source")
     return Table(headings, tuple(rows))
 
