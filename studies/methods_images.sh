@@ -3,8 +3,8 @@
 # half the width, of 2,000 images, at a sixteenth of the weights (studies/fashion_mnist_data.py). Three seeds, declared
 # before the first begins. The chains of Renda et al., which rewind the learning rate or nothing, are studies of their
 # own, of which trainings alone are done; studies/order.py writes all accuracies into one table. DATA is torchvision's
-# folder or Debian's /usr/share/datasets/fashion-mnist. Interrupted, the same line goes on; it takes about an hour of
-# a core a seed. SEEDS=0 bash studies/methods_images.sh does and publishes a part; with TO=measurements nothing is
+# folder or Debian's /usr/share/datasets/fashion-mnist. Interrupted, the same line goes on; it takes an hour and a
+# half of a core a seed. SEEDS=0 bash studies/methods_images.sh does and publishes a part; with TO=measurements nothing is
 # reported, so no seed is looked at before all are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
