@@ -13,7 +13,7 @@ from lth.measure.kind.surface import LevelSurface
 from lth.measure.surface import Marker, Surface
 from lth.report.figure.appearance import appearance
 from lth.report.figure.interactive import Interactive, graph_objects, page_of, part_of
-from lth.report.figure.loss_shades import Shades, round_losses, shades_of
+from lth.report.figure.loss_shades import Shades, boundary, round_losses, shades_of
 from lth.setting.terms import terms
 
 _LAYOUT: Mapping[str, Any] = {
@@ -128,18 +128,19 @@ def _losses(level_surface: LevelSurface, shades: Shades | None) -> list[Any]:
         showlegend=False,
         **_grid(surface),
     )
-    boundary = go.Contour(
+    heights, level = boundary(surface.loss, cutoff)
+    ends = go.Contour(
         x=surface.x.tolist(),
         y=surface.y.tolist(),
-        z=[[float(loss) if np.isfinite(loss) else None for loss in row] for row in surface.loss],
-        contours={"start": cutoff, "end": cutoff, "size": 1, "coloring": "none"},
+        z=[[float(height) if np.isfinite(height) else None for height in row] for row in heights],
+        contours={"start": level, "end": level, "size": 1, "coloring": "none"},
         line={"width": 3, "color": "black"},
         showscale=False,
         hoverinfo="skip",
         name=f"Loss ≤ {terms().of_loss(f'{cutoff:.4g}')}",
         showlegend=True,
     )
-    return [losses, boundary]
+    return [losses, ends]
 
 
 def _grid(surface: Surface) -> dict[str, Any]:

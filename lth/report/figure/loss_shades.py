@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -56,3 +57,25 @@ def round_losses(shades: Shades) -> np.ndarray:
             return ticks
     ticks = np.asarray(MaxNLocator(6).tick_values(low, high))
     return ticks[(ticks >= low) & (ticks <= high)]
+
+
+def boundary(losses: np.ndarray, cutoff: float) -> tuple[np.ndarray, float]:
+    """Return heights of grid points, and the height at which {loss ≤ cutoff} ends between them.
+
+    They are log₁₀ of the losses, as shades are. From a solution to a grid point of a thousand times its loss,
+    losses that rose evenly would end the set where nobody sees it. Of a cutoff that is not positive they are
+    the losses.
+
+    Args:
+        losses: Of any shape, nats; what is not finite stays so.
+        cutoff: Nats.
+
+    Example:
+        >>> boundary(np.array([0.01, 1.0]), 0.1)
+        (array([-2.,  0.]), -1.0)
+    """
+    if cutoff <= 0:
+        return losses, cutoff
+    positive = losses[np.isfinite(losses) & (losses > 0)]
+    floor = positive.min(initial=cutoff) / 10  # of losses of zero
+    return np.log10(np.maximum(losses, floor)), math.log10(cutoff)

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from lth.measure.surface import Surface
 from lth.plan.place import Place
-from lth.report.figure.loss_shades import Shades, round_losses, shades_of
+from lth.report.figure.loss_shades import Shades, boundary, round_losses, shades_of
 from lth.report.figure.numbered import ROW_POINTS, draw_numbered, write_table
 from lth.report.figure.style import (
     NEUTRAL_COLOUR,
@@ -43,8 +43,9 @@ def draw_surface(
     """Draw the loss as logarithmic shades over the plane, in true L2 units and equal aspect.
 
     Solutions are numbered where they lie over the plane; a table beside it names them with their own loss and
-    their distance off the plane. Cells whose loss is not finite are left out of the contours and show as
-    hatched grey. Losses over `1e5` times the lowest, and losses of zero, take the colour of the scale's end.
+    their distance off the plane. From one grid point to the next it is the logarithm of the loss that changes
+    evenly. Cells whose loss is not finite are left out of the contours and show as hatched grey. Losses over
+    `1e5` times the lowest, and losses of zero, take the colour of the scale's end.
 
     Args:
         surface: Losses on the grid, and the solutions.
@@ -110,16 +111,25 @@ def draw_losses(axes: Axes, surface: Surface) -> list[Line2D | Patch]:
         legend.append(Patch(**_NOT_FINITE, label=patch.get_label()))
     if shades is None:
         return legend
-    drawn = np.ma.masked_array(np.clip(surface.loss, shades.lowest, shades.highest), mask=~finite)
-    norm = LogNorm(shades.lowest, shades.highest)
-    bounds = np.geomspace(shades.lowest, shades.highest, _NUM_SHADES + 1)
-    bounds[[0, -1]] = shades.lowest, shades.highest
-    axes.contourf(surface.x, surface.y, drawn, levels=bounds, norm=norm, cmap=_COLOURS, zorder=1)
+    clipped = np.clip(surface.loss, shades.lowest, shades.highest)
+    drawn = np.ma.masked_array(np.log10(clipped), mask=~finite)  # which is even between grid points, too
+    bounds = np.linspace(np.log10(shades.lowest), np.log10(shades.highest), _NUM_SHADES + 1)
+    axes.contourf(surface.x, surface.y, drawn, levels=bounds, cmap=_COLOURS, zorder=1)
     ticks = round_losses(shades)
-    inner = ticks[(ticks > drawn.min()) & (ticks < drawn.max())]
+    inner = np.log10(ticks)
+    inner = inner[(inner > drawn.min()) & (inner < drawn.max())]
     if len(inner):
-        axes.contour(surface.x, surface.y, drawn, levels=inner, colors=NEUTRAL_COLOUR, linewidths=0.5, zorder=2)
-    _draw_colourbar(axes, norm, shades, ticks)
+        axes.contour(
+            surface.x,
+            surface.y,
+            drawn,
+            levels=inner,
+            colors=NEUTRAL_COLOUR,
+            linewidths=0.5,
+            linestyles="solid",  # Matplotlib dashes what is negative, as logarithms are
+            zorder=2,
+        )
+    _draw_colourbar(axes, LogNorm(shades.lowest, shades.highest), shades, ticks)
     return legend
 
 
@@ -142,5 +152,15 @@ def _draw_sublevel_set(axes: Axes, surface: Surface, cutoff: float) -> Line2D:
     elif losses.max() <= cutoff:
         text += " (every finite grid point)"
     else:
-        axes.contour(surface.x, surface.y, losses, levels=[cutoff], colors="black", linewidths=2.4, zorder=3)
+        heights, level = boundary(surface.loss, cutoff)
+        axes.contour(
+            surface.x,
+            surface.y,
+            np.ma.masked_invalid(heights),
+            levels=[level],
+            colors="black",
+            linewidths=2.4,
+            linestyles="solid",
+            zorder=3,
+        )
     return Line2D([], [], color="black", linewidth=2.4, label=text)

@@ -47,9 +47,8 @@ def test_map_has_equal_aspect_l2_axes_and_a_bar_in_nats():
 def test_shades_are_even_in_the_logarithm_of_the_loss():
     axes, _ = draw_surface(surface(), CORNERS).axes
     (filled,) = contours(axes, filled=True)
-    steps = np.diff(np.log(filled.levels))
-    np.testing.assert_allclose(steps, steps[0])
-    np.testing.assert_allclose(filled.levels[[0, -1]], [0.01, 34.01])
+    np.testing.assert_allclose(np.diff(filled.levels), np.diff(filled.levels)[0])
+    np.testing.assert_allclose(10 ** filled.levels[[0, -1]], [0.01, 34.01])
 
 
 def test_a_cell_that_is_not_finite_is_drawn_grey_and_counted():
@@ -74,9 +73,27 @@ def test_a_finite_surface_has_no_grey_under_it():
 
 def test_boundary_of_the_sublevel_set_is_one_thick_line_at_the_cutoff():
     axes, side = draw_surface(surface(), CORNERS, cutoff=2.25).axes
-    (boundary,) = [lines for lines in contours(axes, filled=False) if list(lines.levels) == [2.25]]
+    (boundary,) = [lines for lines in contours(axes, filled=False) if list(lines.levels) == [np.log10(2.25)]]
     assert boundary.get_linewidth()[0] > 2
     assert texts_of_legend(side) == ["Loss ≤ 2.25 nats"]
+
+
+def test_a_set_around_one_grid_point_is_seen_though_losses_beside_it_are_a_thousand_times_its_own():
+    loss = np.full((9, 13), 10.0)
+    loss[4, 6] = 0.01
+    axes, _ = draw_surface(surface(loss), CORNERS, cutoff=0.1).axes
+    (boundary,) = [lines for lines in contours(axes, filled=False) if list(lines.levels) == [-1.0]]
+    (path,) = boundary.get_paths()
+    assert np.abs(path.vertices - [2, 1]).max() == pytest.approx(0.5 / 3)  # a third of a cell, in the logarithm
+
+
+@pytest.mark.parametrize("lowest", [0.0, -1.0])
+def test_a_cutoff_that_has_no_logarithm_ends_its_set_by_the_losses(lowest):
+    loss = np.full((9, 13), 1.0)
+    loss[4, 6] = lowest - 1
+    axes, _ = draw_surface(surface(loss), CORNERS, cutoff=lowest).axes
+    (boundary,) = [lines for lines in contours(axes, filled=False) if list(lines.levels) == [lowest]]
+    assert np.abs(boundary.get_paths()[0].vertices - [2, 1]).max() == pytest.approx(0.5 / (2 - lowest))
 
 
 @pytest.mark.parametrize(
