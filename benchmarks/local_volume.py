@@ -134,7 +134,7 @@ def counted(away: Callable[[Tensor], Tensor], dimension: int, sigma: float, draw
     stream = torch.Generator().manual_seed(1)
     under = sum(bool(away(sigma * torch.randn(dimension, generator=stream)) <= _CUTOFF) for _ in range(draws))
     low = beta.ppf(0.025, under, draws - under + 1) if under else 0.0
-    high = beta.ppf(0.975, under + 1, draws - under)
+    high = beta.ppf(0.975, under + 1, draws - under) if under < draws else 1.0
     return [math.log(share) if share else -math.inf for share in (under / draws, low, high)]
 
 
