@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -185,14 +184,17 @@ class Evidence:
         """The loss under Gaussian noise at each point; nothing if it was not measured."""
         return _Measured(self.measured, MassJob, MassJob, lambda job: job.point)
 
-    def mass(self, point: Point, beside: Point) -> Mass | None:
-        """Return the mass at a point under the cutoff it shares with another; None if there is none."""
+    def mass_cutoff(self, point: Point, beside: Point) -> float | None:
+        """Return the cutoff that the masses at two points share, nats; None if there is none."""
         if point not in self.masses or beside not in self.masses:
             return None
-        found, other = self.masses[point], self.masses[beside]
-        if not (math.isfinite(found.loss) and math.isfinite(other.loss)):
-            return None
-        return found.under(max(found.loss, other.loss) + self.setting.analysis.cutoff_margin)
+        losses = [self.masses[each].loss for each in (point, beside)]
+        return max(losses) + self.setting.analysis.cutoff_margin if np.isfinite(losses).all() else None
+
+    def mass(self, point: Point, beside: Point) -> Mass | None:
+        """Return the mass at a point under the cutoff it shares with another; None if there is none."""
+        cutoff = self.mass_cutoff(point, beside)
+        return None if cutoff is None else self.masses[point].under(cutoff)
 
     @property
     def aligned(self) -> Mapping[AlignedJob, Aligned]:

@@ -42,6 +42,7 @@ _ERROR = 0.05  # of an interval
 _RUNS = 4  # independent ones, whose differences widen the interval
 _MOVES = 8  # of a new particle
 _DEEPEST = 15.0  # nats: a mass below e^-15 is told as a bound
+_SEEN = 3.0  # nats: a mass of e^-3 costs 25 losses a draw
 _WANTED, _GAIN = 0.35, 0.5  # share of moves that are accepted, and how fast their length follows it
 _SHORTEST = 0.01  # move, as a share of an independent draw
 
@@ -91,6 +92,26 @@ class NoisyLoss:
         if not (self.ends <= cutoff).all():
             return Mass(-high, (-math.inf, -high), is_estimated=False)
         return Mass(-middle, (-low, -high), is_estimated=True)
+
+    def narrower(self, cutoff: float) -> float | None:
+        """Return the σ at which the mass of {loss ≤ cutoff} would be e^-3, if losses rise as σ² does.
+
+        The loss that a share e^-3 of the noise stays under tells it. `sigma` itself where that is under the
+        cutoff; None where every loss that was seen is infinite.
+
+        Args:
+            cutoff: Above the loss at the point.
+        """
+        replaced = math.ceil(_SEEN * len(self.ends) * self.particles)
+        if len(self.levels) < replaced:
+            return self.sigma
+        levels = np.sort(self.levels)[::-1]
+        finite = levels[np.isfinite(levels)]
+        if len(finite) == 0:
+            return None
+        reached = min(levels[replaced - 1], finite[0])
+        allowed = cutoff - self.loss
+        return self.sigma * math.sqrt(allowed / max(allowed, float(reached) - self.loss))
 
 
 def noisy_loss(

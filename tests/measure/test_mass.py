@@ -1,6 +1,7 @@
 """Masses of basins that are known on paper in any dimension, and what is said of those that are too small."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,3 +138,25 @@ def test_draws_leave_the_random_numbers_of_others_alone():
     before = torch.random.get_rng_state()
     measured(bowl(2), 0.5, 3, draws=8)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_narrower_window_is_told_in_which_a_basin_that_was_not_seen_has_a_mass_of_three_nats():
+    cutoff = cutoff_of(-40.0, 3)
+    found = measured(bowl(3), cutoff, 3, draws=200)
+    assert not found.under(cutoff).is_estimated
+    sigma = found.narrower(cutoff)
+    assert chi2.logcdf(2 * cutoff / sigma**2, 3) == pytest.approx(-3.0, abs=0.5)
+
+
+def test_a_window_that_shows_enough_is_not_narrowed():
+    found = measured(bowl(3), cutoff_of(-1.0, 3), 3)
+    assert found.narrower(found.lowest) == found.sigma
+
+
+def test_where_no_loss_is_finite_no_window_is_told():
+    assert measured(lambda steps: [math.inf for _ in steps], 0.1, 3).narrower(0.1) is None
+
+
+def test_where_most_losses_are_infinite_the_highest_of_the_others_tells_the_window():
+    made_up = replace(made([100] * 4), levels=np.repeat([math.inf, 4.0, 2.0], [350, 25, 25]))
+    assert made_up.narrower(1.0) == 0.5

@@ -68,7 +68,7 @@ def _say(evidence: Evidence) -> str:
     number = "1 mass" if len(every) == 1 else f"{len(every)} masses"
     said = f"Of {number} {estimated} {'is an estimate' if estimated == 1 else 'are estimates'}"
     if estimated < len(every):
-        said += ", the others are upper bounds"
+        said += f", the others are upper bounds{_narrower(evidence)}"
     held = ", ".join(filter(None, (_held(evidence, claim.id, found) for claim in COMPARED_BY_VOLUME)))
     by_both = f"in the claim's direction by mass and by log_eig_product are {held}"
     apart = [
@@ -80,6 +80,22 @@ def _say(evidence: Evidence) -> str:
     ]
     parts = f"they part in {', '.join(apart)}" if apart else "they part nowhere"
     return sentence([said, by_both, parts, _of_volumes(evidence)])
+
+
+def _narrower(evidence: Evidence) -> str:
+    """Return the window in which every mass that is but a bound would be seen, as far as that can be told."""
+    share, windows = evidence.setting.analysis.mass_window, []
+    for pair in volume_pairs(evidence.last, evidence.setting.analysis.all_methods):
+        for point, other in (pair, pair[::-1]):
+            cutoff = evidence.mass_cutoff(point, other)
+            if cutoff is None or (noisy := evidence.masses[point]).under(cutoff).is_estimated:
+                continue
+            sigma = noisy.narrower(cutoff)
+            if sigma is not None:
+                windows.append(share * sigma / noisy.sigma)
+    if not windows or min(windows) >= share:
+        return ""
+    return f" (mass_window={min(windows):.2g} would see them, if losses rise as its square)"
 
 
 def _of_volumes(evidence: Evidence) -> str:

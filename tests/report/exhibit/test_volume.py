@@ -54,6 +54,21 @@ def test_an_upper_bound_has_no_lower_end_and_two_have_no_gap(evidence):
     assert "upper bounds" not in VOLUME.found(evidence)
 
 
+def test_a_window_in_which_bounds_would_be_estimates_is_told(evidence):
+    def too_wide(_point, noisy):
+        return replace(
+            noisy,
+            levels=np.full(240, noisy.lowest + 0.3),
+            run=np.repeat(np.arange(4), 60),
+            ends=noisy.ends + 1.0,
+        )
+
+    analysis = evidence.setting.analysis
+    said = VOLUME.found(altered(evidence, too_wide))
+    window = float(said.split("mass_window=")[1].split()[0])
+    assert 0 < window < analysis.mass_window
+
+
 def test_volumes_that_are_lower_bounds_are_counted(evidence):
     heavy = {
         job: {
