@@ -26,6 +26,7 @@ from lth.measure.curvature.spectrum import Spectrum, basis_capacity, leading_spe
 from lth.measure.curvature.subspace import leading_eigenvectors
 from lth.measure.curvature.trace import Trace, deflated_trace
 from lth.measure.distance import Distances, norm, pairwise
+from lth.measure.fits import check_fits, in_type_of
 from lth.measure.function_space import Functions, compare_functions, compare_layers
 from lth.measure.interpolation import Interpolation, interpolate
 from lth.measure.layer_spectra import LayerCurvature, block_of
@@ -72,8 +73,18 @@ class _Site:
 
     @cached_property
     def space(self) -> LevelSpace:
-        """The coordinates that may move."""
-        return LevelSpace(self.mask, self.weights)
+        """The coordinates that may move.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        space = LevelSpace(self.mask, self.weights)
+        if not space.dimension:
+            raise InputError(
+                "nothing may move: every parameter is frozen (requires_grad=False), masked, or not chosen by "
+                "parameters="
+            )
+        return space
 
     @property
     def hessian(self) -> HessianOperator:
@@ -91,15 +102,40 @@ class _Site:
 
 
 def _site(model: nn.Module, data: Any, loss: Loss, mask: Kept, parameters: Chosen) -> _Site:
-    network, known = unpruned_copy(model)
+    network, known = _own_copy(model)
     network.eval()
-    device = next(network.parameters()).device
+    device = _device_of(network)
+    examples = in_type_of(network, examples_of(data).to(device))
     weights = Weights.of(network)
     kept = _mask(network, known if mask is None else mask, parameters)
-    examples = examples_of(data).to(device)
     objective = objective_like(loss)
     objective.check(examples.labels)
-    return _Site(network, kept.apply(weights), kept, examples, objective)
+    at = kept.apply(weights)
+    check_fits(network, at, examples, objective)
+    return _Site(network, at, kept, examples, objective)
+
+
+def _own_copy(model: nn.Module) -> tuple[nn.Module, Mask | None]:
+    """Return a copy without pruning and its mask; in float32 if the model is in half precision.
+
+    In that neither a small step along a direction nor a second derivative would be more than rounding.
+    """
+    network, known = unpruned_copy(model)
+    if any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in network.parameters()):
+        network.float()
+    return network, known
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    """Return where a model is.
+
+    Raises:
+        ValueError: If it has no parameters, which are what is measured.
+    """
+    first = next(network.parameters(), None)
+    if first is None:
+        raise InputError(f"the model, a {type(network).__name__}, has no parameters, so nothing to measure")
+    return first.device
 
 
 def _mask(network: nn.Module, mask: Kept, parameters: Chosen) -> Mask:
@@ -357,6 +393,13 @@ def radii(
     """
     site = _site(model, data, loss, mask, parameters)
     space, weights, evaluate = site.space, site.weights, site.evaluate
+    if direction_norm == "filter" and not any(
+        weights.parameters[name].any() for name in space.moving if weights.parameters[name].ndim > 1
+    ):
+        raise InputError(
+            "under direction_norm=filter biases and normalisation stay, and no other weight that may move is "
+            "unlike zero; choose direction_norm=plain"
+        )
     at_point = evaluate(weights).loss
     scale = norm(weights) or 1.0 if direction_norm == "plain" else 1.0
     return basin_radii(
@@ -693,7 +736,7 @@ def align(
     ours, theirs = _weights_of([start, end])
     network, _ = unpruned_copy(end)
     network.eval()
-    examples = examples_of(data).to(next(network.parameters()).device)
+    examples = examples_of(data).to(_device_of(network))
     graph = traced(network, examples.images, min(_BATCH, max(2, len(examples))))
     if by == "weights":
         pairs = weight_pairs(graph.spec, ours, theirs)
@@ -775,7 +818,7 @@ def cka(first: nn.Module, second: nn.Module, data: Any, *, seed: int = 0) -> Map
         [('0', '0'), ('0', '1')]
     """
     networks = [unpruned_copy(model)[0] for model in (first, second)]
-    examples = examples_of(data).to(next(networks[0].parameters()).device)
+    examples = examples_of(data).to(_device_of(networks[0]))
     return compare_layers(networks[0], networks[1], examples, seed=seed)
 
 
@@ -785,7 +828,7 @@ def _weights_of(models: Iterable[nn.Module]) -> list[Weights]:
     Raises:
         ValueError: If they have other parameters.
     """
-    every = [Weights.of(unpruned_copy(model)[0]) for model in models]
+    every = [Weights.of(_own_copy(model)[0]) for model in models]
     shapes = [{name: tensor.shape for name, tensor in weights.parameters.items()} for weights in every]
     for found in shapes[1:]:
         if found != shapes[0]:

@@ -75,7 +75,7 @@ class Objective:
         if self.loss == "cross_entropy":
             return self._cross_entropies(outputs, targets)
         if self.loss == "mse":
-            return (outputs - _as_outputs(outputs, targets)).square().flatten(1).mean(1)
+            return _by_example((outputs - _as_outputs(outputs, targets)).square())
         return _called("loss", self.loss, outputs, targets)
 
     def _is_plain(self, targets: Tensor) -> bool:

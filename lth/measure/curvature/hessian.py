@@ -309,6 +309,11 @@ def check_mean_over_examples(network: nn.Module, weights: Weights, examples: Exa
         together, again = function(state, inputs), function(state, inputs)
         first = mapped(lambda tensor: tensor[:1].expand_as(tensor), inputs)
         other = function(state, first)
+    if together.isnan().any():
+        raise InputError(
+            "the network's outputs are not numbers (NaN), so the loss has no curvature; look for NaN in the "
+            "weights and in the inputs"
+        )
     near = 1e-3 * float(together.abs().max())  # far above the rounding of another batch size
     if not torch.allclose(together, again, rtol=0, atol=near, equal_nan=True):
         raise InputError(

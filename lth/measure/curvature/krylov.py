@@ -99,6 +99,18 @@ def with_rest(inside: np.ndarray, leaving: np.ndarray, rest: float) -> np.ndarra
     return np.block([[inside, leaving.T], [leaving, rest * np.eye(len(leaving))]])
 
 
+def binary_unit(largest: float) -> float:
+    """Return the power of two at or below the largest magnitude of some numbers; 1 if that is 0 or no number.
+
+    In units of it sums of their squares neither vanish nor overflow, and no bit of them is another.
+
+    Example:
+        >>> binary_unit(9.0), binary_unit(1e-200) <= 1e-200, binary_unit(0.0)
+        (8.0, True, 1.0)
+    """
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if 0 < largest < math.inf else 1.0
+
+
 class KrylovBasis:
     """The basis, grown vector by vector.
 
@@ -285,11 +297,11 @@ class KrylovBasis:
         if len(self) == self._capacity:
             raise InputError(f"the basis is full with {self._capacity} vectors; restart it")
         vector, coupling = self._ends.pop(0)
-        product = self._product(vector)
+        product, unit = self._product(vector)
         self._vectors.append(vector)
         along = self._vectors.inner(product)
         along[-1] = vector @ product  # the vector is rounded in the basis
-        inner = along.cpu().numpy()
+        inner = along.cpu().numpy() * unit
         if not np.isfinite(inner).all():
             raise InputError("a Hessian-vector product is not finite; the point is outside the network's range")
         coupling = self._part_from_ends(vector, coupling)
@@ -298,10 +310,11 @@ class KrylovBasis:
         self._since += 1
         size = len(self)
         remainder = self._orthogonal(self._vectors.minus(product, along))
-        length = float(remainder.norm())
+        part = float(remainder.norm())
+        length = part * unit
         room = self._matrix.dimension - size
         if room > 0 and length > _INVARIANT * self.magnitude:
-            self._ends.insert(0, (remainder / length, np.append(np.zeros(size - 1), length)))
+            self._ends.insert(0, (remainder / part, np.append(np.zeros(size - 1), length)))
             return
         self._conclude(ended=True)
         if room > 0:
@@ -330,8 +343,8 @@ class KrylovBasis:
         if not self._tail:
             self._tail = [self._vectors.rows(len(self) - 1, len(self))[0].double(), self._ends[0][0]]
         before, vector = self._tail
-        product = self._product(vector)
-        alpha = float(vector @ product)
+        product, unit = self._product(vector)
+        alpha = float(vector @ product) * unit
         if not math.isfinite(alpha):
             raise InputError("a Hessian-vector product is not finite; the point is outside the network's range")
         remainder = product
@@ -339,18 +352,22 @@ class KrylovBasis:
             for other in (vector, before):
                 remainder = remainder - (other @ remainder) * other
             remainder = self._orthogonal(remainder)
-        length = float(remainder.norm())
+        part = float(remainder.norm())
+        length = part * unit
         if length <= _INVARIANT * self.magnitude:
             self._beyond.append((alpha, 0.0))
             self._ignored += length
             self._conclude()
             return
         self._beyond.append((alpha, length))
-        self._tail = [vector, remainder / length]
+        self._tail = [vector, remainder / part]
 
-    def _product(self, vector: Tensor) -> Tensor:
+    def _product(self, vector: Tensor) -> tuple[Tensor, float]:
+        """Return the product in units that its squares are at home in, and that unit."""
         self.num_products += 1
-        return self._matrix(vector.to(self._matrix.dtype)).double()
+        product = self._matrix(vector.to(self._matrix.dtype)).double()
+        unit = binary_unit(float(product.abs().max()))
+        return product / unit, unit
 
     def _part_from_ends(self, vector: Tensor, coupling: np.ndarray) -> np.ndarray:
         """Take `vector`, which is in the basis now, out of the other ends; return all its coupling, VᵀAv."""

@@ -43,6 +43,7 @@ from lth.measure.curvature.krylov import (
     FAILURE_PROBABILITY,
     KrylovBasis,
     SymmetricOperator,
+    binary_unit,
     with_rest,
 )
 
@@ -365,7 +366,9 @@ class _Look:
         )
 
     def _spectrum(self, upper: np.ndarray, noise: float) -> Spectrum:
-        residuals = np.linalg.norm(self._basis.leaving @ self._vectors, axis=0)
+        leaving = self._basis.leaving @ self._vectors
+        unit = binary_unit(float(np.abs(leaving).max(initial=0)))
+        residuals = unit * np.linalg.norm(leaving / unit, axis=0)
         return Spectrum(
             self._ritz,
             upper,

@@ -53,6 +53,8 @@ class Diagonal:
 
     def __call__(self, vector: Tensor) -> Tensor:
         product = self.diagonal * vector
+        if self._noise == 0:
+            return product
         drawn = torch.randn(self.dimension, generator=self._stream, dtype=self.dtype)
         return product + self._noise * product.norm() * drawn / drawn.norm()
 
@@ -259,6 +261,25 @@ def test_double_products_resolve_a_dynamic_range_that_float32_does_not(k):
     assert lower <= np.log(eigenvalues[:k]).sum() <= upper
     single = leading_spectrum(Diagonal(np.concatenate([eigenvalues, np.zeros(60)]), torch.float32), k, seed=0)
     assert single.num_positive < max(k, 16)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(torch.float32, 1e-33), (torch.float32, 1e35), (DOUBLE, 1e-280), (DOUBLE, 1e200)],
+)
+@pytest.mark.parametrize("shape", [np.geomspace(1, 1e-6, 60), np.append([3.0, 2.0, 1.0], np.zeros(40))])
+def test_a_matrix_near_either_end_of_the_numbers_there_are_is_certified_as_any_is(dtype, scale, shape):
+    """Squares of its entries are beyond them."""
+    matrix = Diagonal(scale * shape, dtype)
+    truth = np.sort(matrix.diagonal.double().numpy())[::-1][:4] / scale
+    found, of_one = (leading_spectrum(each, 4, seed=0) for each in (matrix, Diagonal(shape, dtype)))
+    low, high = (found.eigenvalues - found.noise) / scale, (found.upper + found.noise) / scale
+    assert found.converged
+    assert (low <= truth).all()
+    assert (truth <= high).all()
+    assert found.noise / scale < 2 * of_one.noise
+    assert (np.abs(found.eigenvalues / scale - truth) <= found.residuals / scale).all()
+    assert np.isfinite(found.residuals).all()
 
 
 @pytest.mark.parametrize("size", [1e-7, 1e-4])
