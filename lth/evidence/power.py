@@ -28,7 +28,7 @@ def power_of_t(effect: float, seeds: int, alpha: float) -> float:
     """Return how often a one-sided t test at α rejects a mean of zero where the mean is `effect` deviations.
 
     P(T' > t(1 - α, n - 1)) with T' of the noncentral t with n - 1 degrees of freedom and noncentrality effect
-    √n.
+    √n; 1 where what is missed is too little to be computed.
 
     Raises:
         ValueError: If there are fewer than two seeds.
@@ -40,7 +40,9 @@ def power_of_t(effect: float, seeds: int, alpha: float) -> float:
     if seeds < 2:
         raise InputError(f"a t test of {seeds} seeds does not exist; take at least 2")
     critical = float(stdtrit(seeds - 1, 1 - alpha))
-    return 1 - float(nctdtr(seeds - 1, effect * math.sqrt(seeds), critical))
+    missed = float(nctdtr(seeds - 1, effect * math.sqrt(seeds), critical))
+    # SciPy has no number (nan) for some that are below 1e-200.
+    return 1.0 if math.isnan(missed) else 1 - missed
 
 
 def range_of_deviation(deviation: float, seeds: int) -> tuple[float, float]:
