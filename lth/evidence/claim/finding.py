@@ -98,17 +98,13 @@ class Finding:
         estimates = [outcome.estimate for outcome in self.outcomes]
         if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
             return None
-        means = [estimate.mean or 0.0 for estimate in estimates]
-        spreads = [estimate.deviation or 0.0 for estimate in estimates]
         if self.leaning == "supported":
-            return seeds_needed(means, spreads, len(self.seeds), self._next_error)
-        below = [(mean, spread) for mean, spread in zip(means, spreads, strict=True) if mean < 0]
-        against = min(below, key=lambda case: case[0] / case[1])  # values that are all zero have no spread
+            return seeds_needed(list(map(_effect_above, estimates)), len(self.seeds), self._next_error)
 
         def first_step(seeds: int) -> float:
             return self._next_error(seeds) / len(estimates)
 
-        return seeds_needed([-against[0]], [against[1]], len(self.seeds), first_step)
+        return seeds_needed([max(map(_effect_below, estimates))], len(self.seeds), first_step)
 
     @property
     def average_leaning(self) -> Verdict:
@@ -120,9 +116,10 @@ class Finding:
     def average_needed(self) -> SeedsNeeded | None:
         """How many seeds in all would decide the claim on average at the next look, as `needed` says."""
         average = self.average
-        if not average.testable or not average.mean or average.deviation is None:
+        if not average.testable or not average.mean:
             return None
-        return seeds_needed([abs(average.mean)], [average.deviation], len(self.seeds), self._next_error)
+        effect = _effect_above(average) if average.mean > 0 else _effect_below(average)
+        return seeds_needed([effect], len(self.seeds), self._next_error)
 
     def _next_error(self, seeds: int) -> float:
         """Return the error that the next look may spend if it has so many seeds in all."""
@@ -246,6 +243,14 @@ def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
         finding if finding.judgement.p is None else replace(finding, p_adjusted=next(adjusted))
         for finding in findings
     )
+
+
+def _effect_above(estimate: Estimate) -> float:
+    return estimate.effect_low or 0.0
+
+
+def _effect_below(estimate: Estimate) -> float:
+    return -(estimate.effect_high or 0.0)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

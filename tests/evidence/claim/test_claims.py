@@ -13,7 +13,7 @@ from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate, expected
 from lth.evidence.claim.reading import test_step as step_of_test_errors
 from lth.evidence.evidence import Attained
 from lth.evidence.looks import Look, look_at, spent
-from lth.evidence.power import seeds_to_reject
+from lth.evidence.power import MOST_SEEDS, seeds_to_reject
 from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind.distances import StudyDistances
@@ -401,6 +401,18 @@ def test_a_case_that_is_zero_in_every_seed_leaves_open_how_many_would_refute_ano
     assert finding.needed is not None
     (nothing,) = evaluate([claim_of(0.0, *others, spread=0.0)], studies)
     assert nothing.needed is None
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1.0, 1.0), (-1.0, 1.0), (2.0, 1.0), (3.0, 4.0)])
+def test_the_seeds_that_a_statistic_in_steps_needs_are_of_the_test_that_supposes_the_worst_within_a_step(
+    mean, spread, studies
+):
+    """Half a step stays uncertain, whatever the number of seeds."""
+    (fine,) = evaluate([claim_of(mean, spread=spread)], studies)
+    (steps,) = evaluate([claim_of(mean, spread=spread, resolution=1.0)], studies)
+    within = 1.5 if abs(mean) == 1 else 1.0  # of so coarse a step is more than half the mean
+    assert (steps.needed.expected or MOST_SEEDS) > within * fine.needed.expected
+    assert (steps.average_needed.expected or MOST_SEEDS) > within * fine.average_needed.expected
 
 
 # Values
