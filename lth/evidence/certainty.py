@@ -44,7 +44,7 @@ class Estimate:
     p_above: float | None  # of such values or more if the mean were at most zero; None with fewer than two
     p_below: float | None  # the same if it were at least zero
     alpha: float = ALPHA  # at each end of the interval
-    # Mean over deviation, the least and the most that values within the resolution give; None with fewer than two.
+    # Mean over deviation, the least and the most that values within the resolution give; None as p is.
     effect_low: float | None = None
     effect_high: float | None = None
 
@@ -94,8 +94,9 @@ def estimate_mean(values: Sequence[float | None], *, alpha: float = ALPHA, resol
     p_above = P(T > √n mean / s), T of Student's t with n - 1 degrees of freedom.
 
     They are exact if the values are independent and normal, and for normal values that were rounded to
-    multiples of `resolution` on the safe side: the interval is the widest, and each p below one half the largest,
-    that values within half of it give. The interval lies above zero where p_above < α, below it where p_below < α.
+    multiples of `resolution` on the safe side: the interval is the widest, and each p below one half the
+    largest, that values within half of it give. The interval lies above zero where p_above < α, below it where
+    p_below < α.
 
     Args:
         values: One a seed, finite; None where it was not measured or does not exist. Those are left out.

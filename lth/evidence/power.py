@@ -80,8 +80,8 @@ def seeds_needed(effects: Sequence[float], seeds: int, alpha_of: Callable[[int],
     """Return how many seeds would reject in every case, and how uncertain that is.
 
     Args:
-        effects: Mean over standard deviation of each case, as the test has it: of a discrete statistic the least
-            within its resolution, which more seeds don't make finer.
+        effects: Mean over standard deviation of each case, as the test has it: of a discrete statistic the
+            least within its resolution, which more seeds don't make finer.
         seeds: Over which they were taken, at least 2.
         alpha_of: Returns α of each case's one-sided test from the number of seeds in all.
     """

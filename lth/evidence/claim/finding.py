@@ -122,8 +122,8 @@ class Finding:
         return seeds_needed([effect], len(self.seeds), self._next_error)
 
     def _next_error(self, seeds: int) -> float:
-        """Return the error that the next look may spend if it has so many seeds in all."""
-        return self.look.error_with(max(0, seeds - len(self.seeds)))
+        """Return the error that the next look may spend if it has so many seeds, with all that are known."""
+        return self.look.error_with(max(0, seeds - len(self.look.known)))
 
 
 def evaluate(
