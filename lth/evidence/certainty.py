@@ -29,7 +29,7 @@ from scipy.special import stdtr, stdtrit  # Student's t and its quantiles; scipy
 from lth.errors import InputError
 
 ALPHA = 0.05  # chance of a wrong verdict on a claim
-_FLOAT32 = 2.0**-23  # to which share of a value it is known
+FLOAT32 = 2.0**-23  # to which share of a value it is known
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _moments(measured: Sequence[float]) -> tuple[float, float]:
         mean = math.fsum(scaled) / len(scaled)
         squares = math.fsum((value - mean) ** 2 for value in scaled)
         deviation = math.sqrt(squares / (len(scaled) - 1))
-    return mean * scale, max(deviation * scale, _FLOAT32 * largest)
+    return mean * scale, max(deviation * scale, FLOAT32 * largest)
 
 
 def _least_favourable(ascending: Sequence[float], resolution: float) -> list[tuple[float, float]]:

@@ -59,6 +59,8 @@ def how_judged(findings: Sequence[Finding]) -> str:
     """Return with what error the claims are judged, at which look, and how many wrong verdicts to expect."""
     decidable = [finding for finding in findings if finding.judgement.p is not None]
     if not decidable:
+        if any(len(finding.seeds) > 1 for finding in findings):
+            return "Nothing can be tested: in every case a seed has no value."
         return "Nothing can be tested: that takes two seeds or more."
     look = decidable[0].look
     if look.error == 0:
@@ -77,6 +79,8 @@ def weakest_case(finding: Finding) -> str:
     weakest = finding.weakest
     if weakest is None:
         return "–"
+    if not weakest.estimate.testable:
+        return f"{weakest.case.label} (a seed has no value)"
     return f"{weakest.case.label} (p {shown_p(weakest.estimate.p_above)})"
 
 
