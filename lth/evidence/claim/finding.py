@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def weakest(self) -> Outcome | None:
-        """The case that speaks least for the claim, one that lacks a value first; None if none can be tested."""
+        """The case that speaks least for the claim, one that lacks a value first; None if none is testable."""
         if not any(outcome.estimate.testable for outcome in self.outcomes):
             return None
 
