@@ -29,7 +29,7 @@ from scipy.special import stdtr, stdtrit  # Student's t and its quantiles; scipy
 from lth.errors import InputError
 
 ALPHA = 0.05  # chance of a wrong verdict on a claim
-_FLOAT32 = 2.0**-23  # to which share of a value it is known
+FLOAT32 = 2.0**-23  # to which share of a value it is known
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class Estimate:
     p_above: float | None  # of such values or more if the mean were at most zero; None with fewer than two
     p_below: float | None  # the same if it were at least zero
     alpha: float = ALPHA  # at each end of the interval
+    # Mean over deviation, the least and the most that values within the resolution give; None as p is.
+    effect_low: float | None = None
+    effect_high: float | None = None
 
     @property
     def measured(self) -> tuple[float, ...]:
@@ -91,8 +94,9 @@ def estimate_mean(values: Sequence[float | None], *, alpha: float = ALPHA, resol
     p_above = P(T > √n mean / s), T of Student's t with n - 1 degrees of freedom.
 
     They are exact if the values are independent and normal, and for normal values that were rounded to
-    multiples of `resolution` on the safe side: the interval is the widest, and each p the largest, that values
-    within half of it give. The interval lies above zero where p_above < α, below it where p_below < α.
+    multiples of `resolution` on the safe side: the interval is the widest, and each p below one half the
+    largest, that values within half of it give. The interval lies above zero where p_above < α, below it where
+    p_below < α.
 
     Args:
         values: One a seed, finite; None where it was not measured or does not exist. Those are left out.
@@ -130,18 +134,23 @@ def estimate_mean(values: Sequence[float | None], *, alpha: float = ALPHA, resol
         p_above=float(stdtr(count - 1, -min(statistics))),
         p_below=float(stdtr(count - 1, max(statistics))),
         alpha=alpha,
+        effect_low=min(statistics) / math.sqrt(count),
+        effect_high=max(statistics) / math.sqrt(count),
     )
 
 
 def _moments(measured: Sequence[float]) -> tuple[float, float]:
     """Return mean and standard deviation, the latter no smaller than float32 lets know it."""
+    largest = max(map(abs, measured))
+    scale = 2.0 ** min(math.frexp(largest)[1], 1023)  # changes no bit, and keeps squares in range
+    scaled = [value / scale for value in measured]
     if measured[0] == measured[-1]:
-        mean, deviation = measured[0], 0.0
+        mean, deviation = scaled[0], 0.0
     else:
-        mean = math.fsum(measured) / len(measured)
-        squares = math.fsum((value - mean) ** 2 for value in measured)
-        deviation = math.sqrt(squares / (len(measured) - 1))
-    return mean, max(deviation, _FLOAT32 * max(map(abs, measured)))
+        mean = math.fsum(scaled) / len(scaled)
+        squares = math.fsum((value - mean) ** 2 for value in scaled)
+        deviation = math.sqrt(squares / (len(scaled) - 1))
+    return mean * scale, max(deviation * scale, FLOAT32 * largest)
 
 
 def _least_favourable(ascending: Sequence[float], resolution: float) -> list[tuple[float, float]]:
@@ -161,4 +170,6 @@ def _least_favourable(ascending: Sequence[float], resolution: float) -> list[tup
 
 
 def _statistic(mean: float, deviation: float, count: int) -> float:
-    return 0.0 if mean == 0 else math.sqrt(count) * mean / deviation
+    if mean == 0 or deviation == 0:  # a deviation of zero is one that is too small to be written
+        return 0.0 if mean == 0 else math.copysign(math.inf, mean)
+    return math.sqrt(count) * mean / deviation

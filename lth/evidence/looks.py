@@ -22,7 +22,7 @@ so far over looks that nobody planned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lth.errors import InputError
 from lth.evidence.certainty import ALPHA
@@ -35,6 +35,9 @@ class Look:
     number: int  # 1 for the first
     before: int  # different seeds in all looks before it
     seen: int  # the same with its own
+    known: frozenset[int] = field(
+        default=frozenset(), compare=False, repr=False
+    )  # seeds of all looks, later ones too
 
     @property
     def error(self) -> float:
@@ -42,8 +45,8 @@ class Look:
         return spent(self.seen) - spent(self.before)
 
     def error_with(self, new: int) -> float:
-        """Return what the next look may have if it has so many new seeds."""
-        return spent(self.seen + new) - spent(self.seen)
+        """Return what the next look may have if it has all seeds that are known and so many new ones."""
+        return spent(len(self.known) + new) - spent(len(self.known))
 
 
 FIRST = Look(1, 0, 0)
@@ -77,8 +80,9 @@ def look_at(earlier: Iterable[Sequence[int]], seeds: Sequence[int]) -> Look:
     """
     number, before = 1, frozenset[int]()
     looks = dict.fromkeys(frozenset(each) for each in (*earlier, seeds) if len(set(each)) > 1)
+    known = before.union(*looks)
     for look in looks:
         if look == frozenset(seeds):
-            return Look(number, len(before), len(before | look))
+            return Look(number, len(before), len(before | look), known)
         number, before = number + 1, before | look
-    return Look(number, len(before), len(before))  # one seed decides nothing
+    return Look(number, len(before), len(before), known)  # one seed decides nothing

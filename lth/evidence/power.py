@@ -28,7 +28,7 @@ def power_of_t(effect: float, seeds: int, alpha: float) -> float:
     """Return how often a one-sided t test at α rejects a mean of zero where the mean is `effect` deviations.
 
     P(T' > t(1 - α, n - 1)) with T' of the noncentral t with n - 1 degrees of freedom and noncentrality effect
-    √n.
+    √n; 1 where what is missed is too little to be computed.
 
     Raises:
         ValueError: If there are fewer than two seeds.
@@ -40,7 +40,9 @@ def power_of_t(effect: float, seeds: int, alpha: float) -> float:
     if seeds < 2:
         raise InputError(f"a t test of {seeds} seeds does not exist; take at least 2")
     critical = float(stdtrit(seeds - 1, 1 - alpha))
-    return 1 - float(nctdtr(seeds - 1, effect * math.sqrt(seeds), critical))
+    missed = float(nctdtr(seeds - 1, effect * math.sqrt(seeds), critical))
+    # SciPy has no number (nan) for some that are below 1e-200.
+    return 1.0 if math.isnan(missed) else 1 - missed
 
 
 def range_of_deviation(deviation: float, seeds: int) -> tuple[float, float]:
@@ -74,22 +76,19 @@ def seeds_to_reject(effects: Sequence[float], alpha_of: Callable[[int], float]) 
     return None if not effects or min(effects) <= 0 else _smallest(enough)
 
 
-def seeds_needed(
-    means: Sequence[float], deviations: Sequence[float], seeds: int, alpha_of: Callable[[int], float]
-) -> SeedsNeeded:
+def seeds_needed(effects: Sequence[float], seeds: int, alpha_of: Callable[[int], float]) -> SeedsNeeded:
     """Return how many seeds would reject in every case, and how uncertain that is.
 
     Args:
-        means: Of each case.
-        deviations: Of each case, above zero.
+        effects: Mean over standard deviation of each case, as the test has it: of a discrete statistic the
+            least within its resolution, which more seeds don't make finer.
         seeds: Over which they were taken, at least 2.
         alpha_of: Returns α of each case's one-sided test from the number of seeds in all.
     """
     shortest, longest = range_of_deviation(1.0, seeds)
 
     def with_spread(times: float) -> int | None:
-        effects = [mean / (times * spread) for mean, spread in zip(means, deviations, strict=True)]
-        return seeds_to_reject(effects, alpha_of)
+        return seeds_to_reject([effect / times for effect in effects], alpha_of)
 
     return SeedsNeeded(with_spread(1.0), with_spread(shortest), with_spread(longest))
 

@@ -26,7 +26,14 @@ from lth.study.engine.node import facts_of
 from lth.study.engine.processes import Processes
 from lth.study.forecast import hardware_of
 from lth.study.planning import Plan, plan_of, rates_elsewhere
-from lth.study.record.declaration import declaration_name, declaration_tags, declarations, log_declaration
+from lth.study.record.declaration import (
+    declaration_name,
+    declaration_tags,
+    declarations,
+    declarations_elsewhere,
+    declared_settings,
+    log_declaration,
+)
 from lth.study.record.load import LostResultError
 from lth.study.record.origin import commit_of, origin_of
 from lth.study.record.report import (
@@ -408,7 +415,9 @@ class Replication:
         resolved = problems[0].keys.computing.written()
         seeds = [problem.setting.seed for problem in problems]
         claims = claims_of(problems[0].setting)
-        declared = as_declared(declarations(self._store, problems[0]), seeds, claims)
+        of_study = declarations(self._store, problems[0])
+        elsewhere = () if of_study else declarations_elsewhere(self._store, problems[0])
+        declared = as_declared(of_study, seeds, claims, declared_settings(problems[0]), elsewhere)
         earlier = earlier_reports(self._store, problems)
         runs = [
             each for study, found in zip(self.studies, evidences, strict=True) for each in study.runs_of(found)

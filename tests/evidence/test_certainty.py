@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
+from scipy.stats import t, ttest_1samp
 
 from lth.evidence.certainty import estimate_mean
 
@@ -120,6 +120,35 @@ def test_three_seeds_that_agree_on_a_step_beside_zero_prove_nothing(centre, spre
     wrong = np.mean([estimate_mean(row.tolist(), resolution=1.0).p_above <= 0.05 for row in draws])
     unwarned = np.mean([estimate_mean(row.tolist()).p_above <= 0.05 for row in draws])
     assert wrong <= 0.05 < 0.15 < unwarned
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.1, 0.9], [0.02, -0.01], [-3.0, -2.0, -2.5, 0.1]])
+@pytest.mark.parametrize("exponent", [-900, -600, -100, 100, 600, 900])
+def test_p_and_effect_do_not_depend_on_the_unit_however_large_or_small_it_makes_the_values(values, exponent):
+    seen, scaled = (estimate_mean(each) for each in (values, [math.ldexp(value, exponent) for value in values]))
+    assert (scaled.p_above, scaled.p_below, scaled.effect_low) == (seen.p_above, seen.p_below, seen.effect_low)
+    assert (scaled.low, scaled.high) == (math.ldexp(seen.low, exponent), math.ldexp(seen.high, exponent))
+
+
+@pytest.mark.parametrize(
+    "values", [[1e308, 1.7e308], [5e-324, 5e-324], [-1.7e308, 1.7e308], [1e-310, 3e-310, 2e-310]]
+)
+def test_values_at_the_ends_of_what_a_float_holds_have_a_p(values):
+    assert 0 <= estimate_mean(values).p_above <= 0.5
+
+
+@pytest.mark.parametrize("values", [[1, 2, 2], [-3, -3, -4], [1, 0, 1, 0, 0], [2, 2]])
+@pytest.mark.parametrize("resolution", [0.0, 1.0])
+def test_the_effect_is_the_one_that_the_test_is_taken_at(values, resolution):
+    estimate = estimate_mean([float(value) for value in values], resolution=resolution)
+    above, below = (
+        t.sf(root * effect, len(values) - 1)
+        for root, effect in (
+            (math.sqrt(len(values)), estimate.effect_low),
+            (-math.sqrt(len(values)), estimate.effect_high),
+        )
+    )
+    assert (estimate.p_above, estimate.p_below) == pytest.approx((above, below))
 
 
 @given(st.lists(st.none() | FINITE, max_size=8), st.randoms(), st.sampled_from([0.0, 0.25]))

@@ -59,6 +59,17 @@ def test_all_cases_together_need_at_least_the_seeds_of_the_weakest_and_have_the_
     assert sum(missed) <= 0.2 < sum(fewer)
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.004, 0.0001])
+def test_an_effect_that_is_never_missed_has_all_the_power_and_takes_no_more_seeds_than_a_smaller_one(alpha):
+    effects = np.concatenate([np.arange(2.0, 20.0, 0.25), np.geomspace(20, 1e9, 40)])
+    assert [power_of_t(effect, 200, alpha) for effect in effects] == [1.0] * len(effects)
+    needed = [seeds_to_reject([effect], always(alpha)) for effect in effects]
+    assert needed == sorted(needed, reverse=True)
+    assert [seeds_to_reject([0.5, effect], always(alpha)) for effect in effects] == [
+        seeds_to_reject([0.5], always(alpha))
+    ] * len(effects)
+
+
 @pytest.mark.parametrize("effects", [[], [0.0], [1.0, -0.1], [0.01]])
 def test_no_number_of_seeds_is_enough_without_an_effect(effects):
     assert seeds_to_reject(effects, always(0.05)) is None
@@ -77,10 +88,10 @@ def test_the_spread_of_few_seeds_is_uncertain_as_chi_square_says(seeds):
 
 
 def test_a_small_effect_at_few_seeds_needs_a_number_between_wide_limits():
-    needed = seeds_needed([1.0], [1.0], 3, always(0.05))
+    needed = seeds_needed([1.0], 3, always(0.05))
     assert needed == SeedsNeeded(expected=8, fewest=5, most=61)
-    assert seeds_needed([0.1], [1.0], 3, always(0.05)).most is None
-    assert seeds_needed([0.1], [1.0], 3, always(0.05)).expected is None
+    assert seeds_needed([0.1], 3, always(0.05)).most is None
+    assert seeds_needed([0.1], 3, always(0.05)).expected is None
     assert MOST_SEEDS == 200
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lth.errors import InputError
-from lth.evidence.certainty import ALPHA, Estimate, estimate_mean
+from lth.evidence.certainty import ALPHA, FLOAT32, Estimate, estimate_mean
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.evidence import Evidence
 from lth.evidence.looks import Look, look_at
@@ -51,19 +51,33 @@ class Finding:
 
     @property
     def weakest(self) -> Outcome | None:
-        """The case that speaks least for the claim; None without one that was measured twice."""
-        tested = [outcome for outcome in self.outcomes if outcome.estimate.p_above is not None]
-        return max(tested, key=lambda outcome: outcome.estimate.p_above or 0.0, default=None)
+        """The case that speaks least for the claim, one that lacks a value first; None if none is testable."""
+        if not any(outcome.estimate.testable for outcome in self.outcomes):
+            return None
+
+        def against(outcome: Outcome) -> float:
+            return (outcome.estimate.p_above or 0.0) if outcome.estimate.testable else 2.0
+
+        return max(self.outcomes, key=against)
 
     @property
     def sign_flip_p(self) -> float | None:
-        """The claim's p by the exact sign-flip test in each case, the largest; None below five seeds."""
+        """The claim's p by the exact sign-flip test, on the side that its p is of; None below five seeds.
+
+        Of the cases the largest; against the claim Holm's first step, as in the rule.
+        """
+        up, down = self.judgement.p_supported or 0.0, self.judgement.p_refuted or 0.0
+        side = 1.0 if up <= down else -1.0
         values = [
-            None if outcome.estimate.num_missing else sign_flip_p(outcome.estimate.measured)
-            for outcome in self.outcomes
+            None
+            if each.estimate.num_missing
+            else sign_flip_p([side * value for value in each.estimate.measured])
+            for each in self.outcomes
         ]
         known = [p for p in values if p is not None]
-        return max(known) if known and len(known) == len(values) else None
+        if not known or len(known) < len(values):
+            return None
+        return max(known) if side > 0 else min(1.0, len(known) * min(known))
 
     @property
     def num_agreeing(self) -> int:
@@ -98,17 +112,13 @@ class Finding:
         estimates = [outcome.estimate for outcome in self.outcomes]
         if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
             return None
-        means = [estimate.mean or 0.0 for estimate in estimates]
-        spreads = [estimate.deviation or 0.0 for estimate in estimates]
         if self.leaning == "supported":
-            return seeds_needed(means, spreads, len(self.seeds), self._next_error)
-        below = [(mean, spread) for mean, spread in zip(means, spreads, strict=True) if mean < 0]
-        against = min(below, key=lambda case: case[0] / case[1])  # values that are all zero have no spread
+            return seeds_needed(list(map(_effect_above, estimates)), len(self.seeds), self._next_error)
 
         def first_step(seeds: int) -> float:
             return self._next_error(seeds) / len(estimates)
 
-        return seeds_needed([-against[0]], [against[1]], len(self.seeds), first_step)
+        return seeds_needed([max(map(_effect_below, estimates))], len(self.seeds), first_step)
 
     @property
     def average_leaning(self) -> Verdict:
@@ -120,13 +130,14 @@ class Finding:
     def average_needed(self) -> SeedsNeeded | None:
         """How many seeds in all would decide the claim on average at the next look, as `needed` says."""
         average = self.average
-        if not average.testable or not average.mean or average.deviation is None:
+        if not average.testable or not average.mean:
             return None
-        return seeds_needed([abs(average.mean)], [average.deviation], len(self.seeds), self._next_error)
+        effect = _effect_above(average) if average.mean > 0 else _effect_below(average)
+        return seeds_needed([effect], len(self.seeds), self._next_error)
 
     def _next_error(self, seeds: int) -> float:
-        """Return the error that the next look may spend if it has so many seeds in all."""
-        return self.look.error_with(max(0, seeds - len(self.seeds)))
+        """Return the error that the next look may spend if it has so many seeds, with all that are known."""
+        return self.look.error_with(max(0, seeds - len(self.look.known)))
 
 
 def evaluate(
@@ -248,9 +259,21 @@ def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     )
 
 
+def _effect_above(estimate: Estimate) -> float:
+    return estimate.effect_low or 0.0
+
+
+def _effect_below(estimate: Estimate) -> float:
+    return -(estimate.effect_high or 0.0)
+
+
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
+    if not known or len(known) < len(values):
+        return None
+    total = math.fsum(known)
+    only_rounding = abs(total) <= FLOAT32 * max(map(abs, known))  # of cases that cancel
+    return 0.0 if only_rounding else total / len(known)
 
 
 def _finite(value: float | None) -> float | None:

@@ -59,6 +59,8 @@ def how_judged(findings: Sequence[Finding]) -> str:
     """Return with what error the claims are judged, at which look, and how many wrong verdicts to expect."""
     decidable = [finding for finding in findings if finding.judgement.p is not None]
     if not decidable:
+        if any(len(finding.seeds) > 1 for finding in findings):
+            return "Nothing can be tested: in every case a seed has no value."
         return "Nothing can be tested: that takes two seeds or more."
     look = decidable[0].look
     if look.error == 0:
@@ -77,6 +79,8 @@ def weakest_case(finding: Finding) -> str:
     weakest = finding.weakest
     if weakest is None:
         return "–"
+    if not weakest.estimate.testable:
+        return f"{weakest.case.label} (a seed has no value)"
     return f"{weakest.case.label} (p {shown_p(weakest.estimate.p_above)})"
 
 
@@ -167,7 +171,8 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     if missing := [outcome for outcome in finding.outcomes if outcome.estimate.num_missing]:
         return by(f"a seed has no value {_at(missing)}, which more seeds don't mend")
     if len(finding.seeds) < 2:
-        return _with_seeds(by("one seed has no spread; three show how many it takes"), _FIRST_SEEDS, evidences)
+        count = max(_FIRST_SEEDS, len(known := finding.look.known | set(finding.seeds)))
+        return _with_seeds(by("one seed has no spread; three show how many it takes"), count, known, evidences)
     needed = finding.average_needed if on_average else finding.needed
     side = finding.average_leaning if on_average else finding.leaning
     if needed is None:
@@ -175,13 +180,16 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     if needed.expected is None:
         least = "" if needed.fewest is None else f", at least {needed.fewest}"
         return by(f"to be {side} with {_POWER} power it takes more than {MOST_SEEDS} seeds{least}")
-    count = max(needed.expected, len(finding.seeds) + 1)
-    return _with_seeds(by(f"{side} with {_POWER} power by {count} seeds{_range(needed)}"), count, evidences)
+    reason = f"{side} with {_POWER} power by {needed.expected} seeds{_range(needed)}"
+    return _with_seeds(by(reason), needed.expected, finding.look.known, evidences)
 
 
-def _with_seeds(found: Deciding, count: int, evidences: Sequence[Evidence]) -> Deciding:
-    """Return it with the command that runs the lowest seeds that there are not yet, up to `count`."""
-    present = [evidence.seed for evidence in evidences]
+def _with_seeds(found: Deciding, count: int, known: frozenset[int], evidences: Sequence[Evidence]) -> Deciding:
+    """Return it with the command that runs the lowest seeds that there are not yet, up to `count`.
+
+    Seeds of earlier reports are there, and among those of the command: they cost no time, and leave no error.
+    """
+    present = known | {evidence.seed for evidence in evidences}
     unused = (seed for seed in range(count + len(present)) if seed not in present)
     added = [next(unused) for _ in range(count - len(present))]
     seeds = tuple(sorted([*present, *added]))

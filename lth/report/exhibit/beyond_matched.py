@@ -142,9 +142,7 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
     cells = figure.subplots(2, 3)
     norm = evidence.setting.analysis.direction_norm
     for axes, (title, pair, quantity) in zip(cells[:, :2].ravel(), _OVER_LEVELS, strict=True):
-        unit = (
-            "difference of log_eig_product" if quantity is _CURVATURE else f"difference of mean {UNITS[norm]}"
-        )
+        unit = "difference of log_eig_product" if quantity is _CURVATURE else f"mean {UNITS[norm]}"
         begin_level_panel(axes, evidence, list(evidence.levels), title="", quantity=unit)
         axes.axhline(0, color=NEUTRAL_COLOUR, linewidth=0.9)
         for name, of, look in _SERIES:

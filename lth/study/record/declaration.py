@@ -31,16 +31,21 @@ def declaration_name(problem: Problem) -> str:
 
 def document(problems: Sequence[Problem]) -> dict[str, Any]:
     """Return what is declared."""
-    settings = entering(spelled(problems[0].keys.resolved))  # what was declared before stays declared
     return {
         "seeds": [problem.setting.seed for problem in problems],
         "claims": [
             {"id": claim.id, "statement": claim.statement, "rule": claim.rule, "digest": digest(claim)}
             for claim in claims_of(problems[0].setting)
         ],
-        "settings": {name: value for name, value in settings.items() if name != "seed"},
+        "settings": declared_settings(problems[0]),
         "study": reported_study(problems[0]),
     }
+
+
+def declared_settings(problem: Problem) -> dict[str, str]:
+    """Return the settings of a study as a declaration has them."""
+    settings = entering(spelled(problem.keys.resolved))  # what was declared before stays declared
+    return {name: value for name, value in settings.items() if name != "seed"}
 
 
 def declaration_tags(problems: Sequence[Problem]) -> dict[str, str]:
@@ -61,8 +66,19 @@ def log_declaration(run: RunLog, problems: Sequence[Problem]) -> None:
 
 def declarations(store: Store, problem: Problem) -> list[Declaration]:
     """Return what was declared of the study of a problem, whichever the seeds, the first one first."""
-    same = f"tags.`{DECLARED}` = '{reported_study(problem)}'"
-    return [_read(store, run) for run in reversed(store.search(same)) if is_finished(run)]
+    study = reported_study(problem)
+    reports = _finished(store, f"tags.`{REPORTED}` = '{study}'")
+    return [_read(store, run, reports) for run in _finished(store, f"tags.`{DECLARED}` = '{study}'")]
+
+
+def declarations_elsewhere(store: Store, problem: Problem) -> list[Declaration]:
+    """Return what was declared of studies with other settings, the first one first."""
+    runs = _finished(store, f"tags.kind = '{_KIND}'")
+    return [_read(store, run) for run in runs if run.data.tags[DECLARED] != reported_study(problem)]
+
+
+def _finished(store: Store, filter_string: str) -> list[FoundRun]:
+    return [run for run in reversed(store.search(filter_string)) if is_finished(run)]
 
 
 def _methods(settings: Mapping[str, str]) -> frozenset[str]:
@@ -71,7 +87,8 @@ def _methods(settings: Mapping[str, str]) -> frozenset[str]:
     return frozenset({*names(settings.get("methods", "none")), *(["own_method"] if own else [])})
 
 
-def _read(store: Store, run: FoundRun) -> Declaration:
+def _read(store: Store, run: FoundRun, reports: Sequence[FoundRun] = ()) -> Declaration:
+    before = [each for each in reports if each.info.end_time <= run.info.start_time]
     with tempfile.TemporaryDirectory() as directory:
         content = json.loads(store.fetch(run.info.run_id, DOCUMENT, directory).read_text())
     return Declaration(
@@ -80,4 +97,6 @@ def _read(store: Store, run: FoundRun) -> Declaration:
         seeds=tuple(int(seed) for seed in content["seeds"]),
         claims={str(claim["id"]): str(claim["digest"]) for claim in content["claims"]},
         methods=_methods(content["settings"]),
+        settings=content["settings"],
+        reported=frozenset(int(seed) for each in before for seed in each.data.tags["seeds"].split(",")),
     )

@@ -132,7 +132,9 @@ def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding], decl
     headings, *others = aligned([*rows, *map(_cells, findings)])
     table = markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
     told = [f"{finding.claim.id} {where_it_holds(finding)}" for finding in findings if _differs(finding)]
-    judging = " ".join(filter(None, (how_judged(findings), declared)))
+    confidence = {each.average.confidence for each in findings if each.average.low is not None}
+    intervals = f"Intervals have {100 * max(confidence):.3g} % confidence." if confidence else ""
+    judging = " ".join(filter(None, (how_judged(findings), intervals, declared)))
     parts = [[table], [judging], told, as_lines(undecided)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -146,7 +148,8 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         on_average(finding),
         finding.verdict,
         shown_p(finding.p_adjusted),
-        f"{finding.num_agreeing} of {finding.num_measured}",
+        f"{finding.num_agreeing} of {finding.num_measured}"
+        + (f", {finding.num_missing} missing" if finding.num_missing else ""),
     )
 
 

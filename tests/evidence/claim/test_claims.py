@@ -11,9 +11,10 @@ import lth.evidence.claim
 from lth.evidence.certainty import estimate_mean
 from lth.evidence.claim import CLAIMS, Case, Claim, as_table, evaluate, expected_errors
 from lth.evidence.claim.reading import test_step as step_of_test_errors
+from lth.evidence.claim.wording import how_judged, weakest_case
 from lth.evidence.evidence import Attained
 from lth.evidence.looks import Look, look_at, spent
-from lth.evidence.power import seeds_to_reject
+from lth.evidence.power import MOST_SEEDS, seeds_to_reject
 from lth.measure.distance import Travel
 from lth.measure.interpolation import Interpolation
 from lth.measure.kind.distances import StudyDistances
@@ -401,6 +402,46 @@ def test_a_case_that_is_zero_in_every_seed_leaves_open_how_many_would_refute_ano
     assert finding.needed is not None
     (nothing,) = evaluate([claim_of(0.0, *others, spread=0.0)], studies)
     assert nothing.needed is None
+
+
+@pytest.mark.parametrize(
+    ("by_case", "p"), [((-0.5,), 1 / 32), ((-0.5, 0.5), 2 / 32), ((-0.5, -0.5, 0.5), 3 / 32)]
+)
+def test_the_exact_p_is_of_the_side_that_the_claim_is_judged_on(by_case, p, studies):
+    (finding,) = evaluate([claim_of(*by_case)], [*studies, study(3), study(4)])
+    assert (finding.verdict, finding.sign_flip_p) == ("refuted", p)
+
+
+@pytest.mark.parametrize(
+    "by_case", [(0.1, -0.3, 0.2), (1.0, -1.0 + 1e-9), (0.3, -0.1, -0.2), (1e-9, 0.7, -0.7)]
+)
+def test_cases_that_cancel_but_for_rounding_decide_nothing_on_average(by_case, studies):
+    (finding,) = evaluate([claim_of(*by_case, spread=0.0)], studies)
+    assert (finding.average.mean, finding.average_verdict) == (0.0, "undecided")
+
+
+@pytest.mark.parametrize("by_case", [(1.0, None), (None, 1.0), (-1.0, None, 1.0)])
+def test_the_weakest_case_is_one_that_lacks_a_value(by_case, studies):
+    (finding,) = evaluate([claim_of(*by_case)], studies)
+    assert finding.weakest.estimate.num_missing
+    assert weakest_case(finding) == f"{finding.weakest.case.label} (a seed has no value)"
+
+
+def test_where_no_case_has_all_values_it_is_not_the_seeds_that_are_too_few(studies):
+    assert how_judged(evaluate([claim_of(None, None)], studies)).endswith("in every case a seed has no value.")
+    assert how_judged(evaluate([claim_of(None)], studies[:1])).endswith("takes two seeds or more.")
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1.0, 1.0), (-1.0, 1.0), (2.0, 1.0), (3.0, 4.0)])
+def test_the_seeds_that_a_statistic_in_steps_needs_are_of_the_test_that_supposes_the_worst_within_a_step(
+    mean, spread, studies
+):
+    """Half a step stays uncertain, whatever the number of seeds."""
+    (fine,) = evaluate([claim_of(mean, spread=spread)], studies)
+    (steps,) = evaluate([claim_of(mean, spread=spread, resolution=1.0)], studies)
+    within = 1.5 if abs(mean) == 1 else 1.0  # of so coarse a step is more than half the mean
+    assert (steps.needed.expected or MOST_SEEDS) > within * fine.needed.expected
+    assert (steps.average_needed.expected or MOST_SEEDS) > within * fine.average_needed.expected
 
 
 # Values

@@ -16,6 +16,8 @@ from lth.evidence.claim.wording import (
     weakest_case,
     where_it_holds,
 )
+from lth.evidence.looks import look_at
+from lth.evidence.power import power_of_t
 from lth.plan.place import BASELINES, Place
 from lth.setting.preset import PRESETS
 from lth.setting.setting import with_overrides
@@ -134,6 +136,29 @@ def test_seeds_that_there_are_stay_and_the_lowest_others_are_added(studies):
     (remedy,) = remedies(claim, apart)
     assert {0, 1, 100} < set(remedy.seeds)
     assert set(remedy.seeds) - {100} == set(range(len(remedy.seeds) - 1))
+
+
+@pytest.mark.parametrize(
+    "earlier", [[[0, 1, 2, 3]], [[5, 6]], [[0, 1, 2], [0, 1, 2, 3, 4]], [[0, 1], [7, 8, 9]]]
+)
+@pytest.mark.parametrize("mean", [0.011, -0.012])
+def test_the_seeds_that_would_decide_are_all_that_were_looked_at_and_new_ones_which_alone_take_time(
+    earlier, mean, studies
+):
+    timed = [replace(study, seconds=3600.0) for study in studies]
+    claim = claim_of(mean)
+    found = evaluate([claim], timed, earlier)
+    (remedy,) = deciding(found, timed)
+    known = {0, 1, 2}.union(*earlier)
+    new = len(remedy.seeds) - len(known)
+    assert known < set(remedy.seeds)
+    assert remedy.hours == pytest.approx(new)
+    error = look_at([*earlier, [0, 1, 2]], remedy.seeds).error
+    effect = abs(mean) / SPREAD
+    assert power_of_t(effect, len(remedy.seeds), error) >= 0.8 - 1e-9
+    fewer = [each for each in remedy.seeds if each != max(set(remedy.seeds) - known)]
+    less = look_at([*earlier, [0, 1, 2]], fewer).error
+    assert less == 0 or power_of_t(effect, len(fewer), less) < 0.8
 
 
 def test_one_seed_is_told_to_become_three(studies):
