@@ -171,6 +171,19 @@ class OverHeads(nn.Module):
         return self.out(self.b(self.a(x)).view(-1, 2, 4).softmax(1).flatten(1))
 
 
+class TwoGroupings(nn.Module):
+    """Units that two norms group differently, which makes three factors of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.coarse, self.fine = nn.Linear(3, 24), nn.GroupNorm(3, 24), nn.GroupNorm(6, 24)
+        self.b, self.out = nn.Linear(24, 24), nn.Linear(24, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.coarse(self.a(x)).relu()
+        return self.out(x + self.fine(self.b(x)).relu())
+
+
 class InPlace(nn.Module):
     """Parts of a tensor written over."""
 
@@ -198,5 +211,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Inputs, int]] = {  # and how 
     "two inputs": (TwoInputs, (torch.randn(32, 3), torch.randn(32, 4)), 3),
     "ordered": (Ordered, torch.randn(32, 3), 0),
     "over heads": (OverHeads, torch.randn(32, 3), 3),
+    "two groupings": (TwoGroupings, torch.randn(32, 3), 3),
     "in place": (InPlace, torch.randn(32, 3), 1),
 }
