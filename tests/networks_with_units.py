@@ -171,6 +171,32 @@ class OverHeads(nn.Module):
         return self.out(self.b(self.a(x)).view(-1, 2, 4).softmax(1).flatten(1))
 
 
+class Mixed(nn.Module):
+    """Heads added to sums over heads, dimension by dimension, which have one order in all of them then."""
+
+    def __init__(self, mixed: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.mixed, self.matrix = mixed, nn.Parameter(torch.ones(3, 3))
+        self.a, self.out = nn.Linear(3, 12), nn.Linear(12, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x).view(-1, 3, 4)
+        return self.out((x + self.mixed(x, self.matrix)).relu().flatten(1))
+
+
+class TwoGroupings(nn.Module):
+    """Units that two norms group differently, which makes three factors of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.coarse, self.fine = nn.Linear(3, 24), nn.GroupNorm(3, 24), nn.GroupNorm(6, 24)
+        self.b, self.out = nn.Linear(24, 24), nn.Linear(24, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.coarse(self.a(x)).relu()
+        return self.out(x + self.fine(self.b(x)).relu())
+
+
 class InPlace(nn.Module):
     """Parts of a tensor written over."""
 
@@ -198,5 +224,14 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Inputs, int]] = {  # and how 
     "two inputs": (TwoInputs, (torch.randn(32, 3), torch.randn(32, 4)), 3),
     "ordered": (Ordered, torch.randn(32, 3), 0),
     "over heads": (OverHeads, torch.randn(32, 3), 3),
+    "mixed by a layer": (lambda: Mixed(lambda x, w: F.linear(x.mT, w).mT), torch.randn(32, 3), 2),
+    "mixed by a product": (lambda: Mixed(lambda x, w: w @ x), torch.randn(32, 3), 2),
+    "mixed by letters": (lambda: Mixed(lambda x, w: torch.einsum("bhd,gh->bgd", x, w)), torch.randn(32, 3), 2),
+    "mixed by a convolution": (
+        lambda: Mixed(lambda x, w: F.conv1d(x.mT.reshape(-1, 3, 1), w[..., None]).view(-1, 4, 3).mT),
+        torch.randn(32, 3),
+        2,
+    ),
+    "two groupings": (TwoGroupings, torch.randn(32, 3), 3),
     "in place": (InPlace, torch.randn(32, 3), 1),
 }

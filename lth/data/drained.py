@@ -80,8 +80,11 @@ def examples_of(data: object) -> Examples:
             "loader"
         )
     for name, tensor in each(inputs):
-        if len(tensor) != len(targets) or len(targets) == 0:
-            raise InputError(f"input {name} holds {len(tensor)} examples, and there are {len(targets)} targets")
+        if len(tensor) != len(targets):
+            said = f"input {name}".rstrip()
+            raise InputError(f"{said} holds {len(tensor)} examples, and there are {len(targets)} targets")
+    if len(targets) == 0:
+        raise InputError("the data: there is no example; give at least one")
     nothing = mapped(lambda _tensor: None, inputs)
     return Examples(inputs, targets, nothing, nothing)
 

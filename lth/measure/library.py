@@ -8,11 +8,13 @@ the model is. Results are those of a study.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -441,7 +443,7 @@ def sharpness(
         seed: Of the draws and of the batches.
 
     Raises:
-        ValueError: If a size is not positive.
+        ValueError: If a size is not positive, or there are no draws.
 
     Source: Kwon et al. 2021, arXiv 2102.11600; Andriushchenko et al. 2023, arXiv 2302.07011.
 
@@ -459,7 +461,7 @@ def sharpness(
         site.weights,
         site.space,
         site.examples,
-        rho=[rho] if isinstance(rho, int | float) else list(rho),
+        rho=np.atleast_1d(rho).tolist(),
         draws=draws,
         objective=site.objective,
         seed=seed,
@@ -569,7 +571,7 @@ def mass(
         seed: Of the draws.
 
     Raises:
-        ValueError: If the model lies above the cutoff, or draws are too few.
+        ValueError: If the model lies above the cutoff, its loss is not finite, or draws are too few.
 
     Example:
         a² stays under 1 from -1 to 1, which holds 68 % of a standard normal.
@@ -584,6 +586,10 @@ def mass(
     site = _site(model, data, loss, mask, parameters)
     evaluate = Evaluator(site.network, site.examples, objective=site.objective)
     at_point = evaluate(site.weights).loss
+    if not math.isfinite(at_point):
+        raise InputError(
+            f"the loss of the model is {at_point}, and no mass is under that; give one of finite loss"
+        )
     limit = at_point + margin if cutoff is None else cutoff
     own = root_mean_square([site.space.restrict(site.weights.parameters)])
     found = noisy_loss(
@@ -826,9 +832,11 @@ def _weights_of(models: Iterable[nn.Module]) -> list[Weights]:
     """Return the weights of models, on the device of the first.
 
     Raises:
-        ValueError: If they have other parameters.
+        ValueError: If there are none, or they have other parameters.
     """
     every = [Weights.of(_own_copy(model)[0]) for model in models]
+    if not every:
+        raise InputError("there are no models to compare; give at least one")
     shapes = [{name: tensor.shape for name, tensor in weights.parameters.items()} for weights in every]
     for found in shapes[1:]:
         if found != shapes[0]:

@@ -96,7 +96,7 @@ def sharpness_at(
         label: What the progress bar says.
 
     Raises:
-        ValueError: If a size is not positive.
+        ValueError: If a size is not positive, or there are no draws.
 
     Example:
         (w - 2)² rises from 0 at w = 2 to (2ρ)² at worst.
@@ -114,6 +114,8 @@ def sharpness_at(
     """
     if not all(0 < size < math.inf for size in rho):
         raise InputError(f"rho={','.join(map(str, rho))}: sizes of a change must be positive")
+    if draws < 1:
+        raise InputError(f"draws={draws} have no average; take at least 1")
     evaluate = Evaluator(network, examples, objective=objective)
     point = space.flatten(weights.parameters)
 

@@ -204,11 +204,22 @@ def test_radii_lines_surfaces_and_distances_take_models_and_data():
             "has weights",
         ),
         (lambda _m: Mask.of_pruned(nn.Linear(2, 2)), "has pruned nothing"),
+        (lambda m: lth.symmetries(m, (X[:0], CLASSES[:0])), "there is no example"),
+        (lambda m: lth.sharpness(m, (X.double(), CLASSES), draws=0), "draws=0"),
+        (lambda _m: lth.functions({}, (X, CLASSES)), "no models"),
+        (lambda _m: lth.distances({}), "no models"),
+        (lambda m: lth.mass(m, (X.double() * torch.inf, CLASSES)), "the loss of the model is"),
+        (lambda m: lth.mass(m, (X.double() / 0, NUMBERS.double()), loss="mse"), "the loss of the model is"),
     ],
 )
 def test_what_does_not_fit_together_is_told(call, message):
     with pytest.raises(InputError, match=message):
         call(made())
+
+
+@pytest.mark.parametrize("size", [0.5, np.float32(0.5), torch.tensor(0.5), [0.5], np.array([0.5])])
+def test_a_size_is_any_number_or_several(size):
+    assert lth.sharpness(made(), (X.double(), CLASSES), size, draws=1).rho.tolist() == [0.5]
 
 
 class Foreign:

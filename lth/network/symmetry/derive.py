@@ -331,7 +331,10 @@ def _choices(term: Term) -> Iterator[list[Atom]]:
 
 
 def _take_apart(around: dict[Atom, list[Atom]], walk: Walk) -> None:
-    """Take out the pairs of which an operation mixes the outer one while it keeps the inner one as it is."""
+    """Take out the pairs of which an operation mixes the outer one while it keeps the inner one as it is.
+
+    A contraction mixes what it sums over, and keeps what one operand alone has: neither is within the other.
+    """
 
     def forbid(inner: Sequence[Term], outer: Sequence[Term]) -> None:
         mixed = {atom for term in outer for atom in atoms(term)}
@@ -351,3 +354,4 @@ def _take_apart(around: dict[Atom, list[Atom]], walk: Walk) -> None:
                     if other != letter and not all(other in each for each in holding)
                 ]
                 forbid([operand[letter]], own)
+                forbid(own, [operand[letter]])

@@ -6,7 +6,9 @@ optimum, the others held (a linear assignment), until no group improves: a local
 
 The descent starts twice: from no permutation, as Git Re-Basin does; and from one that is built up, group by
 group, from those pairs in which everything else is known already, beginning at the inputs and outputs. The
-better end is taken.
+better end is taken. Groups that are nowhere without each other, as the two factors of one axis, are never known
+in this way. Where there are such, it starts a third time: slices are compared with their entries along the
+unknown sorted, which is the most that any order of these can gain.
 
 Of a group within another (dimensions of heads, say) the inner assignment of every pair of outer units is
 solved first, and what it gains is what the outer assignment is of.
@@ -17,7 +19,7 @@ Source: arXiv 2209.04836, algorithm 1 (weights) and section 3.1 (activations, af
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +90,9 @@ def match(spec: PermutationSpec, pairs: Sequence[Pair], *, seed: int) -> Matched
     descent = _Descent(spec, pairs)
     still = spec.identity()
     before = descent.objective(still)
-    ends = [descent.descend(start, seed) for start in (still, descent.built_up())]
+    built, is_guessed = descent.built_up()
+    starts = [still, built, *([descent.built_up(by_bounds=True)[0]] if is_guessed else [])]
+    ends = [descent.descend(start, seed) for start in starts]
     best, sweeps, converged = max(ends, key=lambda end: descent.objective(end[0]))
     scale = math.sqrt(sum(_square(pair.ours) for pair in pairs) * sum(_square(pair.theirs) for pair in pairs))
     return Matched(best, _share(descent.objective(best), scale), _share(before, scale), sweeps, converged)
@@ -146,16 +150,23 @@ class _Descent:
                 return found, sweep, True
         return found, _SWEEPS, False
 
-    def built_up(self) -> dict[str, Tensor]:
-        """Return permutations each of which was found from pairs in which all others were known."""
-        found, known, left = dict(self._identity), set[str](), list(self._families)
+    def built_up(self, *, by_bounds: bool = False) -> tuple[dict[str, Tensor], bool]:
+        """Return permutations each of which was found from pairs in which all others were known.
+
+        And whether there were groups without such pairs. These are found as if the others were as they are, or
+        from what pairs gain at most in any order of the others.
+        """
+        found, known, left, is_guessed = dict(self._identity), set[str](), list(self._families), False
         while left:
             usable = {name: self._usable(name, known) for name in left}
             name = max(left, key=lambda each: self._known_share(each, usable[each]))
-            found = self._assigned(name, found, usable[name] or self._concerned(name))
+            unknown = frozenset() if usable[name] else self._of.keys() - known
+            is_guessed = is_guessed or bool(unknown)
+            concerned = usable[name] or self._concerned(name)
+            found = self._assigned(name, found, concerned, unknown if by_bounds else frozenset())
             known |= {name, *self._families[name]}
             left.remove(name)
-        return found
+        return found, is_guessed
 
     def _concerned(self, name: str) -> list[int]:
         return sorted({index for each in (name, *self._families[name]) for index in self._with[each]})
@@ -173,8 +184,17 @@ class _Descent:
         total = sum(self._pairs[index].ours.numel() for index in self._concerned(name))
         return sum(self._pairs[index].ours.numel() for index in usable) / max(total, 1)
 
-    def _assigned(self, name: str, found: Mapping[str, Tensor], concerned: Sequence[int]) -> dict[str, Tensor]:
-        """Return the permutations with those of a group, and of groups within it, assigned anew."""
+    def _assigned(
+        self,
+        name: str,
+        found: Mapping[str, Tensor],
+        concerned: Sequence[int],
+        unknown: Set[str] = frozenset(),
+    ) -> dict[str, Tensor]:
+        """Return the permutations with those of a group, and of groups within it, assigned anew.
+
+        Of groups that are unknown it is the best order that counts, each unit having its own.
+        """
         made = dict(found)
         pairs = [self._pairs[index] for index in concerned]
         inner = self._families[name]
@@ -182,11 +202,11 @@ class _Descent:
         own = {name, *inner}
         for pair in pairs:
             if not own.intersection(inner).intersection(pair.groups):
-                gains += self._gains(pair, name, made)
+                gains += self._gains(pair, name, made, unknown)
         orders: dict[str, np.ndarray] = {}
         for each in inner:
             only = [pair for pair in pairs if own.intersection(inner).intersection(pair.groups) == {each}]
-            values, orders[each] = self._within(each, name, only, made)
+            values, orders[each] = self._within(each, name, only, made, unknown)
             gains += values
         order = _best(gains.numpy())
         made[name] = torch.from_numpy(order)
@@ -196,18 +216,23 @@ class _Descent:
             made[each] = self._again(each, name, [pair for pair in pairs if each in pair.groups], made)
         return made
 
-    def _gains(self, pair: Pair, name: str, found: Mapping[str, Tensor]) -> Tensor:
+    def _gains(self, pair: Pair, name: str, found: Mapping[str, Tensor], unknown: Set[str]) -> Tensor:
         """Return ⟨unit i of A, unit j of B⟩, the others in their present order, (n, n)."""
         total = torch.zeros(self._of[name].size, self._of[name].size, dtype=torch.double)
         for position, group in enumerate(pair.groups):
             if group == name:
                 others = tuple(None if at == position else each for at, each in enumerate(pair.groups))
-                theirs = reordered(pair.theirs, others, found, self._of)
-                total += _products(pair.ours, theirs, position).double().cpu()
+                theirs = _sorted(reordered(pair.theirs, others, found, self._of), others, unknown)
+                total += _products(_sorted(pair.ours, others, unknown), theirs, position).double().cpu()
         return total
 
     def _within(
-        self, inner: str, outer: str, pairs: Sequence[Pair], found: Mapping[str, Tensor]
+        self,
+        inner: str,
+        outer: str,
+        pairs: Sequence[Pair],
+        found: Mapping[str, Tensor],
+        unknown: Set[str],
     ) -> tuple[Tensor, np.ndarray]:
         """Return the best gain of each pair of outer units, (n, n), and the inner order it has, (n, n, m)."""
         count, size = self._of[outer].size, self._of[inner].size
@@ -217,7 +242,8 @@ class _Descent:
             others = tuple(None if at in (a, b) else each for at, each in enumerate(pair.groups))
             theirs = reordered(pair.theirs, others, found, self._of)
             ours, theirs = (
-                tensor.movedim((a, b), (0, 1)).reshape(count * size, -1) for tensor in (pair.ours, theirs)
+                _sorted(tensor, others, unknown).movedim((a, b), (0, 1)).reshape(count * size, -1)
+                for tensor in (pair.ours, theirs)
             )
             both = (ours @ theirs.T).reshape(count, size, count, size).double().cpu()
             gains += both.permute(0, 2, 1, 3)
@@ -242,6 +268,16 @@ class _Descent:
             )
             gains += torch.bmm(ours, theirs.transpose(1, 2)).double().cpu()
         return torch.from_numpy(np.stack([_best(matrix) for matrix in gains.numpy()]))
+
+
+def _sorted(tensor: Tensor, groups: Sequence[str | None], unknown: Set[str]) -> Tensor:
+    """Return a tensor with what lies along the axes of groups that are unknown sorted, whatever their order."""
+    axes = [position for position, group in enumerate(groups) if group in unknown]
+    if not axes:
+        return tensor
+    last = tuple(range(tensor.ndim - len(axes), tensor.ndim))
+    moved = tensor.movedim(axes, last)
+    return moved.flatten(last[0]).sort().values.reshape(moved.shape).movedim(last, axes)
 
 
 def _products(ours: Tensor, theirs: Tensor, position: int) -> Tensor:
