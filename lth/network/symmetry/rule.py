@@ -286,7 +286,7 @@ def _convolution(walk: Walk, given: Given) -> Outcome:
     else:
         walk.tie(x[channels], entering)
         made, noted = leaving, ({"in": entering}, {"in": entering, "out": leaving})
-    batch = {f"batch {position}": term for position, term in enumerate(x[:channels])}
+    batch: dict[Hashable, Term] = {f"batch {position}": term for position, term in enumerate(x[:channels])}
     walk.contractions.append(Contraction(({**batch, **noted[0]}, *noted[1:]), frozenset(["in"])))
     if bias is not None:
         walk.tie(made, bias.axes[0])
