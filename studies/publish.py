@@ -1,8 +1,8 @@
 """Publishes a finished study: `python -m studies.publish results/<name> <the options of the study>`.
 
-Into the folder go the claims (CSV, Markdown, a figure), the figures and tables of the report, and `study.json`:
-the settings, the content keys, what computed it, and the hours it took; and a model card. Checkpoints stay in
-the store.
+Into the folder go the claims and verdicts (CSV, Markdown, a figure), the figures and tables of the report, and
+`study.json`: the settings, the content keys, the seeds of every report that was made, what computed it, and the
+hours it took; and a model card. Checkpoints stay in the store.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from PIL import Image
 from lth import __version__
 from lth.command.options import opened_replication, study_options
 from lth.evidence.evidence import Evidence
+from lth.study.record.report import earlier_reports
 from lth.study.replication import Replication
 from lth.tracking.store import COMPUTED_BY
 from studies.card import FILE, card
@@ -77,17 +78,20 @@ def _study(replication: Replication, run_id: str, evidences: list[Evidence]) -> 
     store, problem = studies[0].store, studies[0].problem
     runs = {run_id for evidence in evidences for run_id in evidence.runs.values()}
     tags = [store.run(run_id).data.tags for run_id in sorted(runs)]
-    hours = [evidence.seconds / 3600 for evidence in evidences if evidence.seconds is not None]
+    hours = {str(each.seed): None if each.seconds is None else each.seconds / 3600 for each in evidences}
+    known = [each for each in hours.values() if each is not None]
     return {
         "study": replication.name,
         "report": {"run": run_id, "when": _when(store.run(run_id).info.end_time)},
+        "seeds_of_all_reports": earlier_reports(store, [each.problem for each in studies]),
         "settings": {name: value for name, value in problem.setting.flat().items() if name != "seed"},
         "data_sha256": problem.images.digest,
         "evidence_keys": {str(study.problem.setting.seed): study.problem.keys.evidence() for study in studies},
         "computed_by": sorted({each[COMPUTED_BY] for each in tags if COMPUTED_BY in each}),
         "commits": sorted({each[_COMMIT] for each in tags if _COMMIT in each}),
         "versions": {"lth": __version__, **{name: version(name) for name in _PACKAGES}},
-        "hours_of_all_tasks": sum(hours) if len(hours) == len(evidences) else None,
+        "hours_of_seeds": hours,
+        "hours_of_all_tasks": sum(known) if len(known) == len(hours) else None,
     }
 
 

@@ -47,6 +47,7 @@ class Estimate:
     # Mean over deviation, the least and the most that values within the resolution give; None as p is.
     effect_low: float | None = None
     effect_high: float | None = None
+    resolution: float = 0.0  # by how much two values differ at least, if they do
 
     @property
     def measured(self) -> tuple[float, ...]:
@@ -120,7 +121,7 @@ def estimate_mean(values: Sequence[float | None], *, alpha: float = ALPHA, resol
     count = len(measured)
     if count < 2:
         mean = measured[0] if measured else None
-        return Estimate(tuple(values), mean, None, None, None, None, None, alpha)
+        return Estimate(tuple(values), mean, None, None, None, None, None, alpha, resolution=resolution)
     mean, spread = _moments(measured)
     possible = _least_favourable(measured, resolution)
     quantile = float(stdtrit(count - 1, 1 - alpha)) / math.sqrt(count)
@@ -136,6 +137,7 @@ def estimate_mean(values: Sequence[float | None], *, alpha: float = ALPHA, resol
         alpha=alpha,
         effect_low=min(statistics) / math.sqrt(count),
         effect_high=max(statistics) / math.sqrt(count),
+        resolution=resolution,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lth.evidence.claim import Claim, Finding, as_table, claims_of, evaluate
+from lth.evidence.claim.verdict_table import verdict_table
 from lth.evidence.claim.wording import (
     Deciding,
     as_lines,
@@ -99,10 +100,11 @@ def write_report(
     undecided = deciding(findings, ordered)
     files: dict[str, bytes] = {}
     if findings:
-        files = {"claims.csv": as_table(findings).csv().encode(), **_claim_figures(findings)}
+        tables = {"claims.csv": as_table(findings), "verdicts.csv": verdict_table(findings)}
+        files = {name: table.csv().encode() for name, table in tables.items()} | _claim_figures(findings)
     if scope.exhibits is None:
-        tables = {evidence.seed: solutions_table(evidence) for evidence in ordered}
-        files["solutions.csv"] = with_seeds(tables).csv().encode()
+        by_seed = {evidence.seed: solutions_table(evidence) for evidence in ordered}
+        files["solutions.csv"] = with_seeds(by_seed).csv().encode()
     wanted = (*EXHIBITS, *exhibits_beyond(ordered[0])) if scope.exhibits is None else scope.exhibits
     shown = [exhibited(exhibit, ordered, link) for exhibit in wanted]
     for each in shown:

@@ -51,7 +51,7 @@ def test_every_figure_and_table_of_every_seed_is_a_file_with_its_numbers_beside_
             # Of those that one figure shows of all seeds there are no pictures of each.
             is_own = exhibit.draw is not None and exhibit.draw_seeds is None
             assert (f"{path}.png" in report.files) == is_own, path
-    assert {"report.html", "report.md", "claims.png", "claims.csv"} <= set(report.files)
+    assert {"report.html", "report.md", "claims.png", "claims.csv", "verdicts.csv"} <= set(report.files)
     assert "seed_0/fig13_surface.html" in report.files
 
 
