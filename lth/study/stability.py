@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -202,6 +203,12 @@ class StabilityOfTraining:
     def where(self, run_id: str) -> str:
         """Return where a person finds the figure."""
         return self._store.where(run_id, FIGURE)
+
+    def fetch(self, run_id: str, folder: Path) -> None:
+        """Copy the figure, its numbers and what was found into a folder."""
+        for path in self._store.files(run_id, ""):
+            if path.startswith(Path(FIGURE).stem):
+                self._store.fetch(run_id, path, str(folder))
 
     def _carry_out(self, manner: Manner) -> None:
         predicted: dict[str, float] = {}

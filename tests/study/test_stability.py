@@ -74,6 +74,8 @@ def test_a_barrier_is_what_torch_says_of_two_copies_and_what_is_there_is_found_b
     assert kinds() == {"dense_state": 1, "copy": 2, "measurement": 1, "study": 1, "copies": 1, "stability": 1}
     assert probe(said, "2").complete() == first
     assert said[-1].endswith(f"found in run {first}, nothing to compute")
+    probe(said, "2").fetch(first, tmp_path)
+    assert {path.suffix for path in tmp_path.glob("stability.*")} == {".png", ".csv", ".md"}
     rows = table(probe(said, "1,2", levels=(0, 1), trajectory="none").complete(), tmp_path)
     found = kinds()
     assert (found["dense_state"], found["copy"], found["measurement"]) == (2, 2 * 2 * 2, 2 * 2)
