@@ -212,6 +212,37 @@ class InPlace(nn.Module):
         return self.out(torch.stack([x, torch.where(y > 0, y, x * 0.1)], 1).amax(1))
 
 
+class Gated(nn.Module):
+    """Pixels weighted by the mean and the largest of channels (CBAM), and which channel is the largest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.gate = nn.Conv2d(1, 8, 3), nn.Conv2d(2, 1, 1)
+        self.b, self.out = nn.Conv2d(8, 6, 1), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        largest, _ = x.max(1, keepdim=True)
+        x = x * self.gate(torch.cat([x.mean(1, keepdim=True), largest], 1)).sigmoid()
+        _, which = self.b(x).max(1)
+        lowest = torch.minimum(x.min(1).values, x.median(1).values)
+        return self.out((which + lowest).flatten(1))
+
+
+class Letters(nn.Module):
+    """Products in all spellings of Einstein's, and a length that is divided by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 8), nn.Parameter(torch.randn(8, 6))
+        self.c, self.out = nn.Parameter(torch.randn(5, 6)), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.einsum("...d,de->...e", self.a(x).relu(), self.b)
+        x = torch.einsum("...e,we", x, self.c / torch.vdot(self.c[0], self.c[0]))
+        return self.out(torch.einsum("b...->...b", x).movedim(-1, 0))
+
+
 IMAGES, WORDS, ROWS = torch.randn(32, 1, 6, 6), torch.randint(0, 7, (32, 5)), torch.randn(32, 5, 3)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Inputs, int]] = {  # and how many groups it has
     "residual": (Residual, IMAGES, 2),
@@ -233,5 +264,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Inputs, int]] = {  # and how 
         2,
     ),
     "two groupings": (TwoGroupings, torch.randn(32, 3), 3),
+    "gated": (Gated, IMAGES, 1),
+    "letters": (Letters, ROWS, 3),
     "in place": (InPlace, torch.randn(32, 3), 1),
 }

@@ -97,6 +97,8 @@ class _Walked:
         made = value if isinstance(value, list | tuple) else [value]
         shapes = [tuple(each.shape) for each in made if isinstance(each, Tensor)]
         self.walk.node, self.walk.shapes = node.name, shapes
+        taken = [user for user in node.users if user.target is operator.getitem and user.users]
+        self.walk.used = frozenset(user.args[1] for user in taken)  # type: ignore[misc]
         given = arguments(node.target, fx.map_arg(node.args, self._taken), fx.map_arg(node.kwargs, self._taken))
         if not shapes:
             return

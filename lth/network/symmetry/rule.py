@@ -72,6 +72,7 @@ class Walk:
     node: str = ""
     operation: str = ""
     shapes: list[tuple[int, ...]] = field(default_factory=list)  # of what comes out
+    used: frozenset[int] = frozenset()  # which of several tensors that come out are taken
 
     @property
     def why(self) -> str:
@@ -239,19 +240,29 @@ def _matmul_on(walk: Walk, given: Given) -> Outcome:
 
 
 def _einsum(walk: Walk, given: Given) -> Outcome:
-    written = given["equation"].replace(" ", "")
     tensors = [tensor.axes for tensor in given["tensors"]]
-    left, arrow, right = written.partition("->")
-    if not arrow or "." in written:
-        return _unknown(walk, given)
-    operands = left.split(",")
+    left, arrow, right = given["equation"].replace(" ", "").partition("->")
+    written = left.split(",")
+    spelled = [_letters(each, len(axes)) for each, axes in zip(written, tensors, strict=True)]
+    every = [letter for letters in spelled for letter in letters]
+    deep = sum(isinstance(letter, int) for letter in set(every))
+    if arrow:
+        out = _letters(right, deep + len(right.replace("...", "")) if "..." in right else len(right))
+    else:
+        out = [*range(-deep, 0), *sorted(letter for letter in set(left) - set(",.") if left.count(letter) == 1)]
     found = []
-    for letters, axes in zip(operands, tensors, strict=True):
+    for letters, axes in zip(spelled, tensors, strict=True):
         for position, letter in enumerate(letters):
             walk.tie(axes[letters.index(letter)], axes[position])
         once = dict(zip(letters, axes, strict=True))
         found.append((list(once), tuple(once.values())))
-    return _contract(walk, found, list(right))
+    return _contract(walk, found, out)
+
+
+def _letters(written: str, count: int) -> list[Hashable]:
+    """Return a letter for each of so many axes; those of an ellipsis are numbered from its end, -1 the last."""
+    before, dots, after = written.partition("...")
+    return [*before, *(range(len(before) + len(after) - count, 0) if dots else ()), *after]
 
 
 def _attention(walk: Walk, given: Given) -> Outcome:
@@ -368,6 +379,15 @@ def _reduce(walk: Walk, given: Given) -> Outcome:
     else:
         made = tuple(term for position, term in enumerate(axes) if position not in chosen)
     return made if len(walk.shapes) == 1 else [made for _ in walk.shapes]
+
+
+def _extreme(walk: Walk, given: Given) -> Outcome:
+    """Return the axes of extremes along an axis, whose places are in its order, where these are taken."""
+    if "other" in given:
+        return _pointwise(walk, given)
+    if "dim" in given and 1 in walk.used:
+        _fix_dims(walk, given)
+    return _reduce(walk, given)
 
 
 def _fix_dims(walk: Walk, given: Given) -> Outcome:
@@ -728,7 +748,7 @@ _RULES: Mapping[str, Callable[[Walk, Given], Outcome]] = {
     "prelu": _prelu,
     "_prelu_kernel": _pointwise,
     "linear": _linear,
-    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot"), _matmul),
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "vdot"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm"), _matmul_on),
     "einsum": _einsum,
     "scaled_dot_product_attention": _attention,
@@ -739,6 +759,8 @@ _RULES: Mapping[str, Callable[[Walk, Given], Outcome]] = {
     "_weight_norm": _weight_norm,
     **dict.fromkeys(("sum", "mean", "amax", "amin", "logsumexp", "linalg_vector_norm", "norm"), _reduce),
     **dict.fromkeys(("var", "std", "var_mean", "std_mean", "any", "all", "prod"), _reduce),
+    **dict.fromkeys(("max", "min", "median", "nanmedian"), _extreme),
+    "aminmax": _reduce,
     **dict.fromkeys(("cumsum", "cumprod", "flip", "roll", "sort"), _fix_dims),
     **dict.fromkeys(("triu", "tril"), _fix_matrix),
     "permute": _permute,
