@@ -47,6 +47,9 @@ def ask(
     before. So it waits for those of its first look alone: they saw it and withdraw, or did not and begin. Who
     asks later sees it.
 
+    What a process did before it ended is certain only from a look that began after it was seen to have ended:
+    between a look and that, it may have begun the task and finished it.
+
     Args:
         run_id: Of the run that asks.
         look: Returns all runs of the task, those that only ask, too.
@@ -54,6 +57,7 @@ def ask(
         anew: Whether the task is done whatever there is, but for what is begun while this asks.
     """
     first: set[str] | None = None
+    gone = set[str]()  # runs of processes that had ended before the present look
     pause = _PAUSE_SECONDS
     while True:
         others = [run for run in look() if run.info.run_id != run_id]
@@ -64,7 +68,11 @@ def ask(
         first = rivals if first is None else first
         rivals &= first
         if not rivals:
-            return True, others
+            ended = {str(run.info.run_id) for run in others if is_alive(run.data.tags) is False}
+            if ended <= gone:
+                return True, others
+            gone |= ended
+            continue
         if min(rivals) < run_id:
             return False, others
         time.sleep(pause)

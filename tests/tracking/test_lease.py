@@ -222,6 +222,17 @@ def test_only_those_of_the_first_look_are_waited_for(child):
     assert is_granted(seen_by({LAST: asking}, *later))
 
 
+@pytest.mark.parametrize("seen", [ASKING, BEGUN])
+def test_who_ended_after_a_look_may_have_finished_the_task_before_and_is_looked_at_again(seen):
+    """The look is of when it asked or was at it; that its process is gone is of a moment later."""
+    looks = seen_by({LAST: {**dead_tags(), **seen}}, {LAST: {**dead_tags(), **BEGUN, "status": "FINISHED"}})
+
+    def is_finished(run: Any) -> bool:
+        return run.data.tags.get("status") == "FINISHED"
+
+    assert not ask(OURS, looks, is_finished)[0]
+
+
 def test_who_asks_to_do_it_anew_heeds_no_run_that_was_there_before(child):
     at_it = {FIRST: {**child.tags, **BEGUN}, LAST: child.tags}
     assert not is_granted(seen_by(at_it))
