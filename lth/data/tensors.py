@@ -19,7 +19,7 @@ from lth.errors import InputError
 from lth.inputs import Inputs, each, mapped
 from lth.setting.network import FLOATS, TRUTH, WHOLE, NetworkSpec
 
-_IGNORED = -100  # a target that is no class, as of padding
+IGNORED = -100  # a target that is no class, as of padding, and counts for nothing; torch's number
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ class TensorData:
     def _check_classes(self) -> None:
         for split in SPLITS:
             labels: Tensor = getattr(self, f"{split}_labels")
-            odd = labels[(labels < 0) & (labels != _IGNORED)]
+            odd = labels[(labels < 0) & (labels != IGNORED)]
             if len(odd):
                 raise InputError(
                     f"{self.name}, {split} split: target {int(odd[0])} is negative; classes are 0, 1, …, and "
-                    f"{_IGNORED} is no target at all. Write targets.float() if they are numbers to come near"
+                    f"{IGNORED} is no target at all. Write targets.float() if they are numbers to come near"
                 )
         if self.num_classes < 2:
             raise InputError(f"{self.name}: targets are all of one class; give at least two")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lth.data import Examples
+from lth.data.tensors import IGNORED
 from lth.errors import InputError
 from lth.inputs import as_floats, each
 from lth.network.folded import Folded
@@ -19,7 +20,6 @@ from lth.training.determinism import repeatable
 from lth.training.objective import Objective
 
 _TRIED = 8  # examples that the model is called with
-_IGNORED = -100  # a target that counts for nothing
 
 
 def in_type_of(network: nn.Module, examples: Examples) -> Examples:
@@ -85,7 +85,7 @@ def _check_classes(outputs: Tensor, targets: Tensor) -> None:
             "(examples, classes), or choose another loss"
         )
     count = outputs.shape[1 if targets.ndim == 1 else -1]
-    counted = targets[targets != _IGNORED]
+    counted = targets[targets != IGNORED]
     if len(counted) and not 0 <= counted.min() <= counted.max() < count:
         raise InputError(
             f"targets are classes from {int(counted.min())} to {int(counted.max())}, and the model has {count} "

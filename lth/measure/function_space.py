@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lth.bar import progress
 from lth.brief import brief
 from lth.data import Examples
+from lth.data.tensors import IGNORED
 from lth.errors import InputError
 from lth.inputs import Inputs
 from lth.measure.layer_outputs import LayerOutputs
@@ -27,7 +28,6 @@ from lth.training.objective import CROSS_ENTROPY, Objective
 from lth.training.precision import full_float32
 
 _BATCH = 128  # examples at most: the batches that CKA is a sum over
-_IGNORED = -100  # a target that counts for nothing; torch's number
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _weights(targets: Tensor) -> Tensor:
     """Return what each target counts, those of an example 1 together; ignored ones nothing, (targets,)."""
     if targets.is_floating_point() or targets.ndim == 1:
         return torch.ones(targets.numel(), dtype=torch.float64, device=targets.device)
-    counted = (targets != _IGNORED).flatten(1).double()
+    counted = (targets != IGNORED).flatten(1).double()
     return (counted / counted.sum(dim=1, keepdim=True).clamp_min(1)).flatten()
 
 

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from lth.data.tensors import IGNORED
 from lth.errors import InputError
 from lth.setting.choice import value_hint
 from lth.setting.own_fault import own_faults
 from lth.setting.parameter import LOSSES
 from lth.setting.reference import is_reference, load_reference
 from lth.setting.setting import TrainingSetting
-
-_IGNORED = -100  # a target that counts for nothing, as of padding; torch's number
 
 Scorer = Callable[[Tensor, Tensor], Tensor]  # from outputs and targets to the sum of the metric
 
@@ -86,8 +85,8 @@ class Objective:
         if targets.ndim == 1:
             return cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
         rows, flat = outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1)
-        losses = cross_entropy(rows, flat, reduction="none", label_smoothing=smoothing, ignore_index=_IGNORED)
-        counted = (targets != _IGNORED).flatten(1).sum(1).clamp_min(1)
+        losses = cross_entropy(rows, flat, reduction="none", label_smoothing=smoothing, ignore_index=IGNORED)
+        counted = (targets != IGNORED).flatten(1).sum(1).clamp_min(1)
         return losses.reshape(targets.shape).flatten(1).sum(1) / counted
 
     def scorer(self, targets: Tensor) -> Scorer:
@@ -163,7 +162,7 @@ def objective_like(loss: str | Scorer | nn.Module | Objective, metric: str = "au
                 f"loss={loss!r} is unknown; choose one of {', '.join(LOSSES)}, or a function{hint}"
             )
         return Objective(loss, metric=metric)
-    if isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.ignore_index == _IGNORED:
+    if isinstance(loss, nn.CrossEntropyLoss) and loss.weight is None and loss.ignore_index == IGNORED:
         return Objective(label_smoothing=loss.label_smoothing, metric=metric)
     if isinstance(loss, nn.Module) and hasattr(loss, "reduction"):
         if getattr(loss, "weight", None) is not None:
@@ -206,7 +205,7 @@ def _num_correct(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.ndim == 1:
         return (outputs.argmax(dim=1) == targets).sum()
     right = (outputs.argmax(dim=-1) == targets).flatten(1).double().sum(1)
-    return (right / (targets != _IGNORED).flatten(1).sum(1).clamp_min(1)).sum()
+    return (right / (targets != IGNORED).flatten(1).sum(1).clamp_min(1)).sum()
 
 
 def _variance(targets: Tensor) -> float:
