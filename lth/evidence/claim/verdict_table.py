@@ -1,7 +1,7 @@
 """A row for every claim: both verdicts, and the numbers that they and what is said beside them rest on.
 
-`finding.as_table` has the cases with the values of every seed; from it alone whoever wants to can work all of
-this out again.
+`finding.as_table` has the cases with the values of every seed; from these, and the error and the step that
+stand here, all of it can be worked out again.
 """
 
 from __future__ import annotations
