@@ -68,6 +68,8 @@ def _main(run_id: str, launcher: int, status: str) -> None:
             process.wait(_PATIENCE)
     client = MlflowClient()
     run = client.get_run(run_id)
+    if is_alive(run.data.tags) is False:
+        run = client.get_run(run_id)  # before it ended it may have finished what was read a moment ago
     left_running = run.info.status == "RUNNING" and is_alive(run.data.tags) is False
     if run.info.status == "FAILED" or left_running:  # else it was taken over already
         client.set_terminated(run_id, status)

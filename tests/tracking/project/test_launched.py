@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
-from mlflow.entities import RunTag
+from mlflow.entities import Run, RunTag
 from processes import Child, dead_tags
 from tiny_problem import OPTIONS
 
@@ -132,6 +132,20 @@ def test_the_last_word_on_a_run_is_not_spoken_where_it_was_finished_meanwhile(ex
     MlflowClient().set_terminated(run_id, status)
     _main(run_id, 0, "KILLED")
     assert MlflowClient().get_run(run_id).info.status == left
+
+
+def test_a_run_that_is_finished_while_it_is_read_stays_finished(experiment, monkeypatch):
+    """Its process finishes it after it was read, and has ended when that is looked up."""
+    run_id, get_run = begin(dead_tags()), MlflowClient.get_run
+
+    def read_before_it_was_finished(client: MlflowClient, of: str) -> Run:
+        run = get_run(client, of)
+        client.set_terminated(of, "FINISHED")
+        return run
+
+    monkeypatch.setattr(MlflowClient, "get_run", read_before_it_was_finished)
+    _main(run_id, 0, "KILLED")
+    assert get_run(MlflowClient(), run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("broken"), LostRunError("lost")])
