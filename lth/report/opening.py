@@ -97,7 +97,8 @@ def _found(findings: Sequence[Finding]) -> str:
     told = [f"Of the paper's {len(own)} claims, {_counted(own, everywhere, 'the paper')}."]
     for family in beside:
         counted = _counted(family, "in every case they are about", "what they say")
-        told.append(f"Beside them, of {len(family)} claims {family_name(family)}, {counted}.")
+        claims = "claim" if len(family) == 1 else "claims"
+        told.append(f"Beside them, of {len(family)} {claims} {family_name(family)}, {counted}.")
     return " ".join(told)
 
 
@@ -106,13 +107,17 @@ def _counted(findings: Sequence[Finding], where: str, against: str) -> str:
     counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in _VERDICTS}
     average = [finding for finding in findings if finding.verdict == "undecided" and len(finding.outcomes) > 1]
     held = sum(finding.average_verdict == "supported" for finding in average)
+    of_held = f", of which {_some(held, 'holds', 'hold')} on average over the cases" if held else ""
     parts = [
-        f"{counts['supported']} hold {where}",
-        f"{counts['refuted']} go against {against} in some of these cases",
-        f"{counts['undecided']} are undecided"
-        + (f", of which {held} hold on average over the cases" if held else ""),
+        f"{_some(counts['supported'], 'holds', 'hold')} {where}",
+        f"{_some(counts['refuted'], 'goes', 'go')} against {against} in some of these cases",
+        f"{_some(counts['undecided'], 'is', 'are')} undecided{of_held}",
     ]
     return "; ".join(parts)
+
+
+def _some(count: int, of_one: str, of_more: str) -> str:
+    return f"{count} {of_one if count == 1 else of_more}"
 
 
 def _an(name: str) -> str:

@@ -69,9 +69,13 @@ def how_judged(findings: Sequence[Finding]) -> str:
     own, *beside = families(decidable)
     others = "".join(f"; of {len(each)} that stand beside them, {expected_errors(each):.2g}" for each in beside)
     return (
-        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {len(own)} claims at most "
+        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {_claims(own)} at most "
         f"{expected_errors(own):.2g} are to be expected wrong in every case, and as many on average{others}."
     )
+
+
+def _claims(family: Sequence[Finding]) -> str:
+    return f"{len(family)} claim{'s' if len(family) > 1 else ''}"
 
 
 def weakest_case(finding: Finding) -> str:
@@ -176,7 +180,7 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     needed = finding.average_needed if on_average else finding.needed
     side = finding.average_leaning if on_average else finding.leaning
     if needed is None:
-        return by("a mean is exactly zero")
+        return by("a mean is on neither side of zero")
     if needed.expected is None:
         least = "" if needed.fewest is None else f", at least {needed.fewest}"
         return by(f"to be {side} with {_POWER} power it takes more than {MOST_SEEDS} seeds{least}")

@@ -172,7 +172,7 @@ def test_one_seed_is_told_to_become_three(studies):
     [
         ((1.0, None), "a seed has no value at level 2, which more seeds don't mend"),
         ((), "a study of so few levels has no case of it"),
-        ((0.0,), "a mean is exactly zero"),
+        ((0.0,), "a mean is on neither side of zero"),
         ((0.0001,), "to be supported with 80 % power it takes more than 200 seeds"),
     ],
 )
