@@ -2,7 +2,8 @@
 
 Into the folder go the claims and verdicts (CSV, Markdown, a figure), the figures and tables of the report, and
 `study.json`: the settings, the content keys, the seeds of every report that was made, what computed it, and the
-hours it took; and a model card. Checkpoints stay in the store.
+hours it took; and a model card. Checkpoints stay in the store. Of a folder in `results`, what the claims
+come to in all of them is written anew beside it (`studies.what_holds`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from lth.study.record.report import earlier_reports
 from lth.study.replication import Replication
 from lth.tracking.store import COMPUTED_BY
 from studies.card import FILE, card
+from studies.what_holds import FILE as WHAT_HOLDS
+from studies.what_holds import RESULTS, what_holds
 
 _COMMIT = "mlflow.source.git.commit"
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "mlflow")
@@ -50,6 +53,8 @@ def main(folder: Path, seeds: str | None, **options: str | None) -> None:
             _write(written, replication, run_id, Path(directory, "report"))
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(written, folder)
+    if folder.resolve().parent == RESULTS:
+        (RESULTS / WHAT_HOLDS).write_text(what_holds(RESULTS))
     click.echo(f"written to {folder}: {len(list(folder.rglob('*.*')))} files")
 
 

@@ -21,6 +21,7 @@ _MADE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "results/README.md": "evidence.md",
+    "results/what_holds.md": "what_holds.md",
 }
 SOURCE = Path("build", "docs", "source")  # in the project
 
@@ -39,6 +40,7 @@ def write_pages(root: Path) -> None:
         "CHANGELOG.md": (root / "CHANGELOG.md").read_text(),
         "CONTRIBUTING.md": (root / "CONTRIBUTING.md").read_text(),
         "results/README.md": evidence(root / "results"),
+        "results/what_holds.md": (root / "results" / "what_holds.md").read_text(),
     }
     for name, text in made.items():
         (target / _MADE[name]).write_text(_leading(text, Path(name), root, target, _MADE[name]))
