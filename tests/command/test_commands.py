@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.exceptions import ExecutionException
-from tiny_problem import OPTIONS, PARAMETERS
+from tiny_problem import OPTIONS
 
 from lth.command import analyze, baseline, imp_level, report, study, train_dense
 from lth.plan.place import BASELINES, METHODS
@@ -240,17 +240,6 @@ def mlflow_run(tracking: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         )
 
     return run
-
-
-def test_mlflow_run_logs_to_the_run_it_created_and_ends_it(mlflow_run):
-    mlflow_run("train_dense", **PARAMETERS)
-    (run,) = Store().search("tags.kind = 'imp'")
-    assert run.info.status == "FINISHED"
-    assert run.info.run_name == "dense"
-    assert run.data.tags["mlflow.project.entryPoint"] == "train_dense"
-    assert run.data.params["epochs"] == "3"
-    assert run.data.params["lr"] == "0.1"
-    assert Store().search("attributes.status = 'RUNNING'") == []
 
 
 @pytest.mark.nightly

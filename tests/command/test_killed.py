@@ -23,8 +23,8 @@ from lth.tracking.store import Store
 ROOT = Path(__file__).parent.parent.parent
 
 pytestmark = pytest.mark.usefixtures("without_models")  # each takes a second, and none is compared
-EPOCHS = 40  # for each signal: two levels have 160 steps for each
-STEPS = (20, 150)  # that a process takes, and is then in the midst of them: the trial before takes a few
+EPOCHS = 20  # for each signal: two levels have 80 steps for each
+STEPS = (20, 70)  # that a process takes, and is then in the midst of them: the trial before takes a few
 Numbers = set[tuple[str, int, float]]
 
 

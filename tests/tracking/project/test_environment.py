@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_problem import PARAMETERS
+
+from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -67,7 +70,7 @@ def test_the_environment_is_called_alike_without_the_private_helpers_of_mlflow(g
     assert environment_name(ROOT) == name
 
 
-def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environment(tmp_path, tracking):
+def test_a_plain_mlflow_run_without_conda_and_pyenv_logs_to_the_run_it_created(tmp_path, tracking):
     """The user's own line, in a shell that has nothing but the environment lth is installed in."""
     binaries = Path(sys.executable).parent
     environment = {
@@ -77,6 +80,7 @@ def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environm
         "PYTHONPATH": str(ROOT / "tests"),
         "MLFLOW_ENV_ROOT": str(tmp_path / "envs"),
         "MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"],
+        "OMP_NUM_THREADS": "1",
     }
     project = tmp_path / "project"
     project.mkdir()
@@ -84,9 +88,13 @@ def test_a_plain_mlflow_run_without_conda_and_pyenv_uses_the_registered_environm
         (project / name).symlink_to(ROOT / name)
     register = [sys.executable, "-m", "lth.tracking.project.environment"]
     subprocess.run(register, cwd=project, env=environment, check=True, capture_output=True)
-    line = ["mlflow", "run", ".", "-e", "imp_level", "-P", "level=0"]
+    given = [part for name, value in PARAMETERS.items() for part in ("-P", f"{name}={value}")]
+    line = ["mlflow", "run", ".", "-e", "train_dense", *given]
     done = subprocess.run(line, cwd=project, env=environment, capture_output=True, text=True, check=False)
-    # It reached our command, which refuses level 0; no training is needed to see that.
-    assert done.returncode != 0
-    assert "0 is the dense network" in done.stderr
-    assert "Could not find" not in done.stderr
+    assert done.returncode == 0, done.stderr
+    (run,) = Store().search("tags.kind = 'imp'")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "dense"
+    assert run.data.tags["mlflow.project.entryPoint"] == "train_dense"
+    assert (run.data.params["epochs"], run.data.params["lr"]) == ("3", "0.1")
+    assert Store().search("attributes.status = 'RUNNING'") == []
