@@ -11,12 +11,12 @@ study=(
     --preset=resnet20-fashion-mnist --data_dir="${DATA:-data}"
     --network=resnet20-w8 --dataset=studies.fashion_mnist_data:fewer_test_images --train_examples=2000
     --augmentation=none
-    --epochs=40 --batch_size=64 --lr=0.1 --momentum=0.9 --weight_decay=1e-4 --milestones=20ep,30ep
-    --rewind_step=2ep --fine_tune_epochs=10 --fine_tune_lr=last --precision=bf16 --compile=off
-    --epoch_examples=1000 --trajectory=log --prune_fraction=0.2 --levels=5
-    --k=50 --second_k=0.5 --trace_probes=10 --density_probes=5 --density_steps=60
+    --epochs=30 --batch_size=64 --lr=0.1 --momentum=0.9 --weight_decay=1e-4 --milestones=15ep,23ep
+    --rewind_step=2ep --fine_tune_epochs=8 --fine_tune_lr=last --precision=bf16 --compile=off
+    --epoch_examples=500 --trajectory=log --prune_fraction=0.2 --levels=5
+    --k=50 --second_k=0.5 --trace_probes=10 --density_probes=5 --density_steps=50
     --hessian_examples=128 --directions=12 --direction_norm=filter
-    --cutoff_margin=0.1 --points=11 --grid=15 --plane=0,last,random_init --every_level=none
+    --cutoff_margin=0.1 --points=11 --grid=13 --plane=0,last,random_init --every_level=none
     --loss_margin=0.01 --error_margin=0.02 --matched_loss=off
 )
 seeds=${SEEDS:-$all}
