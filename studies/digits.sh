@@ -3,7 +3,7 @@
 # The twenty are declared before the first begins; SEEDS=0,1,2 bash studies/digits.sh does and publishes a part of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-all=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19
+all=0-19
 source studies/store.sh digits
 study=(
     --preset=digits
