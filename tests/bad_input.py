@@ -137,7 +137,7 @@ LEVELS = [
     BadInput("analyze", ("--measures=",), "measures='': '' unknown"),
     BadInput("analyze", ("--fresh=true",), "fresh=true needs a level"),
     BadInput("analyze", ("--level=0", "--measures=lines"), "level 0 has no lines of its own; it has spectra"),
-    BadInput("study", ("--seeds=0,x",), "seeds='0,x' are not whole numbers; write 0,1,2"),
+    BadInput("study", ("--seeds=0,x",), "seeds='0,x' are not whole numbers; write 0,1,2 or 0-2"),
     BadInput("study", ("--seeds=",), "seeds='' are not whole numbers"),
     BadInput("study", ("--seeds=0,00",), "seeds='0,00' names one seed twice"),
     BadInput("study", ("--seeds=1", "--seed=1"), "leave one of them out"),

@@ -22,6 +22,7 @@ from lth.errors import InputError, MendableError
 from lth.setting.door import short_line
 from lth.setting.parameter import PARAMETERS
 from lth.setting.preset import DEFAULT_PRESET, PRESETS
+from lth.setting.seeds import parse_seeds
 from lth.setting.terms import speaking
 from lth.signals import interrupt_on_signals
 
@@ -169,7 +170,7 @@ def opened_replication(
 
     Args:
         options: As click parsed them.
-        seeds: Such as `0,1,2`; where it is None, the parameter `seed` or its default.
+        seeds: Such as `0,1,2` or `0-2`; where it is None, the parameter `seed` or its default.
         reads_only: Whether a store that is not there is refused and not made.
         say: Tells the user; by default line by line.
     """
@@ -236,8 +237,6 @@ def _seeds(written: str | None, given: Mapping[str, str]) -> list[str]:
         return []
     if "seed" in given:
         raise InputError("seed and seeds both say which; leave one of them out")
-    from lth.study.open import parse_seeds
-
     return parse_seeds(written)
 
 

@@ -9,7 +9,7 @@ from lth.command.options import ProjectCommand, is_fresh, opened_replication, st
 
 @click.command(cls=ProjectCommand)
 @click.option("--name", default=None, help="Of the registered model. [lth-<preset>]")
-@click.option("--seeds", default=None, help="Such as 0,1,2, each a registered model. [seed]")
+@click.option("--seeds", default=None, help="Such as 0,1,2 or 0-2, each a registered model. [seed]")
 @study_options
 def main(name: str | None, seeds: str | None, **options: str | None) -> None:
     """Register every trained solution: @dense, @level-3, @one_shot-at-level-4, and @best of the pruned ones.

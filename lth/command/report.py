@@ -18,7 +18,7 @@ from lth.command.options import (
 
 
 @click.command(cls=ProjectCommand)
-@click.option("--seeds", default=None, help="Such as 0,1,2. [seed]")
+@click.option("--seeds", default=None, help="Such as 0,1,2 or 0-2. [seed]")
 @click.option(
     "--figures",
     default=None,

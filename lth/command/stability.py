@@ -37,7 +37,7 @@ from lth.plan.stability import DEFAULT_COPIES, DEFAULT_LEVELS, DEFAULT_STEPS
     help=f"Trained from each candidate, each under SGD noise of its own. [{DEFAULT_COPIES}]",
 )
 @plan_option
-@click.option("--seeds", default=None, help="Such as 0,1,2; the step gets an interval from two on. [seed]")
+@click.option("--seeds", default=None, help="Such as 0,1,2 or 0-2; the step gets an interval from two. [seed]")
 @study_options_but("levels")
 def main(seeds: str | None, plan: str | None, steps: str, levels: str, copies: str, **options: Any) -> None:
     """Tell from which step on copies of a training under other SGD noise end without a barrier between them.

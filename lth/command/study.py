@@ -23,7 +23,7 @@ from lth.command.workers import Table
 @click.command(cls=ProjectCommand)
 @manner_options
 @plan_option
-@click.option("--seeds", default=None, help="Such as 0,1,2; claims get an interval from two on. [seed]")
+@click.option("--seeds", default=None, help="Such as 0,1,2 or 0-2; claims get an interval from two on. [seed]")
 @click.option(
     "--declare",
     default=None,

@@ -14,7 +14,7 @@ from lth.command.workers import Table
 @click.command(cls=ProjectCommand)
 @manner_options
 @plan_option
-@click.option("--seeds", default=None, help="Such as 0,1,2, of each setting. [seed]")
+@click.option("--seeds", default=None, help="Such as 0,1,2 or 0-2, of each setting. [seed]")
 @study_options
 def main(seeds: str | None, plan: str | None, **options: Any) -> None:
     """Complete a study of each combination of parameters with several values (lr=0.05,0.1), and compare them.

@@ -20,6 +20,7 @@ from lth.setting.numeral import parse_number
 from lth.setting.own_code import described
 from lth.setting.parameter import BY_NAME
 from lth.setting.preset import DEFAULT_PRESET, resolve
+from lth.setting.seeds import parse_seeds
 from lth.setting.setting import Setting, with_overrides
 from lth.solution.problem import set_up
 from lth.solution.solution import Solution
@@ -187,22 +188,6 @@ def open_study(
     if several is not None:
         return build_replication(opening, several, store, say)
     return build_study(opening, store, say, level_of_from_run=ANY_LEVEL)
-
-
-def parse_seeds(written: str | Sequence[int]) -> list[str]:
-    """Read `0,1,2`.
-
-    Raises:
-        ValueError: If it is no list of different whole numbers.
-    """
-    several = isinstance(written, Sequence) and not isinstance(written, str)
-    text = ",".join(map(str, written)) if several else str(written)
-    seeds = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in seeds):
-        raise InputError(f"seeds={text!r} are not whole numbers; write 0,1,2")
-    if len(set(map(int, seeds))) < len(seeds):
-        raise InputError(f"seeds={text!r} names one seed twice")
-    return seeds
 
 
 def parse_devices(names: str) -> list[torch.device]:

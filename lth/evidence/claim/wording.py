@@ -14,6 +14,7 @@ from lth.evidence.table import rounded
 from lth.plan.place import BASELINES
 from lth.setting.door import command_line
 from lth.setting.preset import standard_of
+from lth.setting.seeds import written_seeds
 from lth.setting.setting import Setting
 
 _POWER = f"{POWER:.0%}".replace("%", " %")
@@ -162,7 +163,7 @@ def study_command(setting: Setting, seeds: Sequence[int]) -> str:
         for name, value in setting.in_force().items()
         if name != "seed" and (name == "preset" or value != standard[name])
     ]
-    given = [*changed, f"seeds={','.join(map(str, seeds))}"]
+    given = [*changed, f"seeds={written_seeds(seeds)}"]
     return command_line("study", *given)
 
 
