@@ -18,10 +18,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
@@ -63,14 +65,14 @@ def run(folder: Path, seeds: str, kills: int, chance: random.Random) -> dict[str
     while True:
         working, commands = _started(folder, seeds), commands + 1
         assert working.stdout is not None
-        for line in working.stdout:
+        for line in working.stdout:  # also what a command said that has been killed since
             said.append(line)
             if not any(mark in line for mark in _BEGUN):
                 continue
             begun += 1
-            if killed.total() < kills and chance.random() < 0.5:
+            if killed.total() < kills and _is_alive(working.pid) and chance.random() < 0.5:
                 time.sleep(chance.uniform(0, _LONGEST_PAUSE))
-                killed[_kill(working, folder, chance)] += 1
+                killed.update(_kill(working, folder, chance))
         status = working.wait()
         if status == 0:
             break
@@ -80,17 +82,26 @@ def run(folder: Path, seeds: str, kills: int, chance: random.Random) -> dict[str
     return {"kills": dict(killed), "commands": commands, "tasks_begun": begun, "seconds": seconds}
 
 
-def _kill(working: subprocess.Popen[str], folder: Path, chance: random.Random) -> str:
-    """Kill a process, and return of which kind it was."""
+def _kill(working: subprocess.Popen[str], folder: Path, chance: random.Random) -> list[str]:
+    """Kill a process that is alive, and return of which kind it was; nothing if there is none."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     runs = _runs(client, "attributes.status = 'RUNNING'")
     workers = sorted({int(run.data.tags[PID]) for run in runs if "level" in run.data.tags})
-    of = chance.choice([("worker", pid) for pid in workers] + [("command", working.pid)])
+    found = [("worker", pid) for pid in workers] + [("command", working.pid)]
+    if not (alive := [(kind, pid) for kind, pid in found if _is_alive(pid)]):
+        return []
+    kind, pid = chance.choice(alive)
+    with suppress(ProcessLookupError):  # it has ended since
+        os.kill(pid, signal.SIGKILL)
+        return [kind]
+    return []
+
+
+def _is_alive(pid: int) -> bool:
     try:
-        os.kill(of[1], signal.SIGKILL)
-    except ProcessLookupError:
-        return "one that had ended"
-    return of[0]
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _runs(client: MlflowClient, filter_string: str = "") -> list[Any]:
