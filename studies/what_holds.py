@@ -35,7 +35,8 @@ def main() -> None:
 
 def what_holds(results: Path) -> str:
     """Return the claims of the paper by the studies published in `results`, in Markdown."""
-    columns, statements = {}, {}
+    columns: dict[str, dict[str, str]] = {}
+    statements: dict[str, str] = {}
     for folder in sorted(path.parent for path in results.glob("*/verdicts.csv")):
         seeds = json.loads((folder / "study.json").read_text())["seeds_of_all_reports"][-1]
         if len(seeds) < 2:
