@@ -38,7 +38,7 @@ def what_holds(results: Path) -> str:
     columns: dict[str, dict[str, str]] = {}
     statements: dict[str, str] = {}
     for folder in sorted(path.parent for path in results.glob("*/verdicts.csv")):
-        seeds = json.loads((folder / "study.json").read_text())["seeds_of_all_reports"][-1]
+        seeds = json.loads((folder / "study.json").read_text())["evidence_keys"]
         if len(seeds) < 2:
             continue
         with (folder / "verdicts.csv").open(newline="") as file:
