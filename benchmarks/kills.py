@@ -23,13 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psutil
 import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from benchmarks.environment import ROOT, environment, write_results
-from lth.tracking.process import PID
+from lth.tracking.process import PID, is_alive
 from lth.tracking.store import KEY
 
 _LONGEST_PAUSE = 1.0  # seconds, from the begin of a task to a kill
@@ -70,7 +69,7 @@ def run(folder: Path, seeds: str, kills: int, chance: random.Random) -> dict[str
             if not any(mark in line for mark in _BEGUN):
                 continue
             begun += 1
-            if killed.total() < kills and _is_alive(working.pid) and chance.random() < 0.5:
+            if killed.total() < kills and working.poll() is None and chance.random() < 0.5:
                 time.sleep(chance.uniform(0, _LONGEST_PAUSE))
                 killed.update(_kill(working, folder, chance))
         status = working.wait()
@@ -86,22 +85,17 @@ def _kill(working: subprocess.Popen[str], folder: Path, chance: random.Random) -
     """Kill a process that is alive, and return of which kind it was; nothing if there is none."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     runs = _runs(client, "attributes.status = 'RUNNING'")
-    workers = sorted({int(run.data.tags[PID]) for run in runs if "level" in run.data.tags})
-    found = [("worker", pid) for pid in workers] + [("command", working.pid)]
-    if not (alive := [(kind, pid) for kind, pid in found if _is_alive(pid)]):
+    at_it = [run.data.tags for run in runs if "level" in run.data.tags and is_alive(run.data.tags)]
+    found = [("worker", pid) for pid in sorted({int(tags[PID]) for tags in at_it})]
+    if working.poll() is None:
+        found.append(("command", working.pid))
+    if not found:
         return []
-    kind, pid = chance.choice(alive)
+    kind, pid = chance.choice(found)
     with suppress(ProcessLookupError):  # it has ended since
         os.kill(pid, signal.SIGKILL)
         return [kind]
     return []
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _runs(client: MlflowClient, filter_string: str = "") -> list[Any]:
