@@ -18,6 +18,7 @@ from lth.command.options import (
     told_as,
 )
 from lth.command.workers import Table
+from lth.setting.seeds import parse_seeds
 
 
 @click.command(cls=ProjectCommand)
@@ -31,12 +32,24 @@ from lth.command.workers import Table
     help="true: write down claims, seeds, margins and settings first; only: nothing else. [false]",
 )
 @click.option(
+    "--reported",
+    default=None,
+    help="Seeds of this study's reports in another store, such as 0-2;0-4: they count as looks. [none]",
+)
+@click.option(
     "--figures",
     default=None,
     help="Such as 5,12,table1: does only what these are drawn of, in this process, and draws them. [all]",
 )
 @study_options
-def main(seeds: str | None, plan: str | None, declare: str | None, figures: str | None, **options: Any) -> None:
+def main(
+    seeds: str | None,
+    plan: str | None,
+    declare: str | None,
+    reported: str | None,
+    figures: str | None,
+    **options: Any,
+) -> None:
     """Train and measure everything that is missing, and report on it."""
     if is_fresh(options):
         raise click.UsageError("fresh=true would train everything again; use it on one entry point at a time")
@@ -45,6 +58,7 @@ def main(seeds: str | None, plan: str | None, declare: str | None, figures: str 
         from lth.report.part import parse_figures  # here, so that --help answers at once
 
         exhibits = None if figures is None else parse_figures(figures)
+        looks = [] if reported is None else [list(map(int, parse_seeds(each))) for each in reported.split(";")]
     if exhibits is not None and (only_plans or declare is not None):
         raise click.UsageError("figures does less than a study; leave plan and declare out")
     table = Table()
@@ -52,6 +66,7 @@ def main(seeds: str | None, plan: str | None, declare: str | None, figures: str 
         if only_plans:
             click.echo(replication.plan().text)
             return
+        replication.count_reports(looks)
         if declare == "only" or is_true("declare", declare):
             replication.declare()
         if declare == "only":

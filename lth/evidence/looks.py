@@ -8,12 +8,15 @@ again is the same look. After n different seeds were looked at,
     α(n) = α (1 - 1 / (2 (n - 1)))
 
 is spent: half of α at two seeds, three quarters at three, 97 % at twenty. A look has what its new seeds add to
-that. So a wrong verdict in any look has at most probability α, whatever the looks (Bonferroni over them; it is
-so for each of several tests too, which sharper boundaries are not). A study that is looked at once loses
-little, one that is looked at again is judged more strictly, and a look at seeds that were all seen before,
-which may be the ones that please, decides nothing.
+that, and what it decided stands in all that follow. So a wrong verdict in any look has at most probability α,
+whatever the looks (Bonferroni over them; it is so for each of several tests too, which sharper boundaries are
+not). A study that is looked at once loses little, one that is looked at again is judged more strictly, and a
+look at seeds that were all seen before, which may be the ones that please, decides nothing new. A report over
+one seed decides nothing, but shows it: where some that were seen so are left out, the others may have been
+chosen, and count as seen.
 
-What it can't know: reports of which the store holds nothing, and other settings that were tried.
+What it can't know: reports of which the store holds nothing, unless it is told of them (`reported`), and other
+settings that were tried.
 
 Source: Lan and DeMets 1983, "Discrete sequential boundaries for clinical trials", who spend α by what is known
 so far over looks that nobody planned.
@@ -78,11 +81,38 @@ def look_at(earlier: Iterable[Sequence[int]], seeds: Sequence[int]) -> Look:
         >>> look_at([[0, 1, 2], [0]], [0, 1, 2, 3, 4])
         Look(number=2, before=3, seen=5)
     """
-    number, before = 1, frozenset[int]()
-    looks = dict.fromkeys(frozenset(each) for each in (*earlier, seeds) if len(set(each)) > 1)
-    known = before.union(*looks)
-    for look in looks:
-        if look == frozenset(seeds):
-            return Look(number, len(before), len(before | look), known)
-        number, before = number + 1, before | look
+    reports = [frozenset(each) for each in (*earlier, seeds)]
+    known = frozenset[int]().union(*(report for report in reports if len(report) > 1))
+    number, before, alone = 1, frozenset[int](), frozenset[int]()
+    for report in dict.fromkeys(reports):
+        if len(report) < 2:
+            alone |= report
+            continue
+        if alone - report:
+            before |= alone
+        if report == frozenset(seeds):
+            return Look(number, len(before), len(before | report), known)
+        number, before = number + 1, before | report
     return Look(number, len(before), len(before), known)  # one seed decides nothing
+
+
+def looks_before(earlier: Iterable[Sequence[int]], seeds: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the seeds of the looks before that of a report whose verdicts stand in it.
+
+    That is of those over some of its seeds: what others saw is not there to be judged.
+
+    Args:
+        earlier: The seeds of every report made before, the first one first.
+        seeds: Of this one.
+
+    Example:
+        >>> looks_before([[0, 1, 2], [0], [3, 4], [0, 1, 2, 3]], [0, 1, 2, 3, 5])
+        [(0, 1, 2), (0, 1, 2, 3)]
+    """
+    found: list[tuple[int, ...]] = []
+    for report in dict.fromkeys(tuple(sorted(set(each))) for each in earlier):
+        if set(report) == set(seeds):
+            break
+        if len(report) > 1 and set(report) < set(seeds):
+            found.append(report)
+    return found

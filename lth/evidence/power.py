@@ -12,12 +12,12 @@ from lth.errors import InputError
 
 POWER = 0.8
 COVERAGE = 0.8  # of the range that a deviation over seeds is given
-MOST_SEEDS = 200
+MOST_SEEDS = 1000  # of one study
 
 
 @dataclass(frozen=True)
 class SeedsNeeded:
-    """How many seeds in all would decide with a power of 80 %; None is more than 200."""
+    """How many seeds in all would decide with a power of 80 %; None is more than 1,000."""
 
     expected: int | None  # with the spread that was seen
     fewest: int | None  # with the smallest that it may well be
@@ -66,7 +66,7 @@ def seeds_to_reject(effects: Sequence[float], alpha_of: Callable[[int], float]) 
         alpha_of: Returns α of each case's one-sided test from the number of seeds, with which it may grow.
 
     Returns:
-        The number; None if it is above 200, as it always is if a mean is at most zero.
+        The number; None if it is above 1,000, as it always is if a mean is at most zero.
     """
 
     def enough(seeds: int) -> bool:

@@ -177,7 +177,8 @@ def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
         *(() if said.is_share else (of_metric,)),
         (
             "± and [ , ]",
-            "over seeds: standard deviation, and t interval of 95 % of the mean; of one seed: standard error"
+            "over seeds: standard deviation, and t interval of the mean, of 95 % but for claims, which say "
+            "theirs; of one seed: standard error"
             + (", and binomial interval of 95 % (Wilson) of an accuracy" if said.is_counted else ""),
         ),
     )

@@ -19,6 +19,7 @@ from lth.plan.rest import Rest
 from lth.plan.tasks import Task, report_task
 from lth.report import REPORT_VERSION, Exhibit, Scope, write_report
 from lth.report.figure.interactive import has_plotly
+from lth.setting.seeds import written_seeds
 from lth.setting.terms import speaking
 from lth.study.completion import ALONE, Manner, Work, complete, joint
 from lth.study.engine.engine import Terms
@@ -38,6 +39,7 @@ from lth.study.record.load import LostResultError
 from lth.study.record.origin import commit_of, origin_of
 from lth.study.record.report import (
     earlier_reports,
+    elsewhere_tags,
     log_report,
     part_tags,
     report_name,
@@ -176,6 +178,21 @@ class Replication:
             log_declaration(run, problems)
         self._say(f"{name}: written in run {run.run_id}")
         return run.run_id
+
+    def count_reports(self, reports: Sequence[Sequence[int]]) -> None:
+        """Count reports of this study that were made in another store among its looks, before all of this one.
+
+        Args:
+            reports: The seeds of each, the first one first.
+        """
+        problems = [study.problem for study in self.studies]
+        for seeds in reports:
+            tags = elsewhere_tags(problems, seeds)
+            if self._store.find(tags[KEY]) is None:
+                with self._store.open(f"{self.name} · made elsewhere over seeds {written_seeds(seeds)}", tags):
+                    self._say(
+                        f"counted as a look at this study: seeds {written_seeds(seeds)}, reported elsewhere"
+                    )
 
     def complete(self, manner: Manner = ALONE) -> str:
         """Complete every study, and report on them; what is finished is found.

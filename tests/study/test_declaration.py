@@ -76,3 +76,27 @@ def test_a_study_can_be_declared_and_left_for_later(tracking):
     result = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only"])
     assert result.exit_code == 0, result.output
     assert [run.data.tags["kind"] for run in Store().search("tags.kind != ''")] == ["declaration"]
+
+
+def test_reports_made_elsewhere_are_the_first_looks_at_a_study_and_count_once(tracking):
+    said: list[str] = []
+    studies = [make_study(seed=seed) for seed in "01"]
+    replication, store = Replication(studies, said.append), studies[0].store
+    replication.declare()
+    for _ in range(2):
+        replication.count_reports([[0, 1], [0, 1, 2]])
+    problems = [study.problem for study in studies]
+    assert earlier_reports(store, problems) == [[0, 1], [0, 1, 2]]
+    assert sum("counted as a look" in line for line in said) == 2
+    (declared,) = declarations(store, problems[0])
+    assert declared.reported == {0, 1, 2}, "they were made before anything here"
+    assert earlier_reports(store, [make_study(loss_margin="0.7").problem]) == [], "another study"
+
+
+def test_reports_elsewhere_are_given_as_their_seeds(tracking):
+    result = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only", "--reported=0-2;0,4"])
+    assert result.exit_code == 0, result.output
+    assert earlier_reports(Store(), [make_study().problem]) == [[0, 1, 2], [0, 4]]
+    refused = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only", "--reported=0-2;"])
+    assert refused.exit_code != 0
+    assert "are not whole numbers" in refused.output

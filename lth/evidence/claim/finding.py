@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lth.errors import InputError
 from lth.evidence.certainty import ALPHA, FLOAT32, Estimate, estimate_mean
 from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.evidence import Evidence
-from lth.evidence.looks import Look, look_at
+from lth.evidence.looks import Look, look_at, looks_before, spent
 from lth.evidence.power import SeedsNeeded, seeds_needed
-from lth.evidence.rule import Judgement, Verdict, holm, judge_every, judge_mean
+from lth.evidence.rule import Judgement, Verdict, agreed, holm, judge_every, judge_mean
 from lth.evidence.sign_flip import sign_flip_p
 from lth.evidence.table import Table
 from lth.setting.terms import terms
@@ -24,7 +24,7 @@ class Outcome:
 
     case: Case
     estimate: Estimate  # its values in the order of `Finding.seeds`
-    verdict: Verdict
+    verdict: Verdict  # of all looks
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,31 @@ class Finding:
     judgement: Judgement  # on every case
     average: Estimate  # of the mean over the cases, which is a claim of its own
     p_adjusted: float | None  # the judgement's p, adjusted for all of its family evaluated together (Holm)
+    earlier: tuple[Finding, ...] = ()  # of the looks before, over some of its seeds, the first one first
+
+    @property
+    def looks(self) -> tuple[Finding, ...]:
+        """The looks before whose verdicts stand here, and this one."""
+        return (*self.earlier, self)
+
+    @property
+    def error(self) -> float:
+        """The probability of a wrong verdict, of all looks that it is of."""
+        return math.fsum(each.look.error for each in self.looks)
 
     @property
     def verdict(self) -> Verdict:
         """Whether the claim holds in every case: the rule is that of `lth.evidence.rule`."""
-        return self.judgement.verdict
+        return agreed(each.judgement.verdict for each in self.looks)
 
     @property
     def average_verdict(self) -> Verdict:
         """Whether it holds on average over its cases."""
+        return agreed(each.own_average_verdict for each in self.looks)
+
+    @property
+    def own_average_verdict(self) -> Verdict:
+        """Whether this look alone says so."""
         return judge_mean(self.average, self.judgement.alpha)
 
     @property
@@ -109,16 +125,13 @@ class Finding:
 
         None if seeds don't tell: fewer than two, or some without a value, or no mean to either side of zero.
         """
-        estimates = [outcome.estimate for outcome in self.outcomes]
-        if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
-            return None
-        if self.leaning == "supported":
-            return seeds_needed(list(map(_effect_above, estimates)), len(self.seeds), self._next_error)
+        return self._decided_by(self._next_error)
 
-        def first_step(seeds: int) -> float:
-            return self._next_error(seeds) / len(estimates)
-
-        return seeds_needed([max(map(_effect_below, estimates))], len(self.seeds), first_step)
+    @property
+    def needed_alone(self) -> int | None:
+        """How many other seeds would decide it in a study of their own, whose looks don't count here."""
+        needed = self._decided_by(spent)
+        return None if needed is None else needed.expected
 
     @property
     def average_leaning(self) -> Verdict:
@@ -129,11 +142,32 @@ class Finding:
     @property
     def average_needed(self) -> SeedsNeeded | None:
         """How many seeds in all would decide the claim on average at the next look, as `needed` says."""
+        return self._average_decided_by(self._next_error)
+
+    @property
+    def average_needed_alone(self) -> int | None:
+        """The same of other seeds in a study of their own."""
+        needed = self._average_decided_by(spent)
+        return None if needed is None else needed.expected
+
+    def _decided_by(self, error: Callable[[int], float]) -> SeedsNeeded | None:
+        """Return how many seeds decide with the error that so many may spend."""
+        estimates = [outcome.estimate for outcome in self.outcomes]
+        if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
+            return None
+        if self.leaning == "supported":
+            return seeds_needed(list(map(_effect_above, estimates)), len(self.seeds), error)
+        least = max(map(_effect_below, estimates))
+        return seeds_needed(
+            [least], len(self.seeds), lambda seeds: error(seeds) / len(estimates)
+        )  # Holm's step
+
+    def _average_decided_by(self, error: Callable[[int], float]) -> SeedsNeeded | None:
         average = self.average
         if not average.testable or not average.mean:
             return None
         effect = _effect_above(average) if average.mean > 0 else _effect_below(average)
-        return seeds_needed([effect], len(self.seeds), self._next_error)
+        return seeds_needed([effect], len(self.seeds), error)
 
     def _next_error(self, seeds: int) -> float:
         """Return the error that the next look may spend if it has so many seeds, with all that are known."""
@@ -151,7 +185,7 @@ def evaluate(
         claims: Which, usually `CLAIMS`.
         evidences: One a seed, in any order: the findings are the same.
         earlier: The seeds of every report that was made of this study before, the first one first: each look
-            leaves less error to the next (`lth.evidence.looks`).
+            leaves less error to the next (`lth.evidence.looks`), and what it decided stands.
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
@@ -166,8 +200,13 @@ def evaluate(
         raise InputError(
             f"the studies end at levels {', '.join(map(str, lasts))}; give studies of one last level"
         )
-    look = look_at(earlier, seeds)
-    found = [_finding(claim, seeds, ordered, look) for claim in claims]
+    before = looks_before(earlier, seeds)
+
+    def at(claim: Claim, seen: tuple[int, ...], looks: tuple[Finding, ...] = ()) -> Finding:
+        of_these = [evidence for evidence in ordered if evidence.seed in seen]
+        return _finding(claim, seen, of_these, look_at(earlier, seen), looks)
+
+    found = [at(claim, seeds, tuple(at(claim, each) for each in before)) for claim in claims]
     return tuple(finding for family in families(found) for finding in _adjusted(family))
 
 
@@ -204,8 +243,8 @@ def families(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], ...]:
 
 
 def expected_errors(findings: Sequence[Finding]) -> float:
-    """Return how many wrong verdicts to expect among the findings, at most: α of each that can be decided."""
-    return sum(finding.judgement.alpha for finding in findings if finding.judgement.p is not None)
+    """Return how many wrong verdicts to expect among the findings, at most: the error of each that can be."""
+    return sum(finding.error for finding in findings if finding.judgement.p is not None)
 
 
 def as_table(findings: Sequence[Finding]) -> Table:
@@ -235,7 +274,13 @@ def as_table(findings: Sequence[Finding]) -> Table:
     )
 
 
-def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], look: Look) -> Finding:
+def _finding(
+    claim: Claim,
+    seeds: tuple[int, ...],
+    ordered: Sequence[Evidence],
+    look: Look,
+    earlier: tuple[Finding, ...],
+) -> Finding:
     alpha = look.error or ALPHA  # of intervals, where nothing may be decided
     cases = claim.cases(ordered[0].last)
     resolution = max(claim.resolution(evidence) for evidence in ordered)
@@ -245,8 +290,9 @@ def _finding(claim: Claim, seeds: tuple[int, ...], ordered: Sequence[Evidence], 
     # It varies in finer steps, but what rounding does to a seed's cases may have the same sign in all of them.
     average = estimate_mean(means, alpha=alpha, resolution=resolution)
     judgement = judge_every(estimates, look.error)
-    outcomes = map(Outcome, cases, estimates, judgement.by_case)
-    return Finding(claim, seeds, look, tuple(outcomes), judgement, average, None)
+    by_look = [*(each.judgement.by_case for each in earlier), judgement.by_case]
+    outcomes = map(Outcome, cases, estimates, map(agreed, zip(*by_look, strict=True)))
+    return Finding(claim, seeds, look, tuple(outcomes), judgement, average, None, earlier)
 
 
 def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

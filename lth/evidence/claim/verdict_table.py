@@ -1,7 +1,7 @@
 """A row for every claim: both verdicts, and the numbers that they and what is said beside them rest on.
 
 `finding.as_table` has the cases with the values of every seed; from these, and the error and the step that
-stand here, all of it can be worked out again.
+stand here, all of it can be worked out again, for each earlier look that stands too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from lth.evidence.claim.finding import Finding
 from lth.evidence.claim.wording import where_it_holds
 from lth.evidence.power import MOST_SEEDS, SeedsNeeded
 from lth.evidence.table import Cell, Table
+from lth.setting.seeds import written_seeds
 from lth.setting.terms import terms
 
 _NEEDED = ("", "_fewest", "_most")
@@ -22,6 +23,7 @@ _HEADINGS = (
     "family",
     "look",
     "seeds_before",
+    "earlier_looks",
     "error",
     "step",
     "mean",
@@ -60,6 +62,7 @@ def _row(finding: Finding) -> tuple[Cell, ...]:
         claim.family or ("matched loss" if claim.beside else "paper"),
         look.number,
         look.before,
+        "; ".join(written_seeds(each.seeds) for each in finding.earlier),
         look.error,
         average.resolution,
         average.mean,

@@ -43,7 +43,32 @@ def where_it_holds(finding: Finding) -> str:
     ]
     if lower and differ:
         parts[-1] += f" (below zero {_at(lower)})"
-    return ", ".join(filter(None, parts))
+    return ", ".join(filter(None, parts)) + "".join(f" ({each})" for each in _decided_before(finding))
+
+
+def takes_words(finding: Finding) -> bool:
+    """Say whether verdicts or signs differ from case to case, or an earlier look says more than this one."""
+    verdicts, signs = {each.verdict for each in finding.outcomes}, set(map(_sign, finding.outcomes))
+    return len(verdicts) > 1 or {-1, 1} <= signs or bool(_decided_before(finding))
+
+
+def _decided_before(finding: Finding) -> list[str]:
+    """Return what an earlier look decided and this one leaves open, and what looks disagree on."""
+    questions = [("in every case", [each.judgement.verdict for each in finding.looks])]
+    if len(finding.outcomes) > 1:
+        questions.append(("on average", [each.own_average_verdict for each in finding.looks]))
+    told = []
+    for question, verdicts in questions:
+        decided = [each for each in zip(finding.looks, verdicts, strict=True) if each[1] != "undecided"]
+        by_look = [
+            f"{verdict} by look {each.look.number}, over seeds {written_seeds(each.seeds)}"
+            for each, verdict in decided
+        ]
+        if len(set(verdicts) - {"undecided"}) > 1:
+            told.append(f"{question} looks disagree: {'; '.join(by_look)}")
+        elif decided and verdicts[-1] == "undecided":
+            told.append(f"{question} {by_look[0]}")
+    return told
 
 
 def on_average(finding: Finding) -> str:
@@ -63,20 +88,47 @@ def how_judged(findings: Sequence[Finding]) -> str:
         if any(len(finding.seeds) > 1 for finding in findings):
             return "Nothing can be tested: in every case a seed has no value."
         return "Nothing can be tested: that takes two seeds or more."
-    look = decidable[0].look
+    parts = [_error_of(decidable[0])]
+    if decidable[0].error:
+        parts.append(_errors_to_expect(decidable))
+    confidence = {each.average.confidence for each in decidable if each.average.low is not None}
+    if confidence:
+        parts.append(f"Intervals have {100 * max(confidence):.3g} % confidence.")
+    return " ".join(parts)
+
+
+def _error_of(finding: Finding) -> str:
+    """Return with what error its verdicts are made, at which look."""
+    look, stands = finding.look, "what an earlier look decided stands"
     if look.error == 0:
-        return "Nothing is decided: all these seeds are in earlier reports, and one could choose among them."
+        seen = "all these seeds are in earlier reports, and one could choose among them"
+        return (
+            f"Nothing new is decided: {seen}; {stands}." if finding.earlier else f"Nothing is decided: {seen}."
+        )
+    share = f"{100 * look.error:.3g} %"
+    if finding.earlier:
+        whole = f"{100 * finding.error:.3g} %"
+        return (
+            f"Each verdict is wrong with at most {whole}: {stands}, and this, look {look.number}, adds {share}."
+        )
     again = "" if look.number == 1 else f", as this is look {look.number} at this study"
+    return f"Each verdict is wrong with at most {share}{again}."
+
+
+def _errors_to_expect(decidable: Sequence[Finding]) -> str:
+    """Return how many wrong verdicts to expect at most, of the paper's claims and of those beside them."""
     own, *beside = families(decidable)
-    others = "".join(f"; of {len(each)} that stand beside them, {expected_errors(each):.2g}" for each in beside)
-    return (
-        f"Each verdict is wrong with at most {100 * look.error:.3g} %{again}; of {_claims(own)} at most "
-        f"{expected_errors(own):.2g} are to be expected wrong in every case, and as many on average{others}."
-    )
 
+    def wrong(family: Sequence[Finding]) -> str:
+        several = [each for each in family if len(each.outcomes) > 1]
+        mean = f", of {len(several)} on average {expected_errors(several):.2g}" if several else ""
+        count = f"{len(family)} verdict{'s' * (len(family) > 1)}"
+        return (
+            f"{count} in every case at most {expected_errors(family):.2g} wrong ones are to be expected{mean}"
+        )
 
-def _claims(family: Sequence[Finding]) -> str:
-    return f"{len(family)} claim{'s' if len(family) > 1 else ''}"
+    others = [f"of {len(each)} beside them {expected_errors(each):.2g}" for each in beside]
+    return f"Of {wrong(own)}{''.join(f'; {each}' for each in others)}."
 
 
 def weakest_case(finding: Finding) -> str:
@@ -144,7 +196,7 @@ def as_lines(decidings: Sequence[Deciding]) -> list[str]:
         others = ", and the same with more seeds" if len({each.command for each in more}) > 1 else ""
         blocks.append((f"{more[0].command}{others}:", more))
     if rest := [each for each in decidings if not each.command]:
-        blocks.append(("More seeds do not decide:", rest))
+        blocks.append(("No seeds that one study can have decide:", rest))
     lines = [
         ["", heading, *(f"- {each.name}: {each.reason}{each.duration}" for each in group)]
         for heading, group in blocks
@@ -174,7 +226,10 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     if not finding.outcomes:
         return by(finding.claim.left_out or "a study of so few levels has no case of it")
     if missing := [outcome for outcome in finding.outcomes if outcome.estimate.num_missing]:
-        return by(f"a seed has no value {_at(missing)}, which more seeds don't mend")
+        lacking = sorted({seed for each in missing for seed in _without_value(finding.seeds, each)})
+        who = f"seed{'s' * (len(lacking) > 1)} {written_seeds(lacking)}"
+        have = "have" if len(lacking) > 1 else "has"
+        return by(f"{who} {have} no value {_at(missing)}, which more seeds don't mend")
     if len(finding.seeds) < 2:
         count = max(_FIRST_SEEDS, len(known := finding.look.known | set(finding.seeds)))
         return _with_seeds(by("one seed has no spread; three show how many it takes"), count, known, evidences)
@@ -182,10 +237,14 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     side = finding.average_leaning if on_average else finding.leaning
     if needed is None:
         return by("a mean is on neither side of zero")
+    alone = finding.average_needed_alone if on_average else finding.needed_alone
+    afresh = "" if alone is None else f"; {alone} others would do in an experiment of their own"
     if needed.expected is None:
         least = "" if needed.fewest is None else f", at least {needed.fewest}"
-        return by(f"to be {side} with {_POWER} power it takes more than {MOST_SEEDS} seeds{least}")
+        return by(f"to be {side} with {_POWER} power it takes more than {MOST_SEEDS:,} seeds{least}{afresh}")
     reason = f"{side} with {_POWER} power by {needed.expected} seeds{_range(needed)}"
+    if alone is not None and alone < needed.expected - len(finding.look.known):
+        reason += afresh
     return _with_seeds(by(reason), needed.expected, finding.look.known, evidences)
 
 
@@ -206,7 +265,7 @@ def _with_seeds(found: Deciding, count: int, known: frozenset[int], evidences: S
 def _range(needed: SeedsNeeded) -> str:
     """Return how many it may be, as the spread is itself uncertain."""
     fewest = "" if needed.fewest is None else str(needed.fewest)
-    most = f"over {MOST_SEEDS}" if needed.most is None else str(needed.most)
+    most = f"over {MOST_SEEDS:,}" if needed.most is None else str(needed.most)
     if fewest == most:
         return ""
     return f" ({fewest} to {most})" if fewest else ""
@@ -214,6 +273,10 @@ def _range(needed: SeedsNeeded) -> str:
 
 def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 0.1 else f"{60 * hours:.1f} min"
+
+
+def _without_value(seeds: Sequence[int], outcome: Outcome) -> list[int]:
+    return [seed for seed, value in zip(seeds, outcome.estimate.values, strict=True) if value is None]
 
 
 def _sign(outcome: Outcome) -> int:

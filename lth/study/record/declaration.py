@@ -14,7 +14,7 @@ from lth.plan.keys import content_key, entering
 from lth.setting.reader import names
 from lth.setting.setting import spelled
 from lth.solution.problem import Problem
-from lth.study.record.report import REPORTED, report_tags, reported_study
+from lth.study.record.report import REPORTED, report_tags, reported_study, reports_of, was_before
 from lth.study.record.solution import study_name
 from lth.tracking.run import RunLog
 from lth.tracking.store import KEY, FoundRun, Store, is_finished
@@ -67,7 +67,7 @@ def log_declaration(run: RunLog, problems: Sequence[Problem]) -> None:
 def declarations(store: Store, problem: Problem) -> list[Declaration]:
     """Return what was declared of the study of a problem, whichever the seeds, the first one first."""
     study = reported_study(problem)
-    reports = _finished(store, f"tags.`{REPORTED}` = '{study}'")
+    reports = reports_of(store, study)
     return [_read(store, run, reports) for run in _finished(store, f"tags.`{DECLARED}` = '{study}'")]
 
 
@@ -88,7 +88,7 @@ def _methods(settings: Mapping[str, str]) -> frozenset[str]:
 
 
 def _read(store: Store, run: FoundRun, reports: Sequence[FoundRun] = ()) -> Declaration:
-    before = [each for each in reports if each.info.end_time <= run.info.start_time]
+    before = [each for each in reports if was_before(each, run)]
     with tempfile.TemporaryDirectory() as directory:
         content = json.loads(store.fetch(run.info.run_id, DOCUMENT, directory).read_text())
     return Declaration(

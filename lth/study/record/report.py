@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from lth.evidence.claim import Finding
-from lth.evidence.claim.wording import Deciding, as_lines, how_judged, on_average, shown_p, where_it_holds
+from lth.evidence.claim.wording import (
+    Deciding,
+    as_lines,
+    how_judged,
+    on_average,
+    shown_p,
+    takes_words,
+    where_it_holds,
+)
 from lth.evidence.table import aligned, markdown
 from lth.plan.keys import content_key
 from lth.report import REPORT_VERSION, Report, Scope
@@ -17,7 +25,7 @@ from lth.setting.terms import terms
 from lth.solution.problem import Problem
 from lth.study.record.solution import log_setting, study_name, study_tags
 from lth.tracking.run import RunLog
-from lth.tracking.store import KEY, Store, is_finished
+from lth.tracking.store import KEY, FoundRun, Store, is_finished
 
 REPORTED = "lth.reported"  # on a report: what it reports, whichever the seeds
 _BESIDE_THE_CLAIMS = {
@@ -28,6 +36,7 @@ _BESIDE_THE_CLAIMS = {
     "own_method": "none",
     "beyond": (),
 }
+_ELSEWHERE = "report made elsewhere"  # of which the store holds its seeds alone
 _MOST_NAMES = 6  # of what is missing, in a description
 
 
@@ -82,11 +91,30 @@ def reported_study(problem: Problem) -> str:
     return replace(problem.keys, setting=alone).evidence()
 
 
+def elsewhere_tags(problems: Sequence[Problem], seeds: Sequence[int]) -> dict[str, str]:
+    """Return the tags of the run that tells of a report made in another store, over these seeds."""
+    told = {**report_tags(problems), "kind": _ELSEWHERE, "seeds": ",".join(map(str, seeds))}
+    return {**told, KEY: content_key({"task": _ELSEWHERE, "study": told[REPORTED], "seeds": list(seeds)})}
+
+
+def reports_of(store: Store, study: str) -> list[FoundRun]:
+    """Return every finished report of a study that a store holds, those made elsewhere before all others."""
+    finished = [run for run in reversed(store.search(f"tags.`{REPORTED}` = '{study}'")) if is_finished(run)]
+    return sorted(finished, key=lambda run: run.data.tags["kind"] != _ELSEWHERE)
+
+
+def was_before(report: FoundRun, run: FoundRun) -> bool:
+    """Say whether a report was there before a run began; one made elsewhere always was."""
+    made_elsewhere = report.data.tags["kind"] == _ELSEWHERE
+    return made_elsewhere or bool(report.info.end_time <= run.info.start_time)
+
+
 def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]]:
-    """Return the seeds of every report of the same study that a store holds, the first one first."""
-    same = f"tags.`{REPORTED}` = '{reported_study(problems[0])}'"
-    finished = [run for run in reversed(store.search(same)) if is_finished(run)]
-    return [[int(seed) for seed in run.data.tags["seeds"].split(",")] for run in finished]
+    """Return the seeds of every report of the same study that a store knows of, the first one first."""
+    return [
+        [int(seed) for seed in run.data.tags["seeds"].split(",")]
+        for run in reports_of(store, reported_study(problems[0]))
+    ]
 
 
 def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
@@ -131,10 +159,8 @@ def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding], decl
     rows = [("claim", "statement", "on average", "", "in every case", "p, Holm", "sign agrees")]
     headings, *others = aligned([*rows, *map(_cells, findings)])
     table = markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
-    told = [f"{finding.claim.id} {where_it_holds(finding)}" for finding in findings if _differs(finding)]
-    confidence = {each.average.confidence for each in findings if each.average.low is not None}
-    intervals = f"Intervals have {100 * max(confidence):.3g} % confidence." if confidence else ""
-    judging = " ".join(filter(None, (how_judged(findings), intervals, declared)))
+    told = [f"{each.claim.id} {where_it_holds(each)}" for each in findings if takes_words(each)]
+    judging = " ".join(filter(None, (how_judged(findings), declared)))
     parts = [[table], [judging], told, as_lines(undecided)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -151,8 +177,3 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         f"{finding.num_agreeing} of {finding.num_measured}"
         + (f", {finding.num_missing} missing" if finding.num_missing else ""),
     )
-
-
-def _differs(finding: Finding) -> bool:
-    """Say whether the claim holds in some cases and not in others."""
-    return len({outcome.verdict for outcome in finding.outcomes}) > 1

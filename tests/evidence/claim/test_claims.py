@@ -321,6 +321,35 @@ def test_a_choice_among_seeds_that_were_reported_decides_nothing(claim, studies)
     assert finding.average.low is not None
 
 
+def changing(first, then, since):
+    """A claim at two levels with one statistic up to seed `since`, and another from it on."""
+    return replace(
+        claim_of(1.0, 1.0),
+        statistic=lambda evidence, case: (first if evidence.seed < since else then) + 0.01 * evidence.seed,
+    )
+
+
+def test_what_an_earlier_look_decided_stands_though_later_seeds_leave_it_open():
+    evidences = [study(seed) for seed in range(4)]
+    claim = changing(1.0, -3.0, since=3)
+    (alone,) = evaluate([claim], evidences)
+    assert {alone.verdict, alone.average_verdict} == {"undecided"}
+    (found,) = evaluate([claim], evidences, [[0, 1, 2]])
+    assert (found.verdict, found.average_verdict, found.look.number) == ("supported", "supported", 2)
+    assert {outcome.verdict for outcome in found.outcomes} == {"supported"}
+    assert [each.seeds for each in found.looks] == [(0, 1, 2), (0, 1, 2, 3)]
+    assert found.error == pytest.approx(spent(4))
+    (elsewhere,) = evaluate([claim], evidences, [[0, 1, 7]])
+    assert elsewhere.verdict == "undecided", "what seed 7 said is not there"
+
+
+def test_looks_that_decide_differently_decide_nothing():
+    evidences = [study(seed) for seed in range(12)]
+    (found,) = evaluate([changing(1.0, -9.0, since=3)], evidences, [[0, 1, 2]])
+    assert [each.judgement.verdict for each in found.looks] == ["supported", "refuted"]
+    assert {found.verdict, found.average_verdict, *(each.verdict for each in found.outcomes)} == {"undecided"}
+
+
 def test_on_average_is_a_claim_of_its_own(studies):
     (finding,) = evaluate([claim_of(5.0, -0.4, 1.0)], studies)
     assert (finding.verdict, finding.average_verdict) == ("refuted", "supported")

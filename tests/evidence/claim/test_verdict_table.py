@@ -88,7 +88,7 @@ def test_verdicts_and_the_seeds_that_they_lack_are_told(found):
         ("undecided", "undecided"),
     ]
     near = by_claim["near"]
-    assert near["seeds_needed_most"] == ">200"
+    assert near["seeds_needed_most"] == ">1000"
     assert int(near["seeds_needed_fewest"]) > len(SEEDS)
 
 

@@ -13,6 +13,7 @@ from lth.evidence.claim.wording import (
     on_average,
     shown_p,
     study_command,
+    takes_words,
     weakest_case,
     where_it_holds,
 )
@@ -91,12 +92,47 @@ def test_p_has_two_digits(p, shown):
 def test_the_error_is_said_with_the_look_and_the_wrong_verdicts_to_expect(studies):
     claims = [claim_of(1.0)] * 22
     assert how_judged(evaluate(claims, studies)) == (
-        "Each verdict is wrong with at most 3.75 %; of 22 claims at most 0.82 are to be expected wrong in "
-        "every case, and as many on average."
+        "Each verdict is wrong with at most 3.75 %. Of 22 verdicts in every case at most 0.82 wrong ones are "
+        "to be expected. Intervals have 92.5 % confidence."
     )
-    assert "at most 1.25 %, as this is look 2 at" in how_judged(evaluate(claims, studies, [[0, 1]]))
-    assert "all these seeds are in earlier reports" in how_judged(evaluate(claims, studies, [[0, 1, 2, 3]]))
+    averaged = evaluate([*claims, claim_of(1.0, 1.0)], studies)
+    assert (
+        "Of 23 verdicts in every case at most 0.86 wrong ones are to be expected, of 1 on average 0.038."
+        in (how_judged(averaged))
+    )
+    assert "at most 0.75 %, as this is look 2 at" in how_judged(evaluate(claims, studies, [[5, 6, 7]]))
+    chosen = how_judged(evaluate(claims, studies, [[0, 1, 2, 3]]))
+    assert chosen.startswith("Nothing is decided: all these seeds are in earlier reports")
+    assert "to be expected" not in chosen
     assert "takes two seeds" in how_judged(evaluate(claims, studies[:1]))
+
+
+def test_an_earlier_look_that_stands_is_said_with_the_error_of_all_looks(studies):
+    claims = [claim_of(1.0)] * 22
+    assert how_judged(evaluate(claims, studies, [[0, 1]])).startswith(
+        "Each verdict is wrong with at most 3.75 %: what an earlier look decided stands, and this, look 2, "
+        "adds 1.25 %. Of 22 verdicts in every case at most 0.82 wrong ones are to be expected."
+    )
+    nothing_new = how_judged(evaluate(claims, studies, [[0, 1], [2, 3]]))
+    assert nothing_new.startswith("Nothing new is decided: all these seeds are in earlier reports")
+
+
+def test_what_an_earlier_look_decided_alone_is_named_with_its_seeds(studies):
+    """Seed 2 takes back what seeds 0 and 1 agreed on."""
+    claim = replace(claim_of(1.0, 1.0), statistic=lambda evidence, case: 1 - 3 * (evidence.seed == 2))
+    (found,) = evaluate([claim], studies, [[0, 1]])
+    assert where_it_holds(found) == (
+        "holds at levels 1 and 2 (in every case supported by look 1, over seeds 0,1) "
+        "(on average supported by look 1, over seeds 0,1)"
+    )
+    assert takes_words(found)
+    assert not takes_words(finding(claim_of(1.0, 1.0), studies))
+
+
+def test_cases_that_are_all_undecided_with_means_on_both_sides_take_words(studies):
+    found = finding(claim_of(0.001, -0.001), studies)
+    assert {outcome.verdict for outcome in found.outcomes} == {"undecided"}
+    assert takes_words(found)
 
 
 # What would decide
@@ -170,16 +206,16 @@ def test_one_seed_is_told_to_become_three(studies):
 @pytest.mark.parametrize(
     ("by_case", "reason"),
     [
-        ((1.0, None), "a seed has no value at level 2, which more seeds don't mend"),
+        ((1.0, None), "seeds 0-2 have no value at level 2, which more seeds don't mend"),
         ((), "a study of so few levels has no case of it"),
         ((0.0,), "a mean is on neither side of zero"),
-        ((0.0001,), "to be supported with 80 % power it takes more than 200 seeds"),
+        ((0.0001,), "to be supported with 80 % power it takes more than 1,000 seeds"),
     ],
 )
 def test_what_no_seeds_decide_says_why(by_case, reason, studies):
     remedy = remedies(claim_of(*by_case), studies)[0]
     assert (remedy.reason, remedy.command, remedy.seeds) == (reason, "", ())
-    assert as_lines([remedy]) == ["More seeds do not decide:", f"- T1: {reason}"]
+    assert as_lines([remedy]) == ["No seeds that one study can have decide:", f"- T1: {reason}"]
 
 
 def test_the_command_of_the_fewest_seeds_stands_first_and_each_line_says_how_many_its_claim_takes(studies):

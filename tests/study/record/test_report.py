@@ -64,7 +64,10 @@ def test_a_note_has_a_row_a_claim_with_its_size_on_average_before_its_verdict_in
 
 @pytest.mark.parametrize(("earlier", "number"), [([[0, 1]], 2), ([[0, 1], [4, 5], [0, 1]], 3)])
 def test_a_note_says_which_look_it_is(earlier, number):
-    assert f"this is look {number} at this study" in note(0, 1, 2, earlier=earlier)
+    assert f"what an earlier look decided stands, and this, look {number}, adds" in note(
+        0, 1, 2, earlier=earlier
+    )
+    assert "this is look 2 at this study" in note(0, 1, 2, earlier=[[4, 5]])
 
 
 def test_a_note_of_one_seed_ends_with_the_command_for_three():
