@@ -71,7 +71,7 @@ class Spectrum:
     residuals: np.ndarray  # (k,): ‖A y - θ y‖ of each Ritz pair; an eigenvalue lies within it of θ
     noise: float  # what rounding of the products may have moved an eigenvalue by; bounds are meant up to it
     num_products: int
-    converged: bool  # the bounds were as close as asked
+    converged: bool  # the bounds were as close as asked, before `noise` is added to both
     failure_probability: float = math.nan  # that an upper bound is too low; nan: they rest on an estimate
 
     __repr__ = brief
@@ -250,6 +250,8 @@ def search(
     dimension = basis.matrix.dimension
     if not 1 <= k <= dimension:
         raise InputError(f"k={k} eigenvalues of a matrix of side {dimension}; choose k from 1 to {dimension}")
+    if not tolerance >= 0:
+        raise InputError(f"tolerance={tolerance} is no relative width; give one of at least 0, such as 1e-3")
     limit = 10 * k + 100 if max_products is None else max_products
     if limit < k:
         raise InputError(f"max_products={limit} can't give k={k} eigenvalues; allow at least k")

@@ -234,7 +234,7 @@ def test_a_recurrence_that_ends_beyond_a_full_basis_proves_its_own_largest_value
     assert basis.is_confirming
     basis.prove()
     assert not basis.is_confirming
-    assert basis.proved_outside == pytest.approx(2, rel=1e-12)
+    assert 2 <= basis.proved_outside < 2 + 1e-8, "but for what β, which is rounding, may hide"
 
 
 def test_without_a_start_that_confirms_nothing_is_proved():

@@ -292,6 +292,25 @@ def test_noise_in_the_products_is_in_the_interval(size, seed):
     assert (eigenvalues[:15] <= found.upper + found.noise).all()
 
 
+@pytest.mark.parametrize(("size", "dimension"), [(1e-14, 50), (2e-14, 500)])
+def test_a_small_eigenvalue_above_zeros_is_not_lost_where_the_recurrence_ends(size, dimension):
+    """What it adds to β is smaller than itself, by as much as the start has little of its direction."""
+    diagonal = np.array([1.0, size, *[0.0] * dimension])
+    for seed in range(12):
+        found = search(KrylovBasis(Diagonal(diagonal), seed, 60), 2)
+        assert found.upper[1] + found.noise >= size, seed
+
+
+@pytest.mark.parametrize("dimension", [10_000, 300_000])
+def test_long_double_vectors_are_as_long_as_they_are_taken_for(dimension):
+    leading = [10.0, 5.0, 2.0, 1.0]
+    diagonal = np.concatenate([leading, np.linspace(0.3, -0.1, dimension)])
+    found = search(KrylovBasis(Diagonal(diagonal), 0, 60), 4)
+    assert found.converged
+    assert (found.eigenvalues - found.noise <= leading).all()
+    assert (found.upper + found.noise >= leading).all()
+
+
 def test_no_residual_or_bound_is_finer_than_the_products_resolve():
     """Copies of one eigenvalue end the recurrence at once, with nothing left over."""
     found = leading_spectrum(Diagonal(np.full(50, 3.0), torch.float32), 4, seed=0)
@@ -552,6 +571,14 @@ def test_same_seed_gives_the_same_bits():
 def test_k_outside_the_matrix_raises_and_names_the_range(k):
     with pytest.raises(ValueError, match=f"k={k} .* choose k from 1 to 4"):
         leading_spectrum(Matrix(torch.eye(4, dtype=DOUBLE)), k, seed=0)
+
+
+@pytest.mark.parametrize("tolerance", [-1e-3, float("nan")])
+def test_a_tolerance_that_nothing_meets_is_refused_before_a_product_is_spent(tolerance):
+    matrix = Matrix(torch.eye(5, dtype=DOUBLE))
+    with pytest.raises(InputError, match=f"tolerance={tolerance} .* give one of at least 0, such as 1e-3"):
+        leading_spectrum(matrix, 2, seed=0, tolerance=tolerance)
+    assert matrix.count == 0
 
 
 def test_fewer_products_than_k_raise():
