@@ -51,7 +51,7 @@ from lth.network.weights import Weights
 from lth.plan.place import Place
 from lth.setting.setting import DirectionNorm
 from lth.training.batchnorm import StatisticsEstimator
-from lth.training.evaluate import Evaluation, Evaluator
+from lth.training.evaluate import Evaluator
 from lth.training.objective import Objective, objective_like
 
 Loss: TypeAlias = str | Callable[[Tensor, Tensor], Tensor] | nn.Module | Objective
@@ -98,7 +98,7 @@ class _Site:
         )
 
     @property
-    def evaluate(self) -> Callable[[Weights], Evaluation]:
+    def evaluate(self) -> Evaluator:
         """The loss and the metric at any weights."""
         return Evaluator(self.network, self.examples, objective=self.objective)
 
@@ -219,6 +219,7 @@ def spectrum(
     seed: int = 0,
     tolerance: float = 1e-3,
     max_products: int | None = None,
+    memory_budget: int | None = None,
 ) -> Spectrum:
     """Return the k largest eigenvalues of the Hessian of the mean loss, with bounds.
 
@@ -234,6 +235,8 @@ def spectrum(
         seed: Of the start vectors.
         tolerance: See `leading_spectrum`.
         max_products: See `leading_spectrum`.
+        memory_budget: Bytes that the basis may take, by default 10 GiB, of a GPU at most half; a smaller one is
+            restarted, which takes more products.
 
     Raises:
         ValueError: If model, data, loss and mask do not fit, or the loss has no second derivative.
@@ -248,7 +251,14 @@ def spectrum(
         [12.5]
     """
     operator = _site(model, data, loss, mask, parameters).hessian
-    return leading_spectrum(operator, k, seed=seed, tolerance=tolerance, max_products=max_products)
+    return leading_spectrum(
+        operator,
+        k,
+        seed=seed,
+        tolerance=tolerance,
+        max_products=max_products,
+        memory_budget=memory_budget,
+    )
 
 
 def trace(
@@ -402,10 +412,14 @@ def radii(
             "under direction_norm=filter biases and normalisation stay, and no other weight that may move is "
             "unlike zero; choose direction_norm=plain"
         )
+
+    def moved(flat: torch.Tensor) -> Weights:
+        return Weights(space.unflatten(flat), weights.buffers)
+
     at_point = evaluate(weights).loss
     scale = norm(weights) or 1.0 if direction_norm == "plain" else 1.0
     return basin_radii(
-        lambda flat: evaluate(Weights(space.unflatten(flat), weights.buffers)).loss,
+        lambda flat: evaluate(moved(flat)).loss,
         space.flatten(weights.parameters),
         random_directions(space, weights, directions, direction_norm, seed=seed),
         at_point + margin if cutoff is None else cutoff,
@@ -413,6 +427,7 @@ def radii(
         loss_at_point=at_point,
         smallest=0.05 * scale,
         largest=1e4 * scale,
+        losses=lambda flats: [found.loss for found in evaluate.many(map(moved, flats))],
     )
 
 
@@ -518,7 +533,7 @@ def volume(
         (1.0, True)
     """
     site = _site(model, data, loss, mask, parameters)
-    operator, evaluate = site.hessian, Evaluator(site.network, site.examples, objective=site.objective)
+    operator, evaluate = site.hessian, site.evaluate
     at_point, count = evaluate(site.weights).loss, min(k, operator.dimension)
     basis = KrylovBasis(operator, seed, basis_capacity(operator, count))
     leading = search(basis, count)
@@ -584,7 +599,7 @@ def mass(
         True
     """
     site = _site(model, data, loss, mask, parameters)
-    evaluate = Evaluator(site.network, site.examples, objective=site.objective)
+    evaluate = site.evaluate
     at_point = evaluate(site.weights).loss
     if not math.isfinite(at_point):
         raise InputError(

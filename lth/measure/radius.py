@@ -143,8 +143,10 @@ def basin_radii(
     Radii grow by the factor `growth` from `smallest` until the loss exceeds the cutoff. Below the first that
     does, the loss is looked at again so often that no two radii are further apart than by the factor
     `resolution`: a rise above the cutoff that growth stepped over ends the basin. Brent's method on log r then
-    closes in on the crossing. A loss that is not finite lies outside the basin. A rise narrower than
-    `resolution` may still be jumped, and of several crossings within the last step any may be returned.
+    closes in on the crossing. A loss that is not finite lies outside the basin. May still be jumped: a rise
+    narrower than `resolution`, and one that is over below `smallest`; where the loss at `smallest` is above the
+    cutoff already, one that lies below the first smaller radius, in steps of `growth`, that is inside again. Of
+    several crossings within the last step any may be returned.
 
     Args:
         loss: Of a full-length vector of parameters, (full_dimension,).

@@ -155,7 +155,7 @@ def notation(setting: Setting) -> tuple[tuple[str, str], ...]:
             "log_eig_product",
             f"Σ ln λ over the {analysis.k} largest eigenvalues λ of the Hessian of the training loss "
             f"({said.curvature_unit}). The larger it is, the smaller the volume of the basin; ± is within how "
-            "much it is certain",
+            "much it is certain: but for a chance of 1e-6, and for rounding, whose size is an estimate",
         ),
         (
             "radius",

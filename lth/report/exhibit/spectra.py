@@ -100,7 +100,10 @@ def log_product_rows(comparison: Comparison, evidence: Evidence) -> Table:
 
 
 def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
-    """Return every eigenvalue, a row each, with no chance where its upper bound was an estimate."""
+    """Return every eigenvalue, a row each, with no chance where its upper bound was an estimate.
+
+    It lies between `eigenvalue` less `noise` and `upper_bound` and `noise`.
+    """
     rows: list[tuple[Cell, ...]] = []
     for pair in comparison.pairs(evidence):
         for point in (pair.sharper, pair.flatter):
@@ -113,6 +116,7 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
                     float(value),
                     float(upper),
                     float(residual),
+                    spectrum.noise,
                     None if math.isnan(spectrum.failure_probability) else spectrum.failure_probability,
                     yes_no(spectrum.converged),
                     product,
@@ -128,6 +132,7 @@ def spectra_numbers(comparison: Comparison, evidence: Evidence) -> Table:
         "eigenvalue",
         "upper_bound",
         "residual",
+        "noise",
         "chance_that_bounds_fail",
         "converged",
         "log_eig_product",
