@@ -1,14 +1,16 @@
 """Publishes a finished study: `python -m studies.publish results/<name> <the options of the study>`.
 
-Into the folder go the claims and verdicts (CSV, Markdown, a figure), the figures and tables of the report, and
-`study.json`: the settings, the content keys, the seeds of every report that was made, what computed it, and the
-hours it took; and a model card. Checkpoints stay in the store. Of a folder in `results`, what the claims
-come to in all of them is written anew beside it (`studies.what_holds`).
+Into the folder go the claims and verdicts (CSV, Markdown, a figure), the figures and tables of the report (of
+those that each seed has alone, the first seed's), and `study.json`: the settings, the content keys, the seeds
+of every report that was made, what computed it, and the hours it took; and a model card. Checkpoints stay in
+the store. Of a folder in `results`, what the claims come to in all of them is written anew beside it
+(`studies.what_holds`).
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -17,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from PIL import Image
 
 from lth import __version__
 from lth.command.options import opened_replication, study_options
@@ -31,7 +32,6 @@ from studies.what_holds import RESULTS, what_holds
 
 _COMMIT = "mlflow.source.git.commit"
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "mlflow")
-_COLOURS = 64  # of a picture, which is a quarter as large so, and looks the same
 _LEFT_OUT = {".html", ".md", ".pdf", ".svg"}  # what repeats every picture; `-e report` draws it again
 
 
@@ -62,14 +62,14 @@ def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -
     store = replication.studies[0].store
     fetched.mkdir()
     folder.mkdir()
-    seeds = [study.problem.setting.seed for study in replication.studies]
-    of_one = store.files(run_id, f"seed_{seeds[0]}") if len(seeds) == 1 else []  # has them alone
-    for path in sorted([*store.files(run_id, ""), *of_one]):  # of all seeds; what is below is of each
-        file = store.fetch(run_id, path, str(fetched))
-        if file.suffix == ".png":
-            Image.open(file).convert("RGB").quantize(_COLOURS).save(folder / file.name, optimize=True)
-        elif file.suffix not in _LEFT_OUT:
-            shutil.copy(file, folder)
+    first, *others = [study.problem.setting.seed for study in replication.studies]
+    of_all = {Path(path).name: path for path in store.files(run_id, "")}
+    of_first = {Path(path).name: path for path in store.files(run_id, f"seed_{first}")}
+    alone = {name: path for name, path in of_first.items() if name not in of_all}  # what seeds do not share
+    copied = of_all | {f"seed_{first}_{name}" if others else name: path for name, path in alone.items()}
+    for name, path in sorted(copied.items()):
+        if Path(name).suffix not in _LEFT_OUT:
+            shutil.copy(store.fetch(run_id, path, str(fetched)), folder / name)
     (folder / "claims.md").write_text(f"# {replication.name}\n\n{replication.verdicts(run_id)}\n")
     evidences = [study.evidence() for study in replication.studies]
     content = _study(replication, run_id, evidences)
@@ -94,7 +94,12 @@ def _study(replication: Replication, run_id: str, evidences: list[Evidence]) -> 
         "evidence_keys": {str(study.problem.setting.seed): study.problem.keys.evidence() for study in studies},
         "computed_by": sorted({each[COMPUTED_BY] for each in tags if COMPUTED_BY in each}),
         "commits": sorted({each[_COMMIT] for each in tags if _COMMIT in each}),
-        "versions": {"lth": __version__, **{name: version(name) for name in _PACKAGES}},
+        "system": platform.platform(),
+        "versions": {
+            "lth": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
         "hours_of_seeds": hours,
         "hours_of_all_tasks": sum(known) if len(known) == len(hours) else None,
     }

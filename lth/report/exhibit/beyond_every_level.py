@@ -139,12 +139,13 @@ def _draw(evidences: Sequence[Evidence]) -> Figure:
         for (name, look, places, dodge), values in zip(series, found, strict=True):
             errors = None if error is None else error(evidence, places)
             plot_over_levels(axes, [place.level + dodge for place in places], values, look, name, errors=errors)
+    said = said_of_seeds(evidences, logarithmic=any(each.get_yscale() == "log" for each in figure.axes))
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="outside upper center",
         ncols=4,
         fontsize=SMALL_TEXT_SIZE,
-        title="\n".join(filter(None, (_SIDE_BY_SIDE, said_of_seeds(evidences)))),
+        title="\n".join(filter(None, (_SIDE_BY_SIDE, said))),
         title_fontsize=SMALL_TEXT_SIZE,
     )
     return figure

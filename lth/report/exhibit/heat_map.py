@@ -91,7 +91,7 @@ def _numbers(affinity: Affinity, evidence: Evidence) -> Table:
 
 
 def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
-    """Draw the mean over seeds, and beneath it the standard deviation of several."""
+    """Draw the mean over seeds, and beneath it the standard deviation of several where numbers have room."""
     matrices = np.array([affinity.matrix(evidence) for evidence in evidences])
     matrix, evidence = matrices.mean(axis=0), evidences[0]
     spread = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else None
@@ -100,7 +100,9 @@ def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
     figure = new_figure(TWO_COLUMNS, cell * len(names) + _NAME_INCHES + 0.5)
     axes = figure.add_subplot()
     unit = f" ({affinity.unit})" if affinity.unit else ""
-    over = "" if spread is None else f"\nmean ± standard deviation over {len(matrices)} seeds"
+    written = cell >= _LEAST_CELL_INCHES
+    told = "mean ± standard deviation" if written else "mean"
+    over = "" if spread is None else f"\n{told} over {len(matrices)} seeds"
     head(
         figure,
         f"{affinity.name[:1].upper()}{affinity.name[1:]}{unit} {affinity.of}; baselines are at level "
@@ -110,7 +112,7 @@ def _draw(affinity: Affinity, evidences: Sequence[Evidence]) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
-    if cell >= _LEAST_CELL_INCHES:
+    if written:
         _write_numbers(axes, affinity, image, matrix, spread)
     bar = figure.colorbar(image, ax=axes, shrink=0.7)
     bar.set_label(f"{affinity.name}{unit}", fontsize=TEXT_SIZE)

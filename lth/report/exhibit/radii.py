@@ -144,7 +144,7 @@ def draw_panels(
                 plot_radii(axes, of_seeds[0], points[point], _label(of_seeds[0], point), size=3.2)
         cutoffs = [radii.cutoff for radii in next(iter(found.values()))]  # which all points of a panel share
         upto = " to ".join(dict.fromkeys(f"{cutoff:.3g}" for cutoff in (min(cutoffs), max(cutoffs))))
-        legend_above(axes, f"level {level}, up to {terms().of_loss(upto)};\n{UNITS[norm]}")
+        legend_above(axes, f"level {level}, loss up to {terms().of_loss(upto)};\n{UNITS[norm]}")
     explain_seeds(figure, evidences)
     return figure
 

@@ -22,7 +22,8 @@ from lth.report.figure.style import head
 
 _ALPHA = 0.025  # at each end of an interval
 _REACH = 1.0  # times what all seeds of a curve span: how far beyond them an interval is drawn
-_SEED_STYLE: Mapping[str, Any] = {"linewidth": 0.8, "alpha": 0.55}
+_SEED_WIDTH, _SEED_OPACITY = 0.8, 0.55
+_FEW = 5  # seeds; of more each is fainter, so that together they are as dark
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def draw_bars(
     """
     found, low, high = drawn_middle(values, logarithmic=axes.get_yscale() == "log")
     dots: Mapping[str, Any] = {"linestyle": "none", "marker": ".", "markersize": 3}
-    style = _SEED_STYLE if line and len(x) > 1 else dots
+    style = _seed_style(values) if line and len(x) > 1 else dots
     for row in values:
         axes.plot(x, _finite(row), color=look.colour, label="_seed", **style)
     axes.errorbar(
@@ -131,7 +132,7 @@ def draw_band(
     """
     found, low, high = drawn_middle(values, logarithmic=axes.get_yscale() == "log")
     for row in values:
-        axes.plot(x, _finite(row), color=look.colour, label="_seed", **_SEED_STYLE)
+        axes.plot(x, _finite(row), color=look.colour, label="_seed", **_seed_style(values))
     axes.fill_between(x, low, high, color=look.colour, alpha=0.15, linewidth=0, label="_interval")
     marker = look.marker if size else ""
     axes.plot(x, found.mean, color=look.colour, marker=marker, markersize=size, linewidth=1.4, label=label)
@@ -139,15 +140,20 @@ def draw_band(
 
 def explain_seeds(figure: Figure, seeds: Sequence[object]) -> None:
     """Say in a figure's title what is drawn of several seeds; nothing of one."""
-    if said := said_of_seeds(seeds):
+    if said := said_of_seeds(seeds, logarithmic=any(axes.get_yscale() == "log" for axes in figure.axes)):
         head(figure, "\n".join(filter(None, (figure.get_suptitle(), said))))
 
 
-def said_of_seeds(seeds: Sequence[object]) -> str:
-    """Return what is drawn of several seeds; nothing of one."""
+def said_of_seeds(seeds: Sequence[object], *, logarithmic: bool = False) -> str:
+    """Return what is drawn of several seeds, on axes of which some are logarithmic; nothing of one."""
     if len(seeds) == 1:
         return ""
-    return f"{len(seeds)} seeds: each thin, their mean, and its t interval of 95 % (cut where it runs off)"
+    mean = "mean (geometric on logarithmic axes)" if logarithmic else "mean"
+    return f"{len(seeds)} seeds: each thin, their {mean}, and its t interval of 95 % (cut where it runs off)"
+
+
+def _seed_style(seeds: Sequence[object] | np.ndarray) -> Mapping[str, Any]:
+    return {"linewidth": _SEED_WIDTH, "alpha": _SEED_OPACITY * min(1.0, math.sqrt(_FEW / len(seeds)))}
 
 
 def drawn_middle(values: np.ndarray, *, logarithmic: bool) -> tuple[Middle, np.ndarray, np.ndarray]:
