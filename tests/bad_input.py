@@ -294,6 +294,7 @@ NETWORKS = [
 # Refused where the level or the measurement is known, with status 1 and nothing trained.
 LATE = [
     BadInput("analyze", ("--level=1", "--k=1000"), "k=1000 exceeds the 49 dimensions of level 1"),
+    BadInput("study", ("--basis_gib=1e-9",), "of a study basis_gib"),
     BadInput("analyze", ("--level=1", "--hessian_examples=1000"), "hessian_examples=1000: 1000 examples were"),
     BadInput("imp_level", ("--level=4", "--prune_fraction=0.9"), "leaves none after"),
     BadInput("imp_level", ("--level=1", "--prune_fraction=1e-9"), "prunes none of the 48 weights left"),

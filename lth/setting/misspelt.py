@@ -50,6 +50,7 @@ _OTHER_WORDS = {
     "seeds": "numseeds nseeds replicates replicate nreplicates repeats runs numruns trials",
     "seed": "randomseed rng rngseed manualseed globalseed randomstate",
     "k": "eigenvalues numeigenvalues neigenvalues neigs numeigs topk topn topeigenvalues numeigenthings",
+    "basis_gib": "memory memorybudget basismemory krylovmemory",
     "trace_probes": "probes hutchinsonprobes hutchinsonsamples tracesamples",
     "density_steps": "lanczossteps lanczositerations",
     "hessian_examples": "hessianbatchsize hessiansamples hessianimages curvatureexamples",

@@ -512,6 +512,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         bounds=_at_least(1),
     ),
     Parameter(
+        "basis_gib",
+        "analysis",
+        reader.number,
+        "Memory for the basis of a spectrum, in GiB (of a GPU at most half); less of it takes more products.",
+        decides=("spectra", "matched", "subspaces", "parts", "forecast", "volume", "layers"),
+        default=10.0,
+        bounds=_POSITIVE,
+        since=_NEXT,
+    ),
+    Parameter(
         "second_k",
         "analysis",
         reader.number,

@@ -150,6 +150,7 @@ class AnalysisSetting(Stage, stage="analysis"):
     """How finely the geometry of a solution is measured."""
 
     k: int = field(default_factory=default_of("k"))
+    basis_gib: float = field(default_factory=default_of("basis_gib"))
     second_k: float = field(default_factory=default_of("second_k"))
     trace_probes: int = field(default_factory=default_of("trace_probes"))
     density_probes: int = field(default_factory=default_of("density_probes"))

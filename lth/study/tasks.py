@@ -12,6 +12,7 @@ from torch import Tensor
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
+from lth.measure.curvature.spectrum import budget_on
 from lth.measure.kind.take import kind_of, numbers
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
@@ -284,9 +285,15 @@ class TaskWorker:
     @cached_property
     def _surveyor(self) -> Surveyor:
         problem = self._problem
-        amount, seed = problem.setting.analysis.hessian_examples, problem.setting.seed
+        analysis, seed = problem.setting.analysis, problem.setting.seed
         return Surveyor(
-            problem.network, problem.data, amount, seed, problem.others, objective=problem.objective
+            problem.network,
+            problem.data,
+            analysis.hessian_examples,
+            seed,
+            problem.others,
+            memory_budget=budget_on(problem.devices[0], analysis.basis_gib),
+            objective=problem.objective,
         )
 
     def _trajectory(self, place: Place) -> KeptWeights:

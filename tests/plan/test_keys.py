@@ -42,6 +42,7 @@ OTHERWISE = {
     "scope": "layer",
     "prune_layers": "-last",
     "k": "3",
+    "basis_gib": "5.0",
     "second_k": "0.3",
     "vectors": "on",
     "trace_probes": "3",

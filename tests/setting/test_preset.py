@@ -79,6 +79,7 @@ def test_changes_name_what_decides_the_weights_and_nothing_else():
 
 OTHERWISE = {
     "k": 3,
+    "basis_gib": 5.0,
     "second_k": 0.3,
     "trace_probes": 3,
     "density_probes": 3,

@@ -57,6 +57,7 @@ SETTINGS = st.builds(
     analysis=st.builds(
         AnalysisSetting,
         k=st.integers(1, 1000),
+        basis_gib=POSITIVE,
         second_k=st.floats(0, 1, exclude_min=True, exclude_max=True),
         trace_probes=st.integers(2, 1000),
         density_probes=st.integers(2, 1000),
@@ -224,6 +225,7 @@ def test_the_second_cut_is_a_share_of_k_and_at_least_one(k, share, cut):
 
 
 NEW = (
+    "basis_gib",
     "second_k",
     "trace_probes",
     "density_probes",
@@ -281,6 +283,7 @@ def test_a_setting_of_the_version_before_is_read_with_defaults_for_what_it_did_n
 @pytest.mark.parametrize("name", NEW)
 def test_what_is_written_counts_and_only_what_is_missing_takes_its_default(name):
     others = {
+        "basis_gib": "5.0",
         "second_k": "0.25",
         "trace_probes": "7",
         "density_probes": "7",

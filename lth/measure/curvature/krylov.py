@@ -602,7 +602,8 @@ class _Vectors:
             size = rows * self._dimension * self._dtype.itemsize / 2**30
             raise InputError(
                 f"a basis of {self._size} vectors finds no memory on {self._device} for {rows} more, "
-                f"{size:.3g} GiB; lower memory_budget, so that it is restarted before, or k"
+                f"{size:.3g} GiB; lower memory_budget (of a study basis_gib), so that it is restarted "
+                "before, or k"
             ) from error
 
     def _used(self) -> Iterable[Tensor]:

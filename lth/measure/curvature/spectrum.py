@@ -54,7 +54,6 @@ _KEPT = 2 / 3  # of the room besides k: what a restart keeps. 1/3, 1/2 and 4/5 t
 _LEAST_GROWN = 16  # vectors between two restarts, so that the last of them tell what is outside
 _STARTS = 16  # at most: each keeps a vector in float64
 _MARGIN = 0.8  # of the tolerance: what is estimated is to be better, for the proof to succeed
-_MEMORY_BUDGET = 10 * 2**30  # bytes: 182 vectors of VGG-16
 _ROOM = 50  # vectors besides k, at least, that thick restarts need to go on
 
 
@@ -177,18 +176,19 @@ def leading_spectrum(
     return search(basis, k, tolerance=tolerance, max_products=max_products, label=label)
 
 
-def budget_on(device: torch.device) -> int:
-    """Return how many bytes a basis may take on a device: 10 GiB, of a GPU no more than half.
+def budget_on(device: torch.device, gib: float = 10.0) -> int:
+    """Return how many bytes a basis may take on a device: so many GiB, of a GPU no more than half.
 
-    It depends on nothing but the device, as rounding depends on when a basis is restarted.
+    It depends on nothing else, as rounding depends on when a basis is restarted.
 
     Example:
-        >>> budget_on(torch.device("cpu")) / 2**30
+        >>> budget_on(torch.device("cpu")) / 2**30  # 182 vectors of VGG-16
         10.0
     """
+    budget = int(gib * 2**30)
     if device.type != "cuda":
-        return _MEMORY_BUDGET
-    return min(_MEMORY_BUDGET, torch.cuda.get_device_properties(device).total_memory // 2)
+        return budget
+    return min(budget, torch.cuda.get_device_properties(device).total_memory // 2)
 
 
 def basis_capacity(matrix: SymmetricOperator, k: int, memory_budget: int | None = None) -> int:
@@ -210,15 +210,35 @@ def basis_capacity(matrix: SymmetricOperator, k: int, memory_budget: int | None 
         >>> basis_capacity(MatrixOperator(torch.eye(5)), k=3)  # no more than the dimension
         5
     """
-    size = matrix.dimension * matrix.dtype.itemsize
     memory_budget = budget_on(matrix.device) if memory_budget is None else memory_budget
-    needed = min(matrix.dimension, k + _ROOM)
+    return vectors_in(memory_budget, matrix.dimension, matrix.dtype.itemsize, k)
+
+
+def vectors_in(memory_budget: int, dimension: int, itemsize: int, k: int) -> int:
+    """Return how many vectors of a space fit into so many bytes, at most its dimension.
+
+    Args:
+        memory_budget: Bytes.
+        dimension: Of the space.
+        itemsize: Bytes of a number.
+        k: Eigenvalues to be found in it; a basis that does not hold the whole space is to hold k + 50 vectors.
+
+    Raises:
+        InputError: If it can't.
+
+    Example:
+        >>> vectors_in(2**20, dimension=1000, itemsize=4, k=100)
+        262
+    """
+    size = dimension * itemsize
+    needed = min(dimension, k + _ROOM)
     if needed * size > memory_budget:
         raise InputError(
             f"k={k} needs a basis of {needed} vectors of {size / 2**20:.3g} MiB, {needed * size / 2**30:.3g} "
-            f"GiB, and memory_budget is {memory_budget / 2**30:.3g} GiB; lower k, or raise memory_budget"
+            f"GiB, and may take {memory_budget / 2**30:.3g} GiB; lower k, or raise memory_budget (of a study "
+            "basis_gib; of a GPU no more than half is taken)"
         )
-    return min(matrix.dimension, memory_budget // size)
+    return min(dimension, memory_budget // size)
 
 
 def search(
