@@ -18,7 +18,7 @@ study=(
 )
 seeds=${SEEDS:-$all}
 # Seeds 0 to 3 were reported in a store that is gone, under three and then under four of them: two looks before this one.
-"$PYTHON" -m entrypoints.study --seeds=$all "${study[@]}" --declare=only --reported="0-2;0-3"
+"$PYTHON" -m entrypoints.study --seeds=$all "${study[@]}" --declare=only --reported=0-2+0-3
 study+=(--matched_loss=on) # its claims came after the declaration, and the report says so
 "$PYTHON" -m entrypoints.study --seeds="$seeds" "${study[@]}"
 "$PYTHON" -m studies.publish results/digits --seeds="$seeds" "${study[@]}"

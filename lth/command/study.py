@@ -18,6 +18,7 @@ from lth.command.options import (
     told_as,
 )
 from lth.command.workers import Table
+from lth.errors import InputError
 from lth.setting.seeds import parse_seeds
 
 
@@ -34,7 +35,7 @@ from lth.setting.seeds import parse_seeds
 @click.option(
     "--reported",
     default=None,
-    help="Seeds of this study's reports in another store, such as 0-2;0-4: they count as looks. [none]",
+    help="Seeds of this study's reports in another store, such as 0-2+0-4: they count as looks.",
 )
 @click.option(
     "--figures",
@@ -58,9 +59,11 @@ def main(
         from lth.report.part import parse_figures  # here, so that --help answers at once
 
         exhibits = None if figures is None else parse_figures(figures)
-        looks = [] if reported is None else [list(map(int, parse_seeds(each))) for each in reported.split(";")]
+        looks = [] if reported is None else _reports(reported)
     if exhibits is not None and (only_plans or declare is not None):
         raise click.UsageError("figures does less than a study; leave plan and declare out")
+    if looks and (only_plans or exhibits is not None):
+        raise click.UsageError("reported counts looks at a study, and no claim is judged here; leave it out")
     table = Table()
     with opened_replication(options, seeds, say=table.say) as replication:
         if only_plans:
@@ -81,6 +84,17 @@ def main(
         finally:
             table.close()
         tell_report(replication, run_id)
+
+
+def _reports(written: str) -> list[list[int]]:
+    """Read the seeds of several reports, of two or more seeds each: fewer decide nothing."""
+    try:
+        reports = [list(map(int, parse_seeds(each))) for each in written.split("+")]
+    except InputError as error:
+        raise InputError(f"reported={written!r}: {error}") from error
+    if any(len(seeds) < 2 for seeds in reports):
+        raise InputError(f"reported={written!r} has a report over one seed, which is no look; leave it out")
+    return reports
 
 
 if __name__ == "__main__":

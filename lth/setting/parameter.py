@@ -518,7 +518,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Memory for the basis of a spectrum, in GiB (of a GPU at most half); less of it takes more products.",
         decides=("spectra", "matched", "subspaces", "parts", "forecast", "volume", "layers"),
         default=10.0,
-        bounds=_POSITIVE,
+        bounds=Bounds(lambda gib: 0 < gib <= 2**20, "a positive number of GiB, at most a million"),
         since=_NEXT,
     ),
     Parameter(

@@ -45,7 +45,9 @@ from lth.study.record.report import (
     report_name,
     report_tags,
     report_title,
+    reports_elsewhere,
 )
+from lth.study.record.solution import study_name
 from lth.study.study import Study
 from lth.tracking.registry import register
 from lth.tracking.run import RunLog
@@ -186,13 +188,15 @@ class Replication:
             reports: The seeds of each, the first one first.
         """
         problems = [study.problem for study in self.studies]
+        for study in self.studies:
+            study.check()
+        known = list(map(set, earlier_reports(self._store, problems)))
         for seeds in reports:
-            tags = elsewhere_tags(problems, seeds)
-            if self._store.find(tags[KEY]) is None:
-                with self._store.open(f"{self.name} · made elsewhere over seeds {written_seeds(seeds)}", tags):
-                    self._say(
-                        f"counted as a look at this study: seeds {written_seeds(seeds)}, reported elsewhere"
-                    )
+            if set(seeds) not in known:
+                over = f"seeds {written_seeds(seeds)}, reported elsewhere"
+                name = f"{study_name(problems[0], '')} · {over}"
+                with self._store.open(name, elsewhere_tags(problems, seeds)):
+                    self._say(f"counted as a look at this study: {over}")
 
     def complete(self, manner: Manner = ALONE) -> str:
         """Complete every study, and report on them; what is finished is found.
@@ -450,10 +454,13 @@ class Replication:
         return {**report_tags([study.problem for study in self.studies]), KEY: task.key}
 
     def _key(self) -> str:
+        problems = [study.problem for study in self.studies]
+        told = reports_elsewhere(self._store, problems)  # without any the key is that of before
         return content_key(
             {
                 "task": "report",
                 "report_version": REPORT_VERSION,
-                "evidence": [study.problem.keys.evidence() for study in self.studies],
+                "evidence": [problem.keys.evidence() for problem in problems],
+                **({"reported elsewhere": told} if told else {}),
             }
         )

@@ -21,9 +21,6 @@ from lth.errors import InputError
 from lth.evidence.evidence import Attained, Evidence, Read
 from lth.evidence.summary import LevelRow
 from lth.evidence.table import Table
-from lth.measure.curvature.spectrum import budget_on, vectors_in
-from lth.network.space import LevelSpace
-from lth.network.weights import Weights
 from lth.plan.jobs import (
     MEASURES,
     CurvatureJob,
@@ -60,12 +57,11 @@ from lth.study.record.solution import study_name
 from lth.study.results import StudyResults
 from lth.study.runs import StudyRuns, origin_of
 from lth.study.scheduler import Scheduler, UnfinishedError
-from lth.study.tasks import TaskWorker
+from lth.study.tasks import TaskWorker, check_basis
 from lth.study.unsent import UNSENT
 from lth.tracking.store import FoundRun, Store, is_finished
 
 KEEP_EVERY = 30.0  # seconds
-_FLOAT32_BYTES = 4
 
 
 class Study:
@@ -270,17 +266,12 @@ class Study:
         last, analysis = self.problem.setting.pruning.levels, self.problem.setting.analysis
         check_measurable(self.problem)
         check_level(self.problem, last, analysis.k)
-        self._check_basis_fits()
+        check_basis(self.problem)
         check_next_larger(self.problem, last)
         check_paths_kept(self.problem)
         if "layers" in analysis.beyond:
             check_layers(self.problem)
         study_jobs(last, analysis)
-
-    def _check_basis_fits(self) -> None:
-        problem, analysis = self.problem, self.problem.setting.analysis
-        dimension = LevelSpace(problem.dense, Weights.of(problem.network)).dimension
-        vectors_in(budget_on(problem.devices[0], analysis.basis_gib), dimension, _FLOAT32_BYTES, analysis.k)
 
     def evidence(self) -> Evidence:
         """Load everything the study found; nothing is computed.

@@ -7,15 +7,18 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from lth.errors import InputError
 from lth.evidence.caveat import caveats
 from lth.evidence.evidence import Attained, Evidence
-from lth.measure.curvature.spectrum import budget_on
+from lth.measure.curvature.spectrum import budget_on, vectors_in
 from lth.measure.kind.take import kind_of, numbers
 from lth.measure.progress_file import measured_by
 from lth.measure.surveyor import Surveyor
+from lth.network.space import LevelSpace
+from lth.network.weights import Weights
 from lth.plan.jobs import CurvatureJob, Job
 from lth.plan.place import Beside, DenseState, OtherDense, Place, Point
 from lth.plan.tasks import Analysis, ReportNode, Summary, Task
@@ -54,6 +57,20 @@ from lth.training.train import TrainingState
 _COUNTED = ("spectra", "matched", "subspaces", "parts", "forecast", "volume")  # measures of k eigenvalues
 _OF_WEIGHTS = ("distances", "subspaces", "path")  # that need no network
 _MOST_HELD = 2**30  # bytes of solutions in memory, beside the one that is used
+
+
+def check_basis(problem: Problem) -> None:
+    """Check that the basis of a spectrum has the memory that it takes, before anything is trained for it.
+
+    It is asked of the dense network, whose vectors are the longest, and of no device: a smaller GPU may be
+    where what is stored is looked at.
+
+    Raises:
+        InputError: If it has not.
+    """
+    dimension = LevelSpace(problem.dense, Weights.of(problem.network)).dimension
+    analysis = problem.setting.analysis
+    vectors_in(int(analysis.basis_gib * 2**30), dimension, torch.float32.itemsize, analysis.k)
 
 
 class TaskWorker:
@@ -107,6 +124,8 @@ class TaskWorker:
             check_measurable(problem)
             counted = problem.setting.analysis.k if place.measure in _COUNTED else 0
             check_level(problem, place.level, counted)
+            if counted:
+                check_basis(problem)
             if place.measure == "layers":
                 check_layers(problem)
             if place.measure not in _OF_WEIGHTS:

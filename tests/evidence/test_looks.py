@@ -32,8 +32,8 @@ def test_a_study_that_is_looked_at_once_keeps_most_of_alpha():
         ([[0], [1], []], [0, 1], Look(1, 0, 2)),  # one seed decides nothing
         ([[0, 1]], [0], Look(2, 2, 2)),
         ([[0, 1, 2, 3]], [1, 3], Look(2, 4, 4)),
-        ([[0]], [1, 2, 3], Look(1, 1, 4)),  # leaves out one that was seen alone, and chose none of the others
-        ([[0], [1], [2], [3], [4]], [3, 4, 5], Look(1, 5, 6)),
+        ([[0]], [1, 2, 3], Look(1, 0, 3)),  # leaves out one that was seen alone, and chose none of the others
+        ([[0], [1], [2], [3], [4]], [3, 4, 5], Look(1, 0, 0)),
     ],
 )
 def test_a_look_is_a_report_with_another_set_of_seeds_that_could_decide(earlier, seeds, look):
@@ -49,6 +49,15 @@ def test_a_choice_among_seeds_that_were_each_reported_alone_has_no_error_to_spen
     alone = [[seed] for seed in range(10)]
     assert look_at(alone, [3, 5, 7]).error == 0
     assert look_at(alone, range(10)) == look_at([], range(10)), "all of them is no choice"
+    assert look_at(alone, range(8, 12)).error == 0
+    assert [look_at(alone, seeds).alone for seeds in (range(10), range(8, 12), range(20, 30))] == [10, 2, 0]
+
+
+@pytest.mark.parametrize("seeds", [[3, 4, 5, 10], [0, 10, 11, 12], range(1, 15)])
+def test_new_seeds_beside_a_choice_among_those_seen_leave_no_error_to_spend(seeds):
+    assert look_at([range(10)], seeds).error == 0
+    assert look_at([range(10)], [10, 11]).error > 0, "others alone are no choice"
+    assert look_at([range(10)], range(15)).error > 0, "nor are all of them and more"
 
 
 def test_the_looks_that_stand_are_those_before_it_over_some_of_its_seeds():

@@ -57,7 +57,7 @@ SETTINGS = st.builds(
     analysis=st.builds(
         AnalysisSetting,
         k=st.integers(1, 1000),
-        basis_gib=POSITIVE,
+        basis_gib=st.floats(0.01, 1e4),
         second_k=st.floats(0, 1, exclude_min=True, exclude_max=True),
         trace_probes=st.integers(2, 1000),
         density_probes=st.integers(2, 1000),

@@ -94,9 +94,19 @@ def test_reports_made_elsewhere_are_the_first_looks_at_a_study_and_count_once(tr
 
 
 def test_reports_elsewhere_are_given_as_their_seeds(tracking):
-    result = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only", "--reported=0-2;0,4"])
+    result = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only", "--reported=0-2+0,4"])
     assert result.exit_code == 0, result.output
     assert earlier_reports(Store(), [make_study().problem]) == [[0, 1, 2], [0, 4]]
-    refused = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--declare=only", "--reported=0-2;"])
-    assert refused.exit_code != 0
-    assert "are not whole numbers" in refused.output
+    for reported, said in (("0-2+", "reported='0-2+': seeds='' are not whole"), ("0-2+3", "over one seed")):
+        refused = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", f"--reported={reported}"])
+        assert refused.exit_code != 0
+        assert said in " ".join(refused.output.split())
+    planned = CliRunner().invoke(study.main, [*OPTIONS, "--seeds=0,1", "--plan=true", "--reported=0-2"])
+    assert "no claim is judged here" in " ".join(planned.output.split())
+
+
+def test_a_report_that_was_drawn_is_drawn_anew_once_an_earlier_one_is_told_of(tracking):
+    replication = Replication([make_study(seed=seed) for seed in "01"], print)
+    key = replication.task().key
+    replication.count_reports([[0, 2]])
+    assert replication.task().key != key

@@ -51,6 +51,11 @@ class Finding:
         return math.fsum(each.look.error for each in self.looks)
 
     @property
+    def is_decidable(self) -> bool:
+        """Whether a case could be tested in one of these looks."""
+        return any(each.judgement.p is not None for each in self.looks)
+
+    @property
     def verdict(self) -> Verdict:
         """Whether the claim holds in every case: the rule is that of `lth.evidence.rule`."""
         return agreed(each.judgement.verdict for each in self.looks)
@@ -244,7 +249,7 @@ def families(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], ...]:
 
 def expected_errors(findings: Sequence[Finding]) -> float:
     """Return how many wrong verdicts to expect among the findings, at most: the error of each that can be."""
-    return sum(finding.error for finding in findings if finding.judgement.p is not None)
+    return sum(finding.error for finding in findings if finding.is_decidable)
 
 
 def as_table(findings: Sequence[Finding]) -> Table:

@@ -83,7 +83,7 @@ def on_average(finding: Finding) -> str:
 
 def how_judged(findings: Sequence[Finding]) -> str:
     """Return with what error the claims are judged, at which look, and how many wrong verdicts to expect."""
-    decidable = [finding for finding in findings if finding.judgement.p is not None]
+    decidable = [finding for finding in findings if finding.is_decidable]
     if not decidable:
         if any(len(finding.seeds) > 1 for finding in findings):
             return "Nothing can be tested: in every case a seed has no value."
@@ -91,6 +91,9 @@ def how_judged(findings: Sequence[Finding]) -> str:
     parts = [_error_of(decidable[0])]
     if decidable[0].error:
         parts.append(_errors_to_expect(decidable))
+    if (alone := decidable[0].look.alone) > 1:
+        one_by_one = f"{alone} of these seeds were reported one by one before"
+        parts.append(f"{one_by_one}; the error holds if their number was fixed then.")
     confidence = {each.average.confidence for each in decidable if each.average.low is not None}
     if confidence:
         parts.append(f"Intervals have {100 * max(confidence):.3g} % confidence.")
@@ -100,13 +103,16 @@ def how_judged(findings: Sequence[Finding]) -> str:
 def _error_of(finding: Finding) -> str:
     """Return with what error its verdicts are made, at which look."""
     look, stands = finding.look, "what an earlier look decided stands"
+    before = any(each.look.error for each in finding.earlier)
     if look.error == 0:
-        seen = "all these seeds are in earlier reports, and one could choose among them"
-        return (
-            f"Nothing new is decided: {seen}; {stands}." if finding.earlier else f"Nothing is decided: {seen}."
+        why = (
+            "all these seeds are in earlier reports, and one could choose among them"
+            if look.fresh == 0
+            else "of the seeds that were reported before some are left out, and the others may be a choice"
         )
+        return f"Nothing new is decided: {why}; {stands}." if before else f"Nothing is decided: {why}."
     share = f"{100 * look.error:.3g} %"
-    if finding.earlier:
+    if before:
         whole = f"{100 * finding.error:.3g} %"
         return (
             f"Each verdict is wrong with at most {whole}: {stands}, and this, look {look.number}, adds {share}."
@@ -233,12 +239,15 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     if len(finding.seeds) < 2:
         count = max(_FIRST_SEEDS, len(known := finding.look.known | set(finding.seeds)))
         return _with_seeds(by("one seed has no spread; three show how many it takes"), count, known, evidences)
+    said = {each.own_average_verdict if on_average else each.judgement.verdict for each in finding.looks}
+    if said != {"undecided"}:
+        return by("looks at it disagree, which more seeds don't mend")
     needed = finding.average_needed if on_average else finding.needed
     side = finding.average_leaning if on_average else finding.leaning
     if needed is None:
         return by("a mean is on neither side of zero")
     alone = finding.average_needed_alone if on_average else finding.needed_alone
-    afresh = "" if alone is None else f"; {alone} others would do in an experiment of their own"
+    afresh = "" if alone is None else f"; {alone} others would do in an experiment with an error of its own"
     if needed.expected is None:
         least = "" if needed.fewest is None else f", at least {needed.fewest}"
         return by(f"to be {side} with {_POWER} power it takes more than {MOST_SEEDS:,} seeds{least}{afresh}")

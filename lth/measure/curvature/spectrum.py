@@ -235,8 +235,8 @@ def vectors_in(memory_budget: int, dimension: int, itemsize: int, k: int) -> int
     if needed * size > memory_budget:
         raise InputError(
             f"k={k} needs a basis of {needed} vectors of {size / 2**20:.3g} MiB, {needed * size / 2**30:.3g} "
-            f"GiB, and may take {memory_budget / 2**30:.3g} GiB; lower k, or raise memory_budget (of a study "
-            "basis_gib; of a GPU no more than half is taken)"
+            f"GiB, and {memory_budget / 2**30:.3g} GiB are allowed; lower k, or raise memory_budget (of a "
+            "study basis_gib), of which a GPU gives no more than half its memory"
         )
     return min(dimension, memory_budget // size)
 

@@ -117,6 +117,13 @@ def earlier_reports(store: Store, problems: Sequence[Problem]) -> list[list[int]
     ]
 
 
+def reports_elsewhere(store: Store, problems: Sequence[Problem]) -> list[list[int]]:
+    """Return the seeds of those of them that were made in another store."""
+    of_study = f"tags.`{REPORTED}` = '{reported_study(problems[0])}' and tags.kind = '{_ELSEWHERE}'"
+    told = [run.data.tags["seeds"] for run in store.search(of_study) if is_finished(run)]
+    return sorted([int(seed) for seed in seeds.split(",")] for seeds in told)
+
+
 def log_report(run: RunLog, report: Report, problems: Sequence[Problem]) -> None:
     """Log every file of a report, `claims.csv` among them, and the verdicts as a table in the description."""
     log_setting(run, problems[0], None, one_seed=len(problems) == 1)

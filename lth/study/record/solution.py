@@ -18,6 +18,7 @@ from lth.evidence.summary import LevelRow, markdown_table
 from lth.evidence.table import Table
 from lth.inputs import mapped
 from lth.network.parts import FROZEN, PRUNABLE, counts_of, parts
+from lth.plan.keys import entering
 from lth.plan.place import Place
 from lth.report.figure.mask import LayerShares, draw_mask
 from lth.report.figure.trajectory import draw_trajectory
@@ -67,7 +68,8 @@ def study_name(problem: Problem, origin: str) -> str:
 
 def measuring(problem: Problem) -> str:
     """Return how finely a study measures what its trends show, in the spelling a user would type it."""
-    shown = spelled(problem.setting, "spectra", "radii", "lines", "analysis")
+    # As in keys: what younger parameters say only where it is not what was done before them.
+    shown = entering(spelled(problem.setting, "spectra", "radii", "lines", "analysis"))
     deciding = [name for name in shown if BY_NAME[name].stage == "analysis" and name != _KEPT_BESIDES]
     return " ".join(f"{name}={shown[name]}" for name in deciding)
 

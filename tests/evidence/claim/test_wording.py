@@ -117,6 +117,33 @@ def test_an_earlier_look_that_stands_is_said_with_the_error_of_all_looks(studies
     assert nothing_new.startswith("Nothing new is decided: all these seeds are in earlier reports")
 
 
+def test_a_look_that_may_be_a_choice_among_seeds_seen_says_so(studies):
+    left_out = how_judged(evaluate([claim_of(1.0)], studies, [[0, 1, 7]]))
+    assert left_out.startswith("Nothing is decided: of the seeds that were reported before some are left out")
+    one_by_one = how_judged(evaluate([claim_of(1.0)], studies, [[0], [1]]))
+    assert "2 of these seeds were reported one by one before; the error holds if" in one_by_one
+    assert "one by one" not in how_judged(evaluate([claim_of(1.0)], studies, [[0]]))
+
+
+def test_a_verdict_that_stands_is_told_with_its_error_where_a_later_seed_has_no_value(studies):
+    claim = replace(claim_of(1.0), statistic=lambda evidence, case: None if evidence.seed == 2 else 1.0)
+    found = evaluate([claim], studies, [[0, 1]])
+    assert found[0].verdict == "supported"
+    assert how_judged(found).startswith(
+        "Each verdict is wrong with at most 3.75 %: what an earlier look decided"
+    )
+
+
+def test_looks_that_disagree_are_not_told_to_take_more_seeds():
+    evidences = [made_evidence(seed) for seed in range(12)]
+    claim = replace(
+        claim_of(1.0), statistic=lambda evidence, case: (1 if evidence.seed < 3 else -9) + evidence.seed / 99
+    )
+    found = evaluate([claim], evidences, [[0, 1, 2]])
+    (remedy,) = deciding(found, evidences)
+    assert (remedy.reason, remedy.command) == ("looks at it disagree, which more seeds don't mend", "")
+
+
 def test_what_an_earlier_look_decided_alone_is_named_with_its_seeds(studies):
     """Seed 2 takes back what seeds 0 and 1 agreed on."""
     claim = replace(claim_of(1.0, 1.0), statistic=lambda evidence, case: 1 - 3 * (evidence.seed == 2))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from made_evidence import K, made_evidence, with_results
 from matplotlib.figure import Figure
+from tiny_problem import make_study
 
 from lth.evidence.evidence import Evidence
 from lth.plan.jobs import successive_line
 from lth.plan.place import Place, Point
-from lth.study.record.solution import log_analysis
+from lth.study.record.solution import log_analysis, measuring
 
 SOLUTION = Point.at(Place.imp(2))
 
@@ -103,3 +104,10 @@ def test_a_line_that_is_not_finite_is_a_result():
     assert "landscape/barrier_loss" not in run.logged
     assert "landscape/barrier_loss_anew" in run.logged
     assert run.said.endswith("has losses that are not finite, so it has no barrier")
+
+
+def test_what_a_store_says_of_how_its_numbers_were_measured_is_not_changed_by_a_parameter_that_came_later(
+    tracking,
+):
+    assert "basis_gib" not in measuring(make_study().problem)
+    assert "basis_gib=5.0" in measuring(make_study(basis_gib="5").problem).split()
