@@ -8,11 +8,11 @@ again is the same look. After n different seeds were looked at,
     α(n) = α (1 - 1 / (2 (n - 1)))
 
 is spent: half of α at two seeds, three quarters at three, 97 % at twenty. A look has what its new seeds add to
-that, and what it decided stands in all that follow. So a wrong verdict in any look has at most probability α,
-whatever the looks (Bonferroni over them; it is so for each of several tests too, which sharper boundaries are
-not). A study that is looked at once loses little, one that is looked at again is judged more strictly, and a
-look that takes some of the seeds seen before and leaves others out, which may be those that please, decides
-nothing new.
+that, and what it decided stands in those that follow, as long as all seeds bear it out at α. So a wrong verdict
+in any look has at most probability α, whatever the looks (Bonferroni over them; it is so for each of several
+tests too, which sharper boundaries are not). A study that is looked at once loses little, one that is looked at
+again is judged more strictly, and a look that takes some of the seeds seen before and leaves others out, which
+may be those that please, decides nothing new.
 
 A report over one seed is no look: it decides nothing. It shows the seed, though, so who reports seeds one by
 one, and all of them together once that pleases, errs more often (in 9 of 100 null studies by the fifth seed, 19

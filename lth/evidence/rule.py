@@ -18,7 +18,8 @@ A claim of its own is that the mean over the cases is above zero: one number a s
 it falls. It says nothing of any single case, and has power at two or three seeds, where the other has little.
 
 Where a study was looked at before, each look has an error of its own (`lth.evidence.looks`), and what one
-decided stands (`agreed`).
+decided stands in those that follow, as long as the tests over all seeds bear it out at α. That only takes
+verdicts away: it can't make errors more frequent.
 
 Sources: Berger 1982, "Multiparameter hypothesis testing and acceptance sampling"; Holm 1979, "A simple
 sequentially rejective multiple test procedure"; Shaffer 1980, "Control of directional errors with stagewise
@@ -27,7 +28,7 @@ multiple test procedures", whose question a verdict on either side is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,20 +103,6 @@ def judge_every(cases: Sequence[Estimate], alpha: float) -> Judgement:
 def judge_mean(estimate: Estimate, alpha: float) -> Verdict:
     """Return the verdict on a claim that says that one mean is above zero."""
     return judge_every([estimate], alpha).verdict
-
-
-def agreed(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict of several looks at one question, each with an error of its own.
-
-    What one decided stands; where two decided differently, nothing does. It errs no more often than all looks
-    together.
-
-    Example:
-        >>> agreed(["supported", "undecided"]), agreed(["supported", "refuted"])
-        ('supported', 'undecided')
-    """
-    decided = {verdict for verdict in verdicts if verdict != "undecided"}
-    return decided.pop() if len(decided) == 1 else "undecided"
 
 
 def _p(case: Estimate, p: float | None) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lth.evidence.certainty import estimate_mean
-from lth.evidence.rule import agreed, holm, judge_every, judge_mean
+from lth.evidence.rule import holm, judge_every, judge_mean
 
 ALPHA = 0.05
 SHAPE = np.array([-1.0, 0.2, 0.8])  # of three seeds around their mean: s = 0.917
@@ -101,17 +101,3 @@ def test_a_claim_that_fails_in_a_case_is_supported_at_most_as_often_as_alpha_say
 @pytest.mark.parametrize("means", [[1e-9], [1e-9] * 3, [1e-9, 30.0, 1e-9]])
 def test_a_claim_that_just_holds_everywhere_is_refuted_at_most_as_often_as_alpha_says(means):
     assert np.mean([verdict == "refuted" for verdict in verdicts(means)]) <= ALPHA + 0.0147
-
-
-@pytest.mark.parametrize(
-    ("by_look", "verdict"),
-    [
-        (["supported"], "supported"),
-        (["undecided", "refuted", "undecided"], "refuted"),
-        (["supported", "undecided", "supported"], "supported"),
-        (["supported", "undecided", "refuted"], "undecided"),
-        (["undecided", "undecided"], "undecided"),
-    ],
-)
-def test_what_one_look_decided_stands_unless_another_says_the_opposite(by_look, verdict):
-    assert agreed(by_look) == verdict

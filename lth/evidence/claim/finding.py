@@ -12,7 +12,7 @@ from lth.evidence.claim.claim import Case, Claim
 from lth.evidence.evidence import Evidence
 from lth.evidence.looks import Look, look_at, looks_before, spent
 from lth.evidence.power import SeedsNeeded, seeds_needed
-from lth.evidence.rule import Judgement, Verdict, agreed, holm, judge_every, judge_mean
+from lth.evidence.rule import Judgement, Verdict, holm, judge_every, judge_mean
 from lth.evidence.sign_flip import sign_flip_p
 from lth.evidence.table import Table
 from lth.setting.terms import terms
@@ -58,12 +58,35 @@ class Finding:
     @property
     def verdict(self) -> Verdict:
         """Whether the claim holds in every case: the rule is that of `lth.evidence.rule`."""
-        return agreed(each.judgement.verdict for each in self.looks)
+        return "undecided" if self.decided_by is None else self.decided_by.judgement.verdict
+
+    @property
+    def decided_by(self) -> Finding | None:
+        """The look that decided that: this one, else the first before it whose verdict stands; None if none."""
+        own: tuple[Finding, ...] = () if self.judgement.verdict == "undecided" else (self,)
+        return next(iter((*own, *filter(self._bears_out, self.earlier))), None)
 
     @property
     def average_verdict(self) -> Verdict:
         """Whether it holds on average over its cases."""
-        return agreed(each.own_average_verdict for each in self.looks)
+        return "undecided" if self.average_decided_by is None else self.average_decided_by.own_average_verdict
+
+    @property
+    def average_decided_by(self) -> Finding | None:
+        """The look that decided that, as `decided_by`."""
+        own: tuple[Finding, ...] = () if self.own_average_verdict == "undecided" else (self,)
+        over_all = judge_mean(self.average, ALPHA)
+        standing = (look for look in self.earlier if look.own_average_verdict == over_all != "undecided")
+        return next(iter((*own, *standing)), None)
+
+    def _bears_out(self, look: Finding) -> bool:
+        """Say whether the tests over all seeds say at α what an earlier look decided."""
+        said = look.judgement.verdict
+        return said != "undecided" and said == judge_every(self._estimates, ALPHA).verdict
+
+    @property
+    def _estimates(self) -> list[Estimate]:
+        return [outcome.estimate for outcome in self.outcomes]
 
     @property
     def own_average_verdict(self) -> Verdict:
@@ -157,7 +180,7 @@ class Finding:
 
     def _decided_by(self, error: Callable[[int], float]) -> SeedsNeeded | None:
         """Return how many seeds decide with the error that so many may spend."""
-        estimates = [outcome.estimate for outcome in self.outcomes]
+        estimates = self._estimates
         if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
             return None
         if self.leaning == "supported":
@@ -190,7 +213,8 @@ def evaluate(
         claims: Which, usually `CLAIMS`.
         evidences: One a seed, in any order: the findings are the same.
         earlier: The seeds of every report that was made of this study before, the first one first: each look
-            leaves less error to the next (`lth.evidence.looks`), and what it decided stands.
+            leaves less error to the next (`lth.evidence.looks`), and what it decided stands where all seeds
+            bear it out.
 
     Raises:
         ValueError: If there is no evidence, a seed comes twice, or the studies have different last levels.
@@ -295,9 +319,20 @@ def _finding(
     # It varies in finer steps, but what rounding does to a seed's cases may have the same sign in all of them.
     average = estimate_mean(means, alpha=alpha, resolution=resolution)
     judgement = judge_every(estimates, look.error)
-    by_look = [*(each.judgement.by_case for each in earlier), judgement.by_case]
-    outcomes = map(Outcome, cases, estimates, map(agreed, zip(*by_look, strict=True)))
+    over_all = judge_every(estimates, ALPHA).by_case
+    by_look = [judgement.by_case, *(_borne_out(each.judgement.by_case, over_all) for each in earlier)]
+    verdicts = [_first_decided(of_case) for of_case in zip(*by_look, strict=True)]
+    outcomes = map(Outcome, cases, estimates, verdicts)
     return Finding(claim, seeds, look, tuple(outcomes), judgement, average, None, earlier)
+
+
+def _borne_out(verdicts: Sequence[Verdict], over_all: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts of an earlier look on each case that the tests over all seeds bear out."""
+    return [said if said == now else "undecided" for said, now in zip(verdicts, over_all, strict=True)]
+
+
+def _first_decided(verdicts: Sequence[Verdict]) -> Verdict:
+    return next((verdict for verdict in verdicts if verdict != "undecided"), "undecided")
 
 
 def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

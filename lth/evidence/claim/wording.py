@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -10,6 +10,7 @@ from lth.evidence.claim.claim import Case
 from lth.evidence.claim.finding import Finding, Outcome, expected_errors, families
 from lth.evidence.evidence import Evidence
 from lth.evidence.power import MOST_SEEDS, POWER, SeedsNeeded
+from lth.evidence.rule import Verdict
 from lth.evidence.table import rounded
 from lth.plan.place import BASELINES
 from lth.setting.door import command_line
@@ -53,22 +54,30 @@ def takes_words(finding: Finding) -> bool:
 
 
 def _decided_before(finding: Finding) -> list[str]:
-    """Return what an earlier look decided and this one leaves open, and what looks disagree on."""
-    questions = [("in every case", [each.judgement.verdict for each in finding.looks])]
+    """Return what an earlier look decided and this one leaves open, with what no longer stands."""
+    told = _by_an_earlier_look(
+        finding, "in every case", finding.decided_by, lambda look: look.judgement.verdict
+    )
     if len(finding.outcomes) > 1:
-        questions.append(("on average", [each.own_average_verdict for each in finding.looks]))
-    told = []
-    for question, verdicts in questions:
-        decided = [each for each in zip(finding.looks, verdicts, strict=True) if each[1] != "undecided"]
-        by_look = [
-            f"{verdict} by look {each.look.number}, over seeds {written_seeds(each.seeds)}"
-            for each, verdict in decided
-        ]
-        if len(set(verdicts) - {"undecided"}) > 1:
-            told.append(f"{question} looks disagree: {'; '.join(by_look)}")
-        elif decided and verdicts[-1] == "undecided":
-            told.append(f"{question} {by_look[0]}")
+        by = finding.average_decided_by
+        told += _by_an_earlier_look(finding, "on average", by, lambda look: look.own_average_verdict)
     return told
+
+
+def _by_an_earlier_look(
+    finding: Finding, question: str, by: Finding | None, verdict: Callable[[Finding], Verdict]
+) -> list[str]:
+    if by is not None:
+        return [] if by is finding else [f"{question} {verdict(by)} by {_named(by)}"]
+    return [
+        f"{question} {verdict(look)} by {_named(look)}, and no longer"
+        for look in finding.earlier
+        if verdict(look) != "undecided"
+    ]
+
+
+def _named(finding: Finding) -> str:
+    return f"look {finding.look.number}, over seeds {written_seeds(finding.seeds)}"
 
 
 def on_average(finding: Finding) -> str:
@@ -102,7 +111,7 @@ def how_judged(findings: Sequence[Finding]) -> str:
 
 def _error_of(finding: Finding) -> str:
     """Return with what error its verdicts are made, at which look."""
-    look, stands = finding.look, "what an earlier look decided stands"
+    look, stands = finding.look, "what an earlier look decided stands where all seeds bear it out"
     before = any(each.look.error for each in finding.earlier)
     if look.error == 0:
         why = (
@@ -239,9 +248,6 @@ def _deciding(finding: Finding, evidences: Sequence[Evidence], *, on_average: bo
     if len(finding.seeds) < 2:
         count = max(_FIRST_SEEDS, len(known := finding.look.known | set(finding.seeds)))
         return _with_seeds(by("one seed has no spread; three show how many it takes"), count, known, evidences)
-    said = {each.own_average_verdict if on_average else each.judgement.verdict for each in finding.looks}
-    if said != {"undecided"}:
-        return by("looks at it disagree, which more seeds don't mend")
     needed = finding.average_needed if on_average else finding.needed
     side = finding.average_leaning if on_average else finding.leaning
     if needed is None:

@@ -329,25 +329,55 @@ def changing(first, then, since):
     )
 
 
-def test_what_an_earlier_look_decided_stands_though_later_seeds_leave_it_open():
+def test_what_an_earlier_look_decided_stands_where_later_seeds_leave_it_open():
     evidences = [study(seed) for seed in range(4)]
-    claim = changing(1.0, -3.0, since=3)
-    (alone,) = evaluate([claim], evidences)
-    assert {alone.verdict, alone.average_verdict} == {"undecided"}
+    claim = changing(1.0, 0.3, since=3)
     (found,) = evaluate([claim], evidences, [[0, 1, 2]])
+    assert {found.judgement.verdict, found.own_average_verdict} == {"undecided"}, "with the error that is left"
     assert (found.verdict, found.average_verdict, found.look.number) == ("supported", "supported", 2)
     assert {outcome.verdict for outcome in found.outcomes} == {"supported"}
     assert [each.seeds for each in found.looks] == [(0, 1, 2), (0, 1, 2, 3)]
+    assert {found.decided_by, found.average_decided_by} == {found.earlier[0]}
     assert found.error == pytest.approx(spent(4))
     (elsewhere,) = evaluate([claim], evidences, [[0, 1, 7]])
     assert elsewhere.verdict == "undecided", "what seed 7 said is not there"
 
 
-def test_looks_that_decide_differently_decide_nothing():
+@pytest.mark.parametrize("fourth", [-0.5, -9.0])
+def test_what_an_earlier_look_decided_falls_where_all_seeds_do_not_bear_it_out(fourth):
+    evidences = [study(seed) for seed in range(4)]
+    (found,) = evaluate([changing(1.0, fourth, since=3)], evidences, [[0, 1, 2]])
+    assert [each.judgement.verdict for each in found.looks] == ["supported", "undecided"]
+    assert {found.verdict, found.average_verdict, *(each.verdict for each in found.outcomes)} == {"undecided"}
+
+
+def test_a_look_that_decides_the_opposite_of_an_earlier_one_is_the_one_that_counts():
     evidences = [study(seed) for seed in range(12)]
     (found,) = evaluate([changing(1.0, -9.0, since=3)], evidences, [[0, 1, 2]])
     assert [each.judgement.verdict for each in found.looks] == ["supported", "refuted"]
-    assert {found.verdict, found.average_verdict, *(each.verdict for each in found.outcomes)} == {"undecided"}
+    assert {found.verdict, found.average_verdict, *(each.verdict for each in found.outcomes)} == {"refuted"}
+
+
+def test_an_earlier_refutation_stands_as_long_as_all_seeds_bear_it_out_at_its_level():
+    """Three seeds refute level 0, the fourth speaks less for it or against; level 1 is above zero."""
+    evidences = [study(seed) for seed in range(4)]
+
+    def statistic(fourth):
+        def of(evidence, case):
+            if case.level == 1:
+                return 1.0 + 0.01 * evidence.seed
+            return (-1.0 if evidence.seed < 3 else fourth) + 0.01 * evidence.seed
+
+        return replace(claim_of(1.0, 1.0), statistic=of)
+
+    (leans,) = evaluate([statistic(-0.4)], evidences, [[0, 1, 2]])
+    assert [leans.verdict, *(each.verdict for each in leans.outcomes)] == ["refuted", "refuted", "supported"]
+    (turned,) = evaluate([statistic(9.0)], evidences, [[0, 1, 2]])
+    assert [turned.verdict, *(each.verdict for each in turned.outcomes)] == [
+        "undecided",
+        "undecided",
+        "supported",
+    ]
 
 
 def test_on_average_is_a_claim_of_its_own(studies):

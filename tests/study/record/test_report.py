@@ -62,7 +62,9 @@ def test_a_note_has_a_row_a_claim_with_its_size_on_average_before_its_verdict_in
 
 
 def test_a_note_says_which_look_it_is():
-    assert "an earlier look decided stands, and this, look 2, adds" in note(0, 1, 2, earlier=[[0, 1], [1, 0]])
+    assert "look decided stands where all seeds bear it out, and this, look 2, adds" in note(
+        0, 1, 2, earlier=[[0, 1], [1, 0]]
+    )
     assert "this is look 2 at this study" in note(0, 1, 2, earlier=[[4, 5]])
 
 
