@@ -103,8 +103,8 @@ def test_what_was_measured_at_one_loss_has_claims_of_its_own_and_a_figure_of_all
     page, rows = found.files["report.html"].decode(), found.files["claims.csv"].decode()
     assert [finding.claim.id for finding in found.findings[22:]] == [claim.id for claim in MATCHED_CLAIMS]
     assert all(f"\n{claim.id}," in rows for claim in MATCHED_CLAIMS)
-    assert "of 22 claims" in page
-    assert "of 6 that stand beside them" in page
+    assert "Of 22 verdicts in every case" in page
+    assert "; of 6 beside them " in page
     assert {"beyond_matched.png", "beyond_matched.csv"} <= set(found.files)
     assert page.count("projection on level 1 and level 1 at one loss") >= 2  # the runs that numbers are from
 
@@ -185,7 +185,7 @@ def test_one_seed_is_said_to_decide_nothing_and_what_a_user_can_name_is_escaped(
 
 
 def test_the_page_says_with_what_error_where_a_claim_holds_and_what_would_decide_the_others(page):
-    assert "Each verdict is wrong with at most 2.5 %; of 22 claims" in page
+    assert "Each verdict is wrong with at most 2.5 %. Of 22 verdicts in every case at most" in page
     assert "holds for all 7 baselines" in page
     assert page.count('<span class="size">') == len(CLAIMS)
     alone = write_report([quick(0)], link)
@@ -203,7 +203,7 @@ def without_exhibits(monkeypatch):
 
 @pytest.mark.usefixtures("without_exhibits")
 def test_a_report_after_others_is_judged_more_strictly_and_says_so():
-    later = write_report([quick(0), quick(1), quick(2)], link, earlier=[[0, 1], [0, 1, 3]])
+    later = write_report([quick(0), quick(1), quick(2)], link, earlier=[[5, 6], [7, 8]])
     assert {finding.look.number for finding in later.findings} == {3}
     assert "this is look 3 at this study" in later.files["report.html"].decode()
     assert "this is look 3 at this study" in later.files["report.md"].decode()
