@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Real images in half the hours: Fashion-MNIST by ResNet-20 of half the width, of 2,000 images, tested on 2,000
-# (studies/fashion_mnist_data.py). Three seeds, declared before the first begins, each of about 50 minutes of a core. DATA is torchvision's
-# folder or Debian's /usr/share/datasets/fashion-mnist. Interrupted, the same line goes on. SEEDS=0 bash
-# studies/fashion_mnist_half.sh does and publishes a part.
+# (studies/fashion_mnist_data.py). Three seeds, declared before the first begins, each of about 50 minutes of a
+# core. DATA is torchvision's folder or Debian's /usr/share/datasets/fashion-mnist. Interrupted, the same line goes on.
+# SEEDS=0 bash studies/fashion_mnist_half.sh does and publishes a part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 all=0,1,2

@@ -62,9 +62,12 @@ class Finding:
 
     @property
     def decided_by(self) -> Finding | None:
-        """The look that decided that: this one, else the first before it whose verdict stands; None if none."""
-        own: tuple[Finding, ...] = () if self.judgement.verdict == "undecided" else (self,)
-        return next(iter((*own, *filter(self._bears_out, self.earlier))), None)
+        """The look that decided that: this one, else the first before it whose verdict stands; None if none.
+
+        What this one decides with the error it has, its tests bear out at α, which is no less.
+        """
+        borne_out = judge_every([outcome.estimate for outcome in self.outcomes], ALPHA).verdict
+        return self._first_with(borne_out, lambda look: look.judgement.verdict)
 
     @property
     def average_verdict(self) -> Verdict:
@@ -74,19 +77,11 @@ class Finding:
     @property
     def average_decided_by(self) -> Finding | None:
         """The look that decided that, as `decided_by`."""
-        own: tuple[Finding, ...] = () if self.own_average_verdict == "undecided" else (self,)
-        over_all = judge_mean(self.average, ALPHA)
-        standing = (look for look in self.earlier if look.own_average_verdict == over_all != "undecided")
-        return next(iter((*own, *standing)), None)
+        return self._first_with(judge_mean(self.average, ALPHA), lambda look: look.own_average_verdict)
 
-    def _bears_out(self, look: Finding) -> bool:
-        """Say whether the tests over all seeds say at α what an earlier look decided."""
-        said = look.judgement.verdict
-        return said != "undecided" and said == judge_every(self._estimates, ALPHA).verdict
-
-    @property
-    def _estimates(self) -> list[Estimate]:
-        return [outcome.estimate for outcome in self.outcomes]
+    def _first_with(self, borne_out: Verdict, verdict: Callable[[Finding], Verdict]) -> Finding | None:
+        """Return the first look, from this one on, that decided what all seeds bear out."""
+        return next((look for look in (self, *self.earlier) if verdict(look) == borne_out != "undecided"), None)
 
     @property
     def own_average_verdict(self) -> Verdict:
@@ -180,7 +175,7 @@ class Finding:
 
     def _decided_by(self, error: Callable[[int], float]) -> SeedsNeeded | None:
         """Return how many seeds decide with the error that so many may spend."""
-        estimates = self._estimates
+        estimates = [outcome.estimate for outcome in self.outcomes]
         if not all(estimate.testable for estimate in estimates) or self.leaning == "undecided":
             return None
         if self.leaning == "supported":
@@ -319,20 +314,14 @@ def _finding(
     # It varies in finer steps, but what rounding does to a seed's cases may have the same sign in all of them.
     average = estimate_mean(means, alpha=alpha, resolution=resolution)
     judgement = judge_every(estimates, look.error)
-    over_all = judge_every(estimates, ALPHA).by_case
-    by_look = [judgement.by_case, *(_borne_out(each.judgement.by_case, over_all) for each in earlier)]
-    verdicts = [_first_decided(of_case) for of_case in zip(*by_look, strict=True)]
+    # What a look decided of a case stands if all seeds bear it out, as in `Finding.decided_by` of the claim.
+    said = zip(judgement.by_case, *(each.judgement.by_case for each in earlier), strict=True)
+    borne_out = judge_every(estimates, ALPHA).by_case
+    verdicts: list[Verdict] = [
+        now if now in by_look else "undecided" for now, by_look in zip(borne_out, said, strict=True)
+    ]
     outcomes = map(Outcome, cases, estimates, verdicts)
     return Finding(claim, seeds, look, tuple(outcomes), judgement, average, None, earlier)
-
-
-def _borne_out(verdicts: Sequence[Verdict], over_all: Sequence[Verdict]) -> list[Verdict]:
-    """Return the verdicts of an earlier look on each case that the tests over all seeds bear out."""
-    return [said if said == now else "undecided" for said, now in zip(verdicts, over_all, strict=True)]
-
-
-def _first_decided(verdicts: Sequence[Verdict]) -> Verdict:
-    return next((verdict for verdict in verdicts if verdict != "undecided"), "undecided")
 
 
 def _adjusted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
