@@ -35,7 +35,7 @@ from lth.setting.preset import title_of
 from lth.setting.terms import terms
 
 # Raised when what a report shows or how it judges changes, so that `study` draws a finished one again.
-REPORT_VERSION = 6
+REPORT_VERSION = 7
 _CLAIMS = re.compile(r"claims(_\d+)?\.png")
 
 

@@ -39,6 +39,7 @@ ALIGNED_CLAIMS = (
         unit=LOSS_UNIT,
         cases=baselines("random_init"),
         statistic=_smallest_barrier,
+        quantity="barrier − margin",
         rule=_R2A_ALIGNED,
         beside="R2a",
         family="aligned",

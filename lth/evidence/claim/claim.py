@@ -42,6 +42,7 @@ class Claim:
     cases: Callable[[int], tuple[Case, ...]]  # of a study, by its last level
     statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
     rule: str  # how the statistic is computed, and which figure of the paper shows it
+    quantity: str = ""  # what the statistic is, where it is held against a margin and not against its like
     resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
     beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
     family: str = ""  # of claims that stand beside the paper's, what is judged together

@@ -31,6 +31,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=baselines("random_init"),
         statistic=barrier_from_projection,
+        quantity="barrier − margin",
         rule=_R2A,
     ),
     Claim(

@@ -62,6 +62,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=every_level,
         statistic=_loss_barrier,
+        quantity="barrier − margin",
         rule=_R4A,
     ),
     Claim(
@@ -71,6 +72,7 @@ CLAIMS = (
         unit="share of test examples",
         cases=every_level,
         statistic=_error_barrier,
+        quantity="margin − barrier",
         rule=_R4B,
         resolution=test_step,
     ),
@@ -81,6 +83,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=every_level,
         statistic=_loss_barrier_anew,
+        quantity="barrier − margin",
         rule=_R4C,
     ),
 )

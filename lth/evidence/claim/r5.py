@@ -104,6 +104,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=every_level,
         statistic=_inside,
+        quantity="cutoff − loss",
         rule=_R5A,
     ),
     Claim(
@@ -113,6 +114,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=_outside,
         statistic=_straight_out,
+        quantity="loss − cutoff",
         rule=_R5B,
     ),
     Claim(

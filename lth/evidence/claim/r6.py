@@ -67,6 +67,7 @@ CLAIMS = (
         unit=LOSS_UNIT,
         cases=baselines("random_prune_one_shot"),
         statistic=barrier_from_projection,
+        quantity="barrier − margin",
         rule=_R6C,
     ),
 )

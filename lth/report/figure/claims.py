@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lth.errors import InputError
-from lth.evidence.claim import Finding, Outcome
+from lth.evidence.certainty import Estimate
+from lth.evidence.claim import Claim, Finding, Outcome
 from lth.evidence.rule import Verdict
 from lth.report.figure.appearance import Appearance
 from lth.report.figure.style import (
@@ -60,6 +61,7 @@ def on_pages(findings: Sequence[Finding]) -> list[Sequence[Finding]]:
 def draw_claims(findings: Sequence[Finding]) -> Figure:
     """Draw a panel a claim: over its cases the mean, its interval and the value of each seed.
 
+    Apart from them on the right stands what the claim is on average over its cases, where it has several.
     A claim says that its statistic is above the zero line. Two or three seeds can give an interval many times
     as long as what they span; it then runs off the panel and ends in a caret, so that the seeds stay legible.
     Markers show the verdict of a case; where the claim is not supported in all, some intervals beside zero are
@@ -109,15 +111,19 @@ def _draw(axes: Axes, finding: Finding) -> None:
         color=VERDICTS[finding.verdict].colour,
         loc="left",
     )
-    axes.set_ylabel(wrapped(terms().reworded(claim.unit), 1.0, SMALL_TEXT_SIZE), fontsize=SMALL_TEXT_SIZE)
+    axes.set_ylabel(_quantity(claim), fontsize=SMALL_TEXT_SIZE)
     axes.tick_params(labelsize=SMALL_TEXT_SIZE)
     axes.grid(True, axis="y", color=GRID_COLOUR, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.axhline(0, color="black", linewidth=0.9, zorder=1, label="_zero")
+    # The average lies within what the seeds span, and its interval is cut where theirs are.
     low, high = _limits(finding.outcomes)
     axes.set_ylim(low, high)
     for position, outcome in enumerate(finding.outcomes):
-        _draw_outcome(axes, position, outcome, low, high)
+        _draw_estimate(axes, position, outcome.estimate, outcome.verdict)
+    if (apart := _place_of_average(finding.outcomes)) is not None:
+        axes.axvline((len(finding.outcomes) - 1 + apart) / 2, color=GRID_COLOUR, linewidth=0.6, label="_apart")
+        _draw_estimate(axes, apart, finding.average, finding.average_verdict)
     _label_cases(axes, finding.outcomes)
     if not finding.outcomes:
         axes.text(0.5, 0.6, "no case", ha="center", transform=axes.transAxes, color=NEUTRAL_COLOUR)
@@ -132,8 +138,17 @@ def _names_several(finding: Finding) -> bool:
     return len(named) > 1
 
 
-def _draw_outcome(axes: Axes, position: int, outcome: Outcome, low: float, high: float) -> None:
-    estimate, look = outcome.estimate, VERDICTS[outcome.verdict]
+def _quantity(claim: Claim) -> str:
+    """Return what is drawn upwards: what it is where that is no plain difference, and its unit."""
+    unit = terms().reworded(claim.unit)
+    if claim.quantity:
+        return wrapped(f"{claim.quantity} ({unit})", 1.3, SMALL_TEXT_SIZE)
+    return wrapped(unit, 1.0, SMALL_TEXT_SIZE)
+
+
+def _draw_estimate(axes: Axes, position: float, estimate: Estimate, verdict: Verdict) -> None:
+    look = VERDICTS[verdict]
+    low, high = axes.get_ylim()
     if estimate.mean is None:
         axes.text(
             position,
@@ -148,7 +163,7 @@ def _draw_outcome(axes: Axes, position: int, outcome: Outcome, low: float, high:
         return
     if estimate.low is not None and estimate.high is not None:
         ends = max(estimate.low, low), min(estimate.high, high)
-        axes.plot([position] * 2, ends, color=look.colour, linewidth=1.4, zorder=2, label="_interval")
+        axes.plot([position, position], ends, color=look.colour, linewidth=1.4, zorder=2, label="_interval")
         cut = [end for end, whole in zip(ends, (estimate.low, estimate.high), strict=True) if end != whole]
         for end in cut:
             axes.plot(
@@ -169,7 +184,7 @@ def _draw_outcome(axes: Axes, position: int, outcome: Outcome, low: float, high:
         markersize=5.5 * look.scale,
         linestyle="none",
         zorder=4,
-        label=f"_{outcome.verdict}",
+        label=f"_{verdict}",
     )
     axes.plot(
         [position + _SEED_SHIFT] * len(estimate.measured),
@@ -198,22 +213,32 @@ def _limits(outcomes: Sequence[Outcome]) -> tuple[float, float]:
     return least - room, most + room
 
 
+def _place_of_average(outcomes: Sequence[Outcome]) -> float | None:
+    """Return where the average stands, its label clear of the last case's; None for one case."""
+    count = len(outcomes)
+    return count + 0.3 + count / _MOST_LABELS if count > 1 else None
+
+
 def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
-    spare = max(0, _FEWEST_SLOTS - len(outcomes)) / 2
-    axes.set_xlim(-0.6 - spare, len(outcomes) - 0.4 + spare)
-    if all(outcome.case.place.kind == "imp" for outcome in outcomes):
-        positions = thinned(range(len(outcomes)), _MOST_LABELS)
-        axes.set_xticks(positions, [str(outcomes[position].case.level) for position in positions])
-        axes.set_xlabel("level L", fontsize=SMALL_TEXT_SIZE)
-        return
-    labels = [outcome.case.label for outcome in outcomes]
+    apart = _place_of_average(outcomes)
+    last = len(outcomes) - 1 if apart is None else apart
+    spare = max(0, _FEWEST_SLOTS - 1 - last) / 2
+    axes.set_xlim(-0.6 - spare, last + 0.6 + spare)
+    of_levels = all(outcome.case.place.kind == "imp" for outcome in outcomes)
+    shown = thinned(range(len(outcomes)), _MOST_LABELS) if of_levels else range(len(outcomes))
+    ticks: dict[float, str] = {
+        position: str(outcomes[position].case.level) if of_levels else outcomes[position].case.label
+        for position in shown
+    }
+    if apart is not None:
+        ticks[apart] = "mean"
     turned: dict[str, Any] = {}
-    if len(labels) > _MOST_SLANTED:
+    if not of_levels and len(outcomes) > _MOST_SLANTED:
         turned = {"rotation": 90, "ha": "right", "va": "center", "rotation_mode": "anchor"}
-    elif len(labels) > 1:
+    elif not of_levels and len(outcomes) > 1:
         turned = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(outcomes)), labels, fontsize=SMALL_TEXT_SIZE, **turned)
-    axes.set_xlabel(f"at level {outcomes[0].case.level}", fontsize=SMALL_TEXT_SIZE)
+    axes.set_xticks([*ticks], [*ticks.values()], fontsize=SMALL_TEXT_SIZE, **turned)
+    axes.set_xlabel("level L" if of_levels else f"at level {outcomes[0].case.level}", fontsize=SMALL_TEXT_SIZE)
 
 
 def _legend_handles() -> list[Line2D]:

@@ -31,7 +31,20 @@ def panel(*rows):
 
 
 def labelled(axes, label):
+    """What is drawn of cases, which stand at whole numbers; their average stands apart from them."""
+    return [line for line in drawn(axes, label) if float(line.get_xdata()[0]) < count_of_cases(axes)]
+
+
+def of_average(axes, label):
+    return [line for line in drawn(axes, label) if float(line.get_xdata()[0]) >= count_of_cases(axes)]
+
+
+def drawn(axes, label):
     return [line for line in axes.lines if line.get_label() == label]
+
+
+def count_of_cases(axes):
+    return sum(label.get_text() != "mean" for label in axes.get_xticklabels())
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +67,9 @@ def test_every_claim_has_a_panel_with_its_statement_verdict_and_unit(findings, f
         average = f"average {finding.average_verdict}; every case " if differs else ""
         says = f"{finding.claim.id}  {finding.claim.statement} {average}{finding.verdict};"
         assert title.startswith(says)
-        assert axes.get_ylabel().replace("\n", " ") == finding.claim.unit
+        of = finding.claim.quantity
+        unit = f"{of} ({finding.claim.unit})" if of else finding.claim.unit
+        assert axes.get_ylabel().replace("\n", " ") == unit
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, len(CLAIMS)])
@@ -116,6 +131,22 @@ def test_every_seed_is_drawn_beside_its_mean():
     assert all(line.get_xdata()[0] % 1 for line in seeds)
 
 
+def test_the_average_over_the_cases_stands_apart_with_the_verdict_on_it():
+    axes = panel([1.0, -0.1], [1.1, 0.5], [1.2, 0.3])  # undecided at the second level
+    assert len(labelled(axes, "_supported")) == len(labelled(axes, "_undecided")) == 1
+    (mean,), (seeds,) = of_average(axes, "_supported"), of_average(axes, "_seeds")
+    assert float(mean.get_ydata()[0]) == pytest.approx((0.45 + 0.8 + 0.75) / 3)
+    assert list(seeds.get_ydata()) == pytest.approx([0.45, 0.8, 0.75])
+    assert len(of_average(axes, "_interval")) == 1
+    assert axes.get_xticklabels()[-1].get_text() == "mean"
+
+
+def test_a_claim_of_one_case_has_no_average_beside_it():
+    axes = panel([1.0], [1.1], [1.2])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1"]
+    assert drawn(axes, "_apart") == of_average(axes, "_seeds") == []
+
+
 def test_one_seed_has_no_interval():
     axes = panel([1.0, 2.0])
     assert labelled(axes, "_interval") == []
@@ -140,7 +171,7 @@ def test_zero_is_always_in_sight():
 def test_a_case_that_no_seed_measured_says_so():
     evidences = [with_results(made_evidence(seed), curvature={}) for seed in range(2)]
     figure = draw_claims(evaluate([R1A, R7], evidences))
-    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["none"] * 3, ["none"]]
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["none"] * 4, ["none"]]
 
 
 def test_a_claim_without_cases_says_so():
