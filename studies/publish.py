@@ -47,13 +47,17 @@ def main(folder: Path, seeds: str | None, **options: str | None) -> None:
         run_id = replication.report_run()
         if run_id is None:
             raise click.ClickException(f"{replication.name} is not there; finish the study first")
-        with tempfile.TemporaryDirectory() as directory:
-            written = Path(directory, "written", folder.resolve().name)
+        folder = folder.resolve()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside it, so that what was published before stays until all of the new is there.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".publishing-") as directory:
+            written = Path(directory, "written", folder.name)
             written.parent.mkdir()
             _write(written, replication, run_id, Path(directory, "report"))
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(written, folder)
-    if folder.resolve().parent == RESULTS:
+            if folder.exists():
+                folder.rename(Path(directory, "before"))
+            written.rename(folder)
+    if folder.parent == RESULTS:
         (RESULTS / WHAT_HOLDS).write_text(what_holds(RESULTS))
     click.echo(f"written to {folder}: {len(list(folder.rglob('*.*')))} files")
 
