@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from tiny_problem import PARAMETERS
 
 from lth.study.open import open_study
@@ -18,13 +19,13 @@ _STUDY = """
 import json, multiprocessing, sys
 import lth
 import lth.study.training
-from lth.study.desk import JointDesk
+from lth.study.desk import StudyDesk
 from matplotlib.figure import Figure
 
 lth.study.training.log_solution_model = lambda *_: None  # each takes a second
 Figure.savefig = lambda _figure, file, **_options: file.write(b"")  # each half a second
 
-do_task = JointDesk.do
+do_task = StudyDesk.do
 
 def work(own, other):
     def do_and_let_other_begin(desk, task, **options):
@@ -35,8 +36,9 @@ def work(own, other):
             assert other.wait(300), "a task is ready, nobody is at it, and the other process does not take it"
         return run
 
-    JointDesk.do = do_and_let_other_begin
-    lth.open_study(**json.loads(sys.argv[1])).complete()
+    StudyDesk.do = do_and_let_other_begin
+    study = lth.open_study(**json.loads(sys.argv[1]))
+    study.complete() if sys.argv[2] == "all" else study.measure_all([sys.argv[2]])
 
 # Importing takes seconds: one process does, and two leave it before it has opened a study.
 forks = multiprocessing.get_context("fork")
@@ -50,16 +52,22 @@ assert [process.exitcode for process in processes] == [0, 0]
 """
 
 
-def test_two_processes_share_the_tasks_of_a_study_and_do_none_twice(tracking):
+def needed(task):
+    return [each for need in task.needs for each in (need, *needed(need))]
+
+
+@pytest.mark.parametrize("measures", ["lines", pytest.param("all", marks=pytest.mark.nightly)])
+def test_two_processes_share_the_tasks_of_a_study_and_do_none_twice(tracking, measures):
     parameters = {**PARAMETERS, "levels": "1"}
     study = open_study(**parameters, say=[].append)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", _STUDY, json.dumps(parameters)]
+    command = [sys.executable, "-c", _STUDY, json.dumps(parameters), measures]
     subprocess.run(command, env=environment, check=True, timeout=600)
-    results = study.tasks.results()
-    keys = {task.key for task in results}
+    measured = study.tasks.results() if measures == "all" else study.tasks.measurements([measures])
+    keys = {task.key for target in measured for task in (target, *needed(target))}
     runs = [run for run in Store().search("attributes.status = 'FINISHED'") if run.data.tags.get(KEY) in keys]
     assert Counter(run.data.tags[KEY] for run in runs) == Counter(keys), "each once"
     assert len({run.data.tags[PROCESS] for run in runs}) == 2, "both worked"
     assert Store().search("attributes.status != 'FINISHED'") == []
-    assert study.evidence().runs.keys() == {task.name for task in results}
+    if measures == "all":
+        assert study.evidence().runs.keys() == {task.name for task in study.tasks.results()}
