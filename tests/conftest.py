@@ -20,6 +20,8 @@ from PIL import Image
 from processes import Child, waiting_child
 from sqlalchemy import Engine, event
 
+from lth.report.exhibit import EXHIBITS
+
 if TYPE_CHECKING:
     from lth.tracking.store import Store
 
@@ -149,6 +151,13 @@ def save_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render no figures: one takes half a second."""
     save_blanks(monkeypatch)
+
+
+@pytest.fixture
+def with_two_blank_figures(without_pictures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw only two of a report's figures, and render them blank: all of them take two seconds even so."""
+    monkeypatch.setattr("lth.report.compose.EXHIBITS", EXHIBITS[:2])
+    monkeypatch.setattr("lth.report.compose.exhibits_beyond", lambda _evidence: ())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from lth.tracking.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def call(command: object, *arguments: str) -> Result:

@@ -29,7 +29,7 @@ from lth.tracking.store import Store
 FROZEN = Path(__file__).parent.parent / "stored" / "checkpoints"
 
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def call(command: object, *arguments: str) -> Result:

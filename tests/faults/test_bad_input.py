@@ -12,7 +12,7 @@ from tiny_problem import OPTIONS
 from lth.command import analyze, imp_level
 from lth.tracking.store import Store
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 DOCS = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 
 

@@ -31,7 +31,7 @@ from lth.tracking.store import FAILURE, Store
 QUICK = [*OPTIONS, "--patience=0"]
 
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def call(command: object, *arguments: str) -> Result:

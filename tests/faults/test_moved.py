@@ -16,7 +16,7 @@ from lth.errors import InputError
 from lth.tracking.process import HEARTBEAT
 from lth.tracking.store import KEY, LOST, FoundRun, Store
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def call(command: object, *arguments: str) -> Result:

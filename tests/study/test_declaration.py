@@ -63,7 +63,7 @@ def test_a_declaration_after_the_first_result_is_refused(tracking):
         Replication([study], print).declare()
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("with_two_blank_figures")
 def test_a_report_says_which_of_its_findings_were_declared(finished):
     study = make_study()
     run_id = Replication([study], print).report()

@@ -17,7 +17,7 @@ from lth.study.study import Study
 from lth.tracking import folder
 from lth.tracking.store import Store
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 JOB = reverse_matched(1)
 
 

@@ -18,7 +18,7 @@ from lth.tracking.store import KEY, Store
 
 KEYS = make_problem().keys
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def probe(said: list[str], steps: str, levels=(0,), copies: str = "2", seeds=(0,), **changed: str):

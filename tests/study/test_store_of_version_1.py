@@ -66,7 +66,7 @@ def count(filter_string: str) -> int:
     return len(MlflowClient().search_runs(["1"], filter_string, max_results=1000))
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("with_two_blank_figures")
 def test_a_study_of_before_is_complete_and_its_report_says_which_runs_are_of_before(before):
     said: list[str] = []
     study = opened(said)

@@ -22,7 +22,7 @@ from lth.tracking.store import KEY, Store
 
 CPU = torch.device("cpu")
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def num_runs() -> int:

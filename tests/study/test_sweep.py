@@ -53,7 +53,7 @@ def said(tracking, monkeypatch) -> list[str]:
     return said
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("with_two_blank_figures")
 def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_found_again(said):
     told: list[str] = []
     sweep = Sweep({"lr": "0.1,0.2"}, ["0", "1"], Store(), told.append)
@@ -82,7 +82,7 @@ def test_all_settings_are_checked_before_any_is_done_and_what_compares_them_is_f
     assert Sweep({"lr": "0.1,0.2"}, ["0"], Store(), told.append).complete() != first, "other seeds"
 
 
-@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.usefixtures("with_two_blank_figures")
 @pytest.mark.parametrize("finished", [0, 1, 2])
 def test_a_sweep_interrupted_at_any_setting_compares_nothing_and_the_same_line_goes_on(
     said, monkeypatch, finished

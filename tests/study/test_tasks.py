@@ -22,7 +22,7 @@ from lth.study.study import COMPLETE, Study
 from lth.tracking.store import Store
 from lth.training.evaluate import Evaluator
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 
 
 def numbers(run_id: str) -> bytes:

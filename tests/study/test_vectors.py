@@ -18,7 +18,7 @@ from lth.study.verify import Damage, verify
 from lth.tracking import folder
 from lth.tracking.store import Store
 
-pytestmark = pytest.mark.usefixtures("without_models", "without_pictures")
+pytestmark = pytest.mark.usefixtures("without_models", "with_two_blank_figures")
 JOB = SubspaceJob(Point.at(Place.imp(1)))
 SPECTRUM = CurvatureJob(Point.at(Place.imp(0)))
 

@@ -113,7 +113,7 @@ def test_an_empty_run_that_a_dead_command_was_given_is_used(experiment, monkeypa
 
 
 def test_the_second_command_of_a_project_leaves_the_result_of_the_first_and_finds_it(
-    tracking, monkeypatch, without_models, without_pictures
+    tracking, monkeypatch, without_models, with_two_blank_figures
 ):
     run_id = begin()
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
