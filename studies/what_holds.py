@@ -1,13 +1,15 @@
 """Which of the paper's claims hold in which published study: `python -m studies.what_holds` writes it.
 
 `results/what_holds.md` has a row a claim and a column a study of two seeds or more, read from their
-`verdicts.csv`; one seed decides nothing. `python -m studies.publish` writes it anew.
+`verdicts.csv`; one seed decides nothing. Then the same of those claims that were held at one training loss too.
+`python -m studies.publish` writes it anew.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from lth.evidence.table import markdown, rounded
@@ -26,6 +28,14 @@ the latter alone, behind its mean. Of a barrier (R4a, R4c) the number is the bar
 `python -m studies.what_holds`.
 
 """
+_AT_ONE_LOSS = """
+## At one training loss
+
+The same where the two that are compared have one training loss, in the studies that measured it. The curvature
+of cross-entropy falls with the loss, so that of two solutions the one trained further looks flatter for that
+alone: here this is taken away ([At one loss](../docs/measures/regime.md#at-one-loss)).
+
+"""
 
 
 def main() -> None:
@@ -34,23 +44,32 @@ def main() -> None:
 
 
 def what_holds(results: Path) -> str:
-    """Return the claims of the paper by the studies published in `results`, in Markdown."""
+    """Return the claims by the studies published in `results`, in Markdown."""
+    folders = sorted(path.parent for path in results.glob("*/verdicts.csv"))
+    matched = _table(folders, "matched loss")
+    return _HEADER + _table(folders, "paper") + (_AT_ONE_LOSS + matched if matched else "")
+
+
+def _table(folders: Sequence[Path], family: str) -> str:
+    """Return the claims of a family by study, in Markdown; nothing where no study has any."""
     columns: dict[str, dict[str, str]] = {}
     statements: dict[str, str] = {}
-    for folder in sorted(path.parent for path in results.glob("*/verdicts.csv")):
+    for folder in folders:
         seeds = json.loads((folder / "study.json").read_text())["evidence_keys"]
-        if len(seeds) < 2:
-            continue
         with (folder / "verdicts.csv").open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["family"] == "paper"]
+            rows = [row for row in csv.DictReader(file) if row["family"] == family]
+        if len(seeds) < 2 or not rows:
+            continue
         columns[f"`{folder.name}`, {len(seeds)} seeds"] = {row["claim"]: _cell(row) for row in rows}
         statements |= {row["claim"]: f"{row['statement']} ({row['unit']})" for row in rows}
+    if not columns:
+        return ""
     cells = [
         (claim, statement, *(column.get(claim, "–") for column in columns.values()))
         for claim, statement in statements.items()
     ]
     headings = ("claim", "statement", *columns)
-    return _HEADER + markdown([headings, *cells], [" --- " for _ in headings]) + "\n"
+    return markdown([headings, *cells], [" --- " for _ in headings]) + "\n"
 
 
 def _cell(row: dict[str, str]) -> str:

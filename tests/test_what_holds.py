@@ -72,3 +72,19 @@ def test_a_claim_that_a_study_does_not_have_is_a_dash_there(publish):
     publish("a", 2, ROW)
     cells = [line.split(" | ")[2:] for line in rows_of(publish("b", 2, {**ROW, "claim": "R2a"}))[2:]]
     assert [["–" in cell for cell in row] for row in cells] == [[False, True], [True, False]]
+
+
+def test_claims_at_one_loss_have_a_table_of_their_own_of_the_studies_that_measured_it(publish):
+    matched = {**ROW, "claim": "R1a-matched", "statement": "M", "family": "matched loss"}
+    publish("a", 2, ROW)
+    paper, _, at_one_loss = what_holds(publish("b", 3, ROW, matched)).partition("## At one training loss")
+    assert "| `a`, 2 seeds | `b`, 3 seeds |" in paper
+    assert "R1a-matched" not in paper
+    assert [line for line in at_one_loss.splitlines() if line.startswith("| ")][::2] == [
+        "| claim | statement | `b`, 3 seeds |",
+        "| R1a-matched | M (nats) | ✓ 1.23 [-0.5, 3]; ? 7 of 9 |",
+    ]
+
+
+def test_where_no_study_measured_at_one_loss_nothing_is_said_of_it(publish):
+    assert "one training loss" not in what_holds(publish("a", 2, ROW))
