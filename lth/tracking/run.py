@@ -65,6 +65,7 @@ class RunLog:
         self._buffer: list[Metric] = []
         self._last: dict[str, Metric] = {}  # by name, sent or not
         self._marks: dict[str, str] = {}  # tags that go with the metrics
+        self._marking = threading.Lock()  # around what is done with them, never around a call
         self._sending = threading.Lock()
 
     @property
@@ -159,26 +160,38 @@ class RunLog:
 
     def _send(self, client: Any, tags: Mapping[str, str] | None = None) -> None:
         with self._sending:
-            marks = {**self._marks, **(tags or {})}
-            while marks or self._buffer:
+            marks = self._marked()
+            with_these = {**marks, **(tags or {})}
+            while with_these or self._buffer:
                 batch = self._buffer[:_METRICS_A_CALL]
-                client.log_batch(self.run_id, metrics=batch, tags=_tags(marks))
+                client.log_batch(self.run_id, metrics=batch, tags=_tags(with_these))
                 del self._buffer[: len(batch)]
-                self._marks = {name: value for name, value in self._marks.items() if marks.get(name) != value}
-                marks = {}
+                self._sent(marks)
+                with_these = {}
+
+    def _marked(self) -> dict[str, str]:
+        with self._marking:
+            return dict(self._marks)
+
+    def _sent(self, marks: Mapping[str, str]) -> None:
+        """Forget marks that were sent, but for those that were set to something else meanwhile."""
+        with self._marking:
+            self._marks = {name: value for name, value in self._marks.items() if marks.get(name) != value}
 
     def params(self, values: Mapping[str, str], tags: Mapping[str, str]) -> None:
         """Log parameters, and set tags; those that `mlflow run` logged already keep the user's spelling."""
         present = {} if self.is_new else self._client.get_run(self.run_id).data.params
         self.parameters |= {**values, **present}
         missing = [Param(name, value) for name, value in values.items() if name not in present]
-        self._client.log_batch(self.run_id, params=missing, tags=_tags({**self._marks, **tags}))
-        self._marks.clear()
+        marks = self._marked()
+        self._client.log_batch(self.run_id, params=missing, tags=_tags({**marks, **tags}))
+        self._sent(marks)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, and the description."""
-        self._client.log_batch(self.run_id, tags=_tags({**self._marks, **values}))
-        self._marks.clear()
+        marks = self._marked()
+        self._client.log_batch(self.run_id, tags=_tags({**marks, **values}))
+        self._sent(marks)
 
     def remove_tag(self, name: str) -> None:
         """Remove a tag, which the run has."""
@@ -192,7 +205,8 @@ class RunLog:
 
     def mark(self, tags: Mapping[str, str]) -> None:
         """Set tags, soon."""
-        self._marks |= tags
+        with self._marking:
+            self._marks |= tags
 
     def figure(self, figure: Figure, path: str) -> None:
         """Attach a figure as PNG."""
