@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -138,19 +139,25 @@ def _browser(profile: Path) -> Iterator[tuple[Any, Iterator[dict[str, Any]]]]:
     os.close(reads)
     os.close(writes)
     with os.fdopen(commands, "wb", buffering=0) as out, os.fdopen(answers, "rb") as answered:
-        receive = _messages(answered)
+        arriving, early = _messages(answered), deque[dict[str, Any]]()
         numbers = itertools.count(1)
+
+        def receive() -> Iterator[dict[str, Any]]:
+            """Return what comes unasked, first that which came before an answer."""
+            while True:
+                yield early.popleft() if early else next(arriving)
 
         def send(method: str, session: str | None = None, **values: Any) -> dict[str, Any]:
             number = next(numbers)
             message = {"id": number, "method": method, "params": values}
             out.write(json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0")
-            answer = next(each for each in receive if each.get("id") == number)
+            while (answer := next(arriving)).get("id") != number:
+                early.append(answer)
             assert "error" not in answer, answer
             return dict(answer["result"])
 
         try:
-            yield send, receive
+            yield send, receive()
         finally:
             process.kill()
             process.wait()

@@ -80,6 +80,9 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+PATIENT = ("store.LAST_WORDS_SECONDS", "lease.LAST_WORDS_SECONDS", "run._LAST_BEAT_SECONDS", "run.BEAT_SECONDS")
+
+
 def use_fresh_store(monkeypatch: pytest.MonkeyPatch, directory: Path, empty_database: Path) -> None:
     """Work in `directory` with a fresh sqlite store, outside any run of `mlflow run`."""
     shutil.copy(empty_database, directory / "mlflow.db")
@@ -88,6 +91,9 @@ def use_fresh_store(monkeypatch: pytest.MonkeyPatch, directory: Path, empty_data
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{directory}/mlflow.db")
     monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # However long this process is stopped for, what it has to say last is said, and no beat comes between.
+    for name in PATIENT:
+        monkeypatch.setattr(f"lth.tracking.{name}", 3600.0)
 
 
 @pytest.fixture

@@ -13,6 +13,18 @@ echo "$@ $MLFLOW_TRACKING_URI" >> asked
 [ "$1" != -c ] || exit "$LACKS_MLFLOW"
 """
 
+# The time is over as soon as the study has begun, however slowly: it says so by a file.
+TIMEOUT = """#!/bin/bash
+echo "$1 $2" > limit
+shift 2
+set -m
+"$@" &
+until [ -e begun ]; do sleep 0.05; done
+kill -TERM -- "-$!"
+wait "$!"
+exit 124
+"""
+
 
 @pytest.fixture
 def machine(tmp_path):
@@ -58,8 +70,15 @@ def test_what_was_done_is_packed_however_the_study_ends(machine, tmp_path, statu
 
 def test_a_study_is_ended_a_minute_before_the_time_is_over_and_packed_when_it_has_kept_all(machine, tmp_path):
     checkout, run = machine
-    (checkout / "command").write_text(f"trap 'sleep 0.3; {WRITES} exit 130' TERM; while :; do sleep 0.05; done")
-    assert run("set -e; bash command; exit 0", MINUTES="1.02") == 124
+    timeout = tmp_path / "bin" / "timeout"
+    timeout.parent.mkdir()
+    timeout.write_text(TIMEOUT)
+    timeout.chmod(0o755)
+    ending = f"trap 'sleep 0.3; {WRITES} exit 130' TERM"
+    (checkout / "command").write_text(f"{ending}; touch begun; while :; do sleep 0.05; done")
+    path = f"{timeout.parent}:{os.environ['PATH']}"
+    assert run("set -e; bash command; exit 0", MINUTES="9", PATH=path) == 124
+    assert (checkout / "limit").read_text() == "--kill-after=45 480\n", "seconds: a minute less than the nine"
     assert packed(tmp_path) == "done\n"
 
 

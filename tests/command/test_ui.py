@@ -44,7 +44,7 @@ def test_what_a_process_started_ends_with_it(monkeypatch, has_own_session, habit
     ui.end_family(process)
     process.stdout.close()
     assert process.poll() is not None
-    psutil.wait_procs([child], timeout=5)
+    psutil.wait_procs([child], timeout=60)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 

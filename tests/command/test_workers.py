@@ -1,8 +1,8 @@
 """How many processes a command has, and the table of what they do."""
 
 import io
-import time
 from contextlib import redirect_stdout
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -18,10 +18,19 @@ ONE = Task("w1", Place.imp(1), (DENSE,))
 BASELINE = Task("b1", Place("random_init", 1), (DENSE,))
 
 
+NOW = 1000.0
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    for module in ("lth.command.workers", "lth.study.scheduler"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: NOW))
+
+
 def progress(**changes: object) -> Progress:
     given = {
         "done": 1,
-        "running": {ONE: ("worker 2", time.monotonic() - 10)},
+        "running": {ONE: ("worker 2", NOW - 10)},
         "elsewhere": 0,
         "waiting": 1,
         "failed": 0,

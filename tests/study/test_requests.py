@@ -8,9 +8,11 @@ from tiny_problem import make_study
 
 from lth.plan.jobs import CurvatureJob, DistanceJob, RadiiJob, SurfaceJob, successive_line
 from lth.plan.place import Place, Point
+from lth.study import scheduler
 from lth.tracking import run as tracking_run
 from lth.tracking.client import set_request_defaults
 from lth.tracking.connection import ConnectionProvider
+from lth.tracking.folder import ProgressFolder
 
 DENSE, LEVEL_1, OTHER = Place.imp(0), Place.imp(1), Place("random_init", 1)
 THREE = (DENSE, LEVEL_1, OTHER)
@@ -26,7 +28,10 @@ A_SOLUTION = 5  # to load one: its manifest, and four files
 @pytest.fixture
 def server(tracking, monkeypatch) -> Iterator[CountedServer]:
     monkeypatch.setattr(ConnectionProvider, "is_wanted", False)
-    monkeypatch.setattr(tracking_run, "BEAT_SECONDS", 3600.0)  # a slow machine would count signs of life
+    # A slow machine would also count signs of life, looks at what others did, and progress that is kept.
+    monkeypatch.setattr(tracking_run, "BEAT_SECONDS", 3600.0)
+    monkeypatch.setattr(scheduler, "_LEAST_AGE_SECONDS", 3600.0)
+    monkeypatch.setattr(ProgressFolder, "is_due", lambda _folder: False)
     for name in ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
         monkeypatch.setenv(name, "")  # for this test alone
         monkeypatch.delenv(name)

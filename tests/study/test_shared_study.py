@@ -33,7 +33,7 @@ def work(own, other):
         if run is not None:
             own.set()
         if own.is_set():  # else one that is quick leaves nothing to the other
-            assert other.wait(300), "a task is ready, nobody is at it, and the other process does not take it"
+            assert other.wait(1500), "a task is ready, nobody is at it, and the other process does not take it"
         return run
 
     StudyDesk.do = do_and_let_other_begin
@@ -62,7 +62,7 @@ def test_two_processes_share_the_tasks_of_a_study_and_do_none_twice(tracking, me
     study = open_study(**parameters, say=[].append)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _STUDY, json.dumps(parameters), measures]
-    subprocess.run(command, env=environment, check=True, timeout=600)
+    subprocess.run(command, env=environment, check=True, timeout=3000)
     measured = study.tasks.results() if measures == "all" else study.tasks.measurements([measures])
     keys = {task.key for target in measured for task in (target, *needed(target))}
     runs = [run for run in Store().search("attributes.status = 'FINISHED'") if run.data.tags.get(KEY) in keys]

@@ -244,7 +244,7 @@ def test_where_plotly_is_not_all_is_done_but_the_report_and_the_command_says_so(
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothing(whole, tmp_path):
+def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothing(finished, tmp_path):
     said: list[str] = []
     (drawn,) = Store().search("tags.kind = 'report'")
     first, before = drawn.info.run_id, num_runs()
@@ -268,7 +268,9 @@ def test_the_report_redrawn_from_stored_numbers_is_identical_and_measures_nothin
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_a_report_of_what_is_not_measured_shows_the_rest_names_it_and_is_no_look_at_the_study(whole, tmp_path):
+def test_a_report_of_what_is_not_measured_shows_the_rest_names_it_and_is_no_look_at_the_study(
+    finished, tmp_path
+):
     replication = Replication([make_study(k="2")], [].append)
     run_id = replication.report()
     tags = MlflowClient().get_run(run_id).data.tags
@@ -283,7 +285,7 @@ def test_a_report_of_what_is_not_measured_shows_the_rest_names_it_and_is_no_look
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_figures_drawn_again_are_a_run_of_their_own_with_nothing_else(whole):
+def test_figures_drawn_again_are_a_run_of_their_own_with_nothing_else(finished):
     replication = Replication([make_study()], [].append)
     run_id = replication.report(parse_figures("5,table1"))
     assert {"report.html", "report.md", "seed_0"} == set(artifacts(run_id))

@@ -30,7 +30,7 @@ def open_at_once(uri: str, count: int) -> list[str]:
         )
         for _ in range(count)
     ]
-    return [process.communicate(timeout=300)[0].strip() for process in processes]
+    return [process.communicate(timeout=3000)[0].strip() for process in processes]
 
 
 def test_processes_that_open_a_new_store_at_once_all_open_it(tracking):

@@ -299,7 +299,7 @@ def asked_by(store: Store, counts: str, *keys: str) -> None:
     """Let so many processes at once, then so many, each ask for every key; check that each is begun once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _WORKERS, counts, *keys]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=3000)
     begun = sorted(f"{count} processes, {key}" for count in counts.split(",") for key in keys)
     assert sorted(done.stdout.splitlines()) == begun
     assert active(store) == []
@@ -365,7 +365,7 @@ for manner in ("run", "claim", "again"):
 def test_a_process_killed_between_any_two_steps_of_a_claim_keeps_no_other_from_its_task(store):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _KILLED]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=3000)
     assert [int(steps) for steps in done.stdout.split()] == [5, 5, 6], "how many steps there are, and one"
     assert active(store) == []
     assert not any(asks(run) for run in store.search(""))
