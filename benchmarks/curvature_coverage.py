@@ -154,6 +154,12 @@ def _blind(stream: np.random.Generator) -> Case:
     return Case(values, int(stream.integers(3, 14)), blind=int(stream.integers(1, 4)))
 
 
+def _small_above_zeros(stream: np.random.Generator) -> Case:
+    large, small = int(stream.integers(1, 6)), int(stream.integers(1, 4))
+    values = [10 ** stream.uniform(-1, 2, large), 10 ** stream.uniform(-12, -3, small), np.zeros(190)]
+    return Case(np.concatenate(values), int(stream.integers(1, large + small + 1)))
+
+
 def _decaying(stream: np.random.Generator) -> Case:
     values = np.geomspace(10 ** stream.uniform(0, 2), 1e-6, 200) * (1 - 2 * (stream.random(200) < 0.2))
     return Case(values, int(stream.integers(1, 25)))
@@ -167,6 +173,7 @@ KINDS: Mapping[str, Callable[[np.random.Generator], Case]] = {
     "block-diagonal": _blocks,
     "the same block thrice": _repeated_blocks,
     "dynamic range 1e12": _dynamic_range,
+    "small ones above zeros": _small_above_zeros,
     "noise 1e-7": _noisy(1e-7),
     "noise 1e-4": _noisy(1e-4),
     "first start blind": _blind,
