@@ -35,6 +35,7 @@ VERDICTS: Mapping[Verdict, Appearance] = {
     "undecided": Appearance("#666666", "D", 0.85),
 }
 _COLUMNS = 3
+_PANEL_INCHES = TWO_COLUMNS / _COLUMNS - 0.6  # that a panel is wide, at least, and its title may be
 _LEGEND_INCHES = 0.5
 _ROW_INCHES, _NAMED_ROW_INCHES = 1.6, 2.35  # of a panel; of one that names several baselines under itself
 _SEED_SHIFT = 0.24  # of a case: the seeds stand beside their mean
@@ -99,12 +100,11 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
 
 def _draw(axes: Axes, finding: Finding) -> None:
     claim = finding.claim
-    room = TWO_COLUMNS / _COLUMNS - 0.6
-    statement = wrapped(f"{claim.id}  {terms().reworded(claim.statement)}", room, SMALL_TEXT_SIZE)
+    statement = wrapped(f"{claim.id}  {terms().reworded(claim.statement)}", _PANEL_INCHES, SMALL_TEXT_SIZE)
     agreeing = f"{finding.num_agreeing} of {finding.num_measured} above 0"
     differs = len(finding.outcomes) > 1 and finding.average_verdict != finding.verdict
     average = f"average {finding.average_verdict}; every case " if differs else ""
-    verdict = wrapped(f"{average}{finding.verdict}; {agreeing}", room, SMALL_TEXT_SIZE)
+    verdict = wrapped(f"{average}{finding.verdict}; {agreeing}", _PANEL_INCHES, SMALL_TEXT_SIZE)
     axes.set_title(
         f"{statement}\n{verdict}",
         fontsize=SMALL_TEXT_SIZE,
@@ -214,17 +214,24 @@ def _limits(outcomes: Sequence[Outcome]) -> tuple[float, float]:
 
 
 def _place_of_average(outcomes: Sequence[Outcome]) -> float | None:
-    """Return where the average stands, its label clear of the last case's; None for one case."""
+    """Return where the average stands, its label clear of the last case's; None for one case.
+
+    Where cases are levels, "mean" is wider than their numbers; names are turned.
+    """
     count = len(outcomes)
-    return count + 0.3 + count / _MOST_LABELS if count > 1 else None
+    wider = count / _MOST_LABELS if _are_levels(outcomes) else 0.0
+    return count + 0.3 + wider if count > 1 else None
+
+
+def _are_levels(outcomes: Sequence[Outcome]) -> bool:
+    return all(outcome.case.place.kind == "imp" for outcome in outcomes)
 
 
 def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
-    apart = _place_of_average(outcomes)
+    apart, of_levels = _place_of_average(outcomes), _are_levels(outcomes)
     last = len(outcomes) - 1 if apart is None else apart
     spare = max(0, _FEWEST_SLOTS - 1 - last) / 2
     axes.set_xlim(-0.6 - spare, last + 0.6 + spare)
-    of_levels = all(outcome.case.place.kind == "imp" for outcome in outcomes)
     shown = thinned(range(len(outcomes)), _MOST_LABELS) if of_levels else range(len(outcomes))
     ticks: dict[float, str] = {
         position: str(outcomes[position].case.level) if of_levels else outcomes[position].case.label
@@ -232,12 +239,14 @@ def _label_cases(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     }
     if apart is not None:
         ticks[apart] = "mean"
-    turned: dict[str, Any] = {}
+    text: dict[str, Any] = {"fontsize": SMALL_TEXT_SIZE}
     if not of_levels and len(outcomes) > _MOST_SLANTED:
-        turned = {"rotation": 90, "ha": "right", "va": "center", "rotation_mode": "anchor"}
+        # As small as the room of one: many methods are more than the panel has room for.
+        size = min(SMALL_TEXT_SIZE, 72 * _PANEL_INCHES / (last + 1.2))
+        text = {"fontsize": size, "rotation": 90, "ha": "right", "va": "center", "rotation_mode": "anchor"}
     elif not of_levels and len(outcomes) > 1:
-        turned = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks([*ticks], [*ticks.values()], fontsize=SMALL_TEXT_SIZE, **turned)
+        text |= {"rotation": 50, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks([*ticks], [*ticks.values()], **text)
     axes.set_xlabel("level L" if of_levels else f"at level {outcomes[0].case.level}", fontsize=SMALL_TEXT_SIZE)
 
 

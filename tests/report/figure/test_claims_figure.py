@@ -9,7 +9,9 @@ from made_evidence import made_evidence, with_results
 from matplotlib.colors import to_hex
 
 from lth.evidence.claim import CLAIMS, evaluate
+from lth.evidence.claim.claim import baselines
 from lth.measure.distance import Travel
+from lth.plan.place import BASELINES, METHODS
 from lth.report.figure.claims import VERDICTS, draw_claims, on_pages
 from lth.report.figure.style import PAGE_HEIGHT
 
@@ -96,13 +98,23 @@ def test_no_text_is_cut_by_the_page_or_runs_into_another(figure):
     assert overlaps == []
 
 
-def test_no_label_of_a_case_runs_into_the_next(figure):
-    for axes in figure.axes:
+@pytest.fixture(params=["the paper's claims", "a claim over every method"])
+def panels(request, figure):
+    if request.param == "the paper's claims":
+        return figure.axes
+    over = replace(R7, cases=baselines(*BASELINES, *METHODS))
+    third = draw_claims(evaluate([R1A, R7, over], [made_evidence(seed, last=13) for seed in range(3)]))
+    third.draw_without_rendering()
+    return third.axes
+
+
+def test_no_label_of_a_case_runs_into_the_next(panels):
+    for axes in panels:
         for first, second in pairwise(axes.get_xticklabels()):
             if turned := first.get_rotation():
                 step = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
                 between = step * math.sin(math.radians(turned))
-                assert between > first.get_fontsize() * figure.dpi / 72
+                assert between > first.get_fontsize() * axes.figure.dpi / 72
             else:
                 assert first.get_window_extent().x1 < second.get_window_extent().x0
 
