@@ -22,6 +22,8 @@ import click
 
 from lth import __version__
 from lth.command.options import opened_replication, study_options
+from lth.errors import InputError
+from lth.evidence.claim.wording import study_command
 from lth.evidence.evidence import Evidence
 from lth.study.record.report import earlier_reports
 from lth.study.replication import Replication
@@ -32,6 +34,7 @@ from studies.what_holds import RESULTS, what_holds
 
 _COMMIT = "mlflow.source.git.commit"
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "mlflow")
+_PUBLISHED = {".csv", ".json", ".md", ".png"}
 _LEFT_OUT = {".html", ".md", ".pdf", ".svg"}  # what repeats every picture; `-e report` draws it again
 
 
@@ -41,12 +44,15 @@ _LEFT_OUT = {".html", ".md", ".pdf", ".svg"}  # what repeats every picture; `-e 
 @study_options
 def main(folder: Path, seeds: str | None, **options: str | None) -> None:
     """Copy what a finished study found from its store into FOLDER, which is written anew."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "study.json").is_file():
-        raise click.ClickException(f"{folder} holds no published study; name a new folder, or that of one")
+    _check(folder)
     with opened_replication(options, seeds, reads_only=True) as replication:
         run_id = replication.report_run()
         if run_id is None:
-            raise click.ClickException(f"{replication.name} is not there; finish the study first")
+            problem = replication.studies[0].problem
+            command = study_command(
+                problem.setting, [each.problem.setting.seed for each in replication.studies]
+            )
+            raise InputError(f"{replication.name} is not there; finish the study first: {command}")
         folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Beside it, so that what was published before stays until all of the new is there.
@@ -60,6 +66,19 @@ def main(folder: Path, seeds: str | None, **options: str | None) -> None:
     if folder.parent == RESULTS:
         (RESULTS / WHAT_HOLDS).write_text(what_holds(RESULTS))
     click.echo(f"written to {folder}: {len(list(folder.rglob('*.*')))} files")
+
+
+def _check(folder: Path) -> None:
+    """Raise if a folder holds what publishing did not write there, for it would be gone."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    study = folder / "study.json"
+    if not study.is_file() or "evidence_keys" not in study.read_text():
+        raise click.ClickException(f"{folder} holds no published study; name a new folder, or that of one")
+    if other := sorted(path.name for path in folder.iterdir() if path.suffix not in _PUBLISHED):
+        raise click.ClickException(
+            f"{folder} is written anew, and {', '.join(other)} would be gone; move that elsewhere first"
+        )
 
 
 def _write(folder: Path, replication: Replication, run_id: str, fetched: Path) -> None:

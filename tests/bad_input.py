@@ -139,7 +139,7 @@ LEVELS = [
     BadInput("analyze", ("--level=0", "--measures=lines"), "level 0 has no lines of its own; it has spectra"),
     BadInput("study", ("--seeds=0,x",), "seeds='0,x' are not whole numbers; write 0,1,2 or 0-2"),
     BadInput("study", ("--seeds=",), "seeds='' are not whole numbers"),
-    BadInput("study", ("--seeds=0,00",), "seeds='0,00' names one seed twice"),
+    BadInput("study", ("--seeds=0,00",), "seeds='0,00' names seed 0 twice; give each once"),
     BadInput("study", ("--seeds=1", "--seed=1"), "leave one of them out"),
     BadInput("report", ("--fresh=true",), "report draws anew anyway"),
     BadInput("main", ("--fresh=true",), "one entry point at a time"),

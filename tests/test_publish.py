@@ -78,7 +78,9 @@ def test_what_was_published_stays_where_the_study_has_no_report(folder):
     before = files(folder)
     result = published(folder, "--lr=0.7")
     assert result.exit_code == 1
-    assert "finish the study first" in result.output
+    assert "finish the study first: " in result.output
+    assert "-P lr=0.7" in result.output
+    assert "no user's mistake" not in result.output
     assert files(folder) == before
 
 
@@ -88,6 +90,21 @@ def test_what_was_published_stays_where_the_new_can_not_be_written(folder, monke
     assert published(folder).exit_code == 1
     assert files(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["keep.txt", "notes"])
+def test_what_publishing_did_not_write_is_named_before_it_would_be_gone(folder, name):
+    (folder / name).mkdir() if name == "notes" else (folder / name).write_text("mine")
+    before = sorted(folder.iterdir())
+    result = published(folder)
+    assert result.exit_code == 1
+    assert f"{name} would be gone; move that elsewhere first" in result.output
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_study_json_of_something_else_is_not_taken_for_a_published_one(tmp_path):
+    (tmp_path / "study.json").write_text("{}")
+    assert "holds no published study" in published(tmp_path).output
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):

@@ -266,6 +266,7 @@ def tell_report(replication: Replication, run_id: str) -> None:
             click.echo(f"\nmean ± standard deviation over {len(tables)} seeds\n{over_seeds}")
     click.echo(f"\n{replication.verdicts(run_id)}\n")
     click.echo(f"The report: {replication.where(run_id, 'report.html')}")
+    click.echo(f"Its run: {replication.studies[0].store.link(run_id)}")
 
 
 def _tell_where(store: Store) -> None:

@@ -91,7 +91,7 @@ def _reports(written: str) -> list[list[int]]:
     try:
         reports = [list(map(int, parse_seeds(each))) for each in written.split("+")]
     except InputError as error:
-        raise InputError(f"reported={written!r}: {error}") from error
+        raise InputError(f"reported={written!r}, of which {error}; + parts reports, as in 0-2+0-4") from error
     if any(len(seeds) < 2 for seeds in reports):
         raise InputError(f"reported={written!r} has a report over one seed, which is no look; leave it out")
     return reports

@@ -112,7 +112,8 @@ def _share(of_these: Sequence[Declaration], claims: Sequence[Claim], settings: M
     after = [claim for claim in claims if held[claim.id] is None]
     holding = [each for each in of_these if each in held.values()] or of_these[:1]
     share = f"{len(claims) - len(after) if after else 'all'} of the {len(claims)} claims"
-    sentence = f"{_written(holding)}, before any result, were these seeds, margins and settings, and {share}"
+    result = "any other result" if of_these[0].reported else "any result"
+    sentence = f"{_written(holding)}, before {result}, were these seeds, margins and settings, and {share}"
     if not after:
         return f"{sentence}."
     first = of_these[0]

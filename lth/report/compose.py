@@ -193,7 +193,7 @@ def _claim_entry(
         statement=terms().reworded(claim.statement),
         paper=claim.paper,
         rule=terms().reworded(claim.rule),
-        unit=terms().reworded(claim.unit),
+        unit=terms().reworded(claim.number),
         average=on_average(finding),
         average_verdict=finding.average_verdict if len(finding.outcomes) > 1 else "",
         verdict=finding.verdict,

@@ -90,11 +90,9 @@ def _found(findings: Sequence[Finding]) -> str:
     if len(findings[0].seeds) < 2:
         others = sum(map(len, beside))
         nor = f", nor any of {others} that stand beside them" if others else ""
-        return (
-            f"One seed has no spread, so none of the paper's {len(own)} claims is decided{nor}: run more seeds."
-        )
+        return f"One seed has no spread, so none of the {len(own)} claims is decided{nor}: run more seeds."
     everywhere = "at every level or against every baseline they are about"
-    told = [f"Of the paper's {len(own)} claims, {_counted(own, everywhere, 'the paper')}."]
+    told = [f"Of the {len(own)} claims, {_counted(own, everywhere, 'the paper')}."]
     for family in beside:
         counted = _counted(family, "in every case they are about", "what they say")
         claims = "claim" if len(family) == 1 else "claims"

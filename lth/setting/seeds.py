@@ -27,14 +27,17 @@ def parse_seeds(written: str | Sequence[int]) -> list[str]:
     seeds: list[int] = []
     for part in text.split(","):
         found = _PART.fullmatch(part.strip())
-        if found is None or int(found[2] or found[1]) < int(found[1]):
+        if found is None:
             raise InputError(f"seeds={text!r} are not whole numbers; write 0,1,2 or 0-2")
         first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise InputError(f"seeds={text!r} go down from {first} to {last}; write {last}-{first}")
         if len(seeds) + last - first >= _MOST:
             raise InputError(f"seeds={text!r} are more than {_MOST:,}; give fewer at once")
         seeds.extend(range(first, last + 1))
     if len(set(seeds)) < len(seeds):
-        raise InputError(f"seeds={text!r} names one seed twice")
+        twice = next(seed for seed in seeds if seeds.count(seed) > 1)
+        raise InputError(f"seeds={text!r} names seed {twice} twice; give each once")
     return list(map(str, seeds))
 
 

@@ -33,7 +33,7 @@ def test_levels_are_those_whose_masks_copies_have_and_a_plan_does_nothing():
         (["--steps", "later"], "steps='later': 'later' is not a step"),
         (["--copies", "1"], "copies='1' is out of range; expected a whole number from 2 to 16"),
         (["--fresh"], "fresh=true would train everything again"),
-        (["--seeds", "0,0"], "names one seed twice"),
+        (["--seeds", "0,0"], "names seed 0 twice; give each once"),
         (["--from_run", "0"], "from_run has no meaning here"),
         (["--step", "3"], "--steps"),
     ],

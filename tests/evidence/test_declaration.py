@@ -106,6 +106,7 @@ def test_other_seeds_that_were_declared_as_well_are_told(others, named):
 
 def test_seeds_that_were_reported_before_a_declaration_are_told():
     said = as_declared([replace(DECLARED, reported=frozenset({8, 7}))], (0, 1, 2), CLAIMS)
+    assert "before any other result" in said
     assert said.endswith("Seeds 7, 8 of the study had been reported before.")
 
 

@@ -35,7 +35,7 @@ def told(seeds, **overrides):
 def test_the_claims_of_the_paper_are_counted_first_and_apart_from_those_beside_them(overrides, beside):
     said, findings = told(2, **overrides)
     own, *others = families(findings)
-    assert said.startswith(f"Of the paper's {len(own)} claims, ")
+    assert said.startswith(f"Of the {len(own)} claims, ")
     assert re.findall(r"Beside them, of (?:1 claim|\d\d* claims) ([^,]+), ", said) == beside
     assert not re.search(r"\b1 (?:claims|hold|go|are)\b", said)
     verdicts = r"(\d+) (?:holds? at|holds? in|goe?s?|is|are) "
@@ -50,4 +50,4 @@ def sentences(said):
 @pytest.mark.parametrize(("overrides", "nor"), [({}, ":"), ({"methods": "snip"}, ", nor any of 8 that stand")])
 def test_of_one_seed_it_is_said_of_either_that_nothing_is_decided(overrides, nor):
     said, findings = told(1, **overrides)
-    assert f"none of the paper's {len(families(findings)[0])} claims is decided{nor}" in said
+    assert f"none of the {len(families(findings)[0])} claims is decided{nor}" in said

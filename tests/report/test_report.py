@@ -185,7 +185,10 @@ def test_one_seed_is_said_to_decide_nothing_and_what_a_user_can_name_is_escaped(
 
 
 def test_the_page_says_with_what_error_where_a_claim_holds_and_what_would_decide_the_others(page):
-    assert "Each verdict is wrong with at most 2.5 %. Of 22 verdicts in every case at most" in page
+    assert (
+        "Each verdict is wrong with a probability of at most 2.5 %. Of 22 verdicts in every case at most"
+        in page
+    )
     assert "holds for all 7 baselines" in page
     assert page.count('<span class="size">') == len(CLAIMS)
     alone = write_report([quick(0)], link)

@@ -25,15 +25,20 @@ def test_seeds_are_read_in_the_order_they_are_written(written, seeds):
     assert parse_seeds(written) == seeds
 
 
-@pytest.mark.parametrize("written", ["", "0,", "0,x", "-1", "0-", "2-0", "1.5", "0--2", "0-1-2", "٣", [0.5]])
+@pytest.mark.parametrize("written", ["", "0,", "0,x", "-1", "0-", "1.5", "0--2", "0-1-2", "٣", [0.5]])
 def test_what_are_no_whole_numbers_is_refused_with_how_to_write_them(written):
     with pytest.raises(InputError, match="are not whole numbers; write 0,1,2 or 0-2"):
         parse_seeds(written)
 
 
+def test_seeds_that_go_down_are_refused_with_the_range_the_other_way():
+    with pytest.raises(InputError, match="go down from 2 to 0; write 0-2"):
+        parse_seeds("7,2-0")
+
+
 @pytest.mark.parametrize("written", ["1,1", "0-3,2", "1,01"])
 def test_a_seed_is_named_once(written):
-    with pytest.raises(InputError, match="names one seed twice"):
+    with pytest.raises(InputError, match=r"names seed [12] twice; give each once"):
         parse_seeds(written)
 
 

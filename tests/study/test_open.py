@@ -55,7 +55,7 @@ def test_what_can_be_pruned_is_said_once_for_all_seeds(tracking):
         ({"prune_fraction": 1.5}, "prune_fraction=.*1.5.* is out of range"),
         ({"device": "cuda:99"}, "device='cuda:99'"),
         ({"keep_every": -1}, "keep_every='-1' is not a number of seconds; write 30"),
-        ({"seeds": [0, 0]}, "seeds='0,0' names one seed twice"),
+        ({"seeds": [0, 0]}, "seeds='0,0' names seed 0 twice; give each once"),
         ({"seeds": "0,1", "seed": 2}, "seeds goes with neither seed nor from_run"),
         ({"data_dir": ""}, "data_dir='' names no directory"),
         ({"from_run": "abc"}, "there is no run 'abc'"),

@@ -42,12 +42,17 @@ class Claim:
     cases: Callable[[int], tuple[Case, ...]]  # of a study, by its last level
     statistic: Callable[[Evidence, Case], float | None]  # > 0 if the claim holds; None if undefined
     rule: str  # how the statistic is computed, and which figure of the paper shows it
-    quantity: str = ""  # what the statistic is, where it is held against a margin and not against its like
     resolution: Callable[[Evidence], float] = continuous  # by how much two values differ at least, if they do
     beside: str = ""  # the paper's claim that it is a variant of; empty for one of the paper's own
     family: str = ""  # of claims that stand beside the paper's, what is judged together
     over: tuple[Kind, ...] = ()  # methods that a study names and it is of: with others it is another claim
     left_out: str = ""  # which cases it would be about elsewhere, and why it is not here
+    quantity: str = ""  # what the statistic is, where it is held against a margin and not against its like
+
+    @property
+    def number(self) -> str:
+        """What its numbers are: `nats`, or `barrier − margin (nats)`."""
+        return f"{self.quantity} ({self.unit})" if self.quantity else self.unit
 
 
 def every_level(last: int) -> tuple[Case, ...]:

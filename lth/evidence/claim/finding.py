@@ -360,7 +360,7 @@ def _rows(finding: Finding) -> list[tuple[str | int | float | None, ...]]:
         return (
             finding.claim.id,
             case,
-            terms().reworded(finding.claim.unit),
+            terms().reworded(finding.claim.number),
             len(estimate.measured),
             *estimate.values,
             estimate.mean,

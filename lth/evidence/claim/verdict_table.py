@@ -58,7 +58,7 @@ def _row(finding: Finding) -> tuple[Cell, ...]:
     return (
         claim.id,
         terms().reworded(claim.statement),
-        terms().reworded(claim.unit),
+        terms().reworded(claim.number),
         claim.family or ("matched loss" if claim.beside else "paper"),
         look.number,
         look.before,

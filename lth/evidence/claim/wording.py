@@ -124,10 +124,11 @@ def _error_of(finding: Finding) -> str:
     if before:
         whole = f"{100 * finding.error:.3g} %"
         return (
-            f"Each verdict is wrong with at most {whole}: {stands}, and this, look {look.number}, adds {share}."
+            f"Each verdict is wrong with a probability of at most {whole}: {stands}, and this, look "
+            f"{look.number}, adds {share}."
         )
     again = "" if look.number == 1 else f", as this is look {look.number} at this study"
-    return f"Each verdict is wrong with at most {share}{again}."
+    return f"Each verdict is wrong with a probability of at most {share}{again}."
 
 
 def _errors_to_expect(decidable: Sequence[Finding]) -> str:
@@ -211,7 +212,7 @@ def as_lines(decidings: Sequence[Deciding]) -> list[str]:
         others = ", and the same with more seeds" if len({each.command for each in more}) > 1 else ""
         blocks.append((f"{more[0].command}{others}:", more))
     if rest := [each for each in decidings if not each.command]:
-        blocks.append(("No seeds that one study can have decide:", rest))
+        blocks.append(("What no number of seeds in one study decides:", rest))
     lines = [
         ["", heading, *(f"- {each.name}: {each.reason}{each.duration}" for each in group)]
         for heading, group in blocks

@@ -30,13 +30,13 @@ def _say(evidence: Evidence) -> str:
         f"With {terms().of_loss(rounded(cutoff))} as cutoff, "
         f"{rounded(evidence.setting.analysis.cutoff_margin)} above the loss of the worst IMP solution on the "
         "examples drawn, as for R5a and R5b (so all of IMP's lie in the set), "
-        f"{_listed(outside)} lie outside by their own loss and {_listed(inside)} inside; solutions lie up to "
+        f"outside by their own loss {_lie(outside)}, inside {_lie(inside)}; solutions lie up to "
         f"{rounded(farthest)} (L2) off the plane that is drawn."
     )
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) if names else "no baselines"
+def _lie(names: list[str]) -> str:
+    return f"{'lies' if len(names) == 1 else 'lie'} {', '.join(names)}" if names else "lies no baseline"
 
 
 def _numbers(evidence: Evidence) -> Table:

@@ -140,7 +140,8 @@ def draw_band(
 
 def explain_seeds(figure: Figure, seeds: Sequence[object]) -> None:
     """Say in a figure's title what is drawn of several seeds; nothing of one."""
-    if said := said_of_seeds(seeds, logarithmic=any(axes.get_yscale() == "log" for axes in figure.axes)):
+    scales = {scale for axes in figure.axes for scale in (axes.get_xscale(), axes.get_yscale())}
+    if said := said_of_seeds(seeds, logarithmic="log" in scales):
         head(figure, "\n".join(filter(None, (figure.get_suptitle(), said))))
 
 

@@ -87,12 +87,13 @@ def draw_claims(findings: Sequence[Finding]) -> Figure:
         spare.remove()
     seeds = max(len(finding.seeds) for finding in findings)
     confidence = f", {100 * findings[0].average.confidence:.3g} % intervals" if seeds > 1 else ""
+    judged = "; verdicts of cases by Holm where not all hold" if seeds > 1 else ""
     figure.legend(
         handles=_legend_handles(),
         loc="outside upper center",
         ncols=4,
         fontsize=TEXT_SIZE,
-        title=f"Each claim says: above zero.  {seeds} seed{'' if seeds == 1 else 's'}{confidence}",
+        title=f"Each claim says: above zero.  {seeds} seed{'' if seeds == 1 else 's'}{confidence}{judged}",
         title_fontsize=TEXT_SIZE,
     )
     return figure
@@ -140,10 +141,7 @@ def _names_several(finding: Finding) -> bool:
 
 def _quantity(claim: Claim) -> str:
     """Return what is drawn upwards: what it is where that is no plain difference, and its unit."""
-    unit = terms().reworded(claim.unit)
-    if claim.quantity:
-        return wrapped(f"{claim.quantity} ({unit})", 1.3, SMALL_TEXT_SIZE)
-    return wrapped(unit, 1.0, SMALL_TEXT_SIZE)
+    return wrapped(terms().reworded(claim.number), 1.3 if claim.quantity else 1.0, SMALL_TEXT_SIZE)
 
 
 def _draw_estimate(axes: Axes, position: float, estimate: Estimate, verdict: Verdict) -> None:

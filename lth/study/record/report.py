@@ -161,14 +161,20 @@ def report_note(report: Report) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
+_WHAT_DECIDES = (
+    "What would decide the others, as far as the effects are as they seem; in brackets the range that a spread "
+    "over so few seeds leaves:"
+)
+
+
 def claims_note(findings: Sequence[Finding], undecided: Sequence[Deciding], declared: str = "") -> str:
     """Return the verdicts as a table in Markdown, aligned for a terminal, and what would decide the others."""
-    rows = [("claim", "statement", "on average", "", "in every case", "p, Holm", "sign agrees")]
+    rows = [("claim", "statement", "on average", "mean [interval]", "in every case", "p, Holm", "sign agrees")]
     headings, *others = aligned([*rows, *map(_cells, findings)])
     table = markdown([headings, *others], ["-" * (len(heading) + 2) for heading in headings])
     told = [f"{each.claim.id} {where_it_holds(each)}" for each in findings if takes_words(each)]
     judging = " ".join(filter(None, (how_judged(findings), declared)))
-    parts = [[table], [judging], told, as_lines(undecided)]
+    parts = [[table], [judging], told, [_WHAT_DECIDES] if undecided else [], as_lines(undecided)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 

@@ -137,7 +137,9 @@ def test_the_families_are_adjusted_and_counted_each_for_itself(studies):
     assert own == evaluate(CLAIMS, studies)
     assert beside == evaluate(MATCHED_CLAIMS, studies)
     assert (*own, *beside) == both
-    assert how_judged(both).startswith("Each verdict is wrong with at most 3.75 %. Of 22 verdicts in every ")
+    assert how_judged(both).startswith(
+        "Each verdict is wrong with a probability of at most 3.75 %. Of 22 verdicts in every "
+    )
     assert "; of 6 beside them 0.23. " in how_judged(both)
 
 

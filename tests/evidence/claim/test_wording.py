@@ -92,8 +92,8 @@ def test_p_has_two_digits(p, shown):
 def test_the_error_is_said_with_the_look_and_the_wrong_verdicts_to_expect(studies):
     claims = [claim_of(1.0)] * 22
     assert how_judged(evaluate(claims, studies)) == (
-        "Each verdict is wrong with at most 3.75 %. Of 22 verdicts in every case at most 0.82 wrong ones are "
-        "to be expected. Intervals have 92.5 % confidence."
+        "Each verdict is wrong with a probability of at most 3.75 %. Of 22 verdicts in every case at most 0.82 "
+        "wrong ones are to be expected. Intervals have 92.5 % confidence."
     )
     averaged = evaluate([*claims, claim_of(1.0, 1.0)], studies)
     assert (
@@ -110,9 +110,9 @@ def test_the_error_is_said_with_the_look_and_the_wrong_verdicts_to_expect(studie
 def test_an_earlier_look_that_stands_is_said_with_the_error_of_all_looks(studies):
     claims = [claim_of(1.0)] * 22
     assert how_judged(evaluate(claims, studies, [[0, 1]])).startswith(
-        "Each verdict is wrong with at most 3.75 %: what an earlier look decided stands where all seeds bear "
-        "it out, and this, look 2, adds 1.25 %. Of 22 verdicts in every case at most 0.82 wrong ones are "
-        "to be expected."
+        "Each verdict is wrong with a probability of at most 3.75 %: what an earlier look decided stands where "
+        "all seeds bear it out, and this, look 2, adds 1.25 %. Of 22 verdicts in every case at most 0.82 wrong "
+        "ones are to be expected."
     )
     nothing_new = how_judged(evaluate(claims, studies, [[0, 1], [2, 3]]))
     assert nothing_new.startswith("Nothing new is decided: all these seeds are in earlier reports")
@@ -131,7 +131,7 @@ def test_the_error_of_earlier_looks_is_told_where_a_later_seed_has_no_value(stud
     found = evaluate([claim], studies, [[0, 1]])
     assert (found[0].earlier[0].verdict, found[0].verdict) == ("supported", "undecided")
     assert how_judged(found).startswith(
-        "Each verdict is wrong with at most 3.75 %: what an earlier look decided"
+        "Each verdict is wrong with a probability of at most 3.75 %: what an earlier look decided"
     )
 
 
@@ -241,7 +241,7 @@ def test_one_seed_is_told_to_become_three(studies):
 def test_what_no_seeds_decide_says_why(by_case, reason, studies):
     remedy = remedies(claim_of(*by_case), studies)[0]
     assert (remedy.reason, remedy.command, remedy.seeds) == (reason, "", ())
-    assert as_lines([remedy]) == ["No seeds that one study can have decide:", f"- T1: {reason}"]
+    assert as_lines([remedy]) == ["What no number of seeds in one study decides:", f"- T1: {reason}"]
 
 
 def test_the_command_of_the_fewest_seeds_stands_first_and_each_line_says_how_many_its_claim_takes(studies):

@@ -56,7 +56,7 @@ def test_a_note_has_a_row_a_claim_with_its_size_on_average_before_its_verdict_in
     assert [line.split("|")[1].strip() for line in said.splitlines()[2:24]] == [claim.id for claim in CLAIMS]
     row = re.sub(r" +", " ", said.splitlines()[4])
     assert re.match(r"\| R1a \| .* \| supported \| 2\.4\d* \[.*\] \| supported \| <?0.\d+ \| 6 of 6 \|", row)
-    assert "Each verdict is wrong with at most 3.75 %" in said
+    assert "Each verdict is wrong with a probability of at most 3.75 %" in said
     assert "Intervals have 92.5 % confidence." in said
     assert "seeds=" not in said
 
