@@ -24,7 +24,7 @@ The paper's claims in every study here of two seeds or more. ✓ supported, ✗ 
 error that its study's report has left ([Reading a verdict](../docs/verdicts.md)). Before the semicolon: on
 average over the levels or baselines a claim is about, with the mean and its interval over seeds. Behind it: in
 every one of these cases, and in how many pairs of a seed and a case the sign agrees. A claim of one case has
-the latter alone, behind its mean. Of a barrier (R4a, R4c) the number is the barrier less its margin. Written by
+the latter alone, behind its mean. In brackets behind a statement is what its number is. Written by
 `python -m studies.what_holds`.
 
 """
