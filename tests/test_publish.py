@@ -2,16 +2,30 @@
 
 import csv
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from conftest import use_fresh_store
+from finished_study import FinishedStudy
 from tiny_problem import OPTIONS, PARAMETERS
 
 from lth.tracking.store import Store
 from studies import publish
 
-pytestmark = pytest.mark.usefixtures("finished")
+
+@pytest.fixture(scope="module", autouse=True)
+def _whole(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, finished_study: FinishedStudy
+) -> Iterator[None]:
+    """Give a copy of the finished study for the tests of this module, which only read it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder = tmp_path_factory.mktemp("whole")
+        use_fresh_store(monkeypatch, folder, empty_database)
+        finished_study.copy(folder)
+        yield
 
 
 def published(folder, *options):
@@ -22,12 +36,18 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "results" / "tiny"
+@pytest.fixture(scope="module")
+def once(_whole, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results") / "tiny"
     result = published(folder)
     assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture
+def folder(once, tmp_path):
+    """Give a copy of what was published."""
+    return Path(shutil.copytree(once, tmp_path / "results" / once.name))
 
 
 def test_tables_are_published_as_the_report_has_them(folder, tmp_path):
