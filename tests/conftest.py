@@ -140,6 +140,18 @@ def finished(tracking: Path, finished_study: FinishedStudy) -> FinishedStudy:
     return finished_study
 
 
+@pytest.fixture(scope="module")
+def finished_for_all(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, finished_study: FinishedStudy
+) -> Iterator[FinishedStudy]:
+    """Give the tests of a module one copy of the finished study, which they only read."""
+    with pytest.MonkeyPatch.context() as patched:
+        folder = tmp_path_factory.mktemp("finished")
+        use_fresh_store(patched, folder, empty_database)
+        finished_study.copy(folder)
+        yield finished_study
+
+
 def log_no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Export and log no solution's model."""
     monkeypatch.setattr("lth.study.training.log_solution_model", lambda *_: None)

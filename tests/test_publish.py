@@ -3,29 +3,16 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import use_fresh_store
-from finished_study import FinishedStudy
 from tiny_problem import OPTIONS, PARAMETERS
 
 from lth.tracking.store import Store
 from studies import publish
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _whole(
-    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, finished_study: FinishedStudy
-) -> Iterator[None]:
-    """Give a copy of the finished study for the tests of this module, which only read it."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        folder = tmp_path_factory.mktemp("whole")
-        use_fresh_store(monkeypatch, folder, empty_database)
-        finished_study.copy(folder)
-        yield
+pytestmark = pytest.mark.usefixtures("finished_for_all")
 
 
 def published(folder, *options):
@@ -37,7 +24,7 @@ def files(folder):
 
 
 @pytest.fixture(scope="module")
-def once(_whole, tmp_path_factory):
+def once(finished_for_all, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "tiny"
     result = published(folder)
     assert result.exit_code == 0, result.output

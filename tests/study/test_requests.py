@@ -9,7 +9,6 @@ from tiny_problem import make_study
 from lth.plan.jobs import CurvatureJob, DistanceJob, RadiiJob, SurfaceJob, successive_line
 from lth.plan.place import Place, Point
 from lth.study import scheduler
-from lth.tracking import run as tracking_run
 from lth.tracking.client import set_request_defaults
 from lth.tracking.connection import ConnectionProvider
 from lth.tracking.folder import ProgressFolder
@@ -28,8 +27,7 @@ A_SOLUTION = 5  # to load one: its manifest, and four files
 @pytest.fixture
 def server(tracking, monkeypatch) -> Iterator[CountedServer]:
     monkeypatch.setattr(ConnectionProvider, "is_wanted", False)
-    # A slow machine would also count signs of life, looks at what others did, and progress that is kept.
-    monkeypatch.setattr(tracking_run, "BEAT_SECONDS", 3600.0)
+    # A slow machine would also count looks at what others did, and progress that is kept.
     monkeypatch.setattr(scheduler, "_LEAST_AGE_SECONDS", 3600.0)
     monkeypatch.setattr(ProgressFolder, "is_due", lambda _folder: False)
     for name in ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"):

@@ -2,12 +2,10 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import use_fresh_store
 from finished_study import FinishedStudy
 from mlflow import MlflowClient
 from store_calls import StoreCalls
@@ -25,16 +23,10 @@ from lth.study.results import MissingEvidenceError
 from lth.tracking.store import KEY, Store
 
 
-@pytest.fixture(scope="module")
-def whole(
-    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, finished_study: FinishedStudy
-) -> Iterator[str]:
-    """Give the study's run, in a copy for the tests of this module, which only read it."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        folder = tmp_path_factory.mktemp("whole")
-        use_fresh_store(monkeypatch, folder, empty_database)
-        finished_study.copy(folder)
-        yield finished_study.begun
+@pytest.fixture
+def whole(finished_for_all: FinishedStudy) -> str:
+    """Give the study's run."""
+    return finished_for_all.begun
 
 
 def num_runs() -> int:
